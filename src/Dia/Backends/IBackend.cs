@@ -1,0 +1,98 @@
+using Dia.Weights;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// The operations that emitted layers are written in. One implementation per device; every pointer is memory of that
+/// device. Activations are float32, row-major; sizes are in values, not bytes.
+/// </summary>
+/// <remarks>
+/// Each output is a sum in an order that depends on nothing but the operation's constant sizes: not on the number of rows,
+/// the row's place among them, or threads. So a batch equals its single runs and streamed audio equals unstreamed audio,
+/// bit for bit.
+/// </remarks>
+public unsafe interface IBackend : IDisposable
+{
+    /// <summary>Zeroed memory for <paramref name="count"/> float32 values, aligned to 64 bytes.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    float* Allocate(long count);
+
+    /// <summary>Frees what <see cref="Allocate"/> gave.</summary>
+    void Free(float* memory);
+
+    /// <summary>Called once per weight after loading: lays it out for this backend where that helps (sets Packed).</summary>
+    void Prepare(WeightSpec spec, ref Weight weight);
+
+    /// <summary>Frees what <see cref="Prepare"/> allocated.</summary>
+    void Release(WeightSpec spec, ref Weight weight);
+
+    /// <summary>y[rows, d] = table[ids[rows]] for a table [entries, d].</summary>
+    void Embed(float* y, int* ids, in Weight table, int rows, int d);
+
+    /// <summary>y[r] = Σ_c table[c·vocabulary + ids[r, c]] for ids [rows, channels] and a table [channels·vocabulary, d].</summary>
+    void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d);
+
+    /// <summary>y = x·rsqrt(mean(x²) + eps)·w over rows of d values.</summary>
+    void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps);
+
+    /// <summary>
+    /// y[rows, n] = x[rows, k] · wᵀ for w [n, k], plus what y held if <paramref name="accumulate"/>. For many rows (encoder, prompts):
+    /// bound by arithmetic.
+    /// </summary>
+    void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate);
+
+    /// <summary>The same for the few rows of a decoding step: streams w once, bound by memory. A row's result does not depend on rows.</summary>
+    void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate);
+
+    /// <summary>cos and sin [rows, half] of the float32 angle positions[r]·inverseFrequencies[i], times scaling.</summary>
+    void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, int rows, int half, float scaling);
+
+    /// <summary>
+    /// Rotates x [rows, heads, 2·half] in place, halves convention: (x1, x2) → (x1·cos − x2·sin, x2·cos + x1·sin) with cos and sin [rows, half].
+    /// </summary>
+    void Rope(float* x, float* cos, float* sin, int rows, int heads, int half);
+
+    /// <summary>
+    /// y[rows, heads·headDim] = softmax(q·keysᵀ)·values per item and head, scale 1; query head h reads key head h / (heads / keyHeads).
+    /// Scores and softmax in float32, the maximum subtracted.
+    /// </summary>
+    void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim);
+
+    /// <summary>y[rows, n] = up · act(gate) for x [rows, 2n] whose first n values per row are the gate.</summary>
+    void GatedActivation(float* y, float* x, int rows, int n, Activation activation);
+
+    /// <summary>y[r] += v for every row of y [rows, d].</summary>
+    void AddRow(float* y, float* v, int rows, int d);
+
+    /// <summary>y += x over count values.</summary>
+    void Add(float* y, float* x, long count);
+
+    /// <summary>y −= x over count values.</summary>
+    void Subtract(float* y, float* x, long count);
+
+    /// <summary>
+    /// Convolution over channels-last rows: y[r, o] = bias[o] + Σ_k Σ_i x[r·stride + k·dilation, i]·w[o, i, k] for r in 0..rows−1; x points at
+    /// the row that tap 0 of the first output reads, padding rows included. Plus what y held if <paramref name="accumulate"/>.
+    /// </summary>
+    void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate);
+
+    /// <summary>
+    /// Transposed convolution of kernel 2·stride, written per input row: y[r·stride + p, o] = bias[o] + Σ_i x[r, i]·w[i, o, p + stride] + x[r + 1, i]·w[i, o, p]
+    /// for r in 0..rows−1, p in 0..stride−1: x points at the row before the first, y is [rows·stride, outputs].
+    /// </summary>
+    void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride);
+
+    /// <summary>Snake over rows of channels: y = x + sin²(αx)/(α + 1e-9). y may be x.</summary>
+    void Snake(float* y, float* x, in Weight alpha, int rows, int channels);
+
+    /// <summary>y = tanh(x) over count values. y may be x.</summary>
+    void Tanh(float* y, float* x, long count);
+
+    /// <summary>
+    /// codes[r·codeStride] = the row of codebook [entries, d] nearest to x[r] by cosine (both sides normalised), the first of equals.
+    /// </summary>
+    void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d);
+
+    /// <summary>y[r] = codebook[codes[r·codeStride]] for a codebook [entries, d].</summary>
+    void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d);
+}

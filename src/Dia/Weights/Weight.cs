@@ -1,0 +1,68 @@
+namespace Dia.Weights;
+
+/// <summary>How the values of a weight are stored. Computation is always in float32.</summary>
+public enum WeightFormat
+{
+    /// <summary>IEEE 754 binary32, 4 bytes.</summary>
+    Float32,
+
+    /// <summary>bfloat16: the upper half of a binary32, 2 bytes.</summary>
+    BFloat16,
+
+    /// <summary>IEEE 754 binary16, 2 bytes.</summary>
+    Float16,
+}
+
+/// <summary>What an emitted class says of one weight: the name in the checkpoint, its shape, and how it is used.</summary>
+/// <param name="Name">The parameter's name in the checkpoint.</param>
+/// <param name="Shape">Its shape, outermost dimension first.</param>
+/// <param name="Role">What the backends use it for.</param>
+public sealed record WeightSpec(string Name, int[] Shape, WeightRole Role)
+{
+    /// <summary>Number of values.</summary>
+    public long Count
+    {
+        get
+        {
+            long count = 1;
+            foreach (int d in Shape)
+                count *= d;
+            return count;
+        }
+    }
+}
+
+/// <summary>What a weight is used for; backends may lay it out accordingly.</summary>
+public enum WeightRole
+{
+    /// <summary>A matrix [out, in] of a linear layer, y = x Wᵀ.</summary>
+    Linear,
+
+    /// <summary>A table [entries, width] whose rows are looked up.</summary>
+    Embedding,
+
+    /// <summary>One value per channel: norm weights, Snake's alpha, biases.</summary>
+    Vector,
+
+    /// <summary>A convolution's kernel [out, in, k]. Its checkpoint may hold a weight-norm pair instead.</summary>
+    Convolution,
+
+    /// <summary>A transposed convolution's kernel [in, out, k]. Its checkpoint may hold a weight-norm pair instead.</summary>
+    TransposedConvolution,
+}
+
+/// <summary>
+/// A weight in memory, stored as in the checkpoint (mapped, not copied). <see cref="Packed"/> is whatever a backend
+/// prepared from it (<see cref="Backends.IBackend.Prepare"/>), null where it needs nothing.
+/// </summary>
+public unsafe struct Weight
+{
+    /// <summary>First value, row-major in the spec's shape.</summary>
+    public void* Data;
+
+    /// <summary>How the values are stored.</summary>
+    public WeightFormat Format;
+
+    /// <summary>A backend's own layout of the same values, or null.</summary>
+    public void* Packed;
+}
