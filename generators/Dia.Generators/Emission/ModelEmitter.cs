@@ -1,0 +1,137 @@
+using Dia.Configuration;
+using Dia.Generators.Graph;
+
+namespace Dia.Generators.Emission;
+
+/// <summary>All files of one model, and the list of all models.</summary>
+internal static class ModelEmitter
+{
+    /// <summary>The files of a model: hint name and text.</summary>
+    public static IEnumerable<(string HintName, string Text)> Emit(ModelSpec spec)
+    {
+        string name = spec.ClassName, about = $"Model '{spec.Name}'.";
+        if (spec.Dia is { } dia)
+        {
+            var graph = new DiaGraph(dia);
+            var parameters = new ParameterTable(name + "Weights", graph.Parameters);
+            var network = new NetworkWriter(name, graph, parameters);
+            yield return (name + ".Weights.g.cs", parameters.Write(about));
+            yield return (name + ".Plan.g.cs", network.WritePlan(about));
+            yield return (name + ".Encoder.g.cs", network.WriteEncoder(about));
+            yield return (name + ".Decoder.g.cs", network.WriteDecoder(about));
+            yield return (name + ".Network.g.cs", WriteNetwork(name, about, dia));
+        }
+
+        if (spec.Dac is { } dac)
+        {
+            var graph = new DacGraph(dac);
+            var parameters = new ParameterTable(name + "CodecWeights", graph.Parameters);
+            yield return (name + ".CodecWeights.g.cs", parameters.Write(about));
+            yield return (name + ".Codec.g.cs", new CodecWriter(name + "Codec", graph, parameters).Write(about));
+        }
+
+        yield return (name + ".Config.g.cs", WriteConfig(spec, about));
+    }
+
+    /// <summary>The list of compiled models.</summary>
+    public static string EmitList(IEnumerable<ModelSpec> specs)
+    {
+        var code = new CodeWriter("The models compiled into this program.");
+        code.Summary("The models compiled into this program.");
+        using (code.Open("internal static class CompiledModels"))
+        {
+            code.Summary("One for each configuration folder, in ordinal order of the folders.");
+            code.Line("public static IReadOnlyList<CompiledModel> All { get; } =");
+            code.Line("[");
+            foreach (ModelSpec spec in specs)
+                code.Line($"    new {spec.ClassName}Model(),");
+            code.Line("];");
+        }
+
+        return code.ToString();
+    }
+
+    private static string WriteNetwork(string name, string about, DiaConfig dia)
+    {
+        var code = new CodeWriter(about);
+        code.Summary("The network's layers, written out in the other files of this class; here: what its arenas hold.");
+        using (code.Open($"internal sealed unsafe partial class {name}<TBackend>(TBackend b, Weight[] w) : DiaNetwork where TBackend : struct, IBackend"))
+        {
+            code.Line($"public override long EncoderArenaWidth => {name}EncoderPlan.Total;");
+            code.Line();
+            code.Line($"public override long EncoderOutput => {name}EncoderPlan.Normed;");
+            code.Line();
+            code.Line($"public override long DecoderArenaWidth => {name}DecoderPlan.Total;");
+            code.Line();
+            code.Line($"public override long DecoderOutput => {name}DecoderPlan.Normed;");
+            code.Line();
+            code.Line("public override float* Allocate(long count) => b.Allocate(count);");
+            code.Line();
+            code.Line("public override void Free(float* memory) => b.Free(memory);");
+            code.Line();
+            code.Line("public override void Prepare(WeightSpec spec, int index) => b.Prepare(spec, ref w[index]);");
+            code.Line();
+            code.Line("public override void Release(WeightSpec spec, int index) => b.Release(spec, ref w[index]);");
+        }
+
+        return code.ToString();
+    }
+
+    private static string WriteConfig(ModelSpec spec, string about)
+    {
+        string name = spec.ClassName;
+        var code = new CodeWriter(about);
+        code.Summary($"Model '{spec.Name}': its configuration, its parameters and its networks on each backend.");
+        using (code.Open($"internal sealed class {name}Model : CompiledModel"))
+        {
+            code.Line($"public override string Name => \"{spec.Name}\";");
+            code.Line();
+            WriteJson(code, "ConfigJson", spec.Dia is null ? null : CanonicalJson.Write(spec.Dia));
+            WriteJson(code, "CodecConfigJson", spec.Dac is null ? null : CanonicalJson.Write(spec.Dac));
+            code.Line($"public override WeightSpec[] Weights() => {(spec.Dia is null ? "[]" : name + "Weights.Specs()")};");
+            code.Line();
+            code.Line($"public override WeightSpec[] CodecWeights() => {(spec.Dac is null ? "[]" : name + "CodecWeights.Specs()")};");
+            code.Line();
+            WriteFactory(code, "DiaNetwork", "CreateNetwork", spec.Dia is null ? null : name);
+            WriteFactory(code, "DacNetwork", "CreateCodec", spec.Dac is null ? null : name + "Codec");
+        }
+
+        return code.ToString();
+    }
+
+    private static void WriteJson(CodeWriter code, string property, string? json)
+    {
+        if (json is null)
+        {
+            code.Line($"public override string? {property} => null;");
+        }
+        else
+        {
+            code.Line($"public override string? {property} =>");
+            code.Line("    \"\"\"");
+            foreach (string line in json.TrimEnd('\n').Split('\n'))
+                code.Line("    " + line);
+            code.Line("    \"\"\";");
+        }
+
+        code.Line();
+    }
+
+    private static void WriteFactory(CodeWriter code, string type, string method, string? className)
+    {
+        if (className is null)
+        {
+            code.Line($"public override {type}? {method}(Device device, Weight[] weights) => null;");
+            code.Line();
+            return;
+        }
+
+        using (code.Open($"public override {type}? {method}(Device device, Weight[] weights) => device.Kind switch", "};"))
+        {
+            code.Line($"DeviceKind.Scalar => new {className}<Dia.Backends.Scalar.ScalarBackend>(device.Scalar, weights),");
+            code.Line($"_ => new {className}<Dia.Backends.Cpu.CpuBackend>(device.Cpu, weights),");
+        }
+
+        code.Line();
+    }
+}

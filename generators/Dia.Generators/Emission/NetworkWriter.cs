@@ -1,0 +1,171 @@
+using Dia.Configuration;
+using Dia.Generators.Graph;
+using Dia.Generators.Planning;
+
+namespace Dia.Generators.Emission;
+
+/// <summary>Writes the encoder and the decoder of a configuration: one method a layer, every operation with its sizes.</summary>
+internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable parameters)
+{
+    private readonly ArenaPlan _encoderPlan = ArenaPlan.ForStages(graph.Encoder, 1);
+    private readonly ArenaPlan _decoderPlan = ArenaPlan.ForStages(graph.Decoder, 1);
+
+    /// <summary>NAME.Plan.g.cs.</summary>
+    public string WritePlan(string about)
+    {
+        var code = new CodeWriter(about);
+        PlanWriter.Write(code, name + "EncoderPlan", _encoderPlan, "Where the encoder's activations lie in its arena: offsets in values, times the arena's rows.", perRow: true);
+        code.Line();
+        PlanWriter.Write(code, name + "DecoderPlan", _decoderPlan, "Where the decoder's activations lie in its arena: offsets in values, times the arena's rows.", perRow: true);
+        return code.ToString();
+    }
+
+    /// <summary>NAME.Encoder.g.cs.</summary>
+    public string WriteEncoder(string about)
+    {
+        var code = new CodeWriter(about);
+        using (code.Open($"internal sealed unsafe partial class {name}<TBackend>"))
+        {
+            code.Line($"private static float EncoderEps => {CodeWriter.FloatBits(graph.Config.EncoderConfig.NormEps)};");
+            code.Line();
+            WritePass(code, "Encode", "EncoderPass", "Encoder", graph.Encoder, "The encoder over the text rows of a pass.");
+            foreach (Stage stage in graph.Encoder)
+                WriteStage(code, "Encoder", "EncoderPass", stage);
+        }
+
+        return code.ToString();
+    }
+
+    /// <summary>NAME.Decoder.g.cs: the variants Block (any number of rows) and Step (one row a sequence).</summary>
+    public string WriteDecoder(string about)
+    {
+        var code = new CodeWriter(about);
+        using (code.Open($"internal sealed unsafe partial class {name}<TBackend>"))
+        {
+            code.Line($"private static float DecoderEps => {CodeWriter.FloatBits(graph.Config.DecoderConfig.NormEps)};");
+            code.Line();
+            WritePass(code, "DecodeBlock", "DecoderPass", "Block", graph.Decoder, "The decoder over any number of rows of each sequence: prompts, forward passes.");
+            WritePass(code, "DecodeStep", "DecoderPass", "Step", graph.Decoder, "The decoder over one row of each sequence.");
+            WriteLogits(code, "Block");
+            WriteLogits(code, "Step");
+            WriteCrossKeyValues(code);
+            WriteUnconditionalCross(code);
+            foreach (string variant in new[] { "Block", "Step" })
+                foreach (Stage stage in graph.Decoder)
+                    WriteStage(code, variant, "DecoderPass", stage);
+        }
+
+        return code.ToString();
+    }
+
+    private static void WritePass(CodeWriter code, string method, string pass, string variant, IReadOnlyList<Stage> stages, string summary)
+    {
+        code.Summary(summary);
+        using (code.Open($"public override void {method}({pass} p)"))
+            foreach (Stage stage in stages)
+                code.Line($"{variant}{stage.Name}(p);");
+        code.Line();
+    }
+
+    private void WriteStage(CodeWriter code, string variant, string pass, Stage stage)
+    {
+        code.Summary(stage.Summary);
+        using (code.Open($"private void {variant}{stage.Name}({pass} p)"))
+            foreach (Operation operation in stage.Operations)
+                if (Statement(operation, variant) is { } statement)
+                    code.Line(statement);
+        code.Line();
+    }
+
+    /// <summary>The line of emitted code for an operation, null where the variant has none.</summary>
+    private string? Statement(Operation operation, string variant)
+    {
+        string plan = name + (variant == "Encoder" ? "EncoderPlan" : "DecoderPlan");
+        string linear = variant == "Step" ? "StepLinear" : "BlockLinear";
+        string At(Value v) => $"p[{plan}.{v.Name}]";
+        switch (operation)
+        {
+            case Remark o:
+                return "// " + o.Text;
+            case Embed o:
+                return $"b.Embed({At(o.Y)}, p.Ids, {parameters[o.Table]}, p.Rows, {o.Y.Width});";
+            case EmbedSum o:
+                return $"b.EmbedSum({At(o.Y)}, p.Ids, {parameters[o.Table]}, p.Rows, {o.Channels}, {o.Vocabulary}, {o.Y.Width});";
+            case RopeTable o:
+                return $"p.RopeTable(b, {At(o.Cos)}, {At(o.Sin)}, {o.Cos.Width});";
+            case Rope o:
+                return $"b.Rope({At(o.X)}, {At(o.Cos)}, {At(o.Sin)}, p.Rows, {o.Heads}, {o.Half});";
+            case RmsNorm o:
+                return $"b.RmsNorm({At(o.Y)}, {At(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.X.Width}, {o.Eps}Eps);";
+            case Linear o:
+                return $"b.{linear}({At(o.Y)}, {At(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.Y.Width}, {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
+            case GatedActivation o:
+                return $"b.GatedActivation({At(o.Y)}, {At(o.X)}, p.Rows, {o.Y.Width}, HiddenActivation.{o.Activation});";
+            case StoreKeyValues o:
+                return $"p.StoreKeyValues({At(o.Keys)}, {At(o.Values)}, layer: {o.Layer}, {o.Keys.Width});";
+            case Attention { Kind: AttentionKind.Encoder } o:
+                return $"b.Attention({At(o.Y)}, {At(o.Q)}, p.SelfAttention({o.Layer}, {At(o.Keys!)}, {At(o.Values!)}, {o.Heads}, {o.Keys!.Width}), p.SequenceCount, {o.Heads}, {o.KeyHeads}, {o.HeadDim});";
+            case Attention { Kind: AttentionKind.Self } o:
+                return $"b.Attention({At(o.Y)}, {At(o.Q)}, p.SelfAttention({o.Layer}, {o.Heads}), p.SequenceCount, {o.Heads}, {o.KeyHeads}, {o.HeadDim});";
+            case Attention o:
+                return $"b.Attention({At(o.Y)}, {At(o.Q)}, p.CrossAttention({o.Layer}, {o.Heads}), p.ConditionalCount, {o.Heads}, {o.KeyHeads}, {o.HeadDim});";
+            case AddUnconditionalCross o:
+                return $"b.AddRow({At(o.Y)} + ((long)p.ConditionalRows * {o.Y.Width}), p.UnconditionalCross + {(long)o.Layer * o.Y.Width}, p.Rows - p.ConditionalRows, {o.Y.Width});";
+            case HiddenState o:
+                return variant == "Step" ? null : $"p.Trace?.{o.List}HiddenState({o.Index}, {At(o.X)}, p.Rows, {o.X.Width});";
+            default:
+                throw new InvalidOperationException($"No emitted form for {operation.GetType().Name}.");
+        }
+    }
+
+    private static string RowCount(Rows rows) => rows == Rows.All ? "p.Rows" : "p.ConditionalRows";
+
+    private void WriteLogits(CodeWriter code, string variant)
+    {
+        Linear o = graph.Logits;
+        code.Summary($"Logits [rows, {o.Y.Width}] of decoder outputs [rows, {o.X.Width}].");
+        using (code.Open($"public override void {variant}Logits(float* logits, float* output, int rows)"))
+            code.Line($"b.{variant}Linear(logits, output, {parameters[o.W]}, rows, {o.Y.Width}, {o.X.Width}, accumulate: false);");
+        code.Line();
+    }
+
+    private void WriteCrossKeyValues(CodeWriter code)
+    {
+        code.Summary($"Keys and values [rows, {graph.CrossKeyValues[0].Keys.Y.Width}] of every decoder layer's cross-attention for an encoder output [rows, {graph.CrossKeyValues[0].Keys.X.Width}].");
+        using (code.Open("public override void CrossKeyValues(KeyValueCache cache, float* output, int rows)"))
+        {
+            for (int i = 0; i < graph.CrossKeyValues.Count; i++)
+            {
+                var (keys, values) = graph.CrossKeyValues[i];
+                code.Line($"b.BlockLinear(cache.Keys({i}), output, {parameters[keys.W]}, rows, {keys.Y.Width}, {keys.X.Width}, accumulate: false);");
+                code.Line($"b.BlockLinear(cache.Values({i}), output, {parameters[values.W]}, rows, {values.Y.Width}, {values.X.Width}, accumulate: false);");
+            }
+        }
+
+        code.Line();
+    }
+
+    /// <summary>Attention over equal values returns that value whatever the scores: one key is enough (numerics.md, the exact saving).</summary>
+    private void WriteUnconditionalCross(CodeWriter code)
+    {
+        Operation[] operations = graph.Decoder.SelectMany(s => s.Operations).ToArray();
+        Linear output = graph.CrossKeyValues[0].Keys;
+        Attention attention = operations.OfType<Attention>().First(a => a.Kind == AttentionKind.Cross);
+        code.Summary($"What cross-attention adds to an unconditional row [{graph.Config.DecoderConfig.HiddenSize}] in each layer, from the encoder output of a zero byte [{output.X.Width}]; scratch holds [{output.Y.Width + (2 * attention.Y.Width)}].");
+        using (code.Open("public override void CrossOfUnconditional(float* constants, float* output, float* scratch)"))
+        {
+            code.Line($"float* value = scratch, query = scratch + {output.Y.Width}, mixed = query + {attention.Q.Width};");
+            code.Line("var one = new AttentionItem { Rows = 1, Keys = value, Values = value, KeyCount = 1, CausalStart = -1 };");
+            foreach (Attention o in operations.OfType<Attention>().Where(a => a.Kind == AttentionKind.Cross))
+            {
+                Linear values = graph.CrossKeyValues[o.Layer].Values;
+                Linear project = operations.OfType<Linear>().Where(l => l.X == o.Y).ElementAt(o.Layer);
+                code.Line($"b.StepLinear(value, output, {parameters[values.W]}, 1, {values.Y.Width}, {values.X.Width}, accumulate: false);");
+                code.Line($"b.Attention(mixed, query, &one, 1, {o.Heads}, {o.KeyHeads}, {o.HeadDim});");
+                code.Line($"b.StepLinear(constants + {(long)o.Layer * project.Y.Width}, mixed, {parameters[project.W]}, 1, {project.Y.Width}, {project.X.Width}, accumulate: false);");
+            }
+        }
+
+        code.Line();
+    }
+}

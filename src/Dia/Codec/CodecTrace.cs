@@ -1,0 +1,38 @@
+namespace Dia.Codec;
+
+/// <summary>What lies between samples and codes, for whoever asks: the encoder's latents, each quantizer's projection, and the quantized representation.</summary>
+/// <param name="frames">Frames of the sound.</param>
+/// <param name="hiddenSize">Channels of latents.</param>
+/// <param name="codebooks">Quantizers in use.</param>
+/// <param name="codebookDim">Channels of a projection.</param>
+public sealed unsafe class CodecTrace(long frames, int hiddenSize, int codebooks, int codebookDim)
+{
+    private readonly float[] _latents = new float[frames * hiddenSize];
+    private readonly float[] _quantized = new float[frames * hiddenSize];
+    private readonly float[] _projected = new float[frames * codebooks * codebookDim];
+
+    /// <summary>The encoder's output [frames, hidden_size].</summary>
+    public ReadOnlySpan<float> LatentValues => _latents;
+
+    /// <summary>The sum of the quantizers' outputs [frames, hidden_size].</summary>
+    public ReadOnlySpan<float> QuantizedValues => _quantized;
+
+    /// <summary>Each quantizer's projection of what was left [frames, codebooks·codebook_dim].</summary>
+    public ReadOnlySpan<float> ProjectedValues => _projected;
+
+    /// <summary>Called by emitted code.</summary>
+    public void Latents(float* x, RowRange range, int channels) => Copy(_latents, x, range, channels);
+
+    /// <summary>Called by emitted code.</summary>
+    public void Quantized(float* x, RowRange range, int channels) => Copy(_quantized, x, range, channels);
+
+    /// <summary>Called by emitted code.</summary>
+    public void Projected(int quantizer, float* x, RowRange range, int channels)
+    {
+        for (long t = 0; t < range.Count; t++)
+            new ReadOnlySpan<float>(x + (t * channels), channels).CopyTo(_projected.AsSpan((int)((((range.Start + t) * codebooks) + quantizer) * channels)));
+    }
+
+    private static void Copy(float[] to, float* x, RowRange range, int channels) =>
+        new ReadOnlySpan<float>(x, checked((int)(range.Count * channels))).CopyTo(to.AsSpan(checked((int)(range.Start * channels))));
+}

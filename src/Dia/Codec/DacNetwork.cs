@@ -1,0 +1,38 @@
+using Dia.Weights;
+
+namespace Dia.Codec;
+
+/// <summary>The codec of one configuration on one backend: what an emitted class implements. It holds weights and nothing of a request.</summary>
+public abstract unsafe class DacNetwork
+{
+    /// <summary>Most frames of one window.</summary>
+    public abstract int WindowFrames { get; }
+
+    /// <summary>Float32 values that a <see cref="CodecPass"/> needs.</summary>
+    public abstract long ArenaSize { get; }
+
+    /// <summary>Samples that so many frames decode to.</summary>
+    public abstract long SamplesOf(long frames);
+
+    /// <summary>Frames that so many samples encode to.</summary>
+    public abstract long FramesOf(long samples);
+
+    /// <summary>Decodes the samples of a window of at most WindowFrames·hop; any window comes out as if all had been decoded.</summary>
+    public abstract void Decode(CodecPass p, RowRange window);
+
+    /// <summary>Encodes the frames of a window of at most <see cref="WindowFrames"/>; any window comes out as if all had been encoded.</summary>
+    public abstract void Encode(CodecPass p, RowRange window);
+
+    /// <summary>Zeroed memory of the backend for that many float32 values.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public abstract float* Allocate(long count);
+
+    /// <summary>Frees what <see cref="Allocate"/> gave.</summary>
+    public abstract void Free(float* memory);
+
+    /// <summary>Lets the backend lay out a weight.</summary>
+    public abstract void Prepare(WeightSpec spec, int index);
+
+    /// <summary>Frees what <see cref="Prepare"/> made.</summary>
+    public abstract void Release(WeightSpec spec, int index);
+}

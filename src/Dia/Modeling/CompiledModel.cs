@@ -1,0 +1,34 @@
+using Dia.Backends;
+using Dia.Codec;
+using Dia.Weights;
+
+namespace Dia.Modeling;
+
+/// <summary>One configuration compiled into the program: what an emitted class implements.</summary>
+public abstract class CompiledModel
+{
+    /// <summary>The name of its configuration folder.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The model's configuration with every field spelled out; null for a codec alone.</summary>
+    public abstract string? ConfigJson { get; }
+
+    /// <summary>The codec's configuration with every field spelled out; null where it has none.</summary>
+    public abstract string? CodecConfigJson { get; }
+
+    /// <summary>The model's parameters.</summary>
+    public abstract WeightSpec[] Weights();
+
+    /// <summary>The codec's parameters.</summary>
+    public abstract WeightSpec[] CodecWeights();
+
+    /// <summary>The network on a device; null for a codec alone.</summary>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="weights">In the order of <see cref="Weights"/>.</param>
+    public abstract DiaNetwork? CreateNetwork(Device device, Weight[] weights);
+
+    /// <summary>The codec on a device; null where there is none.</summary>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="weights">In the order of <see cref="CodecWeights"/>.</param>
+    public abstract DacNetwork? CreateCodec(Device device, Weight[] weights);
+}
