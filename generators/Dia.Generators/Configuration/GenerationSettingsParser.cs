@@ -1,0 +1,78 @@
+namespace Dia.Configuration;
+
+/// <summary>Reads <c>generation_config.json</c>. The same code runs in the compiler and in the program.</summary>
+public static class GenerationSettingsParser
+{
+    /// <summary>
+    /// Every other key the reference writes (Transformers 4.56.2, <c>GenerationConfig</c>), with the value that means
+    /// «nothing» beside null, or an empty string where any value passes because none changes what is generated here.
+    /// </summary>
+    private static readonly Dictionary<string, string> OtherKeys = new(StringComparer.Ordinal)
+    {
+        ["min_length"] = "0", ["min_new_tokens"] = "0", ["early_stopping"] = "", ["max_time"] = "null", ["stop_strings"] = "null",
+        ["num_beams"] = "1", ["num_beam_groups"] = "1", ["penalty_alpha"] = "0", ["dola_layers"] = "null",
+        ["use_cache"] = "", ["cache_implementation"] = "", ["cache_config"] = "", ["return_legacy_cache"] = "",
+        ["min_p"] = "0", ["typical_p"] = "1", ["epsilon_cutoff"] = "0", ["eta_cutoff"] = "0", ["diversity_penalty"] = "0",
+        ["repetition_penalty"] = "1", ["encoder_repetition_penalty"] = "1", ["length_penalty"] = "", ["no_repeat_ngram_size"] = "0",
+        ["encoder_no_repeat_ngram_size"] = "0", ["bad_words_ids"] = "null", ["force_words_ids"] = "null", ["renormalize_logits"] = "false",
+        ["constraints"] = "null", ["forced_bos_token_id"] = "null", ["forced_eos_token_id"] = "null", ["remove_invalid_values"] = "",
+        ["exponential_decay_length_penalty"] = "null", ["suppress_tokens"] = "null", ["begin_suppress_tokens"] = "null",
+        ["forced_decoder_ids"] = "null", ["sequence_bias"] = "null", ["token_healing"] = "false", ["low_memory"] = "",
+        ["watermarking_config"] = "null", ["num_return_sequences"] = "1", ["output_attentions"] = "", ["output_hidden_states"] = "",
+        ["output_scores"] = "", ["output_logits"] = "", ["return_dict_in_generate"] = "", ["is_assistant"] = "", ["num_assistant_tokens"] = "",
+        ["num_assistant_tokens_schedule"] = "", ["assistant_confidence_threshold"] = "", ["prompt_lookup_num_tokens"] = "",
+        ["max_matching_ngram_size"] = "", ["assistant_early_exit"] = "", ["assistant_lookbehind"] = "", ["target_lookbehind"] = "",
+        ["compile_config"] = "", ["disable_compile"] = "", ["prefill_chunk_size"] = "", ["generation_kwargs"] = "",
+        ["encoder_outputs"] = "", ["logits_processor"] = "", ["sep_token_id"] = "", ["prefix"] = "",
+        ["_from_model_config"] = "", ["_commit_hash"] = "", ["_original_object_hash"] = "", ["transformers_version"] = "",
+    };
+
+    /// <summary>The settings in a file's text, and everything that is wrong with it.</summary>
+    /// <param name="json">The file's text.</param>
+    /// <param name="unknownKeys">How an unknown key counts: an error when compiled, a warning at run time.</param>
+    public static ConfigurationResult<GenerationSettings> Parse(string json, ProblemSeverity unknownKeys)
+    {
+        var problems = new ProblemList(unknownKeys);
+        ObjectReader? file = ConfigurationFile.Open(json, null, problems);
+        if (file is null)
+            return problems.Result<GenerationSettings>(null);
+
+        var settings = new GenerationSettings
+        {
+            MaxLength = file.OptionalInteger("max_length", 1, int.MaxValue),
+            MaxNewTokens = file.OptionalInteger("max_new_tokens", 1, int.MaxValue),
+            DoSample = file.GetNotNull("do_sample") is not null && file.Boolean("do_sample", false),
+            GuidanceScale = file.OptionalNumber("guidance_scale", x => x >= 1, "a number from 1 (1 turns guidance off)"),
+            Temperature = file.OptionalNumber("temperature", x => x > 0, "a number above 0") ?? 1,
+            TopK = file.Has("top_k") ? file.OptionalInteger("top_k", 0, int.MaxValue) : 50,
+            TopP = file.OptionalNumber("top_p", x => x is >= 0 and <= 1, "a number from 0 to 1") ?? 1,
+            BosTokenId = file.OptionalInteger("bos_token_id", 0, int.MaxValue),
+            EosTokenId = EosTokenId(file),
+            PadTokenId = file.OptionalInteger("pad_token_id", 0, int.MaxValue),
+            DecoderStartTokenId = file.OptionalInteger("decoder_start_token_id", 0, int.MaxValue),
+        };
+        if (settings is { GuidanceScale: > 1, TopK: 0 })
+            file.Error(ProblemIds.Contradiction, "top_k", "0 cannot go with guidance_scale above 1, which keeps the top_k best; write null to keep all");
+        foreach (KeyValuePair<string, string> other in OtherKeys)
+            if (file.GetNotNull(other.Key) is { } value && other.Value.Length > 0 && !IsNeutral(value, other.Value))
+                problems.Warning(ProblemIds.NoEffect, value.Position, $"{other.Key} has no effect here; only {other.Value} is what it says");
+        file.Finish(_ => false);
+        return problems.Result(settings);
+    }
+
+    /// <summary>One id or a list of ids; only a single one is kept.</summary>
+    private static int? EosTokenId(ObjectReader file)
+    {
+        if (file.Get("eos_token_id") is not { Kind: JsonKind.Array })
+            return file.OptionalInteger("eos_token_id", 0, int.MaxValue);
+        int[]? ids = file.Integers("eos_token_id", 0, int.MaxValue);
+        return ids is { Length: 1 } ? ids[0] : null;
+    }
+
+    private static bool IsNeutral(JsonValue value, string neutral) => value.Kind switch
+    {
+        JsonKind.Boolean => neutral == (value.Boolean ? "true" : "false"),
+        JsonKind.Number => value.Text == neutral || value.Text == neutral + ".0",
+        _ => false,
+    };
+}

@@ -1,0 +1,318 @@
+using System.Text;
+
+namespace Dia.Configuration;
+
+/// <summary>
+/// A strict reader of JSON (RFC 8259): no comments, no trailing commas, no NaN, no duplicate keys, nothing after the end.
+/// It stops at the first error of syntax; duplicate keys are reported and reading goes on with the first of them.
+/// </summary>
+/// <remarks>Hand-written because the compiler's host offers no JSON reader with columns, and both uses must agree.</remarks>
+internal sealed class JsonReader
+{
+    /// <summary>Most UTF-16 units of a file: a configuration has a few thousand.</summary>
+    public const int MaxLength = 1 << 20;
+
+    /// <summary>Most nested lists and objects; bounds the recursion.</summary>
+    public const int MaxDepth = 32;
+
+    private readonly string _text;
+    private readonly ProblemList _problems;
+    private int _at;
+    private int _line = 1;
+    private int _lineStart;
+
+    private JsonReader(string text, ProblemList problems)
+    {
+        _text = text;
+        _problems = problems;
+        if (text.Length > 0 && text[0] == '\uFEFF')
+            _at = _lineStart = 1; // A byte order mark is no column.
+    }
+
+    /// <summary>The file's value, or null after a problem with its syntax.</summary>
+    public static JsonValue? Read(string text, ProblemList problems)
+    {
+        var reader = new JsonReader(text, problems);
+        if (text.Length > MaxLength)
+            return reader.Fail(ProblemIds.Limit, $"the file has more than {Invariant(MaxLength)} characters; this is no configuration");
+        JsonValue? value = reader.ReadValue(1);
+        if (value is null)
+            return null;
+        reader.SkipSpace();
+        return reader._at < text.Length ? reader.Fail(ProblemIds.Syntax, $"{reader.Here()} after the end of the value; remove it") : value;
+    }
+
+    private JsonValue? ReadValue(int depth)
+    {
+        SkipSpace();
+        if (_at >= _text.Length)
+            return Fail(ProblemIds.Syntax, "the file ends where a value is expected");
+        switch (_text[_at])
+        {
+            case '{' or '[' when depth > MaxDepth:
+                return Fail(ProblemIds.Limit, $"nested more than {Invariant(MaxDepth)} deep; this is no configuration");
+            case '{':
+                return ReadObject(depth);
+            case '[':
+                return ReadArray(depth);
+            case '"':
+                int start = _at;
+                string? text = ReadString();
+                return text is null ? null : new JsonValue(JsonKind.String, Since(start)) { Text = text };
+            case '-' or (>= '0' and <= '9'):
+                return ReadNumber();
+            default:
+                return ReadWord();
+        }
+    }
+
+    private JsonValue? ReadObject(int depth)
+    {
+        var value = new JsonValue(JsonKind.Object, At(1));
+        var keys = new HashSet<string>(StringComparer.Ordinal);
+        _at++;
+        if (Skip('}'))
+            return value;
+        while (true)
+        {
+            SkipSpace();
+            int start = _at;
+            if (!Peek('"'))
+                return Fail(ProblemIds.Syntax, $"{Here()} where a key in double quotes is expected");
+            string? key = ReadString();
+            if (key is null)
+                return null;
+            JsonPosition position = Since(start);
+            if (!Skip(':'))
+                return Fail(ProblemIds.Syntax, $"{Here()} where ':' is expected");
+            JsonValue? item = ReadValue(depth + 1);
+            if (item is null)
+                return null;
+            if (keys.Add(key))
+                value.Members.Add(new JsonMember(key, position, item));
+            else
+                _problems.Error(ProblemIds.DuplicateKey, position, $"the key {JsonValue.Quote(key)} stands twice in its object; remove one");
+            if (Skip('}'))
+                return value;
+            if (!Skip(','))
+                return Fail(ProblemIds.Syntax, $"{Here()} where ',' or '}}' is expected");
+        }
+    }
+
+    private JsonValue? ReadArray(int depth)
+    {
+        var value = new JsonValue(JsonKind.Array, At(1));
+        _at++;
+        if (Skip(']'))
+            return value;
+        while (true)
+        {
+            JsonValue? item = ReadValue(depth + 1);
+            if (item is null)
+                return null;
+            value.Items.Add(item);
+            if (Skip(']'))
+                return value;
+            if (!Skip(','))
+                return Fail(ProblemIds.Syntax, $"{Here()} where ',' or ']' is expected");
+        }
+    }
+
+    private JsonValue? ReadNumber()
+    {
+        int start = _at;
+        if (Peek('-'))
+            _at++;
+        if (Peek('0'))
+            _at++;
+        else if (!SkipDigits())
+            return Fail(ProblemIds.Syntax, $"{Here()} where a digit is expected");
+        if (Peek('.'))
+        {
+            _at++;
+            if (!SkipDigits())
+                return Fail(ProblemIds.Syntax, $"{Here()} where a digit is expected");
+        }
+        if (Peek('e') || Peek('E'))
+        {
+            _at++;
+            if (Peek('+') || Peek('-'))
+                _at++;
+            if (!SkipDigits())
+                return Fail(ProblemIds.Syntax, $"{Here()} where a digit is expected");
+        }
+        if (_at < _text.Length && (char.IsLetterOrDigit(_text[_at]) || _text[_at] is '.' or '_'))
+            return Fail(ProblemIds.Syntax, $"{Here()} in a number");
+        return new JsonValue(JsonKind.Number, Since(start)) { Text = _text.Substring(start, _at - start) };
+    }
+
+    private JsonValue? ReadWord()
+    {
+        int start = _at;
+        int end = _at;
+        while (end < _text.Length && (char.IsLetterOrDigit(_text[end]) || _text[end] == '_'))
+            end++;
+        string word = _text.Substring(start, end - start);
+        if (word is not ("true" or "false" or "null"))
+        {
+            if (word.Length == 0)
+                return Fail(ProblemIds.Syntax, _text[_at] is '/' or '#' ? "a comment; JSON has none, remove it" : $"{Here()} where a value is expected");
+            return Fail(ProblemIds.Syntax, $"{JsonValue.Quote(word)} is no JSON value", word.Length);
+        }
+        _at = end;
+        return word == "null"
+            ? new JsonValue(JsonKind.Null, Since(start))
+            : new JsonValue(JsonKind.Boolean, Since(start)) { Boolean = word == "true" };
+    }
+
+    /// <summary>The string that starts here; null after a problem.</summary>
+    private string? ReadString()
+    {
+        int start = _at++;
+        var text = new StringBuilder();
+        while (true)
+        {
+            if (_at >= _text.Length)
+            {
+                _at = start;
+                Fail(ProblemIds.Syntax, "a string without its closing quote");
+                return null;
+            }
+            char c = _text[_at];
+            if (c == '"')
+                break;
+            if (c < ' ')
+            {
+                Fail(ProblemIds.InvalidString, c is '\n' or '\r' ? "a line break inside a string" : "a control character inside a string; escape it");
+                return null;
+            }
+            int length = 1;
+            if (c == '\\' && !ReadEscape(out c, out length))
+                return null;
+            if (!char.IsSurrogate(c))
+            {
+                text.Append(c);
+                _at += length;
+                continue;
+            }
+            if (!ReadLowSurrogate(c, length, out char low, out int both))
+            {
+                Fail(ProblemIds.InvalidString, "half a surrogate pair", length);
+                return null;
+            }
+            text.Append(c).Append(low);
+            _at += both;
+        }
+        _at++;
+        return text.ToString();
+    }
+
+    /// <summary>The low surrogate that follows the high one <paramref name="length"/> units long here.</summary>
+    private bool ReadLowSurrogate(char high, int length, out char low, out int both)
+    {
+        low = default;
+        both = length;
+        int next = _at + length;
+        if (!char.IsHighSurrogate(high) || next >= _text.Length)
+            return false;
+        low = _text[next];
+        both = length + 1;
+        if (low == '\\' && next + 5 < _text.Length && _text[next + 1] == 'u' && TryHex(next + 2, out low))
+            both = length + 6;
+        return char.IsLowSurrogate(low);
+    }
+
+    private bool ReadEscape(out char c, out int length)
+    {
+        char escape = _at + 1 < _text.Length ? _text[_at + 1] : ' ';
+        length = 2;
+        c = escape switch
+        {
+            '"' or '\\' or '/' => escape,
+            'b' => '\b',
+            'f' => '\f',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            _ => '\0',
+        };
+        if (c != '\0')
+            return true;
+        if (escape == 'u' && TryHex(_at + 2, out c))
+        {
+            length = 6;
+            return true;
+        }
+        Fail(ProblemIds.InvalidString, "an invalid escape in a string", Math.Min(2, _text.Length - _at));
+        return false;
+    }
+
+    private bool TryHex(int at, out char c)
+    {
+        int value = 0;
+        c = default;
+        if (at + 4 > _text.Length)
+            return false;
+        for (int i = at; i < at + 4; i++)
+        {
+            int digit = _text[i] switch
+            {
+                >= '0' and <= '9' => _text[i] - '0',
+                >= 'a' and <= 'f' => _text[i] - 'a' + 10,
+                >= 'A' and <= 'F' => _text[i] - 'A' + 10,
+                _ => -1,
+            };
+            if (digit < 0)
+                return false;
+            value = (value << 4) | digit;
+        }
+        c = (char)value;
+        return true;
+    }
+
+    private void SkipSpace()
+    {
+        while (_at < _text.Length && _text[_at] is ' ' or '\t' or '\n' or '\r')
+        {
+            char c = _text[_at++];
+            if (c == '\n' || (c == '\r' && !Peek('\n')))
+            {
+                _line++;
+                _lineStart = _at;
+            }
+        }
+    }
+
+    private bool SkipDigits()
+    {
+        int start = _at;
+        while (_at < _text.Length && _text[_at] is >= '0' and <= '9')
+            _at++;
+        return _at > start;
+    }
+
+    private bool Skip(char c)
+    {
+        SkipSpace();
+        if (!Peek(c))
+            return false;
+        _at++;
+        return true;
+    }
+
+    private bool Peek(char c) => _at < _text.Length && _text[_at] == c;
+
+    private JsonPosition At(int length) => new(_line, _at - _lineStart + 1, _at - _lineStart + 1 + length);
+
+    private JsonPosition Since(int start) => new(_line, start - _lineStart + 1, _at - _lineStart + 1);
+
+    private string Here() => _at >= _text.Length ? "the file ends" : _text[_at] is '/' or '#' ? "a comment stands" : $"{JsonValue.Quote(_text[_at].ToString())} stands";
+
+    private JsonValue? Fail(string id, string message, int length = 1)
+    {
+        _problems.Error(id, At(_at < _text.Length ? length : 0), message);
+        return null;
+    }
+
+    private static string Invariant(int value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}

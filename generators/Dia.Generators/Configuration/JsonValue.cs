@@ -1,0 +1,60 @@
+namespace Dia.Configuration;
+
+internal enum JsonKind
+{
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+/// <summary>Where a token is: 1-based line, 1-based first column, 1-based column after the end.</summary>
+internal readonly record struct JsonPosition(int Line, int Column, int EndColumn);
+
+/// <summary>A parsed value and where it stood. Numbers keep their text: whether it fits is for who knows the type.</summary>
+internal sealed class JsonValue(JsonKind kind, JsonPosition position)
+{
+    public JsonKind Kind { get; } = kind;
+
+    /// <summary>The token; of an array or object the opening bracket.</summary>
+    public JsonPosition Position { get; } = position;
+
+    public bool Boolean { get; init; }
+
+    /// <summary>A string's value, a number's text.</summary>
+    public string Text { get; init; } = "";
+
+    public List<JsonValue> Items { get; init; } = [];
+
+    public List<JsonMember> Members { get; init; } = [];
+
+    /// <summary>A number without fraction and exponent.</summary>
+    public bool IsInteger => Kind == JsonKind.Number && Text.IndexOfAny(['.', 'e', 'E']) < 0;
+
+    /// <summary>What a message calls this value.</summary>
+    public string Describe() => Kind switch
+    {
+        JsonKind.Null => "null",
+        JsonKind.Boolean => Boolean ? "true" : "false",
+        JsonKind.Number => "the number " + Shorten(Text),
+        JsonKind.String => "the string " + Quote(Text),
+        JsonKind.Array => "a list",
+        _ => "an object",
+    };
+
+    /// <summary>Text from outside as it can stand in a message: one line, printable, not long.</summary>
+    public static string Quote(string text)
+    {
+        char[] printable = Shorten(text).ToCharArray();
+        for (int i = 0; i < printable.Length; i++)
+            if (char.IsControl(printable[i]) || char.IsSurrogate(printable[i]) || printable[i] is '\u2028' or '\u2029')
+                printable[i] = '?';
+        return "\"" + new string(printable) + "\"";
+    }
+
+    private static string Shorten(string text) => text.Length <= 60 ? text : text.Substring(0, 57) + "...";
+}
+
+internal sealed record JsonMember(string Key, JsonPosition KeyPosition, JsonValue Value);

@@ -1,0 +1,149 @@
+namespace Dia.Configuration;
+
+/// <summary>Reads and checks <c>rope_scaling</c>.</summary>
+internal static class RopeScalingParser
+{
+    private static readonly string[] AllKeys =
+    [
+        "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate",
+        "short_factor", "long_factor", "low_freq_factor", "high_freq_factor",
+    ];
+
+    /// <summary>The scaling in <paramref name="parent"/>; null where there is none, it is null, or its type is default.</summary>
+    public static RopeScaling? Read(ObjectReader parent, int headDim, double theta, int positions, int? originalPositions)
+    {
+        JsonValue? value = parent.Object("rope_scaling");
+        if (value is null)
+            return null;
+        var file = new ObjectReader(value, parent.Path("rope_scaling"), parent.Problems);
+        RopeType? type = ReadType(file);
+        if (type is not { } known)
+            return null;
+        (string[] required, string[] optional) = KeysOf(known);
+        int errors = file.Problems.ErrorCount;
+        foreach (string key in required)
+            file.Require(key);
+        RopeScaling scaling = ReadValues(file, known, key => required.Contains(key), key => required.Contains(key) || optional.Contains(key));
+        if (file.Problems.ErrorCount == errors)
+            CheckValues(file, scaling, headDim, theta, originalPositions ?? positions, originalPositions is not null);
+        foreach (string key in AllKeys)
+            if (file.Has(key) && !required.Contains(key) && !optional.Contains(key))
+                IgnoredKey(file, key);
+        file.Finish(_ => false);
+        return known == RopeType.Default ? null : scaling;
+    }
+
+    private static RopeType? ReadType(ObjectReader file)
+    {
+        string key = file.Has("type") ? "type" : "rope_type";
+        file.Get("rope_type");
+        file.Require(key);
+        string? name = file.String(key);
+        RopeType? type = name switch
+        {
+            "default" => RopeType.Default,
+            "linear" => RopeType.Linear,
+            "dynamic" => RopeType.Dynamic,
+            "yarn" => RopeType.Yarn,
+            "longrope" => RopeType.LongRope,
+            "llama3" => RopeType.Llama3,
+            _ => null,
+        };
+        if (name is not null && type is null)
+            file.Error(ProblemIds.UnsupportedValue, key, $"{JsonValue.Quote(name)} is none of default, linear, dynamic, yarn, longrope, llama3");
+        return type;
+    }
+
+    /// <summary>The keys a type must and may have, as the reference checks them.</summary>
+    private static (string[] Required, string[] Optional) KeysOf(RopeType type) => type switch
+    {
+        RopeType.Linear => (["factor"], []),
+        RopeType.Dynamic => (["factor"], ["original_max_position_embeddings"]),
+        RopeType.Yarn => (["factor"], ["original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"]),
+        RopeType.LongRope => (["short_factor", "long_factor"], ["factor", "attention_factor", "original_max_position_embeddings"]),
+        RopeType.Llama3 => (["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"], []),
+        _ => ([], []),
+    };
+
+    private static RopeScaling ReadValues(ObjectReader file, RopeType type, Func<string, bool> required, Func<string, bool> allowed)
+    {
+        double? Above(string key) => Value(key, x => x > 0, "a number above 0");
+        double? From(string key) => Value(key, x => x >= 0, "a number from 0");
+        double? Value(string key, Func<double, bool> valid, string range)
+        {
+            if (!allowed(key))
+                return null;
+            return required(key) ? file.Has(key) ? file.Number(key, 1, valid, range) : null : file.OptionalNumber(key, valid, range);
+        }
+        EquatableArray<double> List(string key)
+        {
+            if (!allowed(key))
+                return [];
+            if (file.Get(key) is { Kind: JsonKind.Null } value)
+                file.WrongType(key, value, "a list");
+            return file.Numbers(key, x => x > 0, "a number above 0") ?? [];
+        }
+
+        int? original = null;
+        if (allowed("original_max_position_embeddings"))
+            original = required("original_max_position_embeddings") && file.Has("original_max_position_embeddings")
+                ? file.Integer("original_max_position_embeddings", 1, 1, 1 << 24)
+                : file.OptionalInteger("original_max_position_embeddings", 1, 1 << 24);
+        return new RopeScaling
+        {
+            RopeType = type,
+            Factor = Above("factor"),
+            // dynamic and longrope may state it and do not read it.
+            OriginalMaxPositionEmbeddings = type is RopeType.Yarn or RopeType.Llama3 ? original : null,
+            AttentionFactor = Above("attention_factor"),
+            BetaFast = From("beta_fast"),
+            BetaSlow = From("beta_slow"),
+            Mscale = From("mscale"),
+            MscaleAllDim = From("mscale_all_dim"),
+            Truncate = allowed("truncate") && file.GetNotNull("truncate") is not null ? file.Boolean("truncate", true) : null,
+            ShortFactor = List("short_factor"),
+            LongFactor = List("long_factor"),
+            LowFreqFactor = Above("low_freq_factor"),
+            HighFreqFactor = Above("high_freq_factor"),
+        };
+    }
+
+    private static void CheckValues(ObjectReader file, RopeScaling scaling, int headDim, double theta, int original, bool originalGiven)
+    {
+        switch (scaling.RopeType)
+        {
+            case RopeType.Dynamic when headDim <= 2:
+                file.Error(ProblemIds.Contradiction, "rope_type", "dynamic needs a head_dim above 2");
+                break;
+            case RopeType.Yarn:
+                if (theta <= 1)
+                    file.Error(ProblemIds.Contradiction, "rope_type", "yarn needs a rope_theta above 1");
+                if (RotaryFrequencies.BetaFast(scaling) < RotaryFrequencies.BetaSlow(scaling))
+                    file.Error(ProblemIds.Contradiction, "beta_fast", "must not be below beta_slow (defaults 32 and 1)");
+                break;
+            case RopeType.LongRope:
+                CheckLength(file, "short_factor", scaling.ShortFactor.Length, headDim);
+                CheckLength(file, "long_factor", scaling.LongFactor.Length, headDim);
+                if (scaling.AttentionFactor is null && scaling.Factor is null && !originalGiven)
+                    file.Problems.Error(ProblemIds.MissingKey, file.Position(""), $"{file.Path("factor")} is missing; it, attention_factor, or original_max_position_embeddings beside max_position_embeddings must be there");
+                if (scaling.AttentionFactor is null && original == 1)
+                    file.Error(ProblemIds.Contradiction, "factor", "the attention factor of longrope needs an original length above 1");
+                break;
+            case RopeType.Llama3 when scaling.HighFreqFactor <= scaling.LowFreqFactor:
+                file.Error(ProblemIds.Contradiction, "high_freq_factor", "must be above low_freq_factor");
+                break;
+        }
+    }
+
+    private static void CheckLength(ObjectReader file, string key, int length, int headDim)
+    {
+        if (length != headDim / 2)
+            file.Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"has {length} entries where head_dim {headDim} needs {headDim / 2}"));
+    }
+
+    private static void IgnoredKey(ObjectReader file, string key)
+    {
+        file.Get(key);
+        file.Problems.Warning(ProblemIds.NoEffect, file.Position(key), $"{file.Path(key)} has no effect with this rope_type");
+    }
+}
