@@ -1,0 +1,115 @@
+namespace Dia.Audio;
+
+/// <summary>
+/// Band-limited resampling: a sinc low-pass at 0.99 of the lower Nyquist frequency, six zero crossings on either side,
+/// under a Hann window (the default of <c>torchaudio.functional.resample</c>). Sums in double.
+/// </summary>
+public static class Resampler
+{
+    private const int Width = 6;
+    private const double Rolloff = 0.99;
+
+    /// <summary>
+    /// Kernels are kept for all phases where they take at most this many values (8 MiB); two large rates without a common
+    /// divisor have too many phases, and there each output sample computes its own.
+    /// </summary>
+    private const long MaxTableValues = 1 << 20;
+
+    /// <summary>Resamples a mono signal; the result has ceil(length · target / source) samples.</summary>
+    /// <param name="samples">The signal.</param>
+    /// <param name="sourceRate">Its rate in Hz.</param>
+    /// <param name="targetRate">The rate wanted, in Hz.</param>
+    /// <exception cref="DiaException">Input: a rate is out of <see cref="AudioBuffer"/>'s range, or the result would be too long.</exception>
+    public static float[] Resample(ReadOnlySpan<float> samples, int sourceRate, int targetRate)
+    {
+        AudioBuffer.CheckSamplingRate(sourceRate);
+        AudioBuffer.CheckSamplingRate(targetRate);
+        if (sourceRate == targetRate)
+            return samples.ToArray();
+        int divisor = GreatestCommonDivisor(sourceRate, targetRate);
+        var kernel = new Kernel(sourceRate / divisor, targetRate / divisor);
+        long length = ((long)samples.Length * kernel.Target + kernel.Source - 1) / kernel.Source;
+        if (length > AudioBuffer.MaxSamples)
+        {
+            throw new DiaException(
+                DiaErrorKind.Input,
+                $"{samples.Length} samples at {sourceRate} Hz become {length} at {targetRate} Hz; at most {AudioBuffer.MaxSamples} are handled. Cut the audio.");
+        }
+
+        var output = new float[length];
+        double[]?[]? table = (long)kernel.Target * kernel.Taps <= MaxTableValues ? new double[]?[kernel.Target] : null;
+        var taps = new double[kernel.Taps];
+        for (int i = 0; i < output.Length; i++)
+        {
+            int phase = i % kernel.Target;
+            long first = (long)(i / kernel.Target) * kernel.Source + kernel.FirstTap(phase);
+            double[] weights = taps;
+            if (table is null)
+                kernel.Fill(phase, taps);
+            else if (table[phase] is double[] known)
+                weights = known;
+            else
+                kernel.Fill(phase, weights = table[phase] = new double[kernel.Taps]);
+            output[i] = (float)Dot(weights, samples, first);
+        }
+        return output;
+    }
+
+    /// <summary>Sum of weights[k] · samples[first + k]; what lies outside the signal is zero.</summary>
+    private static double Dot(double[] weights, ReadOnlySpan<float> samples, long first)
+    {
+        int from = (int)Math.Clamp(-first, 0, weights.Length);
+        int to = (int)Math.Clamp(samples.Length - first, from, weights.Length);
+        double sum = 0;
+        for (int k = from; k < to; k++)
+            sum += weights[k] * samples[(int)(first + k)];
+        return sum;
+    }
+
+    private static int GreatestCommonDivisor(int a, int b) => b == 0 ? a : GreatestCommonDivisor(b, a % b);
+
+    /// <summary>The filter for rates without a common divisor: source samples in, target samples out.</summary>
+    private readonly struct Kernel
+    {
+        private readonly double _base;
+        private readonly double _reach;
+
+        public Kernel(int source, int target)
+        {
+            Source = source;
+            Target = target;
+            _base = Math.Min(source, target) * Rolloff;
+            _reach = Width * source / _base;
+            Taps = 2 * (int)Math.Ceiling(_reach) + 1;
+        }
+
+        public int Source { get; }
+
+        /// <summary>Also the number of phases.</summary>
+        public int Target { get; }
+
+        public int Taps { get; }
+
+        /// <summary>The input sample, relative to the phase's block, that the first weight belongs to.</summary>
+        public long FirstTap(int phase) => (long)Math.Ceiling(Center(phase) - _reach);
+
+        public void Fill(int phase, double[] weights)
+        {
+            long first = FirstTap(phase);
+            for (int k = 0; k < weights.Length; k++)
+            {
+                double t = ((double)(first + k) / Source - (double)phase / Target) * _base;
+                if (Math.Abs(t) >= Width)
+                {
+                    weights[k] = 0;
+                    continue;
+                }
+                double window = Math.Cos(t * Math.PI / Width / 2);
+                double sinc = t == 0 ? 1 : Math.Sin(t * Math.PI) / (t * Math.PI);
+                weights[k] = sinc * window * window * _base / Source;
+            }
+        }
+
+        private double Center(int phase) => (double)phase * Source / Target;
+    }
+}

@@ -1,0 +1,98 @@
+namespace Dia.Processing;
+
+/// <summary>
+/// The delay pattern: channel c of a frame stands delay[c] rows later. Everything that delays rows or undoes it does so here.
+/// </summary>
+public static class DelayPattern
+{
+    /// <summary>The released model's pattern.</summary>
+    public static ReadOnlySpan<int> Default => [0, 8, 9, 10, 11, 12, 13, 14, 15];
+
+    /// <summary>The largest delay.</summary>
+    public static int Max(ReadOnlySpan<int> delay)
+    {
+        int max = 0;
+        foreach (int d in delay)
+            max = Math.Max(max, d);
+        return max;
+    }
+
+    /// <summary>
+    /// Delays rows [T, C] into [T + max(delay), C]: out[t, c] = rows[t - delay[c], c], BOS before the first row, PAD after the last.
+    /// </summary>
+    public static int[,] BuildDelayed(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        CheckChannels(rows.GetLength(1), delay);
+        int length = rows.GetLength(0);
+        var delayed = new int[checked(length + Max(delay)), delay.Length];
+        for (int t = 0; t < delayed.GetLength(0); t++)
+        {
+            for (int c = 0; c < delay.Length; c++)
+            {
+                int source = t - delay[c];
+                delayed[t, c] = source < 0 ? bosTokenId : source < length ? rows[source, c] : padTokenId;
+            }
+        }
+        return delayed;
+    }
+
+    /// <summary>
+    /// Undoes the delay for the frames [start, end) of rows [T, C]: out[t, c] = rows[start + t + delay[c], c], past the last
+    /// row that row itself (as the reference does).
+    /// </summary>
+    /// <returns>[end - start, C]; no rows where end is not after start.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">start is negative or end is past the last row.</exception>
+    public static int[,] Undo(int[,] rows, ReadOnlySpan<int> delay, int start, int end)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        CheckChannels(rows.GetLength(1), delay);
+        int length = rows.GetLength(0);
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(end, length);
+        var frames = new int[Math.Max(0, end - start), delay.Length];
+        for (int t = 0; t < frames.GetLength(0); t++)
+        {
+            for (int c = 0; c < delay.Length; c++)
+                frames[t, c] = rows[(int)Math.Min((long)start + t + delay[c], length - 1), c];
+        }
+        return frames;
+    }
+
+    /// <summary>
+    /// Which frames of finished rows [T, C] are audio. The first is the number of BOS in channel 0, or the prompt length
+    /// given; the end leaves out channel 0's PADs and its EOS. No audio: end is not after start.
+    /// </summary>
+    public static (int Start, int End) AudioFrames(int[,] rows, int bosTokenId, int padTokenId, int? audioPromptLen = null)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        int length = rows.GetLength(0), bos = 0, pad = 0;
+        for (int t = 0; t < length; t++)
+        {
+            bos += rows[t, 0] == bosTokenId ? 1 : 0;
+            pad += rows[t, 0] == padTokenId ? 1 : 0;
+        }
+        return (audioPromptLen ?? bos, Math.Max(0, length - pad - 1));
+    }
+
+    /// <summary>Refuses a pattern that is empty or has a delay outside 0 to 4095 (no model has rows enough for more).</summary>
+    /// <exception cref="DiaException">Usage.</exception>
+    internal static void Check(ReadOnlySpan<int> delay)
+    {
+        if (delay.IsEmpty)
+            throw new DiaException(DiaErrorKind.Usage, "The delay pattern is empty; it has one delay for each channel.");
+        foreach (int d in delay)
+        {
+            if (d is < 0 or > 4095)
+                throw new DiaException(DiaErrorKind.Usage, $"The delay pattern holds {d}; a delay is between 0 and 4095 rows.");
+        }
+    }
+
+    /// <summary>Refuses rows whose channels are not the pattern's.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    internal static void CheckChannels(int channels, ReadOnlySpan<int> delay)
+    {
+        if (channels != delay.Length)
+            throw new DiaException(DiaErrorKind.Input, $"The rows have {channels} channels but the delay pattern has {delay.Length}.");
+    }
+}

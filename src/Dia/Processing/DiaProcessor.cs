@@ -1,0 +1,304 @@
+using Dia.Audio;
+using Dia.Codec;
+using Dia.Text;
+
+namespace Dia.Processing;
+
+/// <summary>
+/// Makes the model's inputs from text and audio, and audio from the model's rows. The token ids and the delay pattern
+/// default to the released model's; set them from the configuration of another.
+/// </summary>
+public sealed class DiaProcessor
+{
+    private const int IgnoredLabel = -100;
+    private readonly int[] _delayPattern = Processing.DelayPattern.Default.ToArray();
+
+    /// <summary>Puts the parts together.</summary>
+    /// <param name="featureExtractor">Prepares audio; its rate must be the codec's, its hop a multiple of the codec's.</param>
+    /// <param name="tokenizer">Prepares text.</param>
+    /// <param name="audioTokenizer">The codec; null where no audio goes in or out.</param>
+    /// <exception cref="DiaException">Model: feature extractor and codec do not fit.</exception>
+    public DiaProcessor(DiaFeatureExtractor featureExtractor, DiaTokenizer tokenizer, IAudioCodec? audioTokenizer = null)
+    {
+        ArgumentNullException.ThrowIfNull(featureExtractor);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (audioTokenizer is IAudioCodec codec
+            && (codec.SamplingRate != featureExtractor.SamplingRate || featureExtractor.HopLength % codec.HopLength != 0))
+        {
+            throw new DiaException(
+                DiaErrorKind.Model,
+                $"The codec has {codec.SamplingRate} Hz and a hop of {codec.HopLength}, the feature extractor {featureExtractor.SamplingRate} Hz and {featureExtractor.HopLength}: give the extractor the codec's.");
+        }
+        FeatureExtractor = featureExtractor;
+        Tokenizer = tokenizer;
+        AudioTokenizer = audioTokenizer;
+    }
+
+    /// <summary>Prepares audio.</summary>
+    public DiaFeatureExtractor FeatureExtractor { get; }
+
+    /// <summary>Prepares text.</summary>
+    public DiaTokenizer Tokenizer { get; }
+
+    /// <summary>The codec, or null.</summary>
+    public IAudioCodec? AudioTokenizer { get; }
+
+    /// <summary>The id that ends the audio.</summary>
+    public int EosTokenId { get; init; } = 1024;
+
+    /// <summary>The id that stands where nothing is known.</summary>
+    public int PadTokenId { get; init; } = 1025;
+
+    /// <summary>The id that starts the audio.</summary>
+    public int BosTokenId { get; init; } = 1026;
+
+    /// <summary>Each channel's delay in rows.</summary>
+    /// <exception cref="DiaException">Usage: empty, or a delay outside 0 to 4095.</exception>
+    public IReadOnlyList<int> DelayPattern
+    {
+        get => _delayPattern;
+        init
+        {
+            _delayPattern = [.. value];
+            Processing.DelayPattern.Check(_delayPattern);
+        }
+    }
+
+    /// <summary>
+    /// Inputs for generation (a voice prompt where audio is given) or for training.
+    /// </summary>
+    /// <param name="text">One text for each item of the batch.</param>
+    /// <param name="audio">One piece of audio for each text, or null.</param>
+    /// <param name="generation">False: training rows, with an EOS row after the codes.</param>
+    /// <param name="outputLabels">Training only: also the labels; the rows then lack the last.</param>
+    /// <param name="truncation">Whether to cut the texts to <paramref name="maxLength"/> ids.</param>
+    /// <param name="maxLength">In text ids.</param>
+    /// <exception cref="DiaException">Usage: arguments that contradict each other. Input: text or audio missing, malformed or of different counts.</exception>
+    public DiaInputs Process(
+        IReadOnlyList<string> text,
+        IReadOnlyList<AudioBuffer>? audio = null,
+        bool generation = true,
+        bool outputLabels = false,
+        bool truncation = false,
+        int? maxLength = null)
+    {
+        if (text is null || text.Count == 0)
+            throw new DiaException(DiaErrorKind.Input, "The text is missing: give `text`, one string for each item.");
+        if (generation && outputLabels)
+            throw new DiaException(DiaErrorKind.Usage, "outputLabels makes no sense with generation: set generation to false to get labels.");
+        if (!generation && audio is null)
+            throw new DiaException(DiaErrorKind.Usage, "Training needs audio: give `audio`, or set generation to true.");
+        if (audio is not null && audio.Count != text.Count)
+            throw new DiaException(DiaErrorKind.Input, $"text has {text.Count} items but audio has {audio.Count}; there must be one piece of audio for each text.");
+
+        BatchEncoding encoding = Tokenizer.EncodeBatch(text, PaddingStrategy.Longest, truncation, maxLength);
+        int[][,] codes = audio is null ? [.. text.Select(_ => new int[0, _delayPattern.Length])] : EncodeAudio(audio);
+        (int[,,] rows, int[,] mask) = BuildRows(codes, generation);
+        return new DiaInputs
+        {
+            InputIds = ToMatrix(encoding.InputIds),
+            AttentionMask = ToMatrix(encoding.AttentionMask!),
+            DecoderInputIds = outputLabels ? DropLastRow(rows) : rows,
+            DecoderAttentionMask = outputLabels ? DropLastColumn(mask) : mask,
+            Labels = outputLabels ? BuildLabels(rows) : null,
+        };
+    }
+
+    /// <summary>Rows of one item to samples.</summary>
+    /// <param name="decoderInputIds">[1, T, C], as the model's generation returns them.</param>
+    /// <param name="audioPromptLen">Rows to leave out at the front (<see cref="GetAudioPromptLen"/>), or null: only the BOS.</param>
+    /// <exception cref="DiaException">Input: not exactly one item, or rows that hold no finished audio.</exception>
+    public float[] Decode(int[,,] decoderInputIds, int? audioPromptLen = null)
+    {
+        ArgumentNullException.ThrowIfNull(decoderInputIds);
+        if (decoderInputIds.GetLength(0) != 1)
+            throw new DiaException(DiaErrorKind.Input, $"Decode takes a single item but got {decoderInputIds.GetLength(0)}; use BatchDecode.");
+        return BatchDecode(decoderInputIds, audioPromptLen)[0];
+    }
+
+    /// <summary>Rows to samples, one array for each item; empty where an item has no frames.</summary>
+    /// <param name="decoderInputIds">[B, T, C], as the model's generation returns them.</param>
+    /// <param name="audioPromptLen">Rows to leave out at the front (<see cref="GetAudioPromptLen"/>), or null: only the BOS.</param>
+    /// <exception cref="DiaException">Input: rows that hold no finished audio. Usage: no codec, or a negative prompt length.</exception>
+    public float[][] BatchDecode(int[,,] decoderInputIds, int? audioPromptLen = null)
+    {
+        int[][,] codes = BatchCodes(decoderInputIds, audioPromptLen);
+        return [.. codes.Select(frames => frames.GetLength(0) == 0 ? [] : Codec.Decode(frames))];
+    }
+
+    /// <summary>Rows to the codes of their audio, delay undone, [frames, C] for each item. Arguments and errors as for <see cref="BatchDecode"/>.</summary>
+    public int[][,] BatchCodes(int[,,] decoderInputIds, int? audioPromptLen = null)
+    {
+        ArgumentNullException.ThrowIfNull(decoderInputIds);
+        if (audioPromptLen < 0)
+            throw new DiaException(DiaErrorKind.Usage, $"audioPromptLen is {audioPromptLen}; it must not be negative.");
+        Processing.DelayPattern.CheckChannels(decoderInputIds.GetLength(2), _delayPattern);
+        var codes = new int[decoderInputIds.GetLength(0)][,];
+        for (int b = 0; b < codes.Length; b++)
+        {
+            int[,] rows = Item(decoderInputIds, b);
+            (int start, int end) = Processing.DelayPattern.AudioFrames(rows, BosTokenId, PadTokenId, audioPromptLen);
+            codes[b] = Processing.DelayPattern.Undo(rows, _delayPattern, start, end);
+            CheckCodes(codes[b], b, start);
+        }
+        return codes;
+    }
+
+    /// <summary>Rows that a voice prompt takes, BOS included: the mask's length minus the largest delay.</summary>
+    /// <param name="decoderAttentionMask">[B, T], from <see cref="Process"/>.</param>
+    public int GetAudioPromptLen(int[,] decoderAttentionMask)
+    {
+        ArgumentNullException.ThrowIfNull(decoderAttentionMask);
+        return decoderAttentionMask.GetLength(1) - Processing.DelayPattern.Max(_delayPattern);
+    }
+
+    /// <summary>Writes audio as a 16-bit mono WAV at the feature extractor's rate.</summary>
+    /// <exception cref="DiaException">Output: the file cannot be written.</exception>
+    public void SaveAudio(ReadOnlySpan<float> audio, string path)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Create, FileAccess.Write);
+            using var writer = new WavWriter(stream, FeatureExtractor.SamplingRate);
+            writer.Write(audio);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"{path}: cannot write the audio: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Writes several pieces of audio, each to its own path.</summary>
+    /// <exception cref="DiaException">Usage: as many paths as pieces are needed. Output: a file cannot be written.</exception>
+    public void SaveAudio(IReadOnlyList<float[]> audio, IReadOnlyList<string> paths)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        ArgumentNullException.ThrowIfNull(paths);
+        if (audio.Count != paths.Count)
+            throw new DiaException(DiaErrorKind.Usage, $"There are {audio.Count} pieces of audio but {paths.Count} paths; the numbers must be the same.");
+        for (int i = 0; i < audio.Count; i++)
+            SaveAudio(audio[i], paths[i]);
+    }
+
+    private IAudioCodec Codec => AudioTokenizer
+        ?? throw new DiaException(DiaErrorKind.Usage, "This processor has no codec; give audioTokenizer to work with audio.");
+
+    /// <summary>Each item alone, cut to its own length rounded up to the hop: batching would let padding reach the codes.</summary>
+    private int[][,] EncodeAudio(IReadOnlyList<AudioBuffer> audio)
+    {
+        if (Codec.Codebooks != _delayPattern.Length)
+            throw new DiaException(DiaErrorKind.Model, $"The codec has {Codec.Codebooks} codebooks but the delay pattern has {_delayPattern.Length} channels.");
+        var codes = new int[audio.Count][,];
+        for (int b = 0; b < codes.Length; b++)
+        {
+            if (audio[b].Frames == 0)
+                throw new DiaException(DiaErrorKind.Input, $"Audio {b} of the batch has no samples.");
+            float[,,] values = FeatureExtractor.Extract([audio[b]]).InputValues;
+            var samples = new float[values.Length];
+            Buffer.BlockCopy(values, 0, samples, 0, values.Length * sizeof(float));
+            codes[b] = Codec.Encode(samples);
+        }
+        return codes;
+    }
+
+    /// <summary>For each item: left padding, a BOS row, the codes, in training an EOS row; then the delay.</summary>
+    private (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, bool generation)
+    {
+        int channels = _delayPattern.Length, maxDelay = Processing.DelayPattern.Max(_delayPattern);
+        int longest = codes.Max(c => c.GetLength(0));
+        int length = longest + 1 + (generation ? 0 : 1);
+        var rows = new int[codes.Length, length + maxDelay, channels];
+        var mask = new int[codes.Length, length + maxDelay];
+        for (int b = 0; b < codes.Length; b++)
+        {
+            int frames = codes[b].GetLength(0), padding = longest - frames;
+            var plain = new int[length, channels];
+            for (int t = 0; t < length; t++)
+            {
+                int frame = t - padding - 1;
+                for (int c = 0; c < channels; c++)
+                    plain[t, c] = frame < 0 ? BosTokenId : frame < frames ? codes[b][frame, c] : EosTokenId;
+            }
+            int[,] delayed = Processing.DelayPattern.BuildDelayed(plain, _delayPattern, BosTokenId, PadTokenId);
+            for (int t = 0; t < length + maxDelay; t++)
+            {
+                mask[b, t] = t < padding ? 0 : 1;
+                for (int c = 0; c < channels; c++)
+                    rows[b, t, c] = delayed[t, c];
+            }
+        }
+        return (rows, mask);
+    }
+
+    /// <summary>The rows but the first, as [B · C, T], without what is not to be learned.</summary>
+    private int[,] BuildLabels(int[,,] rows)
+    {
+        int channels = rows.GetLength(2), length = rows.GetLength(1) - 1;
+        var labels = new int[rows.GetLength(0) * channels, length];
+        for (int i = 0; i < labels.GetLength(0); i++)
+        {
+            for (int t = 0; t < length; t++)
+            {
+                int id = rows[i / channels, t + 1, i % channels];
+                labels[i, t] = id == PadTokenId || id == BosTokenId ? IgnoredLabel : id;
+            }
+        }
+        return labels;
+    }
+
+    /// <summary>Unfinished rows (cut before every channel got its delayed codes) leave special ids among the codes.</summary>
+    private void CheckCodes(int[,] codes, int item, int start)
+    {
+        for (int t = 0; t < codes.GetLength(0); t++)
+        {
+            for (int c = 0; c < codes.GetLength(1); c++)
+            {
+                int id = codes[t, c];
+                if (id < 0 || id == EosTokenId || id == PadTokenId || id == BosTokenId)
+                {
+                    throw new DiaException(
+                        DiaErrorKind.Input,
+                        $"Item {item}: frame {start + t}, channel {c} is {id}, which is no code: the rows end before the audio does. Generate more rows.");
+                }
+            }
+        }
+    }
+
+    private static int[,] Item(int[,,] rows, int item)
+    {
+        var one = new int[rows.GetLength(1), rows.GetLength(2)];
+        Buffer.BlockCopy(rows, item * one.Length * sizeof(int), one, 0, one.Length * sizeof(int));
+        return one;
+    }
+
+    private static int[,,] DropLastRow(int[,,] rows)
+    {
+        var cut = new int[rows.GetLength(0), rows.GetLength(1) - 1, rows.GetLength(2)];
+        int bytes = cut.GetLength(1) * cut.GetLength(2) * sizeof(int), stride = rows.GetLength(1) * rows.GetLength(2) * sizeof(int);
+        for (int b = 0; b < cut.GetLength(0); b++)
+            Buffer.BlockCopy(rows, b * stride, cut, b * bytes, bytes);
+        return cut;
+    }
+
+    private static int[,] DropLastColumn(int[,] mask)
+    {
+        var cut = new int[mask.GetLength(0), mask.GetLength(1) - 1];
+        for (int b = 0; b < cut.GetLength(0); b++)
+        {
+            for (int t = 0; t < cut.GetLength(1); t++)
+                cut[b, t] = mask[b, t];
+        }
+        return cut;
+    }
+
+    private static int[,] ToMatrix(int[][] rows)
+    {
+        var matrix = new int[rows.Length, rows[0].Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            for (int j = 0; j < rows[i].Length; j++)
+                matrix[i, j] = rows[i][j];
+        }
+        return matrix;
+    }
+}

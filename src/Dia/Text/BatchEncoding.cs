@@ -1,0 +1,23 @@
+namespace Dia.Text;
+
+/// <summary>What <see cref="DiaTokenizer.EncodeBatch"/> returns: one array per text; all of one length where padding was asked for.</summary>
+public sealed class BatchEncoding
+{
+    /// <summary>Token ids, [texts][length].</summary>
+    public required int[][] InputIds { get; init; }
+
+    /// <summary>1 on text, 0 on padding, shaped as <see cref="InputIds"/>; null where not asked for.</summary>
+    public int[][]? AttentionMask { get; init; }
+
+    /// <summary>0 on text (typed tags included), 1 on padding, shaped as <see cref="InputIds"/>; null where not asked for.</summary>
+    public int[][]? SpecialTokensMask { get; init; }
+
+    /// <summary>Length of each item after truncation and before padding; null where not asked for.</summary>
+    public int[]? Length { get; init; }
+
+    /// <summary>What truncation cut off each text, with <c>stride</c> ids before it; null where not asked for.</summary>
+    public int[][]? OverflowingTokens { get; init; }
+
+    /// <summary>Each text's length minus <c>maxLength</c> (negative where it was shorter); null where not asked for.</summary>
+    public int[]? NumTruncatedTokens { get; init; }
+}
