@@ -1,0 +1,195 @@
+namespace Dia.IO;
+
+/// <summary>
+/// A file that appears under its name only when it is complete: written under a temporary name in the same folder (that of
+/// a link's target), renamed by <see cref="Commit"/>, deleted by <see cref="Dispose"/> otherwise. Devices and FIFOs are
+/// written directly. Not safe for concurrent use.
+/// </summary>
+public sealed class AtomicFile : IDisposable
+{
+    private readonly string? _temporary;
+    private readonly string _target;
+    private readonly OutputStream _stream;
+    private bool _done;
+
+    private AtomicFile(string path, string target, string? temporary, FileStream file)
+    {
+        Path = path;
+        _target = target;
+        _temporary = temporary;
+        _stream = new OutputStream(file, path);
+    }
+
+    /// <summary>The path as it was given.</summary>
+    public string Path { get; }
+
+    /// <summary>
+    /// Where to write. Its errors are <see cref="DiaException"/>s of kind Output, with the IOException inside. Can seek unless
+    /// the path is a device or a FIFO.
+    /// </summary>
+    public Stream Stream => _stream;
+
+    /// <summary>Begins to write <paramref name="path"/>.</summary>
+    /// <param name="path">A new or existing file, a device or a FIFO. Its folder must exist.</param>
+    /// <param name="mode">Permissions of the new file; null: those of the file it replaces, or the default.</param>
+    /// <exception cref="DiaException">It cannot be written (Output).</exception>
+    public static AtomicFile Create(string path, UnixFileMode? mode = null)
+    {
+        try
+        {
+            return FileKinds.Of(path) switch
+            {
+                FileKind.Folder => throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: it is a folder. Name a file."),
+                FileKind.Special => Direct(path),
+
+                // /dev/stdout and the like lead to a file that something else has open: it must not be replaced.
+                FileKind.Regular when IsDescriptor(path) => Direct(path),
+                var kind => Temporary(path, kind, mode),
+            };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failed(path, e);
+        }
+    }
+
+    /// <summary>Completes the file: flushed to the disk, then renamed to its name.</summary>
+    /// <exception cref="DiaException">It cannot be written (Output); nothing is left then.</exception>
+    public void Commit()
+    {
+        ObjectDisposedException.ThrowIf(_done, this);
+        try
+        {
+            _stream.Finish(toDisk: _temporary is not null);
+            if (_temporary is not null)
+                File.Move(_temporary, _target, overwrite: true);
+            _done = true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failed(Path, e);
+        }
+    }
+
+    /// <summary>Closes the file, and deletes what was written unless <see cref="Commit"/> was called.</summary>
+    public void Dispose()
+    {
+        if (_done)
+            return;
+        _done = true;
+        try
+        {
+            _stream.Abandon();
+            if (_temporary is not null)
+                File.Delete(_temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Already on the way out, mostly with the error that matters; a leftover temporary file does no harm.
+        }
+    }
+
+    private static AtomicFile Direct(string path) =>
+        new(path, path, null, new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 1 << 16));
+
+    private static AtomicFile Temporary(string path, FileKind kind, UnixFileMode? mode)
+    {
+        if (System.IO.Path.GetFileName(path).Length == 0)
+            throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: it is not the name of a file.");
+
+        // A link may point to nothing yet; a path without a link must not be resolved, that fails for a new file.
+        string target = new FileInfo(path).LinkTarget is null
+            ? System.IO.Path.GetFullPath(path)
+            : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
+        string folder = System.IO.Path.GetDirectoryName(target)!;
+        if (!Directory.Exists(folder))
+            throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: the folder {folder} does not exist. Create it first.");
+
+        // Short, since the name it stands for may already be as long as the file system allows.
+        string temporary = System.IO.Path.Combine(folder, $".dia-{System.IO.Path.GetRandomFileName()}.tmp");
+        if (mode is null && kind == FileKind.Regular && !OperatingSystem.IsWindows())
+            mode = File.GetUnixFileMode(target);
+        var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 16);
+        var made = new AtomicFile(path, target, temporary, file);
+        try
+        {
+            if (mode is { } bits && !OperatingSystem.IsWindows())
+                File.SetUnixFileMode(file.SafeFileHandle, bits);
+            return made;
+        }
+        catch
+        {
+            made.Dispose();
+            throw;
+        }
+    }
+
+    private static bool IsDescriptor(string path)
+    {
+        string full = System.IO.Path.GetFullPath(path);
+        return full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal);
+    }
+
+    private static DiaException Failed(string path, Exception inner) =>
+        new(DiaErrorKind.Output, $"cannot write {path}: {inner.Message}", inner);
+
+    /// <summary>Turns the file's errors into the ones a user can act on.</summary>
+    private sealed class OutputStream(FileStream file, string path) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => file.CanSeek;
+
+        public override bool CanWrite => true;
+
+        public override long Length => file.Length;
+
+        public override long Position
+        {
+            get => file.Position;
+            set => file.Position = value;
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            try
+            {
+                file.Write(buffer);
+            }
+            catch (IOException e)
+            {
+                throw Failed(path, e);
+            }
+        }
+
+        public override void Flush()
+        {
+            try
+            {
+                file.Flush();
+            }
+            catch (IOException e)
+            {
+                throw Failed(path, e);
+            }
+        }
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => file.Seek(offset, origin);
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        /// <summary>Everything out, errors of the last bytes included, and closed.</summary>
+        public void Finish(bool toDisk)
+        {
+            file.Flush(toDisk);
+            file.Dispose();
+        }
+
+        /// <summary>Closed; what is still buffered need not arrive.</summary>
+        public void Abandon() => file.Dispose();
+    }
+}

@@ -1,0 +1,165 @@
+using System.Text;
+using System.Text.Json;
+using Dia.IO;
+
+namespace Dia.Weights;
+
+/// <summary>
+/// The tensors of a checkpoint as the reference library writes one: model.safetensors, or several files and
+/// model.safetensors.index.json that says which tensor is in which.
+/// </summary>
+internal sealed class CheckpointFiles : IDisposable
+{
+    private const string IndexName = "model.safetensors.index.json";
+
+    /// <summary>The small files that may lie beside the tensors, and that copies of a checkpoint take along.</summary>
+    private static readonly string[] Texts =
+    [
+        "added_tokens.json", "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
+    ];
+
+    private readonly List<SafetensorsFile> _files = [];
+    private readonly Dictionary<string, SafetensorsTensor> _tensors = new(StringComparer.Ordinal);
+
+    private CheckpointFiles(ModelFolder folder) => Folder = folder;
+
+    /// <summary>Where the checkpoint is.</summary>
+    public ModelFolder Folder { get; }
+
+    /// <summary>All tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafetensorsTensor> Tensors => _tensors;
+
+    /// <summary>Whether a folder holds tensors.</summary>
+    public static bool Exists(ModelFolder folder) => folder.Exists(ModelFolder.TensorsName) || folder.Exists(IndexName);
+
+    /// <summary>The names of the small files a folder has.</summary>
+    public static IEnumerable<string> TextNames(ModelFolder folder) => Texts.Where(folder.Exists);
+
+    /// <summary>The names of all files of a checkpoint; its tensors are opened and checked for that.</summary>
+    /// <exception cref="DiaException">The checkpoint or its config.json is missing or malformed (Model).</exception>
+    public static IReadOnlyList<string> Names(ModelFolder folder)
+    {
+        using var files = Open(folder);
+        if (!folder.Exists("config.json"))
+            throw new DiaException(DiaErrorKind.Model, $"{folder.Describe("config.json")} is missing: it belongs to every checkpoint.");
+        IEnumerable<string> tensors = folder.Exists(ModelFolder.TensorsName)
+            ? [ModelFolder.TensorsName]
+            : ReadIndex(folder).Values.Distinct().Append(IndexName);
+        return [.. TextNames(folder).Concat(tensors)];
+    }
+
+    /// <summary>Opens a checkpoint.</summary>
+    /// <exception cref="DiaException">It is missing or malformed (Model).</exception>
+    public static CheckpointFiles Open(ModelFolder folder)
+    {
+        var files = new CheckpointFiles(folder);
+        try
+        {
+            if (folder.Exists(ModelFolder.TensorsName))
+                files.Add(folder.OpenTensors(ModelFolder.TensorsName));
+            else if (folder.Exists(IndexName))
+                files.AddShards(ReadIndex(folder));
+            else
+                throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds neither {ModelFolder.TensorsName} nor {IndexName}. Name the folder of a checkpoint in safetensors format.");
+            return files;
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Unmaps all files.</summary>
+    public void Dispose()
+    {
+        foreach (var file in _files)
+            file.Dispose();
+    }
+
+    private void Add(SafetensorsFile file)
+    {
+        _files.Add(file);
+        foreach (var (name, tensor) in file.Tensors)
+            _tensors.Add(name, tensor);
+    }
+
+    private void AddShards(Dictionary<string, string> index)
+    {
+        var wrong = new List<string>();
+        foreach (string shard in index.Values.Distinct().Order(StringComparer.Ordinal))
+        {
+            if (!Folder.Exists(shard))
+                throw new DiaException(DiaErrorKind.Model, $"{Folder.Describe(IndexName)} names the file {shard}, which is missing. Fetch it too.");
+            var file = Folder.OpenTensors(shard);
+            _files.Add(file);
+            foreach (var (name, tensor) in file.Tensors)
+            {
+                if (index.GetValueOrDefault(name) == shard)
+                    _tensors.Add(name, tensor);
+                else
+                    wrong.Add($"{SafetensorsHeader.Show(name)} (in {shard})");
+            }
+        }
+
+        var missing = index.Where(p => !_tensors.ContainsKey(p.Key)).Select(p => $"{SafetensorsHeader.Show(p.Key)} (not in {p.Value})").Order(StringComparer.Ordinal);
+        wrong.AddRange(missing);
+        if (wrong.Count > 0)
+            throw new DiaException(DiaErrorKind.Model, $"{Folder.Describe(IndexName)} and the files it names disagree about {wrong.Count} tensors: {Lists.Shorten(wrong)}. Fetch the checkpoint again.");
+    }
+
+    /// <summary>The index's weight_map: tensor name to file name.</summary>
+    private static Dictionary<string, string> ReadIndex(ModelFolder folder)
+    {
+        string file = folder.Describe(IndexName);
+        var map = new Dictionary<string, string>(StringComparer.Ordinal);
+        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(folder.ReadText(IndexName)), new JsonReaderOptions { MaxDepth = 8 });
+        bool found = false;
+        try
+        {
+            reader.Read();
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                bool isMap = reader.ValueTextEquals("weight_map"u8);
+                reader.Read();
+                if (!isMap)
+                {
+                    reader.Skip();
+                    continue;
+                }
+
+                if (found || reader.TokenType != JsonTokenType.StartObject)
+                    throw Bad("weight_map is not an object or appears twice");
+                found = true;
+                ReadMap(ref reader, map, Bad);
+            }
+
+            reader.Read();
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new DiaException(DiaErrorKind.Model, $"{file} is not valid JSON near byte {reader.BytesConsumed}. Fetch it again.", e);
+        }
+
+        return map.Count > 0 ? map : throw Bad("it has no weight_map");
+
+        DiaException Bad(string what) => new(DiaErrorKind.Model, $"{file}: {what}. Fetch it again.");
+    }
+
+    private static void ReadMap(ref Utf8JsonReader reader, Dictionary<string, string> map, Func<string, DiaException> bad)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string name = reader.GetString()!;
+            reader.Read();
+            string? shard = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
+
+            // Shards lie beside their index: no path may lead elsewhere.
+            if (shard is null || shard.Contains('/') || !Bundle.IsName(shard))
+                throw bad($"the file of tensor {SafetensorsHeader.Show(name)} is not a plain file name");
+            if (!map.TryAdd(name, shard))
+                throw bad($"tensor {SafetensorsHeader.Show(name)} appears twice");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using System.Text;
+using Dia.IO;
+
+namespace Dia.Weights;
+
+/// <summary>
+/// A model's files by relative name, wherever they are: a folder on disk, a folder whose tensors are one given file, or the
+/// bundle inside an executable. Names are separated by '/'.
+/// </summary>
+public sealed class ModelFolder
+{
+    /// <summary>The name of a checkpoint's single file of tensors.</summary>
+    internal const string TensorsName = "model.safetensors";
+
+    private const int MaxText = 16 << 20;
+
+    private readonly string _root;
+    private readonly string _prefix;
+    private readonly Bundle? _bundle;
+    private readonly string? _tensors;
+
+    private ModelFolder(string root, string prefix, Bundle? bundle, string? tensors)
+    {
+        _root = root;
+        _prefix = prefix;
+        _bundle = bundle;
+        _tensors = tensors;
+    }
+
+    /// <summary>The folder as messages name it.</summary>
+    public string Description => _bundle is null ? Path.Combine(_root, _prefix) : $"{_root}!{_prefix}";
+
+    /// <summary>Whether the files lie in a bundle.</summary>
+    public bool IsBundle => _bundle is not null;
+
+    /// <summary>Opens what a user names as a model: a folder, a safetensors file in one, or an executable with a bundle.</summary>
+    /// <exception cref="DiaException">There is no such thing there.</exception>
+    public static ModelFolder Open(string path)
+    {
+        switch (FileKinds.Of(path))
+        {
+            case FileKind.Folder:
+                return new ModelFolder(path, "", null, null);
+            case FileKind.Regular when path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase):
+                return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
+            case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
+                return FromBundle(bundle);
+            case FileKind.Regular:
+                throw new DiaException(DiaErrorKind.Model, $"{path} is neither a safetensors file nor an executable with a model inside. Name the model's folder.");
+            default:
+                throw new DiaException(DiaErrorKind.Model, $"{path}: no such folder or file. Name the model's folder.");
+        }
+    }
+
+    /// <summary>The model inside an executable.</summary>
+    public static ModelFolder FromBundle(Bundle bundle) => new(bundle.Path, "", bundle, null);
+
+    /// <summary>The folder <paramref name="name"/> in this one; whether it holds anything is seen by <see cref="Exists"/>.</summary>
+    public ModelFolder Sub(string name) => new(_root, _prefix + Checked(name) + "/", _bundle, null);
+
+    /// <summary>A file of this folder as messages name it.</summary>
+    public string Describe(string name) => name == TensorsName && _tensors is not null ? _tensors
+        : _bundle is null ? Path.Combine(_root, _prefix + name) : $"{_root}!{_prefix}{name}";
+
+    /// <summary>Whether there is a file of this name.</summary>
+    public bool Exists(string name) => _bundle is not null
+        ? _bundle.Find(_prefix + Checked(name)) is not null
+        : FileKinds.Of(Describe(Checked(name))) == FileKind.Regular;
+
+    /// <summary>Reads a text file, UTF-8, at most 16 MiB.</summary>
+    /// <exception cref="DiaException">It is missing, too long or not UTF-8 (Model).</exception>
+    public string ReadText(string name)
+    {
+        var range = Locate(name);
+        if (range.Length > MaxText)
+            throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} is {range.Length} bytes long; at most {MaxText} are read.");
+        var bytes = range.ReadAll(DiaErrorKind.Model).AsSpan();
+        if (bytes.StartsWith("\uFEFF"u8))
+            bytes = bytes[3..];
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} is not UTF-8 text at byte {e.Index}.", e);
+        }
+    }
+
+    /// <summary>Opens a file of tensors.</summary>
+    /// <exception cref="DiaException">It is missing or not a valid safetensors file (Model).</exception>
+    public SafetensorsFile OpenTensors(string name) => SafetensorsFile.Open(Locate(name), Describe(name), DiaErrorKind.Model);
+
+    /// <summary>Where a file's bytes are.</summary>
+    /// <exception cref="DiaException">There is no such file (Model).</exception>
+    internal FileRange Locate(string name)
+    {
+        if (_bundle is null)
+            return FileRange.Whole(Describe(Checked(name)), DiaErrorKind.Model);
+        return _bundle.Find(_prefix + Checked(name))
+            ?? throw new DiaException(DiaErrorKind.Model, $"the model inside {_root} has no file {_prefix}{name}.");
+    }
+
+    /// <summary>Names come from files of a checkpoint too: none may lead out of the folder.</summary>
+    private static string Checked(string name) => Bundle.IsName(name)
+        ? name
+        : throw new DiaException(DiaErrorKind.Model, $"'{SafetensorsHeader.Show(name)}' is not the name of a file inside a model's folder.");
+}

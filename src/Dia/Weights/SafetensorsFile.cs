@@ -1,0 +1,83 @@
+using Dia.IO;
+
+namespace Dia.Weights;
+
+/// <summary>
+/// A safetensors file, mapped into memory: nothing is read until it is touched, nothing is copied. The format:
+/// https://github.com/huggingface/safetensors#format. Safe for concurrent reading.
+/// </summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    private readonly MappedRange _map;
+    private readonly Dictionary<string, SafetensorsTensor> _tensors = new(StringComparer.Ordinal);
+
+    private SafetensorsFile(MappedRange map, string description, DiaErrorKind kind)
+    {
+        _map = map;
+        Description = description;
+        Kind = kind;
+
+        long available = map.Length - 8;
+        if (available < 0)
+            throw Error($"is {map.Length} bytes long, too short for a safetensors file");
+        ulong length = *(ulong*)map.Pointer; // Mapped memory starts on a page or at an aligned place in a bundle.
+        if (new ReadOnlySpan<byte>(map.Pointer, 8).SequenceEqual("version "u8))
+            throw new DiaException(kind, $"{description} is a Git LFS pointer, not the file it stands for: run `git lfs pull` in its repository.");
+        if (length > SafetensorsHeader.MaxLength)
+            throw Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
+        if (length > (ulong)available)
+            throw Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
+
+        var header = SafetensorsHeader.Parse(new ReadOnlySpan<byte>(map.Pointer + 8, (int)length), available - (long)length, description, kind);
+        Metadata = header.Metadata;
+        foreach (var (entry, begin) in header.Tensors)
+            _tensors.Add(entry.Name, new SafetensorsTensor(this, entry, 8 + (long)length + begin));
+    }
+
+    /// <summary>The tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafetensorsTensor> Tensors => _tensors;
+
+    /// <summary>The file's own key-value pairs.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>The file as messages name it.</summary>
+    internal string Description { get; }
+
+    /// <summary>The kind of this file's errors.</summary>
+    internal DiaErrorKind Kind { get; }
+
+    /// <summary>Opens and checks a file.</summary>
+    /// <param name="path">A regular file.</param>
+    /// <param name="kind">The kind of error a bad file is: Model for checkpoints, Input for what a user hands in.</param>
+    /// <exception cref="DiaException">It cannot be opened, or is not a valid safetensors file.</exception>
+    public static SafetensorsFile Open(string path, DiaErrorKind kind = DiaErrorKind.Model) => Open(FileRange.Whole(path, kind), path, kind);
+
+    /// <summary>Opens and checks part of a file.</summary>
+    internal static SafetensorsFile Open(FileRange range, string description, DiaErrorKind kind)
+    {
+        var map = new MappedRange(range, kind);
+        try
+        {
+            return new SafetensorsFile(map, description, kind);
+        }
+        catch
+        {
+            map.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The tensor called <paramref name="name"/>.</summary>
+    /// <exception cref="DiaException">There is none.</exception>
+    public SafetensorsTensor this[string name] => _tensors.TryGetValue(name, out var tensor)
+        ? tensor
+        : throw new DiaException(Kind, $"{Description} holds no tensor {name}; it holds: {Lists.Shorten(_tensors.Keys.Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show))}.");
+
+    /// <summary>Unmaps the file: every <see cref="SafetensorsTensor.Data"/> is invalid from here on.</summary>
+    public void Dispose() => _map.Dispose();
+
+    /// <summary>The address of a byte of the file.</summary>
+    internal byte* At(long offset) => _map.Pointer + offset;
+
+    private DiaException Error(string what) => new(Kind, $"{Description} {what}. Fetch or write it again.");
+}

@@ -1,0 +1,123 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+namespace Dia.Weights;
+
+/// <summary>A tensor of an open <see cref="SafetensorsFile"/>, where it lies in the mapped file.</summary>
+public sealed unsafe class SafetensorsTensor
+{
+    private readonly SafetensorsFile _file;
+    private readonly SafetensorsEntry _entry;
+    private readonly long _offset;
+
+    internal SafetensorsTensor(SafetensorsFile file, SafetensorsEntry entry, long offset)
+    {
+        _file = file;
+        _entry = entry;
+        _offset = offset;
+        ByteLength = entry.ByteLength;
+    }
+
+    /// <summary>The tensor's name.</summary>
+    public string Name => _entry.Name;
+
+    /// <summary>The type of its values.</summary>
+    public SafetensorsDType DType => _entry.DType;
+
+    /// <summary>Its shape, outermost dimension first; empty for a single value.</summary>
+    public long[] Shape => _entry.Shape;
+
+    /// <summary>Bytes of all values.</summary>
+    public long ByteLength { get; }
+
+    /// <summary>Number of values.</summary>
+    public long Count => ByteLength / SafetensorsTypes.Size(DType);
+
+    /// <summary>
+    /// First byte, row-major, little-endian; valid until the file is disposed. Not always aligned to the size of a value: files
+    /// of early writers are not.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    public byte* Data => _file.At(_offset);
+
+    /// <summary>Whether <see cref="Data"/> is aligned to the size of a value.</summary>
+    public bool IsAligned => (nuint)Data % (nuint)SafetensorsTypes.Size(DType) == 0;
+
+    /// <summary>What the file's header says of it.</summary>
+    internal SafetensorsEntry Entry => _entry;
+
+    /// <summary>All values as int32, row-major.</summary>
+    /// <exception cref="DiaException">A value is not an integer of 32 bits, or there are too many values.</exception>
+    public int[] ToInt32()
+    {
+        int[] values = new int[ArrayLength()];
+        byte* data = Data;
+        for (int i = 0; i < values.Length; i++)
+        {
+            double value = Value(data, i);
+            if (!(value is >= int.MinValue and <= int.MaxValue && Math.Floor(value) == value))
+                throw Error(i, value, "is not an integer of 32 bits");
+            values[i] = (int)value;
+        }
+
+        return values;
+    }
+
+    /// <summary>All values as float32, row-major; those of wider types are rounded.</summary>
+    /// <exception cref="DiaException">A finite value is too large for float32, or there are too many values.</exception>
+    public float[] ToSingle()
+    {
+        float[] values = new float[ArrayLength()];
+        byte* data = Data;
+        if (SafetensorsTypes.Format(DType) is { } format)
+        {
+            WeightFormats.Read(data, format, values);
+            return values;
+        }
+
+        for (int i = 0; i < values.Length; i++)
+        {
+            double value = Value(data, i);
+            values[i] = DType switch
+            {
+                // Straight from 64 bits: by way of double they would be rounded twice.
+                SafetensorsDType.I64 => Unsafe.ReadUnaligned<long>(data + (i * 8L)),
+                SafetensorsDType.U64 => Unsafe.ReadUnaligned<ulong>(data + (i * 8L)),
+                _ => (float)value,
+            };
+            if (float.IsInfinity(values[i]) && double.IsFinite(value))
+                throw Error(i, value, "is too large for float32");
+        }
+
+        return values;
+    }
+
+    private int ArrayLength() => Count <= Array.MaxLength
+        ? (int)Count
+        : throw new DiaException(_file.Kind, $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} has {Count} values, more than can be read into an array.");
+
+    /// <summary>Value i as double: exact but for 64-bit integers past 2^53, whose rounding cannot bring them into 32 bits.</summary>
+    private double Value(byte* data, int i)
+    {
+        byte* at = data + ((long)i * SafetensorsTypes.Size(DType));
+        return DType switch
+        {
+            SafetensorsDType.BOOL or SafetensorsDType.U8 => *at,
+            SafetensorsDType.I8 => *(sbyte*)at,
+            SafetensorsDType.I16 => Unsafe.ReadUnaligned<short>(at),
+            SafetensorsDType.U16 => Unsafe.ReadUnaligned<ushort>(at),
+            SafetensorsDType.I32 => Unsafe.ReadUnaligned<int>(at),
+            SafetensorsDType.U32 => Unsafe.ReadUnaligned<uint>(at),
+            SafetensorsDType.I64 => Unsafe.ReadUnaligned<long>(at),
+            SafetensorsDType.U64 => Unsafe.ReadUnaligned<ulong>(at),
+            SafetensorsDType.F16 => WeightFormats.FromFloat16(Unsafe.ReadUnaligned<ushort>(at)),
+            SafetensorsDType.BF16 => WeightFormats.FromBFloat16(Unsafe.ReadUnaligned<ushort>(at)),
+            SafetensorsDType.F32 => Unsafe.ReadUnaligned<float>(at),
+            SafetensorsDType.F64 => Unsafe.ReadUnaligned<double>(at),
+            _ => throw new InvalidOperationException(),
+        };
+    }
+
+    private DiaException Error(int index, double value, string what) =>
+        new(_file.Kind, string.Create(CultureInfo.InvariantCulture, $"{_file.Description}: value {index} of tensor {SafetensorsHeader.Show(Name)} is {value}, which {what}."));
+}
