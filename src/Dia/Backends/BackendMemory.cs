@@ -1,0 +1,32 @@
+using System.Runtime.InteropServices;
+
+namespace Dia.Backends;
+
+/// <summary>Aligned native memory for the backends that compute on the host.</summary>
+internal static unsafe class BackendMemory
+{
+    /// <summary>Zeroed memory for <paramref name="count"/> float32 values, aligned to 64 bytes (a cache line).</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public static float* Allocate(long count) => (float*)AllocateBytes(checked(count * sizeof(float)));
+
+    /// <summary>Zeroed memory of <paramref name="bytes"/> bytes, aligned to 64 bytes.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public static void* AllocateBytes(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        try
+        {
+            nuint size = (nuint)Math.Max(bytes, 64);
+            void* memory = NativeMemory.AlignedAlloc(size, 64);
+            NativeMemory.Clear(memory, size);
+            return memory;
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new DiaException(DiaErrorKind.Device, $"No memory for a block of {bytes} bytes. Free memory, or generate less at once.", e);
+        }
+    }
+
+    /// <summary>Frees what <see cref="Allocate"/> or <see cref="AllocateBytes"/> gave; null is ignored.</summary>
+    public static void Free(void* memory) => NativeMemory.AlignedFree(memory);
+}

@@ -1,0 +1,357 @@
+using Dia.Weights;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// The reference: one plain loop per operation on one thread. Sums and transcendental functions are computed in double and
+/// rounded to float32 once, so that it can serve as the oracle for the other backends; it is not meant to be fast.
+/// </summary>
+public readonly unsafe struct ScalarBackend : IBackend
+{
+    /// <inheritdoc/>
+    public float* Allocate(long count) => BackendMemory.Allocate(count);
+
+    /// <inheritdoc/>
+    public void Free(float* memory) => BackendMemory.Free(memory);
+
+    /// <summary>Nothing to do: weights are read as stored.</summary>
+    public void Prepare(WeightSpec spec, ref Weight weight)
+    {
+    }
+
+    /// <summary>Nothing to do.</summary>
+    public void Release(WeightSpec spec, ref Weight weight)
+    {
+    }
+
+    /// <summary>Nothing to do.</summary>
+    public void Dispose()
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Embed(float* y, int* ids, in Weight table, int rows, int d)
+    {
+        for (long r = 0; r < rows; r++)
+            for (int i = 0; i < d; i++)
+                y[r * d + i] = Read(table, (long)ids[r] * d + i);
+    }
+
+    /// <inheritdoc/>
+    public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (int i = 0; i < d; i++)
+            {
+                double sum = 0;
+                for (int c = 0; c < channels; c++)
+                    sum += Read(table, ((long)c * vocabulary + ids[r * channels + c]) * d + i);
+                y[r * d + i] = (float)sum;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            double squares = 0;
+            for (int i = 0; i < d; i++)
+                squares += (double)x[r * d + i] * x[r * d + i];
+            double scale = 1 / Math.Sqrt(squares / d + eps);
+            for (int i = 0; i < d; i++)
+                y[r * d + i] = (float)(x[r * d + i] * scale * Read(w, i));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (long o = 0; o < n; o++)
+            {
+                double sum = accumulate ? y[r * n + o] : 0;
+                for (int i = 0; i < k; i++)
+                    sum += (double)x[r * k + i] * Read(w, o * k + i);
+                y[r * n + o] = (float)sum;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) =>
+        BlockLinear(y, x, w, rows, n, k, accumulate);
+
+    /// <inheritdoc/>
+    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, int rows, int half, float scaling)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (int i = 0; i < half; i++)
+            {
+                float angle = positions[r] * inverseFrequencies[i];
+                cos[r * half + i] = (float)Math.Cos(angle) * scaling;
+                sin[r * half + i] = (float)Math.Sin(angle) * scaling;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (int h = 0; h < heads; h++)
+            {
+                float* first = x + (r * heads + h) * 2 * half;
+                float* second = first + half;
+                for (int i = 0; i < half; i++)
+                {
+                    double c = cos[r * half + i], s = sin[r * half + i], x1 = first[i], x2 = second[i];
+                    first[i] = (float)(x1 * c - x2 * s);
+                    second[i] = (float)(x2 * c + x1 * s);
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim)
+    {
+        for (int n = 0; n < itemCount; n++)
+        {
+            double[] p = new double[items[n].KeyCount];
+            for (int r = 0; r < items[n].Rows; r++)
+            {
+                for (int h = 0; h < heads; h++)
+                {
+                    long at = ((long)(items[n].FirstRow + r) * heads + h) * headDim;
+                    AttendRow(y + at, q + at, items[n], r, h, h / (heads / keyHeads), keyHeads, headDim, p);
+                }
+            }
+        }
+    }
+
+    private static void AttendRow(float* y, float* q, in AttentionItem item, int row, int head, int keyHead, int keyHeads, int headDim, double[] p)
+    {
+        int keys = item.KeyCount;
+        bool Visible(in AttentionItem item, int j) => (item.Mask == null || item.Mask[j] != 0) && (item.CausalStart < 0 || j <= item.CausalStart + row);
+        bool any = false;
+        for (int j = 0; j < keys; j++)
+            any |= Visible(item, j);
+
+        double max = double.NegativeInfinity;
+        for (int j = 0; j < keys; j++)
+        {
+            p[j] = 0;
+            if (!any || !Visible(item, j))
+                continue;
+            float* key = item.Keys + ((long)j * keyHeads + keyHead) * headDim;
+            for (int i = 0; i < headDim; i++)
+                p[j] += (double)q[i] * key[i];
+            max = Math.Max(max, p[j]);
+        }
+
+        double sum = 0;
+        for (int j = 0; j < keys; j++)
+        {
+            p[j] = !any ? 1 : Visible(item, j) ? Math.Exp(p[j] - max) : 0;
+            sum += p[j];
+        }
+
+        for (int j = 0; j < keys; j++)
+        {
+            p[j] /= sum;
+            if (item.Map != null)
+                item.Map[((long)head * item.Rows + row) * keys + j] = (float)p[j];
+        }
+
+        for (int i = 0; i < headDim; i++)
+        {
+            double value = 0;
+            for (int j = 0; j < keys; j++)
+            {
+                if (!any || Visible(item, j))
+                    value += p[j] * item.Values[((long)j * keyHeads + keyHead) * headDim + i];
+            }
+            y[i] = (float)value;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void GatedActivation(float* y, float* x, int rows, int n, Activation activation)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (int i = 0; i < n; i++)
+                y[r * n + i] = (float)(x[(2 * r + 1) * n + i] * Activate(x[2 * r * n + i], activation));
+        }
+    }
+
+    private static double Activate(double x, Activation activation) => activation switch
+    {
+        Activation.Silu => x / (1 + Math.Exp(-x)),
+        Activation.Gelu => 0.5 * x * (1 + Erf(x * Math.Sqrt(0.5))),
+        Activation.GeluNew => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        _ => x < 0 ? 0 : x,
+    };
+
+    // The Maclaurin series; beyond 6 the function is ±1 in double. Terms reach e^(x²) only for large x, where the sum still
+    // keeps 1e-9: far below a float32 rounding for |x| < 3, and beyond it 1 − erf comes from the continued fraction.
+    private static double Erf(double x)
+    {
+        double a = Math.Abs(x);
+        if (!(a < 3))
+            return double.IsNaN(x) ? x : Math.Sign(x) * (a > 6 ? 1 : 1 - Math.Exp(-a * a) / (Math.Sqrt(Math.PI) * ErfcFraction(a)));
+        double term = x, sum = x;
+        for (int n = 1; Math.Abs(term) > 1e-17 * Math.Abs(sum); n++)
+        {
+            term *= -x * x / n;
+            sum += term / (2 * n + 1);
+        }
+        return sum * 2 / Math.Sqrt(Math.PI);
+    }
+
+    // x + (1/2)/(x + 1/(x + (3/2)/(x + ...))), Abramowitz and Stegun 7.1.14.
+    private static double ErfcFraction(double x)
+    {
+        double f = x;
+        for (int n = 60; n > 0; n--)
+            f = x + 0.5 * n / f;
+        return f;
+    }
+
+    /// <inheritdoc/>
+    public void AddRow(float* y, float* v, int rows, int d)
+    {
+        for (long r = 0; r < rows; r++)
+            Add(y + r * d, v, d);
+    }
+
+    /// <inheritdoc/>
+    public void Add(float* y, float* x, long count)
+    {
+        for (long i = 0; i < count; i++)
+            y[i] += x[i];
+    }
+
+    /// <inheritdoc/>
+    public void Subtract(float* y, float* x, long count)
+    {
+        for (long i = 0; i < count; i++)
+            y[i] -= x[i];
+    }
+
+    /// <inheritdoc/>
+    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (long o = 0; o < outputs; o++)
+            {
+                double sum = Read(bias, o) + (accumulate ? (double)y[r * outputs + o] : 0);
+                for (long t = 0; t < kernel; t++)
+                {
+                    for (long i = 0; i < inputs; i++)
+                        sum += (double)x[(r * stride + t * dilation) * inputs + i] * Read(w, (o * inputs + i) * kernel + t);
+                }
+                y[r * outputs + o] = (float)sum;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (long p = 0; p < stride; p++)
+            {
+                for (long o = 0; o < outputs; o++)
+                {
+                    double sum = Read(bias, o);
+                    for (long i = 0; i < inputs; i++)
+                    {
+                        long tap = (i * outputs + o) * 2 * stride + p;
+                        sum += (double)x[r * inputs + i] * Read(w, tap + stride);
+                        sum += (double)x[(r + 1) * inputs + i] * Read(w, tap);
+                    }
+                    y[(r * stride + p) * outputs + o] = (float)sum;
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            for (int c = 0; c < channels; c++)
+            {
+                // αx and α + 1e-9 are float32 in the model's definition: at large αx the rounding of the product is the result.
+                float a = Read(alpha, c), v = x[r * channels + c];
+                double sin = Math.Sin(a * v);
+                y[r * channels + c] = (float)(v + sin * sin / (a + 1e-9f));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Tanh(float* y, float* x, long count)
+    {
+        for (long i = 0; i < count; i++)
+            y[i] = (float)Math.Tanh(x[i]);
+    }
+
+    /// <inheritdoc/>
+    public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)
+    {
+        for (long r = 0; r < rows; r++)
+        {
+            double best = double.NegativeInfinity;
+            int code = 0;
+            double squares = 0;
+            for (int i = 0; i < d; i++)
+                squares += (double)x[r * d + i] * x[r * d + i];
+            double norm = Math.Max(Math.Sqrt(squares), 1e-12);
+            for (int e = 0; e < entries; e++)
+            {
+                double dot = 0, entrySquares = 0;
+                for (int i = 0; i < d; i++)
+                {
+                    double c = Read(codebook, (long)e * d + i);
+                    dot += x[r * d + i] * c;
+                    entrySquares += c * c;
+                }
+                double entryNorm = Math.Max(Math.Sqrt(entrySquares), 1e-12);
+                // The reference's expression −(‖x‖² − 2x·c) + ‖c‖², without the ‖x‖² that all entries share. Its sign of ‖c‖² counts for all-zero entries only.
+                double score = 2 * dot / (norm * entryNorm) + entrySquares / (entryNorm * entryNorm);
+                if (score > best)
+                {
+                    best = score;
+                    code = e;
+                }
+            }
+            codes[r * codeStride] = code;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d)
+    {
+        for (long r = 0; r < rows; r++)
+            for (int i = 0; i < d; i++)
+                y[r * d + i] = Read(codebook, (long)codes[r * codeStride] * d + i);
+    }
+
+    private static float Read(in Weight w, long index) => w.Format switch
+    {
+        WeightFormat.Float32 => ((float*)w.Data)[index],
+        WeightFormat.BFloat16 => BitConverter.UInt32BitsToSingle((uint)((ushort*)w.Data)[index] << 16),
+        _ => (float)((Half*)w.Data)[index],
+    };
+}
