@@ -1,0 +1,256 @@
+using Dia.Generation;
+using Xunit;
+
+namespace Dia.Tests.Generation;
+
+public sealed class GenerationLoopTests
+{
+    private const int Vocabulary = 20;
+    private static readonly GenerationConfig Config = new() { EosTokenId = 16, PadTokenId = 17, BosTokenId = 18, DelayPattern = [0, 2, 3], MaxNewTokens = 40 };
+
+    [Theory]
+    [InlineData(false, null)]
+    [InlineData(false, 3.0)]
+    [InlineData(true, 3.0)]
+    public void ABatchGivesEachItemTheRowsItGetsAlone(bool sample, double? guidance)
+    {
+        GenerationConfig config = Config with { DoSample = sample, GuidanceScale = guidance, TopK = 9, TopP = 0.9, Temperature = 1.1, Seed = 5 };
+        int[] promptCodes = [4, 0, 2];
+        int[,,] ids = Prompt(promptCodes, out int[,] mask);
+        int[,,] batch = Run(config, ids, mask, [1, 2, 3], drawAlone: true);
+        HashSet<int> lengths = [];
+        for (int item = 0; item < 3; item++)
+        {
+            int[,,] own = Prompt([promptCodes[item]], out int[,] ownMask);
+            int[] alone = GenerationFixture.Rows(Run(config, own, ownMask, [item + 1], drawAlone: true), 0);
+            int[] inBatch = GenerationFixture.Rows(batch, item)[((4 - promptCodes[item]) * 3)..];
+            Assert.Equal(alone, inBatch[..alone.Length]);
+            Assert.All(inBatch[alone.Length..], id => Assert.Equal(config.PadTokenId, id));
+            lengths.Add(alone.Length - (promptCodes[item] * 3));
+        }
+
+        // The test means something only where items end at different steps.
+        Assert.True(lengths.Count > 1);
+    }
+
+    [Fact]
+    public void MaxLengthCountsLeftPaddingAsTheReferenceDoes()
+    {
+        int[,,] ids = Prompt([4, 0], out int[,] mask);
+        GenerationConfig config = Config with { MaxNewTokens = null, MaxLength = 12 };
+        FakeSession session = new([1, 2]) { EosLogit = -9 };
+        GenerationLoop loop = Loop(session, config, ids, mask, 2);
+        loop.Run();
+        Assert.All(loop.Sequences, s => Assert.Equal(12 + 3, s.RowCount));
+        Assert.All(loop.Sequences, s => Assert.Equal(10, s.Generated));
+        Assert.Equal([5, 1], session.PromptRows);
+    }
+
+    [Fact]
+    public void KnownCellsOverwriteWhatWasPicked()
+    {
+        int[,,] ids = Prompt([4], out int[,] mask);
+        int[,,] result = Run(Config, ids, mask, [1]);
+        for (int row = 0; row < ids.GetLength(1); row++)
+            for (int channel = 0; channel < 3; channel++)
+                if (ids[0, row, channel] != Config.PadTokenId)
+                    Assert.Equal(ids[0, row, channel], result[0, row, channel]);
+    }
+
+    [Fact]
+    public void WithoutDecoderRowsThereIsOneBosRowAndNoDelay()
+    {
+        FakeSession session = new([1]);
+        int[,,] result = Loop(session, Config, null, null, 1).Run();
+        Assert.Equal([1], session.PromptRows);
+        Assert.Equal([18, 18, 18], [result[0, 0, 0], result[0, 0, 1], result[0, 0, 2]]);
+        Assert.True(result[0, 1, 2] < Config.EosTokenId);
+    }
+
+    [Fact]
+    public void EosAtTheFirstStepGivesNoFrame()
+    {
+        int[,,] ids = Prompt([0], out int[,] mask);
+        int[] rows = GenerationFixture.Rows(Loop(new FakeSession([1]) { EosLogit = 99 }, Config, ids, mask, 1).Run(), 0);
+        Assert.Equal([18, 18, 18, 16, 18, 18, 17, 18, 18, 17, 16, 18, 17, 17, 16], rows);
+        (int start, int end) = FinishedRows.Window(rows, Config);
+        Assert.Equal((1, 1), (start, end));
+        Assert.Empty(FinishedRows.Codes(rows, Config, start, end));
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(3, 0)]
+    [InlineData(4, 0)]
+    [InlineData(5, 1)]
+    [InlineData(9, 5)]
+    public void TheLimitLeavesNewTokensLessDelayAndEosAsFrames(int newTokens, int frames)
+    {
+        int[,,] ids = Prompt([2], out int[,] mask);
+        int[] rows = GenerationFixture.Rows(Loop(new FakeSession([1]) { EosLogit = -9 }, Config with { MaxNewTokens = newTokens }, ids, mask, 1).Run(), 0);
+        Assert.Equal(3 + newTokens, rows.Length / 3);
+        Assert.Equal(newTokens > 3, rows.Contains(Config.EosTokenId));
+        (int start, int end) = FinishedRows.Window(rows, Config, promptLength: 3);
+        Assert.Equal(frames, end - start);
+        Assert.All(FinishedRows.Codes(rows, Config, start, end).Cast<int>(), code => Assert.InRange(code, 0, 15));
+    }
+
+    [Fact]
+    public void SamplingDependsOnTheSeedAlone()
+    {
+        GenerationConfig config = Config with { DoSample = true, Seed = 1 };
+        int[,,] ids = Prompt([0], out int[,] mask);
+        int[,,] first = Run(config, ids, mask, [1]);
+        Assert.Equal(first, Run(config, ids, mask, [1]));
+        Assert.NotEqual(first, Run(config with { Seed = 2 }, ids, mask, [1]));
+        Assert.NotEqual(first, Run(config with { Seed = 1UL << 32 | 1 }, ids, mask, [1]));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void EqualItemsDrawDifferentlyUnlessAskedToDrawAlone(bool drawAlone)
+    {
+        GenerationConfig config = Config with { DoSample = true, Seed = 1 };
+        int[,,] ids = Prompt([0, 0], out int[,] mask);
+        int[,,] result = Run(config, ids, mask, [1, 1], drawAlone);
+        Assert.Equal(drawAlone, GenerationFixture.Rows(result, 0).SequenceEqual(GenerationFixture.Rows(result, 1)));
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void ALogitThatIsNotFiniteIsAnErrorThatNamesItsPlace(float value)
+    {
+        int[,,] ids = Prompt([0], out int[,] mask);
+        GenerationLoop loop = Loop(new FakeSession([1]) { EosLogit = -9, Broken = (Step: 3, Index: (2 * Vocabulary) + 4, value) }, Config, ids, mask, 1);
+        DiaException error = Assert.Throws<DiaException>(() => loop.Run());
+        Assert.Equal(DiaErrorKind.Model, error.Kind);
+        Assert.Contains("item 0, row 4, channel 2", error.Message);
+    }
+
+    [Fact]
+    public void ATemperatureThatOverflowsIsAnError()
+    {
+        int[,,] ids = Prompt([0], out int[,] mask);
+        Assert.Throws<DiaException>(() => Run(Config with { Temperature = 1.2e-38, DoSample = true }, ids, mask, [1]));
+    }
+
+    [Fact]
+    public void CancellationStopsBeforeTheNextStep()
+    {
+        int[,,] ids = Prompt([0], out int[,] mask);
+        GenerationLoop loop = Loop(new FakeSession([1]) { EosLogit = -9 }, Config, ids, mask, 1);
+        using CancellationTokenSource source = new();
+        Assert.True(loop.Step(source.Token));
+        source.Cancel();
+        Assert.Throws<OperationCanceledException>(() => loop.Step(source.Token));
+        Assert.Equal(1, loop.Sequences[0].Generated);
+    }
+
+    [Fact]
+    public void AStepAllocatesNothing()
+    {
+        int[,,] ids = Prompt([3, 0], out int[,] mask);
+        GenerationConfig config = Config with { DoSample = true, GuidanceScale = 3, TopK = 9, TopP = 0.9, MaxNewTokens = 60 };
+        GenerationLoop loop = Loop(new FakeSession([1, 2]) { EosLogit = -9 }, config, ids, mask, 2);
+        for (int i = 0; i < 5; i++)
+            loop.Step();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        bool left = true;
+        while (left)
+            left = loop.Step();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(60, loop.Sequences[0].Generated);
+    }
+
+    private static int[,,] Run(GenerationConfig config, int[,,] ids, int[,] mask, int[] texts, bool drawAlone = false) =>
+        Loop(new FakeSession(texts), config, ids, mask, texts.Length, drawAlone).Run();
+
+    private static GenerationLoop Loop(FakeSession session, GenerationConfig config, int[,,]? ids, int[,]? mask, int batch, bool drawAlone = false)
+    {
+        config.Validate(Vocabulary);
+        DecoderPrompt prompt = new(ids, mask, batch, config, Vocabulary);
+        return new GenerationLoop(session, config, prompt, Vocabulary, config.RowLimit(prompt.Rows, 100), drawAlone);
+    }
+
+    /// <summary>Rows as the processor makes them, for prompts of the given numbers of codes: left padding, BOS, codes, the delay.</summary>
+    private static int[,,] Prompt(int[] codes, out int[,] mask)
+    {
+        int longest = codes.Max(), rows = longest + 1 + 3;
+        int[,,] ids = new int[codes.Length, rows, 3];
+        mask = new int[codes.Length, rows];
+        for (int item = 0; item < codes.Length; item++)
+        {
+            int padding = longest - codes[item];
+            for (int row = 0; row < rows; row++)
+            {
+                mask[item, row] = row < padding ? 0 : 1;
+                for (int channel = 0; channel < 3; channel++)
+                {
+                    int source = row - Config.DelayPattern[channel];
+                    ids[item, row, channel] = source <= padding ? 18 : source <= longest ? (source - padding + channel + codes[item]) % 16 : 17;
+                }
+            }
+        }
+
+        return ids;
+    }
+
+    /// <summary>A network whose logits are a hash of the item's text and of every row it was fed; channel 0's EOS is best now and then.</summary>
+    private sealed class FakeSession(int[] texts) : IDecoderSession
+    {
+        private readonly ulong[] _states = [.. texts.Select(t => (ulong)t)];
+        private int _steps;
+
+        public float? EosLogit { get; init; }
+
+        public (int Step, int Index, float Value)? Broken { get; init; }
+
+        public List<int> PromptRows { get; } = [];
+
+        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional)
+        {
+            PromptRows.Add(rowCount);
+            Feed(item, rows, conditional, unconditional);
+        }
+
+        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
+        {
+            _steps++;
+            int length = conditional.Length / items.Length;
+            for (int i = 0; i < items.Length; i++)
+                Feed(items[i], rows.Slice(i * 3, 3), conditional.Slice(i * length, length), unconditional.IsEmpty ? [] : unconditional.Slice(i * length, length));
+        }
+
+        public void Dispose()
+        {
+        }
+
+        private void Feed(int item, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
+        {
+            foreach (int id in rows)
+                _states[item] = Mix(_states[item] + (ulong)id);
+            for (int i = 0; i < conditional.Length; i++)
+            {
+                conditional[i] = Logit(_states[item], i);
+                if (!unconditional.IsEmpty)
+                    unconditional[i] = Logit(_states[item] ^ 0x5555, i);
+            }
+
+            if (EosLogit is float eos)
+                conditional[Config.EosTokenId] = eos;
+            if (Broken is (int step, int index, float value) && step == _steps)
+                conditional[index] = value;
+        }
+
+        private static float Logit(ulong state, int i) => (Mix(state ^ (ulong)(i * 7919)) >> 40) * (6f / (1 << 24));
+
+        private static ulong Mix(ulong x)
+        {
+            x = (x + 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9;
+            return (x ^ (x >> 29)) * 0x94D049BB133111EB;
+        }
+    }
+}
