@@ -12,7 +12,7 @@ public sealed unsafe class DecoderSequence
     /// <summary>Keys and values of the encoder output; null for an unconditional sequence.</summary>
     public required KeyValueCache? Cross { get; init; }
 
-    /// <summary>Its rotary embedding.</summary>
+    /// <summary>Its rotary embedding, up to date for its longest position.</summary>
     public required RotaryEmbedding Rope { get; init; }
 
     /// <summary>One byte per text row, 0 = masked; null: none is.</summary>
@@ -101,15 +101,8 @@ public sealed unsafe class DecoderPass : IDisposable
         if (Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || (sequence.Cross is not null && ConditionalCount < SequenceCount))
             throw new InvalidOperationException("The decoder pass has no room for these rows.");
         ids.CopyTo(new Span<int>(Ids + ((long)Rows * _channels), ids.Length));
-        int longest = 0;
         for (int r = 0; r < rows; r++)
-        {
-            int position = positions.IsEmpty ? cached + r : positions[r];
-            _positions[Rows + r] = position;
-            longest = Math.Max(longest, position);
-        }
-
-        sequence.Rope.Update(longest + 1);
+            _positions[Rows + r] = positions.IsEmpty ? cached + r : positions[r];
         _sequences[SequenceCount] = sequence;
         _self[SequenceCount] = new AttentionItem { FirstRow = Rows, Rows = rows, KeyCount = cached + rows, CausalStart = cached, Mask = sequence.AudioMask };
         if (sequence.Cross is { } cross)

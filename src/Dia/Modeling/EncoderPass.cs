@@ -16,7 +16,7 @@ public sealed unsafe class EncoderPass : IDisposable
 
     /// <summary>A pass over texts [batch, length].</summary>
     /// <param name="network">The network it is for.</param>
-    /// <param name="rope">The encoder's rotary embedding.</param>
+    /// <param name="rope">The encoder's rotary embedding, up to date for the texts' length.</param>
     /// <param name="ids">Text ids, [batch, length] row-major.</param>
     /// <param name="mask">1 where a byte is text, 0 where it is padding; same shape. Empty: all text.</param>
     /// <param name="batch">Number of texts.</param>
@@ -45,7 +45,6 @@ public sealed unsafe class EncoderPass : IDisposable
         _items = (AttentionItem*)NativeMemory.AllocZeroed((nuint)batch, (nuint)sizeof(AttentionItem));
         for (int i = 0; i < batch; i++)
             _items[i] = new AttentionItem { FirstRow = i * length, Rows = length, KeyCount = length, CausalStart = -1, Mask = _mask + (i * length) };
-        rope.Update(length);
     }
 
     /// <summary>Text rows, all texts together.</summary>

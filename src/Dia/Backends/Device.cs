@@ -1,0 +1,46 @@
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
+
+namespace Dia.Backends;
+
+/// <summary>Which implementation of <see cref="IBackend"/> a device is.</summary>
+public enum DeviceKind
+{
+    /// <summary>The processor, with SIMD and threads.</summary>
+    Cpu,
+
+    /// <summary>The processor in plain loops: the reference the others are tested against.</summary>
+    Scalar,
+}
+
+/// <summary>Where models run. Models and sounds made on a device must be disposed before it.</summary>
+public sealed class Device : IDisposable
+{
+    private readonly CpuBackend? _cpu;
+
+    private Device(DeviceKind kind, CpuBackend? cpu)
+    {
+        Kind = kind;
+        _cpu = cpu;
+    }
+
+    /// <summary>Which implementation it is.</summary>
+    public DeviceKind Kind { get; }
+
+    /// <summary>The plain loops.</summary>
+    public ScalarBackend Scalar => default;
+
+    /// <summary>The SIMD backend.</summary>
+    /// <exception cref="InvalidOperationException">This is another kind of device.</exception>
+    public CpuBackend Cpu => _cpu ?? throw new InvalidOperationException("This device is not the SIMD backend.");
+
+    /// <summary>The processor on so many threads.</summary>
+    /// <param name="threads">At least 1.</param>
+    public static Device CreateCpu(int threads) => new(DeviceKind.Cpu, new CpuBackend(threads));
+
+    /// <summary>The processor in plain loops.</summary>
+    public static Device CreateScalar() => new(DeviceKind.Scalar, null);
+
+    /// <inheritdoc/>
+    public void Dispose() => _cpu?.Dispose();
+}
