@@ -62,6 +62,9 @@ public static class ProblemIds
 
     /// <summary>A warning: a value that is valid but has no effect here.</summary>
     public const string NoEffect = "DIA0012";
+
+    /// <summary>A folder without a configuration, or two folders that would give one class.</summary>
+    public const string Folder = "DIA0013";
 }
 
 /// <summary>What a parser made of a file.</summary>

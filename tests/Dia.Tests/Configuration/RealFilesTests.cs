@@ -1,0 +1,89 @@
+using Dia.Configuration;
+using Xunit;
+
+namespace Dia.Tests.Configuration;
+
+/// <summary>Every configuration file of the repository parses without any problem, and says what it should.</summary>
+public sealed class RealFilesTests
+{
+    public static TheoryData<string> Configs => new(ConfigurationFiles.All("config.json"));
+
+    public static TheoryData<string> GenerationConfigs => new(ConfigurationFiles.All("generation_config.json"));
+
+    [Theory]
+    [MemberData(nameof(Configs))]
+    public void Config_parses_without_problem(string path)
+    {
+        string json = ConfigurationFiles.Read(path);
+        if (ConfigurationFile.ModelType(json) == "dac")
+        {
+            ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json, ProblemSeverity.Error);
+            Assert.Empty(dac.Problems);
+            Assert.NotNull(dac.Config);
+            return;
+        }
+        Assert.Equal("dia", ConfigurationFile.ModelType(json));
+        ConfigurationResult<DiaConfig> dia = DiaConfigParser.Parse(json, ProblemSeverity.Error);
+        Assert.Empty(dia.Problems);
+        Assert.NotNull(dia.Config);
+        Assert.Equal(dia.Config, DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config);
+    }
+
+    [Theory]
+    [MemberData(nameof(GenerationConfigs))]
+    public void Generation_config_parses_without_problem(string path)
+    {
+        ConfigurationResult<GenerationSettings> result = GenerationSettingsParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error);
+        Assert.Empty(result.Problems);
+        Assert.NotNull(result.Config);
+    }
+
+    [Fact]
+    public void The_released_model_is_the_defaults()
+    {
+        Assert.Equal(new DiaConfig(), Dia("configs/dia-1.6b/config.json"));
+        Assert.Equal(new DiaConfig(), DiaConfigParser.Parse("{\"model_type\": \"dia\"}", ProblemSeverity.Error).Config);
+        DacConfig dac = DacConfigParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/dac/config.json"), ProblemSeverity.Error).Config!;
+        Assert.Equal(new DacConfig { SamplingRate = 44100 }, dac);
+        Assert.Equal((512, 1024), (dac.HopLength, dac.HiddenSize));
+        Assert.Equal([8, 8, 4, 2], dac.UpsamplingRatios);
+    }
+
+    [Fact]
+    public void Every_field_is_read()
+    {
+        DiaConfig odd = Dia("tests/fixtures/tiny/odd/config.json");
+        Assert.Equal(3, odd.EncoderConfig.NumAttentionHeads);
+        Assert.Equal(1, odd.EncoderConfig.NumKeyValueHeads);
+        Assert.Equal(10, odd.EncoderConfig.HeadDim);
+        Assert.Equal(500, odd.EncoderConfig.RopeTheta);
+        Assert.Equal(1e-3, odd.EncoderConfig.NormEps);
+        Assert.Equal(28, odd.EncoderConfig.IntermediateSize);
+        Assert.Equal(20, odd.DecoderConfig.CrossHiddenSize);
+        Assert.Equal(6, odd.DecoderConfig.CrossHeadDim);
+        Assert.Equal(2, odd.DecoderConfig.CrossNumKeyValueHeads);
+        Assert.Equal(37, odd.DecoderConfig.VocabSize);
+        Assert.Equal(3, odd.DecoderConfig.NumChannels);
+        Assert.Equal(40, odd.DecoderConfig.MaxPositionEmbeddings);
+        Assert.Equal(3, odd.DelayPattern.Length);
+        Assert.Equal(HiddenActivation.GeluNew, Dia("tests/fixtures/tiny/act-gelu-gelu_new/config.json").DecoderConfig.HiddenAct);
+        Assert.Equal(HiddenActivation.Gelu, Dia("tests/fixtures/tiny/act-gelu-gelu_new/config.json").EncoderConfig.HiddenAct);
+        RopeScaling longrope = Dia("tests/fixtures/tiny/rope-longrope/config.json").DecoderConfig.RopeScaling!;
+        Assert.Equal(RopeType.LongRope, longrope.RopeType);
+        Assert.Equal(3.4000000000000004, longrope.LongFactor[6]);
+    }
+
+    [Fact]
+    public void Generation_settings_are_read_and_default_to_the_references()
+    {
+        Assert.Equal(
+            new GenerationSettings { DoSample = true, GuidanceScale = 3, MaxLength = 3072, Temperature = 1.2, TopK = 45, TopP = 0.95, BosTokenId = 1026, EosTokenId = 1024, PadTokenId = 1025, DecoderStartTokenId = 1026 },
+            GenerationSettingsParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/generation_config.json"), ProblemSeverity.Error).Config);
+        GenerationSettings none = GenerationSettingsParser.Parse("{}", ProblemSeverity.Error).Config!;
+        Assert.Equal(new GenerationSettings(), none);
+        Assert.Equal((false, null, 1.0, 50, 1.0), (none.DoSample, none.GuidanceScale, none.Temperature, none.TopK, none.TopP));
+        Assert.Null(GenerationSettingsParser.Parse("{\"top_k\": null}", ProblemSeverity.Error).Config!.TopK);
+    }
+
+    private static DiaConfig Dia(string path) => DiaConfigParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error).Config!;
+}
