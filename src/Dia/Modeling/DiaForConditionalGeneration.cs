@@ -1,0 +1,222 @@
+using System.Runtime.InteropServices;
+using Dia.Backends;
+using Dia.Codec;
+using Dia.Configuration;
+using Dia.Generation;
+using Dia.Processing;
+using Dia.Weights;
+
+namespace Dia.Modeling;
+
+/// <summary>
+/// Dia: text to rows of audio codes. Holds weights and nothing of a request; one call at a time.
+/// </summary>
+public sealed unsafe class DiaForConditionalGeneration : IDisposable
+{
+    private readonly LoadedWeights _weights;
+    private readonly WeightSpec[] _specs;
+    private readonly DiaNetwork _network;
+    private float* _unconditionalCross;
+
+    private DiaForConditionalGeneration(string name, DiaConfig config, GenerationSettings settings, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
+    {
+        CompiledName = name;
+        Config = config;
+        GenerationSettings = settings;
+        _weights = weights;
+        _specs = specs;
+        _network = network;
+        for (int i = 0; i < specs.Length; i++)
+            network.Prepare(specs[i], i);
+    }
+
+    /// <summary>Name of the compiled configuration that runs it.</summary>
+    public string CompiledName { get; }
+
+    /// <summary>Its configuration.</summary>
+    public DiaConfig Config { get; }
+
+    /// <summary>What the checkpoint's generation_config.json says.</summary>
+    public GenerationSettings GenerationSettings { get; }
+
+    /// <summary>Most rows of a sequence, the delay's included.</summary>
+    public int RowCapacity => Config.DecoderConfig.MaxPositionEmbeddings + Config.DelayPattern.Max();
+
+    /// <summary>Loads a checkpoint.</summary>
+    /// <param name="folder">The model's folder: config.json, generation_config.json, model.safetensors or shards.</param>
+    /// <param name="models">What is compiled in.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="warnings">Gets what was strange but passes.</param>
+    /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
+    public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
+    {
+        DiaConfig config = ModelCatalog.ReadConfig(folder, warnings);
+        GenerationSettings settings = ModelCatalog.ReadGenerationSettings(folder, warnings);
+        CompiledModel compiled = ModelCatalog.Find(models, config, folder.Description);
+        WeightSpec[] specs = compiled.Weights();
+        LoadedWeights weights = LoadedWeights.Load(folder, specs);
+        return new DiaForConditionalGeneration(compiled.Name, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
+    }
+
+    /// <summary>The checkpoint's generation defaults as a configuration for <see cref="Generate"/>, with this model's token ids and delays.</summary>
+    public GenerationConfig GenerationConfig()
+    {
+        GenerationSettings s = GenerationSettings;
+        return new GenerationConfig
+        {
+            GuidanceScale = s.GuidanceScale,
+            Temperature = s.Temperature,
+            TopK = s.TopK,
+            TopP = s.TopP,
+            DoSample = s.DoSample,
+            MaxLength = s.MaxLength ?? GenerationSettings.DefaultMaxLength,
+            MaxNewTokens = s.MaxNewTokens,
+            BosTokenId = Config.BosTokenId,
+            EosTokenId = Config.EosTokenId,
+            PadTokenId = Config.PadTokenId,
+            DelayPattern = Config.DelayPattern,
+        };
+    }
+
+    /// <summary>One pass over whole sequences, as the reference's <c>forward</c>.</summary>
+    /// <param name="inputIds">Text ids [B, S].</param>
+    /// <param name="attentionMask">1 where a byte is text [B, S]; null: everywhere.</param>
+    /// <param name="decoderInputIds">Audio ids [B, T, C]; null: one BOS row.</param>
+    /// <param name="decoderPositionIds">Positions [B, T]; null: 0 to T − 1.</param>
+    /// <param name="decoderAttentionMask">1 where a row is to be seen [B, T]; null: everywhere.</param>
+    /// <param name="labels">Labels [B·C, T], −100 where there is none; null: no loss.</param>
+    /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
+    /// <param name="outputHiddenStates">Whether to record hidden states.</param>
+    /// <param name="outputAttentions">Whether to record attention maps.</param>
+    /// <exception cref="DiaException">Input: shapes that do not fit each other or ids outside the vocabulary. Device: no memory.</exception>
+    public DiaOutput Forward(
+        int[,] inputIds,
+        int[,]? attentionMask = null,
+        int[,,]? decoderInputIds = null,
+        int[,]? decoderPositionIds = null,
+        int[,]? decoderAttentionMask = null,
+        int[,]? labels = null,
+        double? numItemsInBatch = null,
+        bool outputHiddenStates = false,
+        bool outputAttentions = false)
+    {
+        decoderInputIds ??= ForwardInputs.BosRows(Config, inputIds.GetLength(0));
+        ForwardInputs.Check(Config, inputIds, attentionMask, decoderInputIds, decoderPositionIds, decoderAttentionMask, labels);
+        int batch = inputIds.GetLength(0), length = inputIds.GetLength(1), rows = decoderInputIds.GetLength(1);
+        DiaDecoderConfig d = Config.DecoderConfig;
+        ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(outputHiddenStates, outputAttentions) : null;
+
+        var textRope = RotaryEmbedding.For(Config.EncoderConfig);
+        textRope.Update(length);
+        using var encoder = new EncoderPass(_network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
+        _network.Encode(encoder);
+
+        var rope = RotaryEmbedding.For(d);
+        int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
+        rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
+        int[] ids = Flat(decoderInputIds).ToArray();
+        byte[] mask = decoderAttentionMask is null ? [] : [.. Flat(decoderAttentionMask).ToArray().Select(m => m != 0 ? (byte)1 : (byte)0)];
+        using var pass = new DecoderPass(_network, d.NumChannels, batch * rows, batch, trace);
+        var caches = new List<KeyValueCache>();
+        fixed (byte* maskPointer = mask)
+        {
+            try
+            {
+                for (int i = 0; i < batch; i++)
+                {
+                    var cross = new KeyValueCache(_network, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
+                    caches.Add(cross);
+                    _network.CrossKeyValues(cross, encoder.Output(i, Config.EncoderConfig.HiddenSize), length);
+                    var self = new KeyValueCache(_network, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
+                    caches.Add(self);
+                    var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = maskPointer is null ? null : maskPointer + ((long)i * rows) };
+                    pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0 ? default : positions.AsSpan(i * rows, rows));
+                }
+
+                _network.DecodeBlock(pass);
+            }
+            finally
+            {
+                caches.ForEach(c => c.Dispose());
+            }
+        }
+
+        float[] logits = Logits(pass, batch, rows);
+        return new DiaOutput
+        {
+            Logits = logits,
+            Batch = batch,
+            Rows = rows,
+            TextLength = length,
+            Config = Config,
+            EncoderLastHiddenState = new ReadOnlySpan<float>(encoder.Output(0, Config.EncoderConfig.HiddenSize), batch * length * Config.EncoderConfig.HiddenSize).ToArray(),
+            Loss = labels is null ? null : CrossEntropy.Mean(logits, Flat(labels), d.VocabSize, numItemsInBatch),
+            Trace = trace,
+        };
+    }
+
+    /// <summary>Generates rows of audio codes, as the reference's <c>generate</c>.</summary>
+    /// <param name="inputs">Text and decoder rows, as <see cref="DiaProcessor"/> makes them.</param>
+    /// <param name="config">How; null: the checkpoint's defaults.</param>
+    /// <param name="observer">Sees scores and rows as they come.</param>
+    /// <param name="drawAlone">Every item draws as if it ran alone.</param>
+    /// <param name="cancellationToken">Looked at before each step.</param>
+    /// <returns>The sequences [B, rows, C]: prompt, delay, EOS and PAD included.</returns>
+    /// <exception cref="DiaException">Usage or Input: values that do not fit. Model: logits that are not finite. Device: no memory.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public int[,,] Generate(DiaInputs inputs, GenerationConfig? config = null, IGenerationObserver? observer = null, bool drawAlone = false, CancellationToken cancellationToken = default)
+    {
+        config ??= GenerationConfig();
+        config.Validate(Config.DecoderConfig.VocabSize);
+        ForwardInputs.CheckText(Config, inputs.InputIds, inputs.AttentionMask);
+        var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, inputs.InputIds.GetLength(0), config, Config.DecoderConfig.VocabSize);
+        int limit = config.RowLimit(prompt.Rows, RowCapacity);
+        using var session = new DecoderSession(_network, Config, inputs.InputIds, inputs.AttentionMask, limit, config.UsesGuidance ? UnconditionalCross() : null);
+        return new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer).Run(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _network.Free(_unconditionalCross);
+        _unconditionalCross = null;
+        for (int i = 0; i < _specs.Length; i++)
+            _network.Release(_specs[i], i);
+        _weights.Dispose();
+    }
+
+    /// <summary>What cross-attention is for a row without text, in each layer: computed once.</summary>
+    private float* UnconditionalCross()
+    {
+        if (_unconditionalCross is not null)
+            return _unconditionalCross;
+        DiaDecoderConfig d = Config.DecoderConfig;
+        float* constants = _network.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
+        float* scratch = _network.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
+        var rope = RotaryEmbedding.For(Config.EncoderConfig);
+        rope.Update(1);
+        using var encoder = new EncoderPass(_network, rope, [0], default, 1);
+        _network.Encode(encoder);
+        _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch);
+        _network.Free(scratch);
+        return _unconditionalCross = constants;
+    }
+
+    /// <summary>Logits [B·C, T, V] of all rows; the network gives [B·T, C·V].</summary>
+    private float[] Logits(DecoderPass pass, int batch, int rows)
+    {
+        int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
+        float[] logits = new float[checked(batch * rows * channels * vocabulary)];
+        float* flat = _network.Allocate(logits.Length);
+        _network.BlockLogits(flat, pass.Output, batch * rows);
+        for (int b = 0; b < batch; b++)
+            for (int t = 0; t < rows; t++)
+                for (int c = 0; c < channels; c++)
+                    new ReadOnlySpan<float>(flat + (((((long)b * rows) + t) * channels) + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary));
+        _network.Free(flat);
+        return logits;
+    }
+
+    private static ReadOnlySpan<int> Flat(Array array) =>
+        MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.As<byte, int>(ref MemoryMarshal.GetArrayDataReference(array)), array.Length);
+}

@@ -1,0 +1,63 @@
+using Dia.Configuration;
+
+namespace Dia.Modeling;
+
+/// <summary>Checks what is given to a forward pass: a kernel that looks up an id trusts it.</summary>
+internal static class ForwardInputs
+{
+    /// <summary>One BOS row for each sequence.</summary>
+    public static int[,,] BosRows(DiaConfig config, int batch)
+    {
+        var rows = new int[batch, 1, config.DecoderConfig.NumChannels];
+        for (int b = 0; b < batch; b++)
+            for (int c = 0; c < config.DecoderConfig.NumChannels; c++)
+                rows[b, 0, c] = config.BosTokenId;
+        return rows;
+    }
+
+    /// <summary>The text alone.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void CheckText(DiaConfig config, int[,] inputIds, int[,]? attentionMask)
+    {
+        if (inputIds.Length == 0)
+            throw Error("input_ids is empty: give at least one byte of text.");
+        CheckRange(inputIds, "input_ids", 0, config.EncoderConfig.VocabSize - 1);
+        CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
+    }
+
+    /// <summary>All of them.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void Check(DiaConfig config, int[,] inputIds, int[,]? attentionMask, int[,,] decoderInputIds, int[,]? positions, int[,]? decoderMask, int[,]? labels)
+    {
+        CheckText(config, inputIds, attentionMask);
+        int batch = decoderInputIds.GetLength(0), rows = decoderInputIds.GetLength(1), channels = decoderInputIds.GetLength(2);
+        if (batch != inputIds.GetLength(0) || channels != config.DecoderConfig.NumChannels || rows == 0)
+            throw Error($"decoder_input_ids is [{batch}, {rows}, {channels}]; it must be [{inputIds.GetLength(0)}, rows, {config.DecoderConfig.NumChannels}] with at least one row.");
+        CheckRange(decoderInputIds, "decoder_input_ids", 0, config.DecoderConfig.VocabSize - 1);
+        CheckSame(positions, "decoder_position_ids", batch, rows);
+        CheckRange(positions, "decoder_position_ids", 0, 1 << 24);
+        CheckSame(decoderMask, "decoder_attention_mask", batch, rows);
+        CheckSame(labels, "labels", batch * channels, rows);
+        if (labels is not null)
+            foreach (int label in labels)
+                if (label != CrossEntropy.Ignored && (uint)label >= (uint)config.DecoderConfig.VocabSize)
+                    throw Error($"labels holds {label}; it must be -100 or from 0 to {config.DecoderConfig.VocabSize - 1}.");
+    }
+
+    private static void CheckSame(int[,]? array, string name, int rows, int columns)
+    {
+        if (array is not null && (array.GetLength(0) != rows || array.GetLength(1) != columns))
+            throw Error($"{name} is [{array.GetLength(0)}, {array.GetLength(1)}]; it must be [{rows}, {columns}].");
+    }
+
+    private static void CheckRange(Array? array, string name, int lowest, int highest)
+    {
+        if (array is null)
+            return;
+        foreach (int id in array)
+            if (id < lowest || id > highest)
+                throw Error($"{name} holds {id}; it must be from {lowest} to {highest}.");
+    }
+
+    private static DiaException Error(string message) => new(DiaErrorKind.Input, message);
+}
