@@ -58,6 +58,12 @@ public sealed class AudioBuffer
         return mono;
     }
 
+    /// <summary>The mean of the channels, resampled where the rate is another.</summary>
+    /// <param name="samplingRate">The rate wanted, in Hz.</param>
+    /// <exception cref="DiaException">Input: as for <see cref="Resampler.Resample"/>.</exception>
+    public float[] ToMono(int samplingRate) =>
+        samplingRate == SamplingRate ? ToMono() : Resampler.Resample(ToMono(), SamplingRate, samplingRate);
+
     internal static void CheckSamplingRate(int samplingRate)
     {
         if (samplingRate is < MinSamplingRate or > MaxSamplingRate)

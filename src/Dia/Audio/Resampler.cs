@@ -15,7 +15,10 @@ public static class Resampler
     /// </summary>
     private const long MaxTableValues = 1 << 20;
 
-    /// <summary>Resamples a mono signal; the result has ceil(length · target / source) samples.</summary>
+    /// <summary>
+    /// Resamples a mono signal; the result has ceil(length · target / source) samples. Equal rates still pass through the
+    /// low-pass: who wants the signal untouched does not call (<see cref="AudioBuffer.ToMono(int)"/> does not).
+    /// </summary>
     /// <param name="samples">The signal.</param>
     /// <param name="sourceRate">Its rate in Hz.</param>
     /// <param name="targetRate">The rate wanted, in Hz.</param>
@@ -24,8 +27,6 @@ public static class Resampler
     {
         AudioBuffer.CheckSamplingRate(sourceRate);
         AudioBuffer.CheckSamplingRate(targetRate);
-        if (sourceRate == targetRate)
-            return samples.ToArray();
         int divisor = GreatestCommonDivisor(sourceRate, targetRate);
         var kernel = new Kernel(sourceRate / divisor, targetRate / divisor);
         long length = ((long)samples.Length * kernel.Target + kernel.Source - 1) / kernel.Source;

@@ -92,6 +92,8 @@ public sealed class DiaProcessor
             throw new DiaException(DiaErrorKind.Input, $"text has {text.Count} items but audio has {audio.Count}; there must be one piece of audio for each text.");
 
         BatchEncoding encoding = Tokenizer.EncodeBatch(text, PaddingStrategy.Longest, truncation, maxLength);
+        if (encoding.InputIds[0].Length == 0)
+            throw new DiaException(DiaErrorKind.Input, "The text is empty.");
         int[][,] codes = audio is null ? [.. text.Select(_ => new int[0, _delayPattern.Length])] : EncodeAudio(audio);
         (int[,,] rows, int[,] mask) = BuildRows(codes, generation);
         return new DiaInputs

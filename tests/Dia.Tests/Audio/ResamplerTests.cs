@@ -1,0 +1,82 @@
+using System.Numerics;
+using System.Text.Json;
+using Dia.Audio;
+using Xunit;
+
+namespace Dia.Tests.Audio;
+
+public sealed class ResamplerTests
+{
+    [Fact]
+    public void ResamplesAsTheReference()
+    {
+        TestTensors tensors = TestTensors.Load("resample", "cases.safetensors");
+        foreach (JsonElement item in TestTensors.Json("resample", "cases.json").GetProperty("cases").EnumerateArray())
+        {
+            int n = item.GetProperty("case").GetInt32();
+            float[] expected = tensors.Floats($"case{n}.out");
+            float[] actual = Resampler.Resample(
+                tensors.Floats($"case{n}.in"), item.GetProperty("source_rate").GetInt32(), item.GetProperty("target_rate").GetInt32());
+            Assert.Equal(expected.Length, actual.Length);
+            // Both sum in double; what is left is the last rounding to float32 of values below 2.
+            for (int i = 0; i < expected.Length; i++)
+                Assert.InRange(Math.Abs(expected[i] - actual[i]), 0, 2.5e-7f);
+        }
+    }
+
+    [Fact]
+    public void AveragesAndResamplesOnlyWhereTheRateIsAnother()
+    {
+        var stereo = new AudioBuffer([1, 3, 0.5f, 0.25f, -1, 1], 16000, 2);
+        Assert.Equal([2, 0.375f, 0], stereo.ToMono(16000));
+        Assert.Equal(Resampler.Resample([2, 0.375f, 0], 16000, 44100), stereo.ToMono(44100));
+    }
+
+    [Fact]
+    public void LengthIsRoundedUpForAnyRates()
+    {
+        var random = new Random(11);
+        for (int i = 0; i < 300; i++)
+        {
+            int source = random.Next(1000, 200_000), target = random.Next(1000, 200_000), length = random.Next(0, 300);
+            BigInteger expected = ((BigInteger)length * target + source - 1) / source;
+            Assert.Equal(expected, Resampler.Resample(new float[length], source, target).Length);
+        }
+    }
+
+    [Theory]
+    [InlineData(48000, 44100)]
+    [InlineData(44101, 44100)] // no common divisor: kernels on the fly
+    [InlineData(999_983, 44100)]
+    [InlineData(1009, 44100)]
+    public void KeepsASine(int source, int target)
+    {
+        // A tenth of the lower Nyquist frequency is far inside the pass band.
+        double frequency = Math.Min(source, target) / 20.0;
+        var samples = new float[source / 20];
+        for (int i = 0; i < samples.Length; i++)
+            samples[i] = (float)Math.Sin(2 * Math.PI * frequency * i / source);
+        float[] output = Resampler.Resample(samples, source, target);
+        // Away from the ends the ripple of a filter of this width stays below 1 %.
+        for (int i = output.Length / 3; i < output.Length * 2 / 3; i++)
+            Assert.Equal(Math.Sin(2 * Math.PI * frequency * i / target), output[i], 0.01);
+    }
+
+    [Theory]
+    [InlineData(0, 44100)]
+    [InlineData(-5, 44100)]
+    [InlineData(44100, 999)]
+    [InlineData(int.MaxValue, 44100)]
+    public void RefusesAbsurdRates(int source, int target)
+    {
+        var error = Assert.Throws<DiaException>(() => Resampler.Resample(new float[10], source, target));
+        Assert.Equal(DiaErrorKind.Input, error.Kind);
+    }
+
+    [Fact]
+    public void RefusesAResultThatIsTooLong()
+    {
+        var error = Assert.Throws<DiaException>(() => Resampler.Resample(new float[600_000], 1000, 1_000_000));
+        Assert.Contains("600000000", error.Message);
+    }
+}

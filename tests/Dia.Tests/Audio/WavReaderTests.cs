@@ -1,0 +1,192 @@
+using System.Buffers.Binary;
+using System.Text;
+using Dia.Audio;
+using Xunit;
+
+namespace Dia.Tests.Audio;
+
+public sealed class WavReaderTests
+{
+    private static readonly string[] Files = [.. Directory.GetFiles(TestTensors.FixturePath("wav"), "*.wav").Order(StringComparer.Ordinal)];
+
+    [Fact]
+    public void ReadsEveryEncodingExactly()
+    {
+        TestTensors expected = TestTensors.Load("wav", "expected.safetensors");
+        foreach (string file in Files)
+        {
+            string name = Path.GetFileName(file);
+            foreach (AudioBuffer audio in new[] { WavReader.Read(file), WavReader.Read(new Pipe(File.ReadAllBytes(file)), name) })
+            {
+                Assert.Equal(expected.Floats(name), audio.Samples);
+                Assert.Equal(expected.Shape(name)[1], audio.Channels);
+                Assert.Equal(expected.Ints(name + ".rate")[0], audio.SamplingRate);
+            }
+        }
+        Assert.Equal(8, Files.Length);
+    }
+
+    [Theory]
+    [InlineData(0xFFFFFFFF)]
+    [InlineData(0x7FFFF000)]
+    public void ReadsToTheEndWhereTheSizeIsUnknown(uint size)
+    {
+        byte[] wav = Wav(Chunk("fmt ", Format()), Chunk("data", [1, 0, 2, 0, 3], size));
+        foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
+            Assert.Equal([1 / 32768f, 2 / 32768f], WavReader.Read(stream, "x").Samples);
+    }
+
+    [Fact]
+    public void ReadsChunksInAnyOrderAndOddOnes()
+    {
+        byte[] wav = Wav(Chunk("LIST", [1, 2, 3]), Chunk("data", [0, 64]), Chunk("junk", []), Chunk("fmt ", [.. Format(), 0, 0]));
+        foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
+            Assert.Equal([0.5f], WavReader.Read(stream, "x").Samples);
+    }
+
+    [Fact]
+    public void ReadsALongPipe()
+    {
+        // Longer than the first buffer and than one read of the pipe.
+        byte[] samples = new byte[300_001];
+        new Random(3).NextBytes(samples);
+        byte[] wav = Wav(Chunk("fmt ", Format()), Chunk("data", samples));
+        float[] expected = WavReader.Read(new MemoryStream(wav), "x").Samples;
+        Assert.Equal(150_000, expected.Length);
+        Assert.Equal(expected, WavReader.Read(new Pipe(wav), "x").Samples);
+    }
+
+    [Fact]
+    public void StartsAtTheStreamsPosition()
+    {
+        byte[] wav = [9, 9, 9, .. Wav(Chunk("fmt ", Format()), Chunk("data", [0, 64]))];
+        Assert.Equal([0.5f], WavReader.Read(new MemoryStream(wav) { Position = 3 }, "x").Samples);
+    }
+
+    [Fact]
+    public void RefusesWithFileAndOffset()
+    {
+        void Refuses(byte[] wav, int offset, string about)
+        {
+            foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
+            {
+                var error = Assert.Throws<DiaException>(() => WavReader.Read(stream, "a.wav"));
+                Assert.Equal(DiaErrorKind.Input, error.Kind);
+                Assert.StartsWith($"a.wav, offset {offset}: ", error.Message);
+                Assert.Contains(about, error.Message);
+            }
+        }
+        byte[] data = Chunk("data", [0, 0]);
+        Refuses([], 0, "not a WAV");
+        Refuses(Encoding.ASCII.GetBytes("OggS............"), 0, "not a WAV");
+        Refuses(Wav(data), 22, "'fmt '");
+        Refuses(Wav(Chunk("fmt ", Format())), 36, "'data'");
+        Refuses(Wav(Chunk("fmt ", Format()), Chunk("data", [0, 0], 100)), 44, "100 bytes but 2 follow");
+        Refuses(Wav(Chunk("fmt ", Format()), Chunk("data", [0, 0], 0x70000000)), 44, "");
+        Refuses(Wav(Chunk("fmt ", [1, 0, 1]), data), 12, "at least 16");
+        Refuses(Wav(Chunk("fmt ", Format(tag: 2))), 12, "format tag 2");
+        Refuses(Wav(Chunk("fmt ", Format(bits: 12))), 12, "12 bits");
+        Refuses(Wav(Chunk("fmt ", Format(tag: 3, bits: 16))), 12, "format tag 3");
+        Refuses(Wav(Chunk("fmt ", Format(channels: 0))), 12, "0 channels");
+        Refuses(Wav(Chunk("fmt ", Format(rate: 10))), 12, "10 Hz");
+        Refuses(Wav(Chunk("fmt ", Format(rate: uint.MaxValue))), 12, "4294967295 Hz");
+        Refuses(Wav(Chunk("fmt ", Format(align: 7))), 12, "7 bytes a frame");
+        Refuses(Wav(Chunk("fmt ", Format(tag: 0xFFFE))), 12, "extensible");
+        Refuses(Wav(Chunk("fmt ", Format()), Chunk("fmt ", Format())), 36, "second");
+        Refuses(Wav(Chunk("fmt ", Format(tag: 3, bits: 32)), Chunk("data", [0, 0, 0, 0, 0, 0, 0xC0, 0x7F])), 48, "finite");
+    }
+
+    [Fact]
+    public void RefusesAFileThatIsNotThere()
+    {
+        var error = Assert.Throws<DiaException>(() => WavReader.Read("no/such/file.wav"));
+        Assert.Equal(DiaErrorKind.Input, error.Kind);
+        Assert.StartsWith("no/such/file.wav: ", error.Message);
+    }
+
+    [Fact]
+    public void AnEndlessPipeEnds()
+    {
+        // Header, then zeros for ever: empty chunks without a name, or samples.
+        byte[] riff = Wav();
+        Assert.Contains("not samples", Assert.Throws<DiaException>(() => WavReader.Read(new Pipe(riff, endless: true), "x")).Message);
+    }
+
+    [Fact]
+    public void HostileBytesOnlyEverGiveDiaException()
+    {
+        byte[][] seeds = [.. Files.Select(File.ReadAllBytes), Wav(Chunk("LIST", [1, 2, 3]), Chunk("data", new byte[50], uint.MaxValue), Chunk("fmt ", Format()))];
+        var random = new Random(20250101);
+        int read = 0, refused = 0;
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] bytes = Mutate(seeds[random.Next(seeds.Length)], random);
+            Stream stream = i % 2 == 0 ? new MemoryStream(bytes) : new Pipe(bytes);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                AudioBuffer audio = WavReader.Read(stream, "fuzz");
+                Assert.True(audio.Samples.Length <= bytes.Length);
+                read++;
+            }
+            catch (DiaException e)
+            {
+                Assert.Equal(DiaErrorKind.Input, e.Kind);
+                refused++;
+            }
+            // Bytes once, doubled buffers on a pipe, four bytes for one of 8-bit audio; 64 KiB of first buffer and the exception.
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 128 * 1024 + 16L * bytes.Length);
+        }
+        // The mutations must reach both outcomes often, or they test nothing.
+        Assert.True(read > 2000 && refused > 2000, $"{read} read, {refused} refused");
+    }
+
+    private static byte[] Mutate(byte[] seed, Random random)
+    {
+        byte[] bytes = (byte[])seed.Clone();
+        switch (random.Next(5))
+        {
+            case 0:
+                bytes = new byte[random.Next(200)];
+                random.NextBytes(bytes);
+                break;
+            case 1:
+                return bytes[..random.Next(bytes.Length)];
+            case 2:
+                int at = random.Next(bytes.Length);
+                return [.. bytes[..at], .. bytes[random.Next(bytes.Length)..]];
+        }
+        uint[] values = [0, 1, 0x7FFFFFFF, 0x7FFF0000, 0x80000000, uint.MaxValue, 0xFFFE, (uint)random.Next()];
+        for (int n = random.Next(1, 5); n > 0 && bytes.Length >= 4; n--)
+        {
+            // Mostly the header, where it hurts.
+            int at = random.Next(Math.Min(bytes.Length - 3, random.Next(2) == 0 ? 100 : bytes.Length));
+            if (random.Next(2) == 0)
+                bytes[at] = (byte)random.Next(256);
+            else
+                BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(at), values[random.Next(values.Length)]);
+        }
+        return bytes;
+    }
+
+    private static byte[] Wav(params byte[][] chunks) => [.. "RIFF"u8, 0, 0, 0, 0, .. "WAVE"u8, .. chunks.SelectMany(c => c)];
+
+    private static byte[] Chunk(string id, byte[] content, uint? size = null)
+    {
+        byte[] length = new byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(length, size ?? (uint)content.Length);
+        byte[] padding = size is null && content.Length % 2 == 1 ? [0] : [];
+        return [.. Encoding.ASCII.GetBytes(id), .. length, .. content, .. padding];
+    }
+
+    private static byte[] Format(int tag = 1, int channels = 1, uint rate = 16000, int bits = 16, int? align = null)
+    {
+        byte[] chunk = new byte[16];
+        BinaryPrimitives.WriteUInt16LittleEndian(chunk, (ushort)tag);
+        BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(2), (ushort)channels);
+        BinaryPrimitives.WriteUInt32LittleEndian(chunk.AsSpan(4), rate);
+        BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(12), (ushort)(align ?? channels * bits / 8));
+        BinaryPrimitives.WriteUInt16LittleEndian(chunk.AsSpan(14), (ushort)bits);
+        return chunk;
+    }
+}

@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+using Dia.Audio;
+using Xunit;
+
+namespace Dia.Tests.Audio;
+
+public sealed class WavWriterTests
+{
+    private static readonly float[] Samples = TestTensors.Load("wav", "samples.safetensors").Floats("samples");
+    private static readonly byte[] Expected = File.ReadAllBytes(TestTensors.FixturePath("wav", "hf_save_audio.wav"));
+
+    [Fact]
+    public void WritesTheReferencesBytes()
+    {
+        var stream = new MemoryStream();
+        using (var writer = new WavWriter(stream, 44100))
+            writer.Write(Samples);
+        Assert.Equal(Expected, stream.ToArray());
+    }
+
+    [Fact]
+    public void WritesInPiecesAfterOtherContent()
+    {
+        var stream = new MemoryStream();
+        stream.Write([7, 7, 7]);
+        var writer = new WavWriter(stream, 44100);
+        foreach (float[] piece in Samples.Chunk(7))
+            writer.Write(piece);
+        Assert.Equal(Samples.Length, writer.Samples);
+        writer.Dispose();
+        writer.Dispose();
+        Assert.Equal([7, 7, 7, .. Expected], stream.ToArray());
+        Assert.Throws<ObjectDisposedException>(() => writer.Write(Samples));
+    }
+
+    [Fact]
+    public void LeavesSizesOpenOnAPipe()
+    {
+        var sink = new MemoryStream();
+        using (var writer = new WavWriter(new OneWay(sink), 44100))
+            writer.Write(Samples);
+        byte[] expected = (byte[])Expected.Clone();
+        BinaryPrimitives.WriteUInt32LittleEndian(expected.AsSpan(4), 0xFFFFFFFF);
+        BinaryPrimitives.WriteUInt32LittleEndian(expected.AsSpan(40), 0xFFFFFFFF);
+        Assert.Equal(expected, sink.ToArray());
+        Assert.Equal(Samples.Length, WavReader.Read(new Pipe(sink.ToArray()), "x").Samples.Length);
+    }
+
+    [Fact]
+    public void WritesRawSamples()
+    {
+        var sink = new MemoryStream();
+        using (var writer = new WavWriter(new OneWay(sink), 44100, headerless: true))
+            writer.Write(Samples);
+        Assert.Equal(Expected[44..], sink.ToArray());
+    }
+
+    [Fact]
+    public void WritesMoreThanItsBuffer()
+    {
+        var random = new Random(5);
+        float[] samples = [.. Enumerable.Range(0, 20_001).Select(_ => random.Next(-32768, 32768) / 32768f)];
+        var stream = new MemoryStream();
+        using (var writer = new WavWriter(stream, 16000))
+            writer.Write(samples);
+        stream.Position = 0;
+        Assert.Equal(samples, WavReader.Read(stream, "x").Samples);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, 0)]
+    [InlineData(float.PositiveInfinity, 32767)]
+    [InlineData(float.NegativeInfinity, -32768)]
+    [InlineData(-1e-12f, 0)] // rounds to zero before the shift
+    [InlineData(-1e-9f, -1)] // and here not: floor
+    [InlineData(1f, 32767)]
+    [InlineData(-1f, -32768)]
+    public void RoundsTheEdges(float sample, short expected) => Assert.Equal(expected, WavWriter.ToInt16(sample));
+
+    /// <summary>A stream that can only be written.</summary>
+    private sealed class OneWay(Stream sink) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override void Flush() => sink.Flush();
+
+        public override void Write(byte[] buffer, int offset, int count) => sink.Write(buffer, offset, count);
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}

@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Dia.Audio;
+using Dia.Processing;
+using Dia.Text;
+using Xunit;
+
+namespace Dia.Tests.Processing;
+
+public sealed class DiaFeatureExtractorTests
+{
+    private static readonly TestTensors Tensors = TestTensors.Load("features", "cases.safetensors");
+    private static readonly AudioBuffer A = new(Tensors.Floats("a"), 16000), B = new(Tensors.Floats("b"), 16000);
+
+    [Fact]
+    public void ExtractsAsTheReference()
+    {
+        foreach (JsonElement item in TestTensors.Json("features", "cases.json").EnumerateArray())
+        {
+            string name = item.GetProperty("case").GetString()!;
+            if (!item.GetProperty("ok").GetBoolean())
+            {
+                var error = Assert.Throws<DiaException>(() => Extract(name));
+                Assert.Equal(DiaErrorKind.Input, error.Kind);
+                Assert.Contains(name == "rate" ? "sampling rate of 44100" : "Expected mono audio but it has 2 channels", error.Message);
+                continue;
+            }
+            DiaFeatures features = Extract(name);
+            Assert.Equal(item.GetProperty("shape").EnumerateArray().Select(e => e.GetInt32()), Shape(features.InputValues));
+            Assert.Equal(Tensors.Floats(name + ".input_values"), features.InputValues.Cast<float>());
+            Assert.Equal(Tensors.Shape(name + ".padding_mask"), Shape(features.PaddingMask));
+            Assert.Equal(Tensors.Ints(name + ".padding_mask"), features.PaddingMask.Cast<int>());
+        }
+    }
+
+    [Fact]
+    public void RefusesLengthsThatDiffer()
+    {
+        var extractor = new DiaFeatureExtractor(hopLength: 32);
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => extractor.Extract([A, B], PaddingStrategy.DoNotPad)).Kind);
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => extractor.Extract([A, B], PaddingStrategy.MaxLength, maxLength: 64)).Kind);
+    }
+
+    [Fact]
+    public void RefusesOptionsThatContradict()
+    {
+        var extractor = new DiaFeatureExtractor(hopLength: 32);
+        Action[] calls =
+        [
+            () => extractor.Extract([A], PaddingStrategy.Longest, truncation: true, maxLength: 32),
+            () => extractor.Extract([A], PaddingStrategy.MaxLength),
+            () => extractor.Extract([A], truncation: true),
+            () => extractor.Extract([A], truncation: true, maxLength: 0),
+            () => _ = new DiaFeatureExtractor(featureSize: 3),
+            () => _ = new DiaFeatureExtractor(hopLength: 0),
+        ];
+        Assert.All(calls, call => Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(call).Kind));
+    }
+
+    [Fact]
+    public void RefusesABatchThatPaddingWouldMakeHuge()
+    {
+        var extractor = new DiaFeatureExtractor(hopLength: 1 << 24);
+        AudioBuffer[] batch = [.. Enumerable.Repeat(B, 33)];
+        Assert.Contains("at most", Assert.Throws<DiaException>(() => extractor.Extract(batch)).Message);
+    }
+
+    private static DiaFeatures Extract(string name)
+    {
+        DiaFeatureExtractor Extractor(int featureSize = 1, float paddingValue = 0) => new(featureSize, 16000, paddingValue, 32);
+        AudioBuffer stereo = new(Interleave(Tensors.Floats("stereo")), 16000, 2);
+        return name switch
+        {
+            "one" => Extractor().Extract([A]),
+            "two" => Extractor().Extract([A, B]),
+            "stereo" => Extractor(featureSize: 2).Extract([stereo]),
+            "stereo_as_mono" => Extractor().Extract([stereo]),
+            "mono_in_stereo" => Extractor(featureSize: 2).Extract([A]),
+            "pad_value" => Extractor(paddingValue: 0.5f).Extract([A]),
+            "rate" => Extractor().Extract([new AudioBuffer(A.Samples, 44100)]),
+            "max_length" => Extractor().Extract([A, B], PaddingStrategy.MaxLength, maxLength: 160),
+            "truncate" => Extractor().Extract([A, B], PaddingStrategy.DoNotPad, truncation: true, maxLength: 48),
+            "no_padding" => Extractor().Extract([B], PaddingStrategy.DoNotPad),
+            _ => throw new InvalidOperationException(name),
+        };
+    }
+
+    private static float[] Interleave(float[] planar)
+    {
+        int frames = planar.Length / 2;
+        return [.. Enumerable.Range(0, planar.Length).Select(i => planar[i % 2 * frames + i / 2])];
+    }
+
+    private static int[] Shape(Array array) => [.. Enumerable.Range(0, array.Rank).Select(array.GetLength)];
+}

@@ -1,0 +1,200 @@
+using System.Text.Json;
+using Dia.Audio;
+using Dia.Processing;
+using Dia.Text;
+using Xunit;
+
+namespace Dia.Tests.Processing;
+
+public sealed class DiaProcessorTests : IDisposable
+{
+    private const int Hop = 32, Channels = 9;
+    private static readonly TestTensors Tensors = TestTensors.Load("processor", "cases.safetensors");
+    private static readonly JsonElement Meta = TestTensors.Json("processor", "cases.json");
+    private static readonly string[] Texts = ["[S1] Hi.", "[S2] A longer line."];
+    private static readonly int[] Delay = [.. Meta.GetProperty("delay_pattern").EnumerateArray().Select(e => e.GetInt32())];
+    private static readonly AudioBuffer[] Audio = [new(Tensors.Floats("audio0"), 16000), new(Tensors.Floats("audio1"), 16000)];
+
+    private readonly ReplayCodec _codec = new();
+    private readonly DiaProcessor _processor;
+    private readonly string _folder = Directory.CreateTempSubdirectory("dia-processor-").FullName;
+
+    public DiaProcessorTests()
+    {
+        _processor = new DiaProcessor(new DiaFeatureExtractor(samplingRate: 16000, hopLength: Hop), new DiaTokenizer(), _codec)
+        {
+            EosTokenId = Meta.GetProperty("eos_token_id").GetInt32(),
+            PadTokenId = Meta.GetProperty("pad_token_id").GetInt32(),
+            BosTokenId = Meta.GetProperty("bos_token_id").GetInt32(),
+            DelayPattern = Delay,
+        };
+        // The codes of each piece are read off the single-item and the batch rows by the definition of the delay:
+        // frame t of channel c stands at row padding + 1 (BOS) + t + delay[c].
+        for (int i = 0; i < Audio.Length; i++)
+        {
+            int frames = (Audio[i].Frames + Hop - 1) / Hop, padding = 10 - frames;
+            float[] padded = new float[frames * Hop];
+            Audio[i].Samples.CopyTo(padded, 0);
+            _codec.AddEncoding(padded, CodesIn(Tensors.Ints3("clone2.decoder_input_ids"), i, padding + 1, frames));
+        }
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void MakesInputsForText() => AssertSame("text", _processor.Process(Texts));
+
+    [Fact]
+    public void MakesInputsForAVoicePrompt() => AssertSame("clone1", _processor.Process(Texts[..1], Audio[..1]));
+
+    [Fact]
+    public void MakesInputsForABatchOfVoicePrompts() => AssertSame("clone2", _processor.Process(Texts, Audio));
+
+    [Fact]
+    public void MakesTrainingRowsAndLabels() => AssertSame("train2", _processor.Process(Texts, Audio, generation: false, outputLabels: true));
+
+    [Fact]
+    public void MakesTrainingRowsWithoutLabels() => AssertSame("train2_nolabels", _processor.Process(Texts, Audio, generation: false));
+
+    [Theory]
+    [InlineData("decode", null, 1)]
+    [InlineData("decode.prompt5", 5, 5)]
+    public void DecodesTheRowsOfABatch(string name, int? promptLen, int start)
+    {
+        int[,,] rows = Tensors.Ints3("decode.rows");
+        float[][] expected = [Tensors.Floats(name + ".audio0"), Tensors.Floats(name + ".audio1")];
+        // Items of 14 and 10 frames after one BOS row.
+        for (int i = 0; i < 2; i++)
+        {
+            int frames = (i == 0 ? 14 : 10) + 1 - start;
+            Assert.Equal(frames * Hop, expected[i].Length);
+            _codec.AddDecoding(CodesIn(rows, i, start, frames), expected[i]);
+        }
+        Assert.Equal(expected, _processor.BatchDecode(rows, promptLen));
+        int[,,] first = new int[1, rows.GetLength(1), Channels];
+        Array.Copy(rows, first, first.Length);
+        Assert.Equal(expected[0], _processor.Decode(first, promptLen));
+        Assert.Equal(expected[0].Length / Hop, _processor.BatchCodes(rows, promptLen)[0].GetLength(0));
+    }
+
+    [Fact]
+    public void NoFramesAreEmptyAudio()
+    {
+        // BOS, and EOS at once: `generate/cut-at-16-shortest` ends so.
+        int[,] plain = new int[2, Channels];
+        for (int c = 0; c < Channels; c++)
+            (plain[0, c], plain[1, c]) = (66, 64);
+        int[,] rows = DelayPattern.BuildDelayed(plain, Delay, 66, 65);
+        Assert.Empty(_processor.Decode(Batch(rows)));
+        Assert.Empty(_processor.Decode(Batch(rows), audioPromptLen: 1000));
+    }
+
+    [Fact]
+    public void DecodesGeneratedRows()
+    {
+        // Rows of the reference's generate(): what the processor takes for codes must all be codes.
+        foreach (string run in new[] { "cfg", "cut-at-20", "batch", "cut-at-16-shortest", "prompt" })
+        {
+            int[,,] rows = TestTensors.Load("generate", run + ".safetensors").Ints3("out.sequences");
+            int[][,] codes = _processor.BatchCodes(rows);
+            Assert.Equal(run == "cut-at-16-shortest", codes[0].GetLength(0) == 0);
+            Assert.All(codes, item => Assert.All(item.Cast<int>(), id => Assert.InRange(id, 0, 63)));
+        }
+        // Without a prompt length the voice prompt is part of the audio, and comes first.
+        TestTensors prompted = TestTensors.Load("generate", "prompt.safetensors");
+        int[] prompt = prompted.Ints("in.prompt_codes");
+        Assert.Equal(prompt, _processor.BatchCodes(prompted.Ints3("out.sequences"))[0].Cast<int>().Take(prompt.Length));
+    }
+
+    [Fact]
+    public void RefusesUnfinishedRows()
+    {
+        int[,] rows = DelayPattern.BuildDelayed(new int[20, Channels], Delay, 66, 65);
+        int[,] cut = new int[9, Channels];
+        Array.Copy(rows, cut, cut.Length);
+        var error = Assert.Throws<DiaException>(() => _processor.BatchDecode(Batch(cut)));
+        Assert.Equal(DiaErrorKind.Input, error.Kind);
+        Assert.Contains("the rows end before the audio does", error.Message);
+    }
+
+    [Fact]
+    public void RefusesWhatTheReferenceRefuses()
+    {
+        // In C# there are no other tensor types to ask for, so `numpy` has no counterpart.
+        var calls = new Dictionary<string, (Action Call, string Says)>
+        {
+            ["labels_with_generation"] = (() => _processor.Process(Texts, Audio, outputLabels: true), "outputLabels makes no sense with generation"),
+            ["train_without_audio"] = (() => _processor.Process(Texts, generation: false), "Training needs audio"),
+            ["counts"] = (() => _processor.Process(Texts, Audio[..1]), "text has 2 items but audio has 1"),
+            ["no_text"] = (() => _processor.Process(null!), "The text is missing"),
+            ["decode_two"] = (() => _processor.Decode(Tensors.Ints3("decode.rows")), "a single item but got 2"),
+            ["rate"] = (() => _processor.Process(Texts[..1], [new AudioBuffer(Audio[0].Samples, 8000)]), "8000 Hz but this feature extractor was made for 16000"),
+        };
+        foreach (JsonElement item in TestTensors.Json("processor", "errors.json").EnumerateArray())
+        {
+            string name = item.GetProperty("case").GetString()!;
+            if (name == "numpy")
+                continue;
+            Assert.Contains(calls[name].Says, Assert.Throws<DiaException>(calls[name].Call).Message);
+            calls.Remove(name);
+        }
+        Assert.Empty(calls);
+    }
+
+    [Fact]
+    public void RefusesPartsThatDoNotFit()
+    {
+        var tokenizer = new DiaTokenizer();
+        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(samplingRate: 44100, hopLength: 32), tokenizer, _codec)).Kind);
+        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(hopLength: 40), tokenizer, _codec)).Kind);
+        var extractor = new DiaFeatureExtractor(hopLength: Hop);
+        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer, new ReplayCodec { Codebooks = 4 }).Process(Texts, Audio)).Kind);
+        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer).Process(Texts, Audio)).Kind);
+        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer) { DelayPattern = [0, -1] }).Kind);
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _processor.Process(Texts[..1], [new AudioBuffer([], 16000)])).Kind);
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _processor.BatchDecode(new int[1, 5, 3])).Kind);
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _processor.Process([""])).Kind);
+    }
+
+    [Fact]
+    public void SavesAudio()
+    {
+        string[] paths = [Path.Combine(_folder, "a.wav"), Path.Combine(_folder, "b.wav")];
+        _processor.SaveAudio([[0.5f, -0.25f], []], paths);
+        AudioBuffer read = WavReader.Read(paths[0]);
+        Assert.Equal([0.5f, -0.25f], read.Samples);
+        Assert.Equal(16000, read.SamplingRate);
+        Assert.Empty(WavReader.Read(paths[1]).Samples);
+        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => _processor.SaveAudio([[0f]], paths)).Kind);
+        Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => _processor.SaveAudio([0f], Path.Combine(_folder, "no", "a.wav"))).Kind);
+    }
+
+    private void AssertSame(string name, DiaInputs inputs)
+    {
+        Assert.Equal(Tensors.Ints2(name + ".input_ids"), inputs.InputIds);
+        Assert.Equal(Tensors.Ints2(name + ".attention_mask"), inputs.AttentionMask);
+        Assert.Equal(Tensors.Ints3(name + ".decoder_input_ids"), inputs.DecoderInputIds);
+        Assert.Equal(Tensors.Ints2(name + ".decoder_attention_mask"), inputs.DecoderAttentionMask);
+        Assert.Equal(Tensors.Contains(name + ".labels") ? Tensors.Ints2(name + ".labels") : null, inputs.Labels);
+        if (Meta.GetProperty(name).TryGetProperty("audio_prompt_len", out JsonElement length))
+            Assert.Equal(length.GetInt32(), _processor.GetAudioPromptLen(inputs.DecoderAttentionMask));
+    }
+
+    private static int[,] CodesIn(int[,,] rows, int item, int start, int frames)
+    {
+        var codes = new int[frames, Channels];
+        for (int t = 0; t < frames; t++)
+        {
+            for (int c = 0; c < Channels; c++)
+                codes[t, c] = rows[item, start + t + Delay[c], c];
+        }
+        return codes;
+    }
+
+    private static int[,,] Batch(int[,] rows)
+    {
+        var batch = new int[1, rows.GetLength(0), rows.GetLength(1)];
+        Buffer.BlockCopy(rows, 0, batch, 0, rows.Length * sizeof(int));
+        return batch;
+    }
+}
