@@ -34,7 +34,7 @@ public sealed class DiaGenerator : IIncrementalGenerator
         context.RegisterSourceOutput(parsed, static (output, file) =>
         {
             foreach (ConfigurationProblem problem in file.Problems)
-                output.ReportDiagnostic(DiagnosticDescriptors.Create(problem, file.Path));
+                output.ReportDiagnostic(problem.ToDiagnostic(file.Path));
         });
 
         IncrementalValueProvider<EquatableArray<ModelSpec>> models = parsed

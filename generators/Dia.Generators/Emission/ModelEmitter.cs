@@ -128,8 +128,8 @@ internal static class ModelEmitter
 
         using (code.Open($"public override {type}? {method}(Device device, Weight[] weights) => device.Kind switch", "};"))
         {
-            code.Line($"DeviceKind.Scalar => new {className}<Dia.Backends.Scalar.ScalarBackend>(device.Scalar, weights),");
-            code.Line($"_ => new {className}<Dia.Backends.Cpu.CpuBackend>(device.Cpu, weights),");
+            code.Line($"DeviceKind.Scalar => new {className}<ScalarBackend>(device.Scalar, weights),");
+            code.Line($"_ => new {className}<CpuBackend>(device.Cpu, weights),");
         }
 
         code.Line();

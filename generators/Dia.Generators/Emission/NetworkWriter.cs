@@ -100,7 +100,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
             case Linear o:
                 return $"b.{linear}({At(o.Y)}, {At(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.Y.Width}, {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
             case GatedActivation o:
-                return $"b.GatedActivation({At(o.Y)}, {At(o.X)}, p.Rows, {o.Y.Width}, HiddenActivation.{o.Activation});";
+                return $"b.GatedActivation({At(o.Y)}, {At(o.X)}, p.Rows, {o.Y.Width}, Activation.{o.Activation});";
             case StoreKeyValues o:
                 return $"p.StoreKeyValues({At(o.Keys)}, {At(o.Values)}, layer: {o.Layer}, {o.Keys.Width});";
             case Attention { Kind: AttentionKind.Encoder } o:

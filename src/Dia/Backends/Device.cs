@@ -1,6 +1,3 @@
-using Dia.Backends.Cpu;
-using Dia.Backends.Scalar;
-
 namespace Dia.Backends;
 
 /// <summary>Which implementation of <see cref="IBackend"/> a device is.</summary>

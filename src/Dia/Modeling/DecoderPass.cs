@@ -132,7 +132,7 @@ public sealed unsafe class DecoderPass : IDisposable
             long first = _self[i].FirstRow;
             RotaryEmbedding rope = _sequences[i].Rope;
             fixed (float* frequencies = rope.InverseFrequencies)
-                b.RopeTable(cos + (first * half), sin + (first * half), _positions + first, frequencies, _self[i].Rows, half, rope.AttentionScaling);
+                b.RopeTable(cos + (first * half), sin + (first * half), _positions + first, frequencies, _self[i].Rows, half, rope.Scaling);
         }
     }
 

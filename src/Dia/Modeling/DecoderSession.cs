@@ -129,8 +129,8 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             int length = ids.Length;
             while (mask is not null && length > 1 && mask[length - 1] == 0)
                 length--;
-            Rope = RotaryEmbedding.For(d);
-            var textRope = RotaryEmbedding.For(config.EncoderConfig);
+            Rope = new RotaryEmbedding(RotaryFrequencies.For(d));
+            var textRope = new RotaryEmbedding(RotaryFrequencies.For(config.EncoderConfig));
             textRope.Update(length);
             using var encoder = new EncoderPass(network, textRope, ids.AsSpan(0, length), mask is null ? default : mask.AsSpan(0, length), 1);
             network.Encode(encoder);

@@ -106,12 +106,12 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         DiaDecoderConfig d = Config.DecoderConfig;
         ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(outputHiddenStates, outputAttentions) : null;
 
-        var textRope = RotaryEmbedding.For(Config.EncoderConfig);
+        var textRope = new RotaryEmbedding(RotaryFrequencies.For(Config.EncoderConfig));
         textRope.Update(length);
         using var encoder = new EncoderPass(_network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
         _network.Encode(encoder);
 
-        var rope = RotaryEmbedding.For(d);
+        var rope = new RotaryEmbedding(RotaryFrequencies.For(d));
         int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
         rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
         int[] ids = Flat(decoderInputIds).ToArray();
@@ -193,7 +193,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         DiaDecoderConfig d = Config.DecoderConfig;
         float* constants = _network.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
         float* scratch = _network.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
-        var rope = RotaryEmbedding.For(Config.EncoderConfig);
+        var rope = new RotaryEmbedding(RotaryFrequencies.For(Config.EncoderConfig));
         rope.Update(1);
         using var encoder = new EncoderPass(_network, rope, [0], default, 1);
         _network.Encode(encoder);

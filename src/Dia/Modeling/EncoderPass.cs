@@ -73,7 +73,7 @@ public sealed unsafe class EncoderPass : IDisposable
         where TBackend : struct, IBackend
     {
         fixed (float* frequencies = _rope.InverseFrequencies)
-            b.RopeTable(cos, sin, _positions, frequencies, Rows, half, _rope.AttentionScaling);
+            b.RopeTable(cos, sin, _positions, frequencies, Rows, half, _rope.Scaling);
     }
 
     /// <summary>The texts' self-attention over keys and values [rows, width] of this pass.</summary>
