@@ -1,0 +1,311 @@
+using System.Numerics;
+using Dia.Weights;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// The processor: SIMD of whatever width the build targets (System.Numerics.Vector) on a fixed number of threads. Results
+/// do not depend on that number. Weights must have been through <see cref="Prepare"/>. One operation at a time.
+/// </summary>
+public readonly unsafe struct CpuBackend : IBackend
+{
+    private readonly CpuThreads _threads;
+
+    /// <summary>A backend with its own threads, which <see cref="Dispose"/> ends.</summary>
+    /// <param name="threads">Number of threads, the caller's included; at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread.</exception>
+    public CpuBackend(int threads) => _threads = new CpuThreads(threads);
+
+    /// <summary>Number of threads.</summary>
+    public int Threads => _threads.Count;
+
+    /// <summary>Ends the threads and frees the scratch memory.</summary>
+    public void Dispose() => _threads?.Dispose();
+
+    /// <inheritdoc/>
+    public float* Allocate(long count) => BackendMemory.Allocate(count);
+
+    /// <inheritdoc/>
+    public void Free(float* memory) => BackendMemory.Free(memory);
+
+    /// <summary>
+    /// Vectors become float32, padded to whole SIMD vectors; convolution kernels become panels in their stored format. Linear weights
+    /// and tables are used as they are stored: nothing is copied.
+    /// </summary>
+    public void Prepare(WeightSpec spec, ref Weight weight)
+    {
+        if (spec.Role == WeightRole.Vector)
+        {
+            int count = checked((int)spec.Count);
+            weight.Packed = BackendMemory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
+            Widen((float*)weight.Packed, weight, 0, count);
+        }
+        else if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution)
+        {
+            weight.Packed = weight.Format == WeightFormat.Float32 ? Pack<uint>(spec, weight) : Pack<ushort>(spec, weight);
+        }
+    }
+
+    private void* Pack<T>(WeightSpec spec, in Weight weight)
+        where T : unmanaged
+    {
+        bool transposed = spec.Role == WeightRole.TransposedConvolution;
+        PackJob<T> job = new()
+        {
+            From = (T*)weight.Data,
+            Outputs = spec.Shape[transposed ? 1 : 0],
+            Inputs = spec.Shape[transposed ? 0 : 1],
+            Kernel = spec.Shape[2],
+            Transposed = transposed,
+        };
+        int panels = Gemm.Panels(job.Columns);
+        job.To = (T*)BackendMemory.AllocateBytes((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T));
+        _threads.Run(ref job, panels);
+        return job.To;
+    }
+
+    /// <inheritdoc/>
+    public void Release(WeightSpec spec, ref Weight weight)
+    {
+        BackendMemory.Free(weight.Packed);
+        weight.Packed = null;
+    }
+
+    /// <inheritdoc/>
+    public void Embed(float* y, int* ids, in Weight table, int rows, int d)
+    {
+        for (long r = 0; r < rows; r++)
+            Widen(y + r * d, table, (long)ids[r] * d, d);
+    }
+
+    /// <inheritdoc/>
+    public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
+    {
+        float* row = (float*)_threads.Scratch(d * (long)sizeof(float), out _);
+        for (long r = 0; r < rows; r++)
+        {
+            for (long c = 0; c < channels; c++)
+            {
+                long at = (c * vocabulary + ids[r * channels + c]) * d;
+                Widen(c == 0 ? y + r * d : row, table, at, d);
+                if (c > 0)
+                    new ElementwiseJob { Y = y + r * d, X = row }.Run(0, d);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
+    {
+        RmsNormJob job = new() { Y = y, X = x, W = (float*)w.Packed, Width = d, Epsilon = eps };
+        RowParts.Run(_threads, ref job, rows, d);
+    }
+
+    /// <inheritdoc/>
+    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    {
+        switch (w.Format)
+        {
+            case WeightFormat.Float32:
+                Linear<Float32Format>(y, x, w, rows, n, k, accumulate);
+                break;
+            case WeightFormat.BFloat16:
+                Linear<BFloat16Format>(y, x, w, rows, n, k, accumulate);
+                break;
+            default:
+                Linear<Float16Format>(y, x, w, rows, n, k, accumulate);
+                break;
+        }
+    }
+
+    private void Linear<TFormat>(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+        where TFormat : struct, IStoredFormat
+    {
+        GemmJob<TFormat> job = new()
+        {
+            Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate,
+        };
+        job.Start(_threads);
+    }
+
+    /// <inheritdoc/>
+    public void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    {
+        switch (w.Format)
+        {
+            case WeightFormat.Float32:
+                Step<Float32Format>(y, x, w, rows, n, k, accumulate);
+                break;
+            case WeightFormat.BFloat16:
+                Step<BFloat16Format>(y, x, w, rows, n, k, accumulate);
+                break;
+            default:
+                Step<Float16Format>(y, x, w, rows, n, k, accumulate);
+                break;
+        }
+    }
+
+    private void Step<TFormat>(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+        where TFormat : struct, IStoredFormat
+    {
+        StepLinearJob<TFormat> job = new() { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, Accumulate = accumulate };
+        job.Start(_threads);
+    }
+
+    /// <inheritdoc/>
+    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, int rows, int half, float scaling)
+    {
+        RopeTableJob job = new() { Cos = cos, Sin = sin, Positions = positions, InverseFrequencies = inverseFrequencies, Half = half, Scaling = scaling };
+        // A sine and cosine in double cost about as much as ten values of other work.
+        RowParts.Run(_threads, ref job, rows, 10L * half);
+    }
+
+    /// <inheritdoc/>
+    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half)
+    {
+        RopeJob job = new() { X = x, Cos = cos, Sin = sin, Heads = heads, Half = half };
+        RowParts.Run(_threads, ref job, rows, 2L * heads * half);
+    }
+
+    /// <inheritdoc/>
+    public void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim)
+    {
+        AttentionJob job = new() { Y = y, Q = q, Items = items, ItemCount = itemCount, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim };
+        job.Start(_threads);
+    }
+
+    /// <inheritdoc/>
+    public void GatedActivation(float* y, float* x, int rows, int n, Activation activation)
+    {
+        GatedActivationJob job = new() { Y = y, X = x, Width = n, Activation = activation };
+        RowParts.Run(_threads, ref job, rows, n);
+    }
+
+    /// <inheritdoc/>
+    public void AddRow(float* y, float* v, int rows, int d)
+    {
+        ElementwiseJob job = new() { Y = y, X = v, Width = d, Kind = ElementwiseJob.Operation.AddRow };
+        RowParts.Run(_threads, ref job, rows, d);
+    }
+
+    /// <inheritdoc/>
+    public void Add(float* y, float* x, long count)
+    {
+        ElementwiseJob job = new() { Y = y, X = x, Kind = ElementwiseJob.Operation.Add };
+        RowParts.Run(_threads, ref job, count, 1);
+    }
+
+    /// <inheritdoc/>
+    public void Subtract(float* y, float* x, long count)
+    {
+        ElementwiseJob job = new() { Y = y, X = x, Kind = ElementwiseJob.Operation.Subtract };
+        RowParts.Run(_threads, ref job, count, 1);
+    }
+
+    /// <inheritdoc/>
+    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
+    {
+        // Without dilation the window of a row is one contiguous run.
+        bool contiguous = dilation == 1;
+        Convolve(y, x, w, bias, rows, outputs, outputs, (long)kernel * inputs, (long)stride * inputs,
+            contiguous ? checked(kernel * inputs) : inputs, (long)dilation * inputs, accumulate);
+    }
+
+    /// <inheritdoc/>
+    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride) =>
+        Convolve(y, x, w, bias, rows, checked(stride * outputs), outputs, 2L * inputs, inputs, checked(2 * inputs), inputs, false);
+
+    private void Convolve(float* y, float* x, in Weight w, in Weight bias, int rows, int columns, int outputs, long k, long rowStride, int tapLength, long tapStride, bool accumulate)
+    {
+        switch (w.Format)
+        {
+            case WeightFormat.Float32:
+                Convolve<Float32Format>(y, x, w, bias, rows, columns, outputs, k, rowStride, tapLength, tapStride, accumulate);
+                break;
+            case WeightFormat.BFloat16:
+                Convolve<BFloat16Format>(y, x, w, bias, rows, columns, outputs, k, rowStride, tapLength, tapStride, accumulate);
+                break;
+            default:
+                Convolve<Float16Format>(y, x, w, bias, rows, columns, outputs, k, rowStride, tapLength, tapStride, accumulate);
+                break;
+        }
+    }
+
+    private void Convolve<TFormat>(float* y, float* x, in Weight w, in Weight bias, int rows, int columns, int outputs, long k, long rowStride, int tapLength, long tapStride, bool accumulate)
+        where TFormat : struct, IStoredFormat
+    {
+        GemmJob<TFormat> job = new()
+        {
+            Y = y, X = x, W = (byte*)w.Packed, Packed = true, Bias = (float*)bias.Packed, BiasCount = outputs, Rows = rows, N = columns, K = k,
+            RowStride = rowStride, TapLength = tapLength, TapStride = tapStride, Accumulate = accumulate,
+        };
+        job.Start(_threads);
+    }
+
+    /// <inheritdoc/>
+    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
+    {
+        SnakeJob job = new() { Y = y, X = x, Alpha = (float*)alpha.Packed, Width = channels };
+        RowParts.Run(_threads, ref job, rows, channels);
+    }
+
+    /// <inheritdoc/>
+    public void Tanh(float* y, float* x, long count)
+    {
+        ElementwiseJob job = new() { Y = y, X = x, Kind = ElementwiseJob.Operation.Tanh };
+        RowParts.Run(_threads, ref job, count, 1);
+    }
+
+    /// <inheritdoc/>
+    public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)
+    {
+        int padded = (entries + Vector<double>.Count - 1) / Vector<double>.Count * Vector<double>.Count;
+        long tableBytes = (d + 1L) * padded * sizeof(double);
+        byte* scratch = _threads.Scratch((tableBytes + d * sizeof(float) + _threads.Count - 1) / _threads.Count, out _);
+        NearestCodeJob job = new()
+        {
+            Codes = codes, CodeStride = codeStride, X = x, Entries = entries, Width = d, Table = (double*)scratch, Padded = padded,
+        };
+        new Span<double>(job.Table, (d + 1) * padded).Clear();
+        float* row = (float*)(scratch + tableBytes);
+        for (int e = 0; e < entries; e++)
+        {
+            Widen(row, codebook, (long)e * d, d);
+            job.Normalise(row, e);
+        }
+        RowParts.Run(_threads, ref job, rows, (long)entries * d / 4);
+    }
+
+    /// <inheritdoc/>
+    public void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d)
+    {
+        for (long r = 0; r < rows; r++)
+            Widen(y + r * d, codebook, (long)codes[r * codeStride] * d, d);
+    }
+
+    private static void Widen(float* to, in Weight w, long first, int count)
+    {
+        switch (w.Format)
+        {
+            case WeightFormat.Float32:
+                Widen<Float32Format>(to, (byte*)w.Data + first * 4, count);
+                break;
+            case WeightFormat.BFloat16:
+                Widen<BFloat16Format>(to, (byte*)w.Data + first * 2, count);
+                break;
+            default:
+                Widen<Float16Format>(to, (byte*)w.Data + first * 2, count);
+                break;
+        }
+    }
+
+    private static void Widen<TFormat>(float* to, byte* from, int count)
+        where TFormat : struct, IStoredFormat
+    {
+        int i = 0;
+        for (; i <= count - 8; i += 8)
+            System.Runtime.Intrinsics.Vector256.Store(TFormat.Load8(from + (long)i * TFormat.Size), to + i);
+        for (; i < count; i++)
+            to[i] = TFormat.Read(from + (long)i * TFormat.Size);
+    }
+}

@@ -1,0 +1,262 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// The matrix product behind linear layers and convolutions: y[r, c] = Σ_k a[r, k]·w[c, k] (+ bias, + y). Each output is one chain of
+/// fused multiply-adds over ascending k, started from the bias, whatever the blocking; threads and blocks divide outputs only.
+/// </summary>
+/// <remarks>
+/// A row of a consists of <c>Taps</c> runs of <c>TapLength</c> contiguous values. Blocks of a and of w are first copied into the thread's
+/// scratch memory, in float32, padded with zeros to whole tiles: so the inner kernel knows one shape only and no address is out of bounds.
+/// </remarks>
+internal unsafe struct GemmJob<TFormat> : IParallelJob
+    where TFormat : struct, IStoredFormat
+{
+    /// <summary>Outputs [Rows, N].</summary>
+    public float* Y;
+
+    /// <summary>First value of a's first row.</summary>
+    public float* X;
+
+    /// <summary>Weights: rows [N, K], or panels (see <see cref="GemmPanels"/>) if <see cref="Packed"/>.</summary>
+    public byte* W;
+
+    /// <summary>Bias of column c at c modulo BiasCount; null: none.</summary>
+    public float* Bias;
+    public int BiasCount;
+    public int Rows;
+    public int N;
+    public long K;
+    public long RowStride;
+    public int TapLength;
+    public long TapStride;
+    public bool Packed;
+    public bool Accumulate;
+
+    private byte* _scratch;
+    private long _scratchStride;
+    private int _rowBlock;
+    private int _rowBlocks;
+    private int _groupPanels;
+
+    /// <summary>Runs the product.</summary>
+    public void Start(CpuThreads threads)
+    {
+        if (Rows <= 0 || N <= 0)
+            return;
+        int panels = Gemm.Panels(N);
+        int threadCount = (long)Rows * N * K < Gemm.InlineWork ? 1 : threads.Count;
+        // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
+        int wanted = threadCount == 1 ? 1 : 4 * threadCount;
+        _rowBlocks = (Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
+        int groups = (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
+        while (_rowBlocks * groups < wanted && Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
+            _rowBlocks++;
+        while (_rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
+            groups++;
+        _rowBlock = ((Rows + _rowBlocks - 1) / _rowBlocks + Gemm.TileRows - 1) / Gemm.TileRows * Gemm.TileRows;
+        _rowBlocks = (Rows + _rowBlock - 1) / _rowBlock;
+        _groupPanels = (panels + groups - 1) / groups;
+        groups = (panels + _groupPanels - 1) / _groupPanels;
+        long floats = (long)_rowBlock * Gemm.AStride + Gemm.KBlock * Gemm.PanelColumns + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
+        _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
+        int parts = _rowBlocks * groups;
+        if (threadCount > 1)
+        {
+            threads.Run(ref this, parts);
+        }
+        else
+        {
+            for (int part = 0; part < parts; part++)
+                Run(part, 0);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Run(int part, int thread)
+    {
+        int firstRow = part % _rowBlocks * _rowBlock;
+        int rows = Math.Min(_rowBlock, Rows - firstRow);
+        int tiles = (rows + Gemm.TileRows - 1) / Gemm.TileRows;
+        int firstPanel = part / _rowBlocks * _groupPanels;
+        int panels = Math.Min(_groupPanels, Gemm.Panels(N) - firstPanel);
+        float* a = (float*)(_scratch + thread * _scratchStride);
+        float* b = a + (long)_rowBlock * Gemm.AStride;
+        float* c = b + Gemm.KBlock * Gemm.PanelColumns;
+        int tileSize = Gemm.TileRows * Gemm.PanelColumns;
+
+        for (int p = 0; p < panels; p++)
+            StartPanel(c + (long)p * tiles * tileSize, tiles, firstPanel + p);
+        for (long k = 0; k < K; k += Gemm.KBlock)
+        {
+            int count = (int)Math.Min(Gemm.KBlock, K - k);
+            CopyRows(a, firstRow, rows, tiles, k, count);
+            for (int p = 0; p < panels; p++)
+            {
+                float* panel = LoadPanel(b, firstPanel + p, k, count);
+                float* tile = c + (long)p * tiles * tileSize;
+                for (int t = 0; t < tiles; t++)
+                    Gemm.Tile(a + (long)t * Gemm.TileRows * Gemm.AStride, panel, tile + (long)t * tileSize, count);
+            }
+        }
+        for (int p = 0; p < panels; p++)
+            StorePanel(c + (long)p * tiles * tileSize, firstRow, rows, firstPanel + p);
+    }
+
+    private void StartPanel(float* c, int tiles, int panel)
+    {
+        float* start = stackalloc float[Gemm.PanelColumns];
+        for (int i = 0; i < Gemm.PanelColumns; i++)
+        {
+            int column = panel * Gemm.PanelColumns + i;
+            start[i] = Bias != null && column < N ? Bias[column % BiasCount] : 0;
+        }
+        Vector<float> first = Vector.Load(start), second = Vector.Load(start + Vector<float>.Count);
+        for (int r = 0; r < tiles * Gemm.TileRows; r++, c += Gemm.PanelColumns)
+        {
+            first.Store(c);
+            second.Store(c + Vector<float>.Count);
+        }
+    }
+
+    private void StorePanel(float* c, int firstRow, int rows, int panel)
+    {
+        int column = panel * Gemm.PanelColumns;
+        int columns = Math.Min(Gemm.PanelColumns, N - column);
+        float* y = Y + (long)firstRow * N + column;
+        for (int r = 0; r < rows; r++, c += Gemm.PanelColumns, y += N)
+        {
+            if (columns == Gemm.PanelColumns)
+            {
+                Vector<float> first = Vector.Load(c), second = Vector.Load(c + Vector<float>.Count);
+                (Accumulate ? Vector.Load(y) + first : first).Store(y);
+                (Accumulate ? Vector.Load(y + Vector<float>.Count) + second : second).Store(y + Vector<float>.Count);
+                continue;
+            }
+            for (int i = 0; i < columns; i++)
+                y[i] = Accumulate ? y[i] + c[i] : c[i];
+        }
+    }
+
+    // Rows of a at columns k .. k + count, each at a fixed stride; the rows that fill up the last tile are zeros.
+    private void CopyRows(float* a, int firstRow, int rows, int tiles, long k, int count)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            float* x = X + (firstRow + r) * RowStride;
+            float* to = a + (long)r * Gemm.AStride;
+            long tap = k / TapLength;
+            int offset = (int)(k - tap * TapLength);
+            for (int done = 0; done < count; tap++, offset = 0)
+            {
+                int run = Math.Min(TapLength - offset, count - done);
+                Gemm.Copy(to + done, x + tap * TapStride + offset, run);
+                done += run;
+            }
+        }
+        for (int r = rows; r < tiles * Gemm.TileRows; r++)
+            new Span<float>(a + (long)r * Gemm.AStride, count).Clear();
+    }
+
+    private float* LoadPanel(float* b, int panel, long k, int count)
+    {
+        if (!Packed)
+        {
+            GemmPanels.FromRows<TFormat>(b, W, panel * Gemm.PanelColumns, N, k, count, K);
+            return b;
+        }
+        byte* stored = W + (panel * K + k) * Gemm.PanelColumns * TFormat.Size;
+        if (typeof(TFormat) == typeof(Float32Format))
+            return (float*)stored;
+        for (int i = 0; i < count * Gemm.PanelColumns; i += 8)
+            System.Runtime.Intrinsics.Vector256.Store(TFormat.Load8(stored + i * TFormat.Size), b + i);
+        return b;
+    }
+}
+
+/// <summary>The constant sizes and the inner kernel of <see cref="GemmJob{TFormat}"/>.</summary>
+internal static unsafe class Gemm
+{
+    /// <summary>Rows of a register tile: 6 rows of 2 vectors are 12 sums, which with 2 weights and 1 activation fit 16 registers.</summary>
+    public const int TileRows = 6;
+
+    /// <summary>Values of k per block: the float32 weights of a panel (16 KiB at 256 bits) stay in the first-level cache.</summary>
+    public const int KBlock = 256;
+
+    /// <summary>Distance of copied rows of a: one cache line more than a block, so that the rows of a tile do not share cache sets.</summary>
+    public const int AStride = KBlock + 16;
+
+    /// <summary>Rows of a per block: with the sums of a group of panels they stay in the second-level cache.</summary>
+    public const int MaxRowBlock = 192;
+    public const int MinRowBlock = 48;
+    public const int MaxGroupPanels = 16;
+    public const int MinGroupPanels = 4;
+
+    /// <summary>Multiply-adds below which waking threads costs more than it saves (some microseconds).</summary>
+    public const long InlineWork = 100_000;
+
+    /// <summary>Columns of a panel.</summary>
+    public static int PanelColumns => 2 * Vector<float>.Count;
+
+    /// <summary>Panels of n columns.</summary>
+    public static int Panels(int n) => (int)(((long)n + PanelColumns - 1) / PanelColumns);
+
+    /// <summary>c[6, columns] += a[6, count]·b[count, columns].</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Tile(float* a, float* b, float* c, int count)
+    {
+        int v = Vector<float>.Count;
+        Vector<float> c00 = Vector.Load(c), c01 = Vector.Load(c + v);
+        Vector<float> c10 = Vector.Load(c + 2 * v), c11 = Vector.Load(c + 3 * v);
+        Vector<float> c20 = Vector.Load(c + 4 * v), c21 = Vector.Load(c + 5 * v);
+        Vector<float> c30 = Vector.Load(c + 6 * v), c31 = Vector.Load(c + 7 * v);
+        Vector<float> c40 = Vector.Load(c + 8 * v), c41 = Vector.Load(c + 9 * v);
+        Vector<float> c50 = Vector.Load(c + 10 * v), c51 = Vector.Load(c + 11 * v);
+        for (float* end = a + count; a < end; a++, b += 2 * v)
+        {
+            Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + v);
+            Vector<float> r = new(a[0]);
+            c00 = Vector.FusedMultiplyAdd(r, b0, c00);
+            c01 = Vector.FusedMultiplyAdd(r, b1, c01);
+            r = new Vector<float>(a[AStride]);
+            c10 = Vector.FusedMultiplyAdd(r, b0, c10);
+            c11 = Vector.FusedMultiplyAdd(r, b1, c11);
+            r = new Vector<float>(a[2 * AStride]);
+            c20 = Vector.FusedMultiplyAdd(r, b0, c20);
+            c21 = Vector.FusedMultiplyAdd(r, b1, c21);
+            r = new Vector<float>(a[3 * AStride]);
+            c30 = Vector.FusedMultiplyAdd(r, b0, c30);
+            c31 = Vector.FusedMultiplyAdd(r, b1, c31);
+            r = new Vector<float>(a[4 * AStride]);
+            c40 = Vector.FusedMultiplyAdd(r, b0, c40);
+            c41 = Vector.FusedMultiplyAdd(r, b1, c41);
+            r = new Vector<float>(a[5 * AStride]);
+            c50 = Vector.FusedMultiplyAdd(r, b0, c50);
+            c51 = Vector.FusedMultiplyAdd(r, b1, c51);
+        }
+        c00.Store(c);
+        c01.Store(c + v);
+        c10.Store(c + 2 * v);
+        c11.Store(c + 3 * v);
+        c20.Store(c + 4 * v);
+        c21.Store(c + 5 * v);
+        c30.Store(c + 6 * v);
+        c31.Store(c + 7 * v);
+        c40.Store(c + 8 * v);
+        c41.Store(c + 9 * v);
+        c50.Store(c + 10 * v);
+        c51.Store(c + 11 * v);
+    }
+
+    /// <summary>Copies count values; short runs are common (one input channel), and cheaper here than a call.</summary>
+    public static void Copy(float* to, float* from, int count)
+    {
+        int v = Vector<float>.Count, i = 0;
+        for (; i <= count - v; i += v)
+            Vector.Load(from + i).Store(to + i);
+        for (; i < count; i++)
+            to[i] = from[i];
+    }
+}

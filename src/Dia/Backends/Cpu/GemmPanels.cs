@@ -1,0 +1,110 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Dia.Backends;
+
+/// <summary>Weight panels of <see cref="GemmJob{TFormat}"/>: [k][Gemm.PanelColumns], the last one filled up with zero columns.</summary>
+internal static unsafe class GemmPanels
+{
+    /// <summary>The float32 panel of columns column.. and k..k + count of row-major weights [n, kTotal]: a transposition, eight by eight.</summary>
+    public static void FromRows<TFormat>(float* panel, byte* w, int column, int n, long k, int count, long kTotal)
+        where TFormat : struct, IStoredFormat
+    {
+        for (int c = 0; c < Gemm.PanelColumns; c += 8)
+        {
+            byte* rows = w + ((column + c) * kTotal + k) * TFormat.Size;
+            int columns = Math.Clamp(n - column - c, 0, 8);
+            int i = 0;
+            if (columns == 8 && Avx.IsSupported)
+            {
+                for (; i <= count - 8; i += 8)
+                    Transpose8<TFormat>(panel + i * Gemm.PanelColumns + c, rows + (long)i * TFormat.Size, kTotal * TFormat.Size);
+            }
+            for (; i < count; i++)
+            {
+                for (int j = 0; j < 8; j++)
+                    panel[i * Gemm.PanelColumns + c + j] = j < columns ? TFormat.Read(rows + (j * kTotal + i) * TFormat.Size) : 0;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose8<TFormat>(float* to, byte* from, long stride)
+        where TFormat : struct, IStoredFormat
+    {
+        Vector256<float> r0 = TFormat.Load8(from), r1 = TFormat.Load8(from + stride);
+        Vector256<float> r2 = TFormat.Load8(from + 2 * stride), r3 = TFormat.Load8(from + 3 * stride);
+        Vector256<float> r4 = TFormat.Load8(from + 4 * stride), r5 = TFormat.Load8(from + 5 * stride);
+        Vector256<float> r6 = TFormat.Load8(from + 6 * stride), r7 = TFormat.Load8(from + 7 * stride);
+        // Pairs of rows, then pairs of pairs (64 bits), then the 128-bit halves.
+        Vector256<double> p0 = Avx.UnpackLow(r0, r1).AsDouble(), p1 = Avx.UnpackHigh(r0, r1).AsDouble();
+        Vector256<double> p2 = Avx.UnpackLow(r2, r3).AsDouble(), p3 = Avx.UnpackHigh(r2, r3).AsDouble();
+        Vector256<double> p4 = Avx.UnpackLow(r4, r5).AsDouble(), p5 = Avx.UnpackHigh(r4, r5).AsDouble();
+        Vector256<double> p6 = Avx.UnpackLow(r6, r7).AsDouble(), p7 = Avx.UnpackHigh(r6, r7).AsDouble();
+        r0 = Avx.UnpackLow(p0, p2).AsSingle();
+        r1 = Avx.UnpackHigh(p0, p2).AsSingle();
+        r2 = Avx.UnpackLow(p1, p3).AsSingle();
+        r3 = Avx.UnpackHigh(p1, p3).AsSingle();
+        r4 = Avx.UnpackLow(p4, p6).AsSingle();
+        r5 = Avx.UnpackHigh(p4, p6).AsSingle();
+        r6 = Avx.UnpackLow(p5, p7).AsSingle();
+        r7 = Avx.UnpackHigh(p5, p7).AsSingle();
+        int c = Gemm.PanelColumns;
+        Avx.Permute2x128(r0, r4, 0x20).Store(to);
+        Avx.Permute2x128(r1, r5, 0x20).Store(to + c);
+        Avx.Permute2x128(r2, r6, 0x20).Store(to + 2 * c);
+        Avx.Permute2x128(r3, r7, 0x20).Store(to + 3 * c);
+        Avx.Permute2x128(r0, r4, 0x31).Store(to + 4 * c);
+        Avx.Permute2x128(r1, r5, 0x31).Store(to + 5 * c);
+        Avx.Permute2x128(r2, r6, 0x31).Store(to + 6 * c);
+        Avx.Permute2x128(r3, r7, 0x31).Store(to + 7 * c);
+    }
+}
+
+/// <summary>
+/// Lays out a convolution's kernel as panels in its stored format, k counting taps, then inputs. A transposed convolution of kernel
+/// 2s and stride s is a convolution of two taps with s·outputs columns p·outputs + o: tap 0 has w[i, o, p + s], tap 1 has w[i, o, p].
+/// </summary>
+internal unsafe struct PackJob<T> : IParallelJob
+    where T : unmanaged
+{
+    public T* From;
+    public T* To;
+    public int Inputs;
+    public int Outputs;
+    public int Kernel;
+    public bool Transposed;
+
+    /// <summary>Columns of the product.</summary>
+    public readonly int Columns => Transposed ? Outputs * (Kernel / 2) : Outputs;
+
+    /// <summary>Taps of the product.</summary>
+    public readonly int Taps => Transposed ? 2 : Kernel;
+
+    /// <summary>Packs one panel.</summary>
+    public readonly void Run(int part, int thread)
+    {
+        int width = Gemm.PanelColumns;
+        T* panel = To + (long)part * Taps * Inputs * width;
+        for (long i = 0; i < Inputs; i++)
+        {
+            for (int j = 0; j < width; j++)
+            {
+                int column = part * width + j;
+                if (column >= Columns)
+                    break;
+                for (long t = 0; t < Taps; t++)
+                    panel[(t * Inputs + i) * width + j] = From[Source(i, column, t)];
+            }
+        }
+    }
+
+    private readonly long Source(long input, int column, long tap)
+    {
+        if (!Transposed)
+            return (column * (long)Inputs + input) * Kernel + tap;
+        int stride = Kernel / 2, phase = column / Outputs, output = column % Outputs;
+        return (input * Outputs + output) * Kernel + phase + (tap == 0 ? stride : 0);
+    }
+}
