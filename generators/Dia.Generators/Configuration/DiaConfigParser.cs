@@ -39,6 +39,8 @@ public static class DiaConfigParser
         // A list with wrong entries was reported already.
         if ((delay is not null || !file.Has("delay_pattern")) && config.DelayPattern.Length != decoder.NumChannels)
             file.Error(ProblemIds.Contradiction, "delay_pattern", FormattableString.Invariant($"has {config.DelayPattern.Length} entries where decoder_config.num_channels is {decoder.NumChannels}"));
+        // The caches hold the delay's rows beyond the decoder's positions.
+        Checks.Tensor(file, "delay_pattern", "the keys of a decoder layer", decoder.MaxPositionEmbeddings + config.DelayPattern.Append(0).Max(), decoder.NumAttentionHeads, decoder.HeadDim);
         if (decoder.CrossHiddenSize != encoder.HiddenSize)
             decoderFile.Error(ProblemIds.Contradiction, "cross_hidden_size", FormattableString.Invariant($"is {decoder.CrossHiddenSize} where encoder_config.hidden_size is {encoder.HiddenSize}; they must be equal"));
         file.Finish(GeneralKeys.Contains);
@@ -141,7 +143,7 @@ public static class DiaConfigParser
         return id;
     }
 
-    private static double Theta(ObjectReader file, double missing) => file.Number("rope_theta", missing, x => x > 0, "a number above 0");
+    private static double Theta(ObjectReader file, double missing) => file.Number("rope_theta", missing, x => x is >= 1e-6 and <= 1e30, "a number from 1e-6 to 1e30");
 
     private static HiddenActivation Activation(ObjectReader file)
     {

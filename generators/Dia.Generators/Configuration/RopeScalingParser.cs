@@ -9,6 +9,11 @@ internal static class RopeScalingParser
         "short_factor", "long_factor", "low_freq_factor", "high_freq_factor",
     ];
 
+    // Far beyond any use, and near enough to 1 that no frequency becomes infinite or not a number.
+    private const double MinStretch = 1e-6;
+    private const double MaxStretch = 1e6;
+    private const string Stretch = "a number from 1e-6 to 1e6";
+
     /// <summary>The scaling in <paramref name="parent"/>; null where there is none, it is null, or its type is default.</summary>
     public static RopeScaling? Read(ObjectReader parent, int headDim, double theta, int positions, int? originalPositions)
     {
@@ -32,6 +37,8 @@ internal static class RopeScalingParser
         file.Finish(_ => false);
         return known == RopeType.Default ? null : scaling;
     }
+
+    private static bool IsStretch(double value) => value is >= MinStretch and <= MaxStretch;
 
     private static RopeType? ReadType(ObjectReader file)
     {
@@ -67,8 +74,8 @@ internal static class RopeScalingParser
 
     private static RopeScaling ReadValues(ObjectReader file, RopeType type, Func<string, bool> required, Func<string, bool> allowed)
     {
-        double? Above(string key) => Value(key, x => x > 0, "a number above 0");
-        double? From(string key) => Value(key, x => x >= 0, "a number from 0");
+        double? Above(string key) => Value(key, IsStretch, Stretch);
+        double? From(string key) => Value(key, x => x is 0 or >= MinStretch and <= MaxStretch, "0 or " + Stretch);
         double? Value(string key, Func<double, bool> valid, string range)
         {
             if (!allowed(key))
@@ -81,7 +88,7 @@ internal static class RopeScalingParser
                 return [];
             if (file.Get(key) is { Kind: JsonKind.Null } value)
                 file.WrongType(key, value, "a list");
-            return file.Numbers(key, x => x > 0, "a number above 0") ?? [];
+            return file.Numbers(key, IsStretch, Stretch) ?? [];
         }
 
         int? original = null;
@@ -116,7 +123,7 @@ internal static class RopeScalingParser
                 file.Error(ProblemIds.Contradiction, "rope_type", "dynamic needs a head_dim above 2");
                 break;
             case RopeType.Yarn:
-                if (theta <= 1)
+                if ((float)theta <= 1) // its logarithm divides
                     file.Error(ProblemIds.Contradiction, "rope_type", "yarn needs a rope_theta above 1");
                 if (RotaryFrequencies.BetaFast(scaling) < RotaryFrequencies.BetaSlow(scaling))
                     file.Error(ProblemIds.Contradiction, "beta_fast", "must not be below beta_slow (defaults 32 and 1)");

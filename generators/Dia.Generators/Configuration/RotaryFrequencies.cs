@@ -16,9 +16,9 @@ public sealed class RotaryFrequencies
         _scaling = scaling ?? new RopeScaling();
         _dim = headDim;
         _base = (float)theta;
-        bool long_ = Type == RopeType.LongRope;
-        OriginalLength = long_ ? originalPositions ?? positions : positions;
-        _factor = long_ && originalPositions is { } original ? (double)positions / original : _scaling.Factor ?? 1;
+        bool longRope = Type == RopeType.LongRope;
+        OriginalLength = longRope ? originalPositions ?? positions : positions;
+        _factor = longRope && originalPositions is { } original ? (double)positions / original : _scaling.Factor ?? 1;
         AttentionScaling = (float)Attention();
     }
 

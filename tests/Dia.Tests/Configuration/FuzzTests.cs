@@ -11,7 +11,15 @@ public sealed class FuzzTests
     private static readonly string[] Pieces =
     [
         "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "null", "true", "-", "0", "1e999", "-1", "2147483647", "99999999999999999999",
-        "1e-400", "0.5", "[[[[[[[[", "\uFEFF", "\ud800", "\u2028", "\0", "\r", "//", "\"type\": \"longrope\",", "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 1e-40},",
+        "1e-400", "0.5", "[[[[[[[[", "\uFEFF", "\ud800", "\u2028", "\0", "\r", "//", "\"type\": \"longrope\",",
+    ];
+
+    private static readonly string[] RopeScalings =
+    [
+        "{\"rope_type\": \"yarn\", \"factor\": 4, \"beta_fast\": 32, \"beta_slow\": 1, \"truncate\": false, \"mscale\": 0.8, \"mscale_all_dim\": 0.4}",
+        "{\"rope_type\": \"dynamic\", \"factor\": 4}",
+        "{\"rope_type\": \"linear\", \"factor\": 4}",
+        "{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 24}",
     ];
 
     /// <summary>A mutated file gives a configuration or problems inside the text, never an exception.</summary>
@@ -47,8 +55,10 @@ public sealed class FuzzTests
         if (dia.Config is not null)
         {
             // What was accepted can be computed with.
-            Assert.All(RotaryFrequencies.For(dia.Config.DecoderConfig).Compute(), f => Assert.False(float.IsNaN(f)));
-            Assert.False(float.IsNaN(RotaryFrequencies.For(dia.Config.EncoderConfig).AttentionScaling));
+            RotaryFrequencies frequencies = RotaryFrequencies.For(dia.Config.DecoderConfig);
+            var inverse = new float[frequencies.Half];
+            frequencies.Compute(2 * frequencies.OriginalLength, inverse);
+            Assert.True(frequencies.Compute().Concat(inverse).Append(frequencies.AttentionScaling).All(float.IsFinite), text);
         }
         ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(text, ProblemSeverity.Warning);
         Assert.True(dac.Config is null || (dac.Config.HopLength > 0 && dac.Config.HiddenSize > 0));
@@ -60,6 +70,8 @@ public sealed class FuzzTests
     private static string Mutate(string text, Random random)
     {
         var mutated = new StringBuilder(text);
+        if (random.Next(2) == 0)
+            mutated.Replace("\"rope_scaling\": null", "\"rope_scaling\": " + RopeScalings[random.Next(RopeScalings.Length)]);
         for (int n = random.Next(1, 4); n > 0 && mutated.Length > 1; n--)
         {
             int at = random.Next(mutated.Length);
@@ -100,7 +112,7 @@ public sealed class FuzzTests
             end++;
         if (at == end)
             return;
-        string[] numbers = ["0", "1", "2", "3", "64", "1048576", "2147483647", "4294967296", "-1", "1e38", "1e-45", "0.0", "1e400", "null"];
+        string[] numbers = ["0", "1", "2", "3", "64", "1048576", "2147483647", "4294967296", "-1", "1e6", "1e-6", "1.0000001", "1e38", "1e-45", "0.0", "1e400", "null"];
         text.Remove(at, end - at).Insert(at, numbers[random.Next(numbers.Length)]);
     }
 }

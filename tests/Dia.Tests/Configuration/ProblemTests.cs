@@ -42,7 +42,7 @@ public sealed class ProblemTests
     // Keys and types.
     [InlineData("{\"model_type\": \"dia\",\n \"hidden_sise\": 1}", "DIA0005", 2, 2, 15)]
     [InlineData("{\"model_type\": \"dia\",\n \"decoder_config\": {\n  \"num_layers\": 3}}", "DIA0005", 3, 3, 15)]
-    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"x\": 1}}}", "DIA0005", 1, 97, 100)]
+    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"x\": 1}}}", "DIA0005", 1, 95, 98)]
     [InlineData("[]", "DIA0006", 1, 1, 2)]
     [InlineData("{\"model_type\": 7}", "DIA0006", 1, 16, 17)]
     [InlineData("{\"model_type\": \"dia\", \"pad_token_id\": \"x\"}", "DIA0006", 1, 39, 42)]
@@ -81,8 +81,9 @@ public sealed class ProblemTests
     // Shapes.
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"intermediate_size\": 1000000}}", "DIA0011", 1, 63, 70)]
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"vocab_size\": 1000000}}", "DIA0011", 1, 56, 63)]
+    [InlineData("{\"model_type\": \"dia\", \"delay_pattern\": [0, 8, 9, 10, 11, 12, 13, 14, 9000000]}", "DIA0011", 1, 40, 41)]
     // Without effect.
-    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"mscale\": 1}}}", "DIA0012", 1, 107, 108)]
+    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"mscale\": 1}}}", "DIA0012", 1, 105, 106)]
     public void A_model_configuration(string json, string id, int line, int column, int endColumn) =>
         AssertProblem(DiaConfigParser.Parse(json, ProblemSeverity.Error), id, line, column, endColumn);
 
