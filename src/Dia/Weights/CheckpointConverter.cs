@@ -57,8 +57,8 @@ public static unsafe class CheckpointConverter
     }
 
     /// <summary>
-    /// A config.json whose dtype (older: torch_dtype), wherever it states one, names <paramref name="format"/>. All else stays as
-    /// it is, white space included.
+    /// A config.json whose dtype (older: torch_dtype), if it states one, names <paramref name="format"/>. All else stays as it is,
+    /// white space included; so do the dtypes inside sub-configurations, which the reference library leaves alone too.
     /// </summary>
     /// <param name="json">The text.</param>
     /// <param name="format">The format to name.</param>
@@ -75,7 +75,7 @@ public static unsafe class CheckpointConverter
         {
             while (reader.Read())
             {
-                if (reader.TokenType != JsonTokenType.PropertyName || !(reader.ValueTextEquals("dtype"u8) || reader.ValueTextEquals("torch_dtype"u8)))
+                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1 || !(reader.ValueTextEquals("dtype"u8) || reader.ValueTextEquals("torch_dtype"u8)))
                     continue;
                 reader.Read();
                 if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
