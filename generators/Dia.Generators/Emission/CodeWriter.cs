@@ -42,6 +42,14 @@ internal sealed class CodeWriter
         _text.Append('\n');
     }
 
+    /// <summary>Declarations with a remark beside each, the remarks in one column.</summary>
+    public void Declarations(IReadOnlyCollection<(string Code, string Remark)> lines)
+    {
+        int width = lines.Max(l => l.Code.Length);
+        foreach (var (code, remark) in lines)
+            Line($"{code.PadRight(width)} // {remark}");
+    }
+
     /// <summary>Opens a block; disposing closes it.</summary>
     public Block Open(string header, string close = "}")
     {

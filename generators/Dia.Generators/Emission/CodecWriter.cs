@@ -75,7 +75,8 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
         if (direction == "Encoder")
             values[values.FindIndex(v => v.Item1 == PlaceName(latents.Place))] = (PlaceName(latents.Place), places[latents.Place].Size, places[latents.Place].First, end);
         values.Add(("Projected", rows[latents.Index] * graph.Config.CodebookDim, end, end));
-        values.Add(("Quantized", rows[latents.Index] * graph.Config.HiddenSize, end, end));
+        if (direction == "Encoder")
+            values.Add(("Quantized", rows[latents.Index] * graph.Config.HiddenSize, end, end));
         string[] notes =
         [
             "shape: [rows, channels], the most rows a window can need. ValueNN is vNN of the code below and what continues in its memory.",
@@ -196,8 +197,15 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             CodecValue z = graph.Decoder.Input;
             code.Line($"// the residual vector quantizer: the sum of each codebook's code vector through its out_proj, latents of {graph.Config.HiddenSize}");
             code.Line($"CodecRows v0 = p.Rows({plan}.{PlaceName(z.Place)}, r0, channels: {z.Channels}, rows0);");
-            code.Line("RowRange f = r0.Clip(rows0);");
             code.Line("v0.ZeroOutside();");
+            code.Line("RowRange inside = r0.Clip(rows0);");
+            code.Line("int frames = (int)inside.Count;");
+            code.Declarations(
+            [
+                ("int* codes = p.CodesAt(inside.Start);", "[frames, codebooks]"),
+                ($"float* projected = p[{plan}.Projected];", $"[frames, {graph.Config.CodebookDim}]"),
+                ("float* latents = v0.At(inside.Start);", $"[frames, {graph.Config.HiddenSize}]"),
+            ]);
             for (int i = 0; i < graph.Quantizers.Count; i++)
             {
                 Quantizer q = graph.Quantizers[i];
@@ -206,13 +214,13 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
                 if (i > 0)
                     code.Line("{");
                 string indent = i > 0 ? "    " : "";
-                code.Line($"{indent}b.LookUpCode(p[{plan}.Projected], p.CodesAt(f.Start) + {i}, p.Codebooks, {parameters[q.Codebook]}, (int)f.Count, {graph.Config.CodebookDim});");
-                code.Line($"{indent}b.Convolution(v0.At(f.Start), p[{plan}.Projected], {parameters[q.OutWeight]}, {parameters[q.OutBias]}, (int)f.Count, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, kernel: 1, stride: 1, dilation: 1, accumulate: {(i > 0 ? "true" : "false")});");
+                code.Line($"{indent}b.LookUpCode(projected, codes + {i}, p.Codebooks, {parameters[q.Codebook]}, frames, {graph.Config.CodebookDim});");
+                code.Line($"{indent}b.Convolution(latents, projected, {parameters[q.OutWeight]}, {parameters[q.OutBias]}, frames, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, kernel: 1, stride: 1, dilation: 1, accumulate: {(i > 0 ? "true" : "false")});");
                 if (i > 0)
                     code.Line("}");
             }
 
-            code.Line("p.Trace?.Quantized(v0.At(f.Start), f, v0.Channels);");
+            code.Line("p.Trace?.Quantized(latents, inside, v0.Channels);");
             WriteOperations(code, graph.Decoder, plan);
             code.Line($"p.StoreSamples(v{graph.Decoder.Output.Index}.At(window.Start), window);");
         }
@@ -236,7 +244,13 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             code.Line();
             code.Line("// the residual vector quantizer: the nearest code vector of each codebook, its out_proj subtracted from what is left");
             code.Line("int frames = (int)window.Count;");
-            code.Line($"float* residual = v{z.Index}.At(window.Start);");
+            code.Declarations(
+            [
+                ("int* codes = p.CodesAt(window.Start);", "[frames, codebooks]"),
+                ($"float* residual = v{z.Index}.At(window.Start);", $"[frames, {graph.Config.HiddenSize}]"),
+                ($"float* projected = p[{plan}.Projected];", $"[frames, {graph.Config.CodebookDim}]"),
+                ($"float* quantized = p[{plan}.Quantized];", $"[frames, {graph.Config.HiddenSize}]"),
+            ]);
             code.Line($"p.Trace?.Latents(residual, window, {graph.Config.HiddenSize});");
             for (int i = 0; i < graph.Quantizers.Count; i++)
             {
@@ -248,12 +262,12 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
                     code.Line("    return;");
                 }
 
-                code.Line($"b.Convolution(p[{plan}.Projected], residual, {parameters[q.InWeight]}, {parameters[q.InBias]}, frames, {graph.Config.HiddenSize}, {graph.Config.CodebookDim}, kernel: 1, stride: 1, dilation: 1, accumulate: false);");
-                code.Line($"p.Trace?.Projected({i}, p[{plan}.Projected], window, {graph.Config.CodebookDim});");
-                code.Line($"b.NearestCode(p.CodesAt(window.Start) + {i}, p.Codebooks, p[{plan}.Projected], {parameters[q.Codebook]}, frames, {graph.Config.CodebookSize}, {graph.Config.CodebookDim});");
-                code.Line($"b.LookUpCode(p[{plan}.Projected], p.CodesAt(window.Start) + {i}, p.Codebooks, {parameters[q.Codebook]}, frames, {graph.Config.CodebookDim});");
-                code.Line($"b.Convolution(p[{plan}.Quantized], p[{plan}.Projected], {parameters[q.OutWeight]}, {parameters[q.OutBias]}, frames, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, kernel: 1, stride: 1, dilation: 1, accumulate: false);");
-                code.Line($"b.Subtract(residual, p[{plan}.Quantized], (long)frames * {graph.Config.HiddenSize});");
+                code.Line($"b.Convolution(projected, residual, {parameters[q.InWeight]}, {parameters[q.InBias]}, frames, {graph.Config.HiddenSize}, {graph.Config.CodebookDim}, kernel: 1, stride: 1, dilation: 1, accumulate: false);");
+                code.Line($"p.Trace?.Projected({i}, projected, window, {graph.Config.CodebookDim});");
+                code.Line($"b.NearestCode(codes + {i}, p.Codebooks, projected, {parameters[q.Codebook]}, frames, entries: {graph.Config.CodebookSize}, {graph.Config.CodebookDim});");
+                code.Line($"b.LookUpCode(projected, codes + {i}, p.Codebooks, {parameters[q.Codebook]}, frames, {graph.Config.CodebookDim});");
+                code.Line($"b.Convolution(quantized, projected, {parameters[q.OutWeight]}, {parameters[q.OutBias]}, frames, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, kernel: 1, stride: 1, dilation: 1, accumulate: false);");
+                code.Line($"b.Subtract(residual, quantized, (long)frames * {graph.Config.HiddenSize});");
             }
         }
 

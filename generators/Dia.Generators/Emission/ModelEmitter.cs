@@ -34,7 +34,7 @@ internal static class ModelEmitter
     }
 
     /// <summary>The list of compiled models.</summary>
-    public static string EmitList(IEnumerable<ModelSpec> specs)
+    public static string EmitList(IEnumerable<string> classNames)
     {
         var code = new CodeWriter("The models compiled into this program.");
         code.Summary("The models compiled into this program.");
@@ -43,8 +43,8 @@ internal static class ModelEmitter
             code.Summary("One for each configuration folder, in ordinal order of the folders.");
             code.Line("public static IReadOnlyList<CompiledModel> All { get; } =");
             code.Line("[");
-            foreach (ModelSpec spec in specs)
-                code.Line($"    new {spec.ClassName}Configuration(),");
+            foreach (string name in classNames)
+                code.Line($"    new {name}Configuration(),");
             code.Line("];");
         }
 

@@ -88,10 +88,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         code.Summary(stage.Summary);
         using (code.Open($"private void {variant}{stage.Name}({pass} p)"))
         {
-            Value[] values = stage.Operations.SelectMany(o => o.Writes.Concat(o.Reads)).Distinct().ToArray();
-            int width = values.Max(v => v.Name.Length);
-            foreach (Value value in values)
-                code.Line($"float* {Local(value)} = p[Plan.{value.Name}];{new string(' ', 2 * (width - value.Name.Length))} // {Shape(value)}");
+            code.Declarations([.. stage.Operations.SelectMany(o => o.Reads.Concat(o.Writes)).Distinct().Select(v => ($"float* {Local(v)} = p[Plan.{v.Name}];", Shape(v)))]);
             foreach (Operation operation in stage.Operations)
             {
                 if (operation is Remark)
@@ -179,10 +176,15 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         Operation[] operations = graph.Decoder.SelectMany(s => s.Operations).ToArray();
         Linear output = graph.CrossKeyValues[0].Keys;
         Attention attention = operations.OfType<Attention>().First(a => a.Kind == AttentionKind.Cross);
-        code.Summary($"What cross-attention adds to an unconditional row [{graph.Config.DecoderConfig.HiddenSize}] in each layer: o_proj of v_proj of a zero byte's encoder output [{output.X.Width}]; scratch holds [{output.Y.Width + (2 * attention.Y.Width)}].");
+        code.Summary($"What cross-attention adds to a row without text [{graph.Config.DecoderConfig.HiddenSize}] in each layer: o_proj of v_proj of a zero byte's encoder output [{output.X.Width}].");
         using (code.Open("public override void CrossOfUnconditional(float* constants, float* output, float* scratch)"))
         {
-            code.Line($"float* value = scratch, query = scratch + {output.Y.Width}, mixed = query + {attention.Q.Width};");
+            code.Declarations(
+            [
+                ("float* value = scratch;", $"[{output.Y.Width}]"),
+                ($"float* query = value + {output.Y.Width};", $"[{attention.Q.Width}]"),
+                ($"float* mixed = query + {attention.Q.Width};", $"[{attention.Y.Width}]"),
+            ]);
             code.Line("// One key has all the weight whatever the query is: attention only repeats its value for the heads that share it.");
             code.Line("var one = new AttentionItem { Rows = 1, Keys = value, Values = value, KeyCount = 1, CausalStart = -1 };");
             foreach (Attention o in operations.OfType<Attention>().Where(a => a.Kind == AttentionKind.Cross))

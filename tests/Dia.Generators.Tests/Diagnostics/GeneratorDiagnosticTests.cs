@@ -38,7 +38,7 @@ public sealed class GeneratorDiagnosticTests
         string json = Dia.Replace("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"default\",\n\"factor\": 1}", StringComparison.Ordinal);
         int line = json[..json.IndexOf("\"factor\"", StringComparison.Ordinal)].Count(c => c == '\n') + 1;
         GeneratorDriver driver = Run(new TestFile("/repository", "configs/strange", "config.json", json));
-        AssertAt(driver.GetRunResult().Diagnostics[0], "DIA0012", DiagnosticSeverity.Warning, "/repository/configs/strange/config.json", line, 1);
+        AssertAt(driver.GetRunResult().Diagnostics[0], "DIA0012", DiagnosticSeverity.Warning, "/repository/configs/strange/config.json", line, 11);
         Assert.Contains("Strange.Decoder.g.cs", Drive.Sources(driver).Keys);
         Assert.Empty(Drive.Compile(driver));
     }
