@@ -63,7 +63,7 @@ public static class ProblemIds
     /// <summary>A warning: a value that is valid but has no effect here.</summary>
     public const string NoEffect = "DIA0012";
 
-    /// <summary>A folder without a configuration, or two folders that would give one class.</summary>
+    /// <summary>A folder whose files do not fit each other, or two folders that would give one class.</summary>
     public const string Folder = "DIA0013";
 }
 

@@ -170,7 +170,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             string x = $"v{operation.X.Index}", y = $"v{operation.Y.Index}";
             CodecValue? source = operation is Convolution c ? c.Residual : operation.Y.Place == operation.X.Place ? operation.X : null;
             code.Line(source is { } from
-                ? $"CodecRows {y} = v{from.Index}.Slice(r{operation.Y.Index}); // in its memory"
+                ? $"CodecRows {y} = v{from.Index}.Slice(r{operation.Y.Index}); // in place, {operation.Y.Channels} channels"
                 : $"CodecRows {y} = p.Rows({plan}.{PlaceName(operation.Y.Place)}, r{operation.Y.Index}, channels: {operation.Y.Channels}, rows{operation.Y.Timeline});");
             code.Line(operation switch
             {

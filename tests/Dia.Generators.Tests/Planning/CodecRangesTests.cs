@@ -54,6 +54,7 @@ public sealed class CodecRangesTests
                 for (int i = 0; i < most.Length; i++)
                     Assert.True(ranges[$"r{i}"].Count <= most[i], $"{part} v{i}: {ranges[$"r{i}"]} for {window}, planned {most[i]}");
                 CheckMemory(chain, i => ranges[$"r{i}"], offsets);
+                CheckQuantizers(part == "Encoder" ? chain.Output : chain.Input, i => ranges[$"r{i}"].Count, offsets, config);
             }
         }
     }
@@ -83,6 +84,23 @@ public sealed class CodecRangesTests
             long offset = offsets[$"Value{value.Place:00}"];
             return (offset, offset + (range(value.Place).Count * value.Channels));
         }
+    }
+
+    /// <summary>The latents, the code vectors and (encoder) what a quantizer adds lie beside each other.</summary>
+    private static void CheckQuantizers(CodecValue latents, Func<int, long> rows, Dictionary<string, long> offsets, DacConfig config)
+    {
+        long frames = rows(latents.Index);
+        var memory = new List<(long Start, long End)>
+        {
+            (offsets[$"Value{latents.Place:00}"], offsets[$"Value{latents.Place:00}"] + (frames * config.HiddenSize)),
+            (offsets["Projected"], offsets["Projected"] + (frames * config.CodebookDim)),
+        };
+        if (offsets.TryGetValue("Quantized", out long quantized))
+            memory.Add((quantized, quantized + (frames * config.HiddenSize)));
+        memory.Sort();
+        Assert.True(memory[^1].End <= offsets["Total"]);
+        for (int i = 1; i < memory.Count; i++)
+            Assert.True(memory[i - 1].End <= memory[i].Start);
     }
 
     // Operation i computes the value of index i + 1.
