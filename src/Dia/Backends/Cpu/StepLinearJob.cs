@@ -54,12 +54,25 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     private readonly void Arrange(float* from, float* to)
     {
-        int v = Vector<float>.Count;
-        for (int i = 0; i < _xStride; i++)
+        int v = Vector<float>.Count, whole = K / Block * Block;
+        for (int i = 0; i < whole; i += Block)
+            ArrangeBlock(from + i, to + i);
+        if (whole < K)
         {
-            int inBlock = i % Block;
-            int at = TFormat.Interleaved ? i - inBlock + inBlock / 2 + (inBlock & 1) * v : i;
-            to[at] = i < K ? from[i] : 0;
+            float* tail = stackalloc float[2 * v];
+            VectorMath.LoadPart(from + whole, Math.Min(v, K - whole)).Store(tail);
+            VectorMath.LoadPart(from + whole + v, Math.Max(0, K - whole - v)).Store(tail + v);
+            ArrangeBlock(tail, to + whole);
+        }
+    }
+
+    private static void ArrangeBlock(float* from, float* to)
+    {
+        int v = Vector<float>.Count;
+        for (int i = 0; i < v; i++)
+        {
+            to[i] = from[TFormat.Interleaved ? 2 * i : i];
+            to[v + i] = from[TFormat.Interleaved ? 2 * i + 1 : v + i];
         }
     }
 
