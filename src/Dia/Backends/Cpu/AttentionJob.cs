@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends;
 
@@ -132,9 +133,16 @@ internal unsafe struct AttentionJob : IParallelJob
     {
         Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         float* q1 = q + _padded, q2 = q1 + _padded, q3 = q2 + _padded;
+        long ahead = (long)KeysAtOnce * KeyHeads * HeadDim;
         int d = 0;
         for (; d <= HeadDim - Vector<float>.Count; d += Vector<float>.Count)
         {
+            // A head's keys are short runs at a large stride, which the hardware does not foresee.
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch0(key0 + d + ahead);
+                Sse.Prefetch0(key1 + d + ahead);
+            }
             Vector<float> a = Vector.Load(key0 + d), b = Vector.Load(key1 + d), x = Vector.Load(q + d);
             s00 = Vector.FusedMultiplyAdd(a, x, s00);
             s01 = Vector.FusedMultiplyAdd(b, x, s01);
@@ -247,6 +255,8 @@ internal unsafe struct AttentionJob : IParallelJob
         Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
         for (int j = 0; j < keys; j++, values += stride)
         {
+            if (Sse.IsSupported)
+                Sse.Prefetch0(values + KeyBlock * stride);
             if (mask != null && mask[j] == 0)
                 continue;
             Vector<float> a = Vector.Load(values), b = Vector.Load(values + v), x = new(p[j]);
