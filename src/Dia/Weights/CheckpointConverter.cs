@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Dia.IO;
+
+namespace Dia.Weights;
+
+/// <summary>Writes a checkpoint in another format of weights, as one folder that the reference library reads.</summary>
+public static unsafe class CheckpointConverter
+{
+    // What is in memory at a time: 4 MiB of float32.
+    private const int Step = 1 << 20;
+
+    /// <summary>
+    /// Writes <paramref name="outDir"/>: model.safetensors with every F32, BF16 and F16 tensor in <paramref name="format"/> (rounded
+    /// to the nearest, ties to even) and the others as they are, config.json with its dtype changed, the other small files as they
+    /// are, and the codec likewise in dac/. Weight-norm pairs stay pairs. The same inputs give the same bytes.
+    /// </summary>
+    /// <param name="model">The checkpoint.</param>
+    /// <param name="codec">Its codec; null: the one in the checkpoint's dac/, if any.</param>
+    /// <param name="format">The format to write.</param>
+    /// <param name="outDir">A folder, made if need be; not the checkpoint's own.</param>
+    /// <exception cref="DiaException">
+    /// The checkpoint is malformed, holds F64 tensors, or values too large for the format (Model); <paramref name="outDir"/> cannot be
+    /// written (Output).
+    /// </exception>
+    public static void Convert(ModelFolder model, ModelFolder? codec, WeightFormat format, string outDir)
+    {
+        var inside = model.Sub("dac");
+        codec ??= CheckpointFiles.Exists(inside) ? inside : null;
+        ConvertFolder(model, format, outDir);
+        if (codec is not null)
+            ConvertFolder(codec, format, Path.Combine(outDir, "dac"));
+    }
+
+    /// <summary>Makes a folder to write into.</summary>
+    /// <exception cref="DiaException">It cannot be made (Output).</exception>
+    internal static void MakeFolder(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"cannot make the folder {path}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Writes a small text file, UTF-8.</summary>
+    /// <exception cref="DiaException">It cannot be written (Output).</exception>
+    internal static void WriteText(string path, string text)
+    {
+        using var file = AtomicFile.Create(path);
+        file.Stream.Write(Encoding.UTF8.GetBytes(text));
+        file.Commit();
+    }
+
+    /// <summary>
+    /// A config.json whose dtype (older: torch_dtype), if it states one, names <paramref name="format"/>. All else stays as it is,
+    /// white space included; so do the dtypes inside sub-configurations, which the reference library leaves alone too.
+    /// </summary>
+    /// <param name="json">The text.</param>
+    /// <param name="format">The format to name.</param>
+    /// <param name="file">The file for messages.</param>
+    /// <exception cref="DiaException">The text is not JSON (Model).</exception>
+    internal static string WithDType(string json, WeightFormat format, string file)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(json);
+        byte[] name = Encoding.UTF8.GetBytes($"\"{WeightFormats.ReferenceName(format)}\"");
+        var result = new MemoryStream();
+        int copied = 0;
+        var reader = new Utf8JsonReader(text);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1 || !(reader.ValueTextEquals("dtype"u8) || reader.ValueTextEquals("torch_dtype"u8)))
+                    continue;
+                reader.Read();
+                if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
+                    continue;
+                result.Write(text.AsSpan(copied, (int)reader.TokenStartIndex - copied));
+                result.Write(name);
+                copied = (int)reader.BytesConsumed;
+            }
+        }
+        catch (JsonException e)
+        {
+            throw new DiaException(DiaErrorKind.Model, $"{file} is not valid JSON near byte {reader.BytesConsumed}.", e);
+        }
+
+        result.Write(text.AsSpan(copied));
+        return Encoding.UTF8.GetString(result.GetBuffer(), 0, (int)result.Length);
+    }
+
+    private static void ConvertFolder(ModelFolder from, WeightFormat format, string to)
+    {
+        using var files = CheckpointFiles.Open(from);
+        MakeFolder(to);
+        foreach (string name in CheckpointFiles.TextNames(from))
+        {
+            // A file over itself would be harmless; tensors over the shards they come from leave a folder of two checkpoints.
+            if (!from.IsBundle && Path.GetFullPath(from.Describe(name)) == Path.GetFullPath(Path.Combine(to, name)))
+                throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
+            string text = from.ReadText(name);
+            WriteText(Path.Combine(to, name), name == "config.json" ? WithDType(text, format, from.Describe(name)) : text);
+        }
+
+        var entries = files.Tensors.Values.Select(t => Converts(files, t) ? t.Entry with { DType = SafetensorsTypes.Of(format) } : t.Entry);
+        using var writer = SafetensorsWriter.Create(Path.Combine(to, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
+        var buffers = new Buffers();
+        foreach (var entry in writer.Tensors)
+        {
+            var tensor = files.Tensors[entry.Name];
+            if (tensor.DType == entry.DType)
+                Copy(writer, tensor);
+            else
+                Round(files, writer, tensor, format, buffers);
+        }
+
+        writer.Commit();
+    }
+
+    private static bool Converts(CheckpointFiles files, SafetensorsTensor tensor) => tensor.DType switch
+    {
+        SafetensorsDType.F32 or SafetensorsDType.BF16 or SafetensorsDType.F16 => true,
+        SafetensorsDType.F64 => throw new DiaException(DiaErrorKind.Model, $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is F64, which is not converted. Store it as F32 first."),
+        _ => false,
+    };
+
+    private static void Copy(SafetensorsWriter writer, SafetensorsTensor tensor)
+    {
+        for (long at = 0; at < tensor.ByteLength; at += Step)
+            writer.Write(tensor.Name, new ReadOnlySpan<byte>(tensor.Data + at, (int)Math.Min(Step, tensor.ByteLength - at)));
+    }
+
+    private static void Round(CheckpointFiles files, SafetensorsWriter writer, SafetensorsTensor tensor, WeightFormat format, Buffers buffers)
+    {
+        var from = SafetensorsTypes.Format(tensor.DType)!.Value;
+        for (long at = 0; at < tensor.Count; at += Step)
+        {
+            var values = buffers.Values.AsSpan(0, (int)Math.Min(Step, tensor.Count - at));
+            WeightFormats.Read(tensor.Data + (at * WeightFormats.ByteSize(from)), from, values);
+            fixed (byte* rounded = buffers.Rounded)
+            {
+                WeightFormats.Write(values, format, rounded);
+                CheckOverflow(files, tensor, values, format, rounded, at);
+            }
+
+            writer.Write<byte>(tensor.Name, buffers.Rounded.AsSpan(0, values.Length * WeightFormats.ByteSize(format)));
+        }
+    }
+
+    /// <summary>A weight that became infinite would silently ruin the model.</summary>
+    private static void CheckOverflow(CheckpointFiles files, SafetensorsTensor tensor, ReadOnlySpan<float> values, WeightFormat format, byte* rounded, long first)
+    {
+        if (format == WeightFormat.Float32)
+            return;
+        ushort infinity = format == WeightFormat.BFloat16 ? (ushort)0x7F80 : (ushort)0x7C00;
+        ushort* bits = (ushort*)rounded;
+        for (int i = 0; i < values.Length; i++)
+        {
+            if ((bits[i] & 0x7FFF) == infinity && float.IsFinite(values[i]))
+                throw new DiaException(DiaErrorKind.Model, string.Create(CultureInfo.InvariantCulture, $"value {first + i} of tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {values[i]}, too large for {WeightFormats.ReferenceName(format)}. Convert to another format."));
+        }
+    }
+
+    private sealed class Buffers
+    {
+        public float[] Values { get; } = new float[Step];
+
+        public byte[] Rounded { get; } = new byte[Step * sizeof(float)];
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text;
+
+namespace Dia.Weights;
+
+/// <summary>
+/// Writes checkpoints of weights that any program can recompute, so that tests and benchmarks at full size need no download.
+/// The recipe is that of tests/fixtures/make_full.py: value i of NAME is center + bound·(2u − 1) in float32, rounded to bfloat16;
+/// u = the top 24 bits / 2^24 of splitmix64 for the state fnv1a64(NAME) + (i + 1)·0x9E3779B97F4A7C15.
+/// </summary>
+public static unsafe class CheckpointSynthesizer
+{
+    private const ulong Golden = 0x9E3779B97F4A7C15;
+    private const int Step = 1 << 22;
+    private const int Block = 1 << 16;
+
+    /// <summary>Writes a checkpoint: model.safetensors and the given small files.</summary>
+    /// <param name="outDir">A folder, made if need be.</param>
+    /// <param name="specs">The weights.</param>
+    /// <param name="format">BFloat16, or Float32 with the same values.</param>
+    /// <param name="texts">The small files by name: config.json, whose dtype is set to the format, and others.</param>
+    /// <param name="threads">How many threads compute; −1 for one per core.</param>
+    /// <exception cref="DiaException">The folder cannot be written (Output), or the format is Float16 (Usage).</exception>
+    public static void Write(string outDir, IReadOnlyList<WeightSpec> specs, WeightFormat format, IReadOnlyDictionary<string, string> texts, int threads = -1)
+    {
+        if (format == WeightFormat.Float16)
+            throw new DiaException(DiaErrorKind.Usage, "recomputable weights are rounded to bfloat16: write them as bf16 or f32.");
+        CheckpointConverter.MakeFolder(outDir);
+        foreach (var (name, text) in texts)
+            CheckpointConverter.WriteText(Path.Combine(outDir, name), name == "config.json" ? CheckpointConverter.WithDType(text, format, name) : text);
+
+        var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
+        var entries = specs.Select(s => new SafetensorsEntry(s.Name, SafetensorsTypes.Of(format), Array.ConvertAll(s.Shape, d => (long)d)));
+        using var writer = SafetensorsWriter.Create(Path.Combine(outDir, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
+        int size = WeightFormats.ByteSize(format);
+        byte[] buffer = new byte[Step * size];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        foreach (var entry in writer.Tensors)
+        {
+            var spec = byName[entry.Name];
+            for (long at = 0; at < spec.Count; at += Step)
+            {
+                int count = (int)Math.Min(Step, spec.Count - at);
+                Fill(spec, at, buffer, count, format, options);
+                writer.Write<byte>(entry.Name, buffer.AsSpan(0, count * size));
+            }
+        }
+
+        writer.Commit();
+    }
+
+    /// <summary>Values <paramref name="first"/>... of a weight.</summary>
+    internal static void Values(WeightSpec spec, long first, Span<float> values)
+    {
+        var (center, bound) = Kind(spec.Name, spec.Shape);
+        ulong state = Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)) + ((ulong)first * Golden);
+        for (int i = 0; i < values.Length; i++)
+        {
+            ulong z = state += Golden;
+            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+            z ^= z >> 31;
+
+            // 24 bits times a power of two, minus 1: exact. Signed, since that conversion is one instruction.
+            float u = ((int)(z >> 40) * (1f / (1 << 23))) - 1f;
+
+            // Adding a center of 0 changes nothing: u is never -0.
+            values[i] = (u * bound) + center;
+        }
+    }
+
+    /// <summary>What distribution a parameter has: uniform in center ± bound, by its name and shape.</summary>
+    internal static (float Center, float Bound) Kind(string name, int[] shape)
+    {
+        if (name.Contains("norm", StringComparison.Ordinal))
+            return (1, 0.25f);
+        if (name.EndsWith("alpha", StringComparison.Ordinal))
+            return (1, 0.5f);
+        if (name.EndsWith("bias", StringComparison.Ordinal))
+            return (0, 0.0625f);
+        if (name.Contains("embed", StringComparison.Ordinal) || name.Contains("codebook", StringComparison.Ordinal))
+            return (0, 1);
+
+        // Two taps of a transposed convolution of kernel 2·stride meet in each output.
+        long fan = name.Contains("conv_t1", StringComparison.Ordinal) ? shape[0] * 2L : shape.Skip(1).Aggregate(1L, (n, d) => n * d);
+        double gain = name.Contains("q_proj", StringComparison.Ordinal) ? 0.25
+            : name.Contains("logits_dense", StringComparison.Ordinal) ? 2
+            : name == "decoder.conv2.weight" ? 0.125
+            : name.Contains("conv", StringComparison.Ordinal) ? 0.5 : 1;
+        return (0, (float)(gain * Math.Sqrt(3.0 / fan)));
+    }
+
+    private static void Fill(WeightSpec spec, long first, byte[] buffer, int count, WeightFormat format, ParallelOptions options)
+    {
+        int size = WeightFormats.ByteSize(format);
+        Parallel.For(0, (count + Block - 1) / Block, options, () => new float[Block], (block, _, scratch) =>
+        {
+            int begin = block * Block;
+            var values = scratch.AsSpan(0, Math.Min(Block, count - begin));
+            Values(spec, first + begin, values);
+            fixed (byte* target = &buffer[begin * size])
+            {
+                if (format == WeightFormat.BFloat16)
+                    WeightFormats.Write(values, format, target);
+                else
+                    RoundTo((float*)target, values);
+            }
+
+            return scratch;
+        }, _ => { });
+    }
+
+    /// <summary>Values rounded to bfloat16 and stored as float32.</summary>
+    private static void RoundTo(float* target, ReadOnlySpan<float> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+            target[i] = WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(values[i]));
+    }
+}

@@ -1,0 +1,93 @@
+using Dia.IO;
+using Dia.Tests.Weights;
+using Xunit;
+
+namespace Dia.Tests.IO;
+
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
+public sealed class AtomicFileTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void AFileAppearsWhenItIsComplete()
+    {
+        using var file = AtomicFile.Create(_folder["a"]);
+        file.Stream.Write("new"u8);
+        Assert.False(File.Exists(_folder["a"]));
+        file.Commit();
+        Assert.Equal("new", File.ReadAllText(_folder["a"]));
+        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void AnUnfinishedFileLeavesNothing()
+    {
+        _folder.Write("a", "old");
+        using (var file = AtomicFile.Create(_folder["a"]))
+            file.Stream.Write("half"u8);
+        Assert.Equal("old", File.ReadAllText(_folder["a"]));
+        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void ReplacingKeepsPermissions()
+    {
+        File.SetUnixFileMode(_folder.Write("a", "old"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Write(_folder["a"], "new");
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder["a"]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ALinksTargetIsWritten(bool exists)
+    {
+        Directory.CreateDirectory(_folder["sub"]);
+        if (exists)
+            _folder.Write("sub/target", "old");
+        File.CreateSymbolicLink(_folder["link"], "sub/target");
+        Write(_folder["link"], "new");
+        Assert.Equal("new", File.ReadAllText(_folder["sub/target"]));
+        Assert.NotNull(new FileInfo(_folder["link"]).LinkTarget);
+        Assert.Single(Directory.GetFileSystemEntries(_folder["sub"]));
+    }
+
+    [Fact]
+    public void DevicesAreWrittenInPlace()
+    {
+        Write("/dev/null", "gone");
+        var e = Assert.Throws<DiaException>(() => Write("/dev/full", "no room"));
+        Assert.Equal(DiaErrorKind.Output, e.Kind);
+        Assert.IsAssignableFrom<IOException>(e.InnerException);
+        Assert.Contains("/dev/full", e.Message);
+    }
+
+    [Fact]
+    public async Task FifosAreWrittenInPlace()
+    {
+        using (var made = System.Diagnostics.Process.Start("mkfifo", [_folder["fifo"]]))
+            await made.WaitForExitAsync();
+        var reader = Task.Run(() => File.ReadAllText(_folder["fifo"]));
+        Write(_folder["fifo"], "through");
+        Assert.Equal("through", await reader);
+        Assert.Single(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void WhatCannotBeWrittenIsAnOutputError()
+    {
+        foreach (string path in new[] { _folder.Path, _folder["no/such/folder"], _folder["new/"], "/proc/nothing", _folder[new string('n', 300)] })
+            Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => Write(path, "x")).Kind);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    private static void Write(string path, string text)
+    {
+        using var file = AtomicFile.Create(path);
+        file.Stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
+        file.Commit();
+    }
+}

@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Dia.Weights;
+using Xunit;
+
+namespace Dia.Tests.Weights;
+
+public sealed unsafe class CheckpointConverterTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void BFloat16SurvivesFloat32AndBack()
+    {
+        var demo = ModelFolder.Open(Path.Combine(TestFolder.Repository, "configs", "dia-demo"));
+        CheckpointConverter.Convert(demo, null, WeightFormat.Float32, _folder["f32"]);
+        CheckpointConverter.Convert(ModelFolder.Open(_folder["f32"]), null, WeightFormat.BFloat16, _folder["bf16"]);
+        foreach (string name in new[] { "model.safetensors", "dac/model.safetensors", "config.json", "dac/config.json", "generation_config.json", "tokenizer_config.json", "preprocessor_config.json" })
+            Assert.Equal(File.ReadAllBytes(demo.Describe(name)), File.ReadAllBytes(_folder["bf16/" + name]));
+        Assert.False(File.Exists(_folder["bf16/README.md"]));
+
+        using var original = SafetensorsFile.Open(demo.Describe("model.safetensors"));
+        using var wide = SafetensorsFile.Open(_folder["f32/model.safetensors"]);
+        Assert.Equal("pt", wide.Metadata["format"]);
+        Assert.All(wide.Tensors.Values, t => Assert.Equal(SafetensorsDType.F32, t.DType));
+        Assert.Equal(original["logits_dense.weight"].ToSingle(), wide["logits_dense.weight"].ToSingle());
+        using var config = JsonDocument.Parse(File.ReadAllText(_folder["f32/config.json"]));
+        Assert.Equal("float32", config.RootElement.GetProperty("dtype").GetString());
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.BFloat16)]
+    [InlineData(WeightFormat.Float16)]
+    public void RoundsEveryFloatTensorAndCopiesTheRest(WeightFormat format)
+    {
+        float[] values = [.. Enumerable.Range(0, 3000).Select(i => MathF.Sin(i) * 100)];
+        long[] steps = [1L << 40];
+        _folder.Save("in/model.safetensors", new("w", [3, 1000], values), new("c.weight_g", [1, 1, 1], new float[] { 2 }), new("steps", [1], steps));
+        _folder.Write("in/config.json", "{}");
+        CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, format, _folder["out"]);
+        using var file = SafetensorsFile.Open(_folder["out/model.safetensors"]);
+        Func<float, float> round = format == WeightFormat.BFloat16 ? v => WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(v)) : v => (float)(Half)v;
+        Assert.Equal(values.Select(round), file["w"].ToSingle());
+        Assert.Equal([3L, 1000L], file["w"].Shape);
+        Assert.Equal(SafetensorsDType.I64, file["steps"].DType);
+        Assert.Equal(steps[0], *(long*)file["steps"].Data);
+        Assert.True(file.Tensors.ContainsKey("c.weight_g"));
+    }
+
+    [Fact]
+    public void TakesTheCodecFromElsewhere()
+    {
+        CheckpointConverter.Convert(ModelFolder.Open(TestFolder.Fixture("tiny/base")), ModelFolder.Open(TestFolder.Fixture("dac/base")), WeightFormat.BFloat16, _folder["out"]);
+        using var codec = SafetensorsFile.Open(_folder["out/dac/model.safetensors"]);
+        Assert.Equal(SafetensorsDType.BF16, codec["decoder.conv1.weight"].DType);
+        Assert.True(File.Exists(_folder["out/dac/config.json"]));
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.Float16, 70000f)]
+    [InlineData(WeightFormat.BFloat16, 3.4e38f)]
+    public void ValuesTooLargeForTheFormatAreRefused(WeightFormat format, float value)
+    {
+        _folder.Save("in/model.safetensors", new SafetensorsArray("w", [3], new[] { 1, float.NegativeInfinity, -value }));
+        var e = Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, format, _folder["out"]));
+        Assert.Equal(DiaErrorKind.Model, e.Kind);
+        Assert.Contains("value 2 of tensor w", e.Message);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder["out"]));
+    }
+
+    [Fact]
+    public void WhatCannotBeConvertedIsRefused()
+    {
+        _folder.Save("in/model.safetensors", new SafetensorsArray("w", [1], new double[1]));
+        Assert.Contains("tensor w", Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, WeightFormat.Float32, _folder["out"])).Message);
+        var odd = ModelFolder.Open(TestFolder.Fixture("tiny/odd"));
+        _folder.Write("in/file", "x");
+        Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["in/file"])).Kind);
+        CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["same"]);
+        Assert.Contains("own folder", Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["same"]), null, WeightFormat.BFloat16, _folder["same"])).Message);
+    }
+
+    [Theory]
+    [InlineData("{ \"a\": 1,\n\t\"dtype\" : \"float32\" }\n", "{ \"a\": 1,\n\t\"dtype\" : \"bfloat16\" }\n")]
+    [InlineData("{\"torch_dtype\":null,\"x\":{\"dtype\":\"é\"},\"y\":\"dtype\"}", "{\"torch_dtype\":\"bfloat16\",\"x\":{\"dtype\":\"é\"},\"y\":\"dtype\"}")]
+    [InlineData("{\"a\":\"é\"}", "{\"a\":\"é\"}")]
+    public void OnlyTheDTypeOfAConfigChanges(string json, string expected) =>
+        Assert.Equal(expected, CheckpointConverter.WithDType(json, WeightFormat.BFloat16, "config.json"));
+
+    [Fact]
+    public void ABrokenConfigIsRefused() =>
+        Assert.Contains("config.json is not valid JSON", Assert.Throws<DiaException>(() => CheckpointConverter.WithDType("{\"a\":", WeightFormat.BFloat16, "config.json")).Message);
+}
