@@ -15,6 +15,8 @@ namespace Dia.Generators;
 [Generator(LanguageNames.CSharp)]
 public sealed class DiaGenerator : IIncrementalGenerator
 {
+    private static readonly Encoding Utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+
     /// <summary>Tracking name of the step that reads the files.</summary>
     public const string ParseStep = "Parse";
 
@@ -45,10 +47,10 @@ public sealed class DiaGenerator : IIncrementalGenerator
         context.RegisterSourceOutput(models.SelectMany(static (specs, _) => specs), static (output, spec) =>
         {
             foreach (var (hintName, text) in ModelEmitter.Emit(spec))
-                output.AddSource(hintName, SourceText.From(text, Encoding.UTF8));
+                output.AddSource(hintName, SourceText.From(text, Utf8));
         });
         context.RegisterSourceOutput(models, static (output, specs) =>
-            output.AddSource("CompiledModels.g.cs", SourceText.From(ModelEmitter.EmitList(specs), Encoding.UTF8)));
+            output.AddSource("CompiledModels.g.cs", SourceText.From(ModelEmitter.EmitList(specs), Utf8)));
     }
 
     private static string? Folder(Microsoft.CodeAnalysis.Diagnostics.AnalyzerConfigOptions options) =>

@@ -15,7 +15,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
     /// <summary>NAME.Codec.g.cs.</summary>
     public string Write(string about)
     {
-        var code = new CodeWriter(about);
+        var code = new CodeWriter(about, ("EncoderPlan", name + "EncoderPlan"), ("DecoderPlan", name + "DecoderPlan"), parameters.Alias);
         WritePlan(code, "Encoder", graph.Encoder, WindowFrames);
         code.Line();
         WritePlan(code, "Decoder", graph.Decoder, (long)WindowFrames * graph.Config.HopLength);
@@ -25,7 +25,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
         {
             code.Line($"public override int WindowFrames => {WindowFrames};");
             code.Line();
-            code.Line($"public override long ArenaSize => Math.Max({name}EncoderPlan.Total, {name}DecoderPlan.Total);");
+            code.Line($"public override long ArenaSize => Math.Max(EncoderPlan.Total, DecoderPlan.Total);");
             code.Line();
             WriteTimelines(code, "SamplesOf", "frames", graph.Decoder);
             WriteTimelines(code, "FramesOf", "samples", graph.Encoder);
@@ -165,7 +165,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
 
     private void WriteDecode(CodeWriter code)
     {
-        string plan = name + "DecoderPlan";
+        const string plan = "DecoderPlan";
         code.Summary("Decodes the samples of a window from the pass's codes.");
         using (code.Open("public override void Decode(CodecPass p, RowRange window)"))
         {
@@ -201,7 +201,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
 
     private void WriteEncode(CodeWriter code)
     {
-        string plan = name + "EncoderPlan";
+        const string plan = "EncoderPlan";
         CodecValue z = graph.Encoder.Output;
         code.Summary("Encodes the frames of a window of the pass's samples to codes.");
         using (code.Open("public override void Encode(CodecPass p, RowRange window)"))

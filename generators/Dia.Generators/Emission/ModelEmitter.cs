@@ -44,7 +44,7 @@ internal static class ModelEmitter
             code.Line("public static IReadOnlyList<CompiledModel> All { get; } =");
             code.Line("[");
             foreach (ModelSpec spec in specs)
-                code.Line($"    new {spec.ClassName}Model(),");
+                code.Line($"    new {spec.ClassName}Configuration(),");
             code.Line("];");
         }
 
@@ -82,7 +82,7 @@ internal static class ModelEmitter
         string name = spec.ClassName;
         var code = new CodeWriter(about);
         code.Summary($"Model '{spec.Name}': its configuration, its parameters and its networks on each backend.");
-        using (code.Open($"internal sealed class {name}Model : CompiledModel"))
+        using (code.Open($"internal sealed class {name}Configuration : CompiledModel"))
         {
             code.Line($"public override string Name => \"{spec.Name}\";");
             code.Line();

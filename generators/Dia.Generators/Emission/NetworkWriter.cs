@@ -23,7 +23,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     /// <summary>NAME.Encoder.g.cs.</summary>
     public string WriteEncoder(string about)
     {
-        var code = new CodeWriter(about);
+        var code = new CodeWriter(about, ("Plan", name + "EncoderPlan"), parameters.Alias);
         using (code.Open($"internal sealed unsafe partial class {name}<TBackend>"))
         {
             code.Line($"private static float EncoderEps => {CodeWriter.FloatBits(graph.Config.EncoderConfig.NormEps)};");
@@ -39,7 +39,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     /// <summary>NAME.Decoder.g.cs: the variants Block (any number of rows) and Step (one row a sequence).</summary>
     public string WriteDecoder(string about)
     {
-        var code = new CodeWriter(about);
+        var code = new CodeWriter(about, ("Plan", name + "DecoderPlan"), parameters.Alias);
         using (code.Open($"internal sealed unsafe partial class {name}<TBackend>"))
         {
             code.Line($"private static float DecoderEps => {CodeWriter.FloatBits(graph.Config.DecoderConfig.NormEps)};");
@@ -80,9 +80,8 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     /// <summary>The line of emitted code for an operation, null where the variant has none.</summary>
     private string? Statement(Operation operation, string variant)
     {
-        string plan = name + (variant == "Encoder" ? "EncoderPlan" : "DecoderPlan");
         string linear = variant == "Step" ? "StepLinear" : "BlockLinear";
-        string At(Value v) => $"p[{plan}.{v.Name}]";
+        static string At(Value v) => $"p[Plan.{v.Name}]";
         switch (operation)
         {
             case Remark o:

@@ -18,8 +18,11 @@ internal sealed class ParameterTable
             _identifiers.Add(parameter.Name, Identifier(parameter.Name));
     }
 
+    /// <summary>The class that holds them: W in the emitted code that uses them.</summary>
+    public (string Alias, string ClassName) Alias => ("W", _className);
+
     /// <summary>The expression for a parameter's weight in emitted code.</summary>
-    public string this[Parameter parameter] => $"w[{_className}.{_identifiers[parameter.Name]}]";
+    public string this[Parameter parameter] => $"w[W.{_identifiers[parameter.Name]}]";
 
     /// <summary>Writes the class: one constant a parameter, and the table of names, shapes and uses.</summary>
     public string Write(string about)

@@ -85,6 +85,20 @@ public sealed class DacModel : IAudioCodec, IDisposable
         return pass.Samples();
     }
 
+    /// <summary>A window of the samples that codes decode to, exactly as a part of the whole.</summary>
+    /// <param name="codes">[frames, codebooks].</param>
+    /// <param name="window">Which samples; at most 64 frames' worth.</param>
+    /// <exception cref="DiaException">Input: a code that no codebook holds, or too many codebooks. Device: no memory.</exception>
+    public float[] Decode(int[,] codes, RowRange window)
+    {
+        Check(codes);
+        using var pass = CodecPass.ForCodes(_network, codes);
+        if (window.Start < 0 || window.End > pass.SampleCount || window.Count > (long)_network.WindowFrames * HopLength)
+            throw new ArgumentOutOfRangeException(nameof(window));
+        _network.Decode(pass, window);
+        return pass.Samples().AsSpan((int)window.Start, (int)window.Count).ToArray();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -77,15 +77,21 @@ public sealed class AtomicFile : IDisposable
         if (_done)
             return;
         _done = true;
+
+        // Already on the way out, mostly with the error that matters. Closing writes what is buffered, which may fail as before.
+        Quietly(_stream.Abandon);
+        if (_temporary is not null)
+            Quietly(() => File.Delete(_temporary));
+    }
+
+    private static void Quietly(Action action)
+    {
         try
         {
-            _stream.Abandon();
-            if (_temporary is not null)
-                File.Delete(_temporary);
+            action();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Already on the way out, mostly with the error that matters; a leftover temporary file does no harm.
         }
     }
 
@@ -127,7 +133,8 @@ public sealed class AtomicFile : IDisposable
     private static bool IsDescriptor(string path)
     {
         string full = System.IO.Path.GetFullPath(path);
-        return full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal);
+        return full is "/dev/stdout" or "/dev/stderr"
+            || full.StartsWith("/dev/fd/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal);
     }
 
     private static DiaException Failed(string path, Exception inner) =>

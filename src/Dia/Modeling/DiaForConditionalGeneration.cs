@@ -39,6 +39,9 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <summary>What the checkpoint's generation_config.json says.</summary>
     public GenerationSettings GenerationSettings { get; }
 
+    /// <summary>How the forward pass makes a rotary embedding; tests of a fixture whose frequencies were rounded replace it.</summary>
+    internal Func<RotaryFrequencies, RotaryEmbedding> CreateRope { get; set; } = f => new RotaryEmbedding(f);
+
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => Config.DecoderConfig.MaxPositionEmbeddings + Config.DelayPattern.Max();
 
@@ -106,12 +109,12 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         DiaDecoderConfig d = Config.DecoderConfig;
         ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(outputHiddenStates, outputAttentions) : null;
 
-        var textRope = new RotaryEmbedding(RotaryFrequencies.For(Config.EncoderConfig));
+        RotaryEmbedding textRope = CreateRope(RotaryFrequencies.For(Config.EncoderConfig));
         textRope.Update(length);
         using var encoder = new EncoderPass(_network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
         _network.Encode(encoder);
 
-        var rope = new RotaryEmbedding(RotaryFrequencies.For(d));
+        RotaryEmbedding rope = CreateRope(RotaryFrequencies.For(d));
         int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
         rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
         int[] ids = Flat(decoderInputIds).ToArray();

@@ -16,9 +16,15 @@ public sealed class RotaryEmbedding
     /// <summary>The state before the first call.</summary>
     /// <param name="frequencies">What the configuration says (<see cref="RotaryFrequencies.For(DiaDecoderConfig)"/>).</param>
     public RotaryEmbedding(RotaryFrequencies frequencies)
+        : this(frequencies, frequencies.Compute())
+    {
+    }
+
+    /// <summary>The same with other original frequencies: a fixture's model was cast to bfloat16 and back, buffers included.</summary>
+    internal RotaryEmbedding(RotaryFrequencies frequencies, float[] original)
     {
         _frequencies = frequencies;
-        _original = frequencies.Compute();
+        _original = original;
         _current = (float[])_original.Clone();
         _length = frequencies.OriginalLength;
     }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -20,8 +21,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
         long available = map.Length - 8;
         if (available < 0)
             throw Error($"is {map.Length} bytes long, too short for a safetensors file");
-        ulong length = *(ulong*)map.Pointer; // Mapped memory starts on a page or at an aligned place in a bundle.
-        if (new ReadOnlySpan<byte>(map.Pointer, 8).SequenceEqual("version "u8))
+        var start = new ReadOnlySpan<byte>(map.Pointer, 8);
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(start);
+        if (start.SequenceEqual("version "u8))
             throw new DiaException(kind, $"{description} is a Git LFS pointer, not the file it stands for: run `git lfs pull` in its repository.");
         if (length > SafetensorsHeader.MaxLength)
             throw Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");

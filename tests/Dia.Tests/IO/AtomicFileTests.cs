@@ -66,6 +66,18 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void AnOpenDescriptorsFileIsWrittenInPlace()
+    {
+        // As for `-o /dev/stdout` behind a redirection: the shell's file must stay the same file.
+        _folder.Write("a", "old");
+        using var open = File.OpenHandle(_folder["a"], FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        Write($"/proc/self/fd/{open.DangerousGetHandle()}", "new");
+        byte[] bytes = new byte[3];
+        Assert.Equal(3, RandomAccess.Read(open, bytes, 0));
+        Assert.Equal("new"u8.ToArray(), bytes);
+    }
+
+    [Fact]
     public async Task FifosAreWrittenInPlace()
     {
         using (var made = System.Diagnostics.Process.Start("mkfifo", [_folder["fifo"]]))
