@@ -1,8 +1,82 @@
-using System.CommandLine;
+using System.Text;
+using Dia.Cli.Commands;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
 
 namespace Dia.Cli;
 
+/// <summary>The command: reads its command line, runs what it names, and turns every end into an exit code.</summary>
 internal static class Program
 {
-    private static int Main(string[] args) => new RootCommand("Dia text to dialogue.").Parse(args).Invoke();
+    private static int Main(string[] args)
+    {
+        Interruption? interruption = null;
+        try
+        {
+            CommandLine line = CommandLine.Parse(args, CommandList.All);
+            if (line.Has(DiaOptions.Help))
+                return Print(HelpWriter.Write(line.Command, CommandList.All));
+            if (line.Has(DiaOptions.Version))
+                return Print($"dia {BuildInfo.Version}\n");
+            interruption = new Interruption();
+            line.Command.Run(new Invocation(line, new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose)), interruption));
+            return ExitCodes.Done;
+        }
+        catch (Exception e)
+        {
+            return Failed(e, interruption);
+        }
+        finally
+        {
+            interruption?.Dispose();
+        }
+    }
+
+    /// <summary>Writes what was asked for to standard output.</summary>
+    internal static int Print(string text)
+    {
+        try
+        {
+            new StandardOutput().Write(Encoding.UTF8.GetBytes(text));
+            return ExitCodes.Done;
+        }
+        catch (IOException e)
+        {
+            return Failed(e, null);
+        }
+    }
+
+    private static int Failed(Exception error, Interruption? interruption)
+    {
+        if (interruption?.Token.IsCancellationRequested == true)
+            return interruption.ExitCode;
+        if (IsClosedPipe(error))
+            return ExitCodes.Done; // The reader has what it wanted.
+        switch (error)
+        {
+            case DiaException { Kind: DiaErrorKind.Usage }:
+                Reporter.Error($"{error.Message}\nSee dia --help.");
+                return ExitCodes.Usage;
+            case DiaException known:
+                Reporter.Error(known.Message);
+                return ExitCodes.Of(known.Kind);
+            case OutOfMemoryException:
+                Reporter.Error("out of memory. Free some, shorten the input, or lower --max-tokens.");
+                return ExitCodes.Device;
+            case IOException:
+                Reporter.Error($"cannot write standard output: {error.Message}");
+                return ExitCodes.Output;
+            default:
+                Reporter.Error($"internal error. This is a bug: please report it in the issue tracker of Dia.Aot, with the command and these lines.\ndia {BuildInfo.Version}\n{error}");
+                return ExitCodes.Internal;
+        }
+    }
+
+    private static bool IsClosedPipe(Exception? error)
+    {
+        for (; error is not null; error = error.InnerException)
+            if (error is IOException && error.HResult == StandardOutput.BrokenPipe)
+                return true;
+        return false;
+    }
 }

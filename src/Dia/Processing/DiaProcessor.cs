@@ -106,6 +106,22 @@ public sealed class DiaProcessor
         };
     }
 
+    /// <summary>The same inputs with voice prompts given as codes in place of their decoder rows.</summary>
+    /// <param name="inputs">From <see cref="Process"/>, without audio.</param>
+    /// <param name="codes">The codes [frames, C] of each item's prompt.</param>
+    /// <exception cref="DiaException">Input: as many prompts as items are needed, each with the pattern's channels.</exception>
+    public DiaInputs WithPrompt(DiaInputs inputs, IReadOnlyList<int[,]> codes)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(codes);
+        if (codes.Count != inputs.InputIds.GetLength(0))
+            throw new DiaException(DiaErrorKind.Input, $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
+        foreach (int[,] prompt in codes)
+            Processing.DelayPattern.CheckChannels(prompt.GetLength(1), _delayPattern);
+        (int[,,] rows, int[,] mask) = BuildRows([.. codes], generation: true);
+        return new DiaInputs { InputIds = inputs.InputIds, AttentionMask = inputs.AttentionMask, DecoderInputIds = rows, DecoderAttentionMask = mask };
+    }
+
     /// <summary>Rows of one item to samples.</summary>
     /// <param name="decoderInputIds">[1, T, C], as the model's generation returns them.</param>
     /// <param name="audioPromptLen">Rows to leave out at the front (<see cref="GetAudioPromptLen"/>), or null: only the BOS.</param>
@@ -139,7 +155,7 @@ public sealed class DiaProcessor
         for (int b = 0; b < codes.Length; b++)
         {
             int[,] rows = Item(decoderInputIds, b);
-            (int start, int end) = Processing.DelayPattern.AudioFrames(rows, BosTokenId, PadTokenId, audioPromptLen);
+            (int start, int end) = Processing.DelayPattern.AudioFrames(rows, _delayPattern, BosTokenId, PadTokenId, audioPromptLen);
             codes[b] = Processing.DelayPattern.Undo(rows, _delayPattern, start, end);
             CheckCodes(codes[b], b, start);
         }

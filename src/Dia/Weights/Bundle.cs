@@ -74,8 +74,9 @@ public sealed class Bundle
     /// <param name="executable">Any file; <paramref name="output"/> takes over its permissions.</param>
     /// <param name="modelFolder">What <see cref="ModelFolder.Open"/> takes.</param>
     /// <param name="output">The file to write, which may be <paramref name="executable"/> itself.</param>
+    /// <param name="cancellationToken">Looked at before each file; no unfinished file stays.</param>
     /// <exception cref="DiaException">An input is missing or invalid (Model), or the output cannot be written (Output).</exception>
-    public static void Append(string executable, string modelFolder, string output)
+    public static void Append(string executable, string modelFolder, string output, CancellationToken cancellationToken = default)
     {
         var model = ModelFolder.Open(modelFolder);
         var files = CheckpointFiles.Names(model).Select(n => (Name: n, Range: model.Locate(n)))
@@ -91,6 +92,7 @@ public sealed class Bundle
         var index = new MemoryStream();
         foreach (var (name, range) in files)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             at += Pad(file.Stream, at);
             range.CopyTo(file.Stream, DiaErrorKind.Model);
             WriteEntry(index, name, at, range.Length);

@@ -20,17 +20,18 @@ public static unsafe class CheckpointConverter
     /// <param name="codec">Its codec; null: the one in the checkpoint's dac/, if any.</param>
     /// <param name="format">The format to write.</param>
     /// <param name="outDir">A folder, made if need be; not the checkpoint's own.</param>
+    /// <param name="cancellationToken">Looked at before each tensor; no unfinished file stays.</param>
     /// <exception cref="DiaException">
     /// The checkpoint is malformed, holds F64 tensors, or values too large for the format (Model); <paramref name="outDir"/> cannot be
     /// written (Output).
     /// </exception>
-    public static void Convert(ModelFolder model, ModelFolder? codec, WeightFormat format, string outDir)
+    public static void Convert(ModelFolder model, ModelFolder? codec, WeightFormat format, string outDir, CancellationToken cancellationToken = default)
     {
         var inside = model.Sub("dac");
         codec ??= CheckpointFiles.Exists(inside) ? inside : null;
-        ConvertFolder(model, format, outDir);
+        ConvertFolder(model, format, outDir, cancellationToken);
         if (codec is not null)
-            ConvertFolder(codec, format, Path.Combine(outDir, "dac"));
+            ConvertFolder(codec, format, Path.Combine(outDir, "dac"), cancellationToken);
     }
 
     /// <summary>Makes a folder to write into.</summary>
@@ -94,7 +95,7 @@ public static unsafe class CheckpointConverter
         return Encoding.UTF8.GetString(result.GetBuffer(), 0, (int)result.Length);
     }
 
-    private static void ConvertFolder(ModelFolder from, WeightFormat format, string to)
+    private static void ConvertFolder(ModelFolder from, WeightFormat format, string to, CancellationToken cancellationToken)
     {
         using var files = CheckpointFiles.Open(from);
         MakeFolder(to);
@@ -112,6 +113,7 @@ public static unsafe class CheckpointConverter
         var buffers = new Buffers();
         foreach (var entry in writer.Tensors)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var tensor = files.Tensors[entry.Name];
             if (tensor.DType == entry.DType)
                 Copy(writer, tensor);

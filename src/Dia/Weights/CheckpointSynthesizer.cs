@@ -19,8 +19,9 @@ public static unsafe class CheckpointSynthesizer
     /// <param name="format">BFloat16, or Float32 with the same values.</param>
     /// <param name="texts">The small files by name: config.json, whose dtype is set to the format, and others.</param>
     /// <param name="threads">How many threads compute; −1 for one per core.</param>
+    /// <param name="cancellationToken">Looked at every few megabytes; no unfinished file stays.</param>
     /// <exception cref="DiaException">The folder cannot be written (Output), or the format is Float16 (Usage).</exception>
-    public static void Write(string outDir, IReadOnlyList<WeightSpec> specs, WeightFormat format, IReadOnlyDictionary<string, string> texts, int threads = -1)
+    public static void Write(string outDir, IReadOnlyList<WeightSpec> specs, WeightFormat format, IReadOnlyDictionary<string, string> texts, int threads = -1, CancellationToken cancellationToken = default)
     {
         if (format == WeightFormat.Float16)
             throw new DiaException(DiaErrorKind.Usage, "recomputable weights are rounded to bfloat16: write them as bf16 or f32.");
@@ -39,6 +40,7 @@ public static unsafe class CheckpointSynthesizer
             var spec = byName[entry.Name];
             for (long at = 0; at < spec.Count; at += Step)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 int count = (int)Math.Min(Step, spec.Count - at);
                 Fill(spec, at, buffer, count, format, options);
                 writer.Write<byte>(entry.Name, buffer.AsSpan(0, count * size));

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Dia.Backends;
 
 /// <summary>
-/// The linear layer of a decoding step: w [n, k] is read once, in order, four of its rows at a time; bound by memory. Each output is a
+/// The linear layer of a decoding step: w [n, k] is read once, four rows at a time; bound by memory. Each output is a
 /// vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order) that is then summed across lanes,
 /// the same for any number of rows of x.
 /// </summary>
@@ -13,6 +13,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
     private const int WeightRows = 4;
+    private const int PrefetchDistance = 2048;
 
     public float* Y;
     public float* X;
@@ -53,177 +54,205 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     private readonly void Arrange(float* from, float* to)
     {
-        int v = Vector<float>.Count;
-        for (int i = 0; i < _xStride; i++)
+        int v = Vector<float>.Count, whole = K / Block * Block;
+        for (int i = 0; i < whole; i += Block)
+            ArrangeBlock(from + i, to + i);
+        if (whole < K)
         {
-            int inBlock = i % Block;
-            int at = TFormat.Interleaved ? i - inBlock + inBlock / 2 + (inBlock & 1) * v : i;
-            to[at] = i < K ? from[i] : 0;
+            float* tail = stackalloc float[2 * v];
+            VectorMath.LoadPart(from + whole, Math.Min(v, K - whole)).Store(tail);
+            VectorMath.LoadPart(from + whole + v, Math.Max(0, K - whole - v)).Store(tail + v);
+            ArrangeBlock(tail, to + whole);
+        }
+    }
+
+    private static void ArrangeBlock(float* from, float* to)
+    {
+        int v = Vector<float>.Count;
+        for (int i = 0; i < v; i++)
+        {
+            to[i] = from[TFormat.Interleaved ? 2 * i : i];
+            to[v + i] = from[TFormat.Interleaved ? 2 * i + 1 : v + i];
         }
     }
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        int first = part * _partRows, end = Math.Min(N, first + _partRows);
-        int n = first;
-        for (; n <= end - WeightRows; n += WeightRows)
+        float* sums = stackalloc float[2 * WeightRows * Vector<float>.Count];
+        byte* tails = stackalloc byte[WeightRows * Block * TFormat.Size];
+        int first = part * _partRows, count = Math.Min(N - first, _partRows);
+        // A tile takes a row from each quarter of the part: four streams, each of them contiguous from one tile to the next.
+        int quarter = count / WeightRows;
+        for (int i = 0; i < quarter; i++)
+            Tiles(first + i, quarter, WeightRows, tails, sums);
+        if (count % WeightRows != 0)
+            Tiles(first + quarter * WeightRows, 1, count % WeightRows, tails, sums);
+    }
+
+    // All rows of x for up to four rows of w, `step` apart.
+    private readonly void Tiles(int n, int step, int count, byte* tails, float* sums)
+    {
+        int rest = K % Block, size = Block * TFormat.Size;
+        if (rest != 0)
         {
-            int r = 0;
-            for (; r <= Rows - 2; r += 2)
-                FourByTwo(n, r);
-            if (r < Rows)
-                FourByOne(n, r);
+            // The last values of each row of w, padded with zeros to a block.
+            new Span<byte>(tails, WeightRows * size).Clear();
+            for (int i = 0; i < count; i++)
+                Unsafe.CopyBlockUnaligned(tails + i * size, W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
         }
-        for (; n < end; n++)
-        {
-            for (int r = 0; r < Rows; r++)
-                One(n, r);
-        }
+        for (int r = 0; r < Rows; r += 2)
+            Tile(n, step, count, r, Math.Min(2, Rows - r), tails, sums);
     }
 
-    private readonly void Store(int n, int r, Vector<float> sums)
+    // Outputs of up to four rows of w and up to two of x: the kernel for whole tiles over the blocks of a row, then over its padded tail.
+    private readonly void Tile(int n, int step, int count, int r, int rows, byte* tails, float* sums)
     {
-        float* y = Y + (long)r * N + n;
-        float sum = Vector.Sum(sums);
-        *y = Accumulate ? *y + sum : sum;
-    }
-
-    // The last values of a row of w, padded with zeros to a block.
-    private readonly void CopyTail(byte* tail, byte* w, int whole)
-    {
-        new Span<byte>(tail, Block * sizeof(float)).Clear();
-        Unsafe.CopyBlockUnaligned(tail, w + (long)whole * TFormat.Size, (uint)((K - whole) * TFormat.Size));
-    }
-
-    private readonly void FourByTwo(int n, int r)
-    {
-        long stride = (long)K * TFormat.Size;
-        int whole = K / Block * Block;
-        byte* w = W + n * stride;
-        float* x0 = _x + r * _xStride, x1 = x0 + _xStride;
-        Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
-        byte* w0 = w, w1 = w + stride, w2 = w + 2 * stride, w3 = w + 3 * stride;
-        int step = Block * TFormat.Size;
-        for (int i = 0; i < whole; i += Block)
-        {
-            // The next four rows: the hardware's own prefetching stops at each page.
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(w0 + 4 * stride);
-                Sse.Prefetch0(w1 + 4 * stride);
-                Sse.Prefetch0(w2 + 4 * stride);
-                Sse.Prefetch0(w3 + 4 * stride);
-            }
-            Add(w0, w1, w2, w3, x0 + i, x1 + i, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31);
-            w0 += step;
-            w1 += step;
-            w2 += step;
-            w3 += step;
-        }
-        if (whole < K)
-        {
-            byte* tails = stackalloc byte[4 * Block * sizeof(float)];
-            int size = Block * sizeof(float);
-            for (int j = 0; j < 4; j++)
-                CopyTail(tails + j * size, w + j * stride, whole);
-            Add(tails, tails + size, tails + 2 * size, tails + 3 * size, x0 + whole, x1 + whole, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31);
-        }
-        Store(n, r, s00);
-        Store(n + 1, r, s10);
-        Store(n + 2, r, s20);
-        Store(n + 3, r, s30);
-        Store(n, r + 1, s01);
-        Store(n + 1, r + 1, s11);
-        Store(n + 2, r + 1, s21);
-        Store(n + 3, r + 1, s31);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, ref Vector<float> s00, ref Vector<float> s01,
-        ref Vector<float> s10, ref Vector<float> s11, ref Vector<float> s20, ref Vector<float> s21, ref Vector<float> s30, ref Vector<float> s31)
-    {
-        Vector<float> a = Vector.Load(x0), b = Vector.Load(x1);
-        Vector<float> w = TFormat.First(w0);
-        s00 = Vector.FusedMultiplyAdd(w, a, s00);
-        s01 = Vector.FusedMultiplyAdd(w, b, s01);
-        w = TFormat.First(w1);
-        s10 = Vector.FusedMultiplyAdd(w, a, s10);
-        s11 = Vector.FusedMultiplyAdd(w, b, s11);
-        w = TFormat.First(w2);
-        s20 = Vector.FusedMultiplyAdd(w, a, s20);
-        s21 = Vector.FusedMultiplyAdd(w, b, s21);
-        w = TFormat.First(w3);
-        s30 = Vector.FusedMultiplyAdd(w, a, s30);
-        s31 = Vector.FusedMultiplyAdd(w, b, s31);
-        a = Vector.Load(x0 + Vector<float>.Count);
-        b = Vector.Load(x1 + Vector<float>.Count);
-        w = TFormat.Second(w0);
-        s00 = Vector.FusedMultiplyAdd(w, a, s00);
-        s01 = Vector.FusedMultiplyAdd(w, b, s01);
-        w = TFormat.Second(w1);
-        s10 = Vector.FusedMultiplyAdd(w, a, s10);
-        s11 = Vector.FusedMultiplyAdd(w, b, s11);
-        w = TFormat.Second(w2);
-        s20 = Vector.FusedMultiplyAdd(w, a, s20);
-        s21 = Vector.FusedMultiplyAdd(w, b, s21);
-        w = TFormat.Second(w3);
-        s30 = Vector.FusedMultiplyAdd(w, a, s30);
-        s31 = Vector.FusedMultiplyAdd(w, b, s31);
-    }
-
-    private readonly void FourByOne(int n, int r)
-    {
-        long stride = (long)K * TFormat.Size;
-        int whole = K / Block * Block, v = Vector<float>.Count;
-        byte* w = W + n * stride;
+        long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
+        int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
+        byte* w = W + n * rowBytes;
         float* x = _x + r * _xStride;
-        Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        for (int i = 0; i < whole; i += Block)
+        bool tail = K % Block != 0;
+        // Several passes over the tile: each fetches its share of the next one, so that memory is busy in all of them.
+        int passes = (Rows + 1) / 2;
+        byte* ahead = w + (passes == 1 ? PrefetchDistance : rowBytes + r / 2 * rowBytes / passes);
+        int aheadStep = size / passes;
+        new Span<float>(sums, 2 * WeightRows * v).Clear();
+        if (count == WeightRows && rows == 2)
         {
+            FourByTwo(w, stride, ahead, aheadStep, x, x + _xStride, blocks, sums);
+            if (tail)
+                FourByTwo(tails, size, tails, 0, x + blocks * Block, x + _xStride + blocks * Block, 1, sums);
+        }
+        else if (count == WeightRows)
+        {
+            FourByOne(w, stride, ahead, aheadStep, x, blocks, sums);
+            if (tail)
+                FourByOne(tails, size, tails, 0, x + blocks * Block, 1, sums);
+        }
+        else
+        {
+            for (int j = 0; j < count * rows; j++)
+            {
+                float* xj = x + j / count * _xStride, sum = sums + (j / count * WeightRows + j % count) * v;
+                One(w + j % count * stride, xj, blocks, sum);
+                if (tail)
+                    One(tails + j % count * size, xj + blocks * Block, 1, sum);
+            }
+        }
+
+        for (int j = 0; j < count * rows; j++)
+        {
+            int row = j / count, column = j % count;
+            float* y = Y + (long)(r + row) * N + n + column * step;
+            float sum = Vector.Sum(Vector.Load(sums + (row * WeightRows + column) * v));
+            *y = Accumulate ? *y + sum : sum;
+        }
+    }
+
+    // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void FourByTwo(byte* w, long stride, byte* ahead, int aheadStep, float* x0, float* x1, int blocks, float* sums)
+    {
+        int v = Vector<float>.Count;
+        Vector<float> s00 = Vector.Load(sums), s10 = Vector.Load(sums + v), s20 = Vector.Load(sums + 2 * v), s30 = Vector.Load(sums + 3 * v);
+        Vector<float> s01 = Vector.Load(sums + 4 * v), s11 = Vector.Load(sums + 5 * v), s21 = Vector.Load(sums + 6 * v), s31 = Vector.Load(sums + 7 * v);
+        byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
+        for (; blocks > 0; blocks--)
+        {
+            // The hardware's own prefetching stops at each page.
             if (Sse.IsSupported)
             {
-                Sse.Prefetch0(w + 4 * stride);
-                Sse.Prefetch0(w + 5 * stride);
-                Sse.Prefetch0(w + 6 * stride);
-                Sse.Prefetch0(w + 7 * stride);
+                Sse.Prefetch0(ahead);
+                Sse.Prefetch0(ahead + stride);
+                Sse.Prefetch0(ahead + 2 * stride);
+                Sse.Prefetch0(ahead + 3 * stride);
             }
-            Vector<float> a = Vector.Load(x + i), b = Vector.Load(x + i + v);
-            s0 = Vector.FusedMultiplyAdd(TFormat.Second(w), b, Vector.FusedMultiplyAdd(TFormat.First(w), a, s0));
-            s1 = Vector.FusedMultiplyAdd(TFormat.Second(w + stride), b, Vector.FusedMultiplyAdd(TFormat.First(w + stride), a, s1));
-            s2 = Vector.FusedMultiplyAdd(TFormat.Second(w + 2 * stride), b, Vector.FusedMultiplyAdd(TFormat.First(w + 2 * stride), a, s2));
-            s3 = Vector.FusedMultiplyAdd(TFormat.Second(w + 3 * stride), b, Vector.FusedMultiplyAdd(TFormat.First(w + 3 * stride), a, s3));
+            ahead += aheadStep;
+            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1), t = TFormat.First(w);
+            s00 = Vector.FusedMultiplyAdd(t, a, s00);
+            s01 = Vector.FusedMultiplyAdd(t, b, s01);
+            t = TFormat.First(w1);
+            s10 = Vector.FusedMultiplyAdd(t, a, s10);
+            s11 = Vector.FusedMultiplyAdd(t, b, s11);
+            t = TFormat.First(w2);
+            s20 = Vector.FusedMultiplyAdd(t, a, s20);
+            s21 = Vector.FusedMultiplyAdd(t, b, s21);
+            t = TFormat.First(w3);
+            s30 = Vector.FusedMultiplyAdd(t, a, s30);
+            s31 = Vector.FusedMultiplyAdd(t, b, s31);
+            a = Vector.Load(x0 + v);
+            b = Vector.Load(x1 + v);
+            t = TFormat.Second(w);
+            s00 = Vector.FusedMultiplyAdd(t, a, s00);
+            s01 = Vector.FusedMultiplyAdd(t, b, s01);
+            t = TFormat.Second(w1);
+            s10 = Vector.FusedMultiplyAdd(t, a, s10);
+            s11 = Vector.FusedMultiplyAdd(t, b, s11);
+            t = TFormat.Second(w2);
+            s20 = Vector.FusedMultiplyAdd(t, a, s20);
+            s21 = Vector.FusedMultiplyAdd(t, b, s21);
+            t = TFormat.Second(w3);
+            s30 = Vector.FusedMultiplyAdd(t, a, s30);
+            s31 = Vector.FusedMultiplyAdd(t, b, s31);
             w += Block * TFormat.Size;
+            w1 += Block * TFormat.Size;
+            w2 += Block * TFormat.Size;
+            w3 += Block * TFormat.Size;
+            x0 += Block;
+            x1 += Block;
         }
-        w = W + n * stride;
-        Store(n, r, AddTail(w, x, whole, s0));
-        Store(n + 1, r, AddTail(w + stride, x, whole, s1));
-        Store(n + 2, r, AddTail(w + 2 * stride, x, whole, s2));
-        Store(n + 3, r, AddTail(w + 3 * stride, x, whole, s3));
+        s00.Store(sums);
+        s10.Store(sums + v);
+        s20.Store(sums + 2 * v);
+        s30.Store(sums + 3 * v);
+        s01.Store(sums + 4 * v);
+        s11.Store(sums + 5 * v);
+        s21.Store(sums + 6 * v);
+        s31.Store(sums + 7 * v);
     }
 
-    private readonly void One(int n, int r)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void FourByOne(byte* w, long stride, byte* ahead, int aheadStep, float* x, int blocks, float* sums)
     {
-        byte* w = W + (long)n * K * TFormat.Size;
-        int whole = K / Block * Block;
-        float* x = _x + r * _xStride;
-        Vector<float> s = default;
-        for (int i = 0; i < whole; i += Block)
+        int v = Vector<float>.Count;
+        Vector<float> s0 = Vector.Load(sums), s1 = Vector.Load(sums + v), s2 = Vector.Load(sums + 2 * v), s3 = Vector.Load(sums + 3 * v);
+        byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
+        for (; blocks > 0; blocks--)
         {
-            byte* at = w + (long)i * TFormat.Size;
-            s = Vector.FusedMultiplyAdd(TFormat.First(at), Vector.Load(x + i), s);
-            s = Vector.FusedMultiplyAdd(TFormat.Second(at), Vector.Load(x + i + Vector<float>.Count), s);
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch0(ahead);
+                Sse.Prefetch0(ahead + stride);
+                Sse.Prefetch0(ahead + 2 * stride);
+                Sse.Prefetch0(ahead + 3 * stride);
+            }
+            ahead += aheadStep;
+            Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
+            s0 = Vector.FusedMultiplyAdd(TFormat.Second(w), b, Vector.FusedMultiplyAdd(TFormat.First(w), a, s0));
+            s1 = Vector.FusedMultiplyAdd(TFormat.Second(w1), b, Vector.FusedMultiplyAdd(TFormat.First(w1), a, s1));
+            s2 = Vector.FusedMultiplyAdd(TFormat.Second(w2), b, Vector.FusedMultiplyAdd(TFormat.First(w2), a, s2));
+            s3 = Vector.FusedMultiplyAdd(TFormat.Second(w3), b, Vector.FusedMultiplyAdd(TFormat.First(w3), a, s3));
+            w += Block * TFormat.Size;
+            w1 += Block * TFormat.Size;
+            w2 += Block * TFormat.Size;
+            w3 += Block * TFormat.Size;
+            x += Block;
         }
-        Store(n, r, AddTail(w, x, whole, s));
+        s0.Store(sums);
+        s1.Store(sums + v);
+        s2.Store(sums + 2 * v);
+        s3.Store(sums + 3 * v);
     }
 
-    private readonly Vector<float> AddTail(byte* w, float* x, int whole, Vector<float> s)
+    private static void One(byte* w, float* x, int blocks, float* sum)
     {
-        if (whole == K)
-            return s;
-        byte* tail = stackalloc byte[Block * sizeof(float)];
-        CopyTail(tail, w, whole);
-        s = Vector.FusedMultiplyAdd(TFormat.First(tail), Vector.Load(x + whole), s);
-        return Vector.FusedMultiplyAdd(TFormat.Second(tail), Vector.Load(x + whole + Vector<float>.Count), s);
+        Vector<float> s = Vector.Load(sum);
+        for (; blocks > 0; blocks--, w += Block * TFormat.Size, x += Block)
+        {
+            s = Vector.FusedMultiplyAdd(TFormat.First(w), Vector.Load(x), s);
+            s = Vector.FusedMultiplyAdd(TFormat.Second(w), Vector.Load(x + Vector<float>.Count), s);
+        }
+        s.Store(sum);
     }
 }

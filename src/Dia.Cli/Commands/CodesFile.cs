@@ -1,0 +1,54 @@
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Files of audio codes: safetensors with `codes` [frames, channels] and, from a generation, `rows` [rows, channels], both int16.</summary>
+internal static class CodesFile
+{
+    private const string CodesName = "codes";
+
+    /// <summary>Reads the codes.</summary>
+    /// <exception cref="DiaException">Input: no such file, not safetensors, or codes of another shape or type.</exception>
+    public static int[,] Read(string path)
+    {
+        using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
+        SafetensorsTensor tensor = file[CodesName];
+        if (tensor.Shape.Length != 2 || tensor.Shape[1] == 0)
+            throw new DiaException(DiaErrorKind.Input, $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels].");
+        int[] values = tensor.ToInt32();
+        int[,] codes = new int[tensor.Shape[0], tensor.Shape[1]];
+        Buffer.BlockCopy(values, 0, codes, 0, values.Length * sizeof(int));
+        return codes;
+    }
+
+    /// <summary>Refuses codes that are not below a limit, or have not a number of channels.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void Check(int[,] codes, string path, int channels, int limit)
+    {
+        if (codes.GetLength(1) != channels)
+            throw new DiaException(DiaErrorKind.Input, $"{path}: the codes have {codes.GetLength(1)} channels, the model has {channels}.");
+        for (int t = 0; t < codes.GetLength(0); t++)
+            for (int c = 0; c < channels; c++)
+                if ((uint)codes[t, c] >= (uint)limit)
+                    throw new DiaException(DiaErrorKind.Input, $"{path}: frame {t}, channel {c}: {codes[t, c]} is no code; codes are from 0 to {limit - 1}.");
+    }
+
+    /// <summary>Writes codes, and rows where there are any.</summary>
+    /// <exception cref="DiaException">Output.</exception>
+    public static void Write(Stream stream, int[,] codes, int[,]? rows = null)
+    {
+        var arrays = new List<SafetensorsArray> { Array(CodesName, codes) };
+        if (rows is not null)
+            arrays.Add(Array("rows", rows));
+        SafetensorsWriter.Save(stream, arrays);
+    }
+
+    private static SafetensorsArray Array(string name, int[,] values)
+    {
+        short[] flat = new short[values.Length];
+        int i = 0;
+        foreach (int value in values)
+            flat[i++] = checked((short)value);
+        return new SafetensorsArray(name, [values.GetLength(0), values.GetLength(1)], flat);
+    }
+}

@@ -1,0 +1,19 @@
+using Dia.Cli.Options;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>All commands. The first is the one without a name.</summary>
+internal static class CommandList
+{
+    public static IReadOnlyList<CommandSpec> All { get; } =
+    [
+        SpeakCommand.Spec,
+        ForwardCommand.Spec,
+        EncodeCommand.Spec,
+        DecodeCommand.Spec,
+        SynthCommand.Spec,
+        ConvertCommand.Spec,
+        BundleCommand.Spec,
+        InfoCommand.Spec,
+    ];
+}

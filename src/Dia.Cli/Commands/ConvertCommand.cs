@@ -1,0 +1,29 @@
+using Dia.Cli.Options;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Writes a checkpoint in another format of weights.</summary>
+internal static class ConvertCommand
+{
+    public static CommandSpec Spec { get; } = new(
+        "convert",
+        "Write a checkpoint in another format of weights, as one folder with its codec in dac/.",
+        "MODEL",
+        1,
+        [new OptionGroup("Checkpoint", [DiaOptions.ConvertDType, DiaOptions.OutputFolder, DiaOptions.Codec])],
+        """
+        Example:
+          dia convert Dia-1.6B --codec dac_44khz --dtype bf16 -o dia-bf16
+        """,
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        WeightFormat format = run.Required(DiaOptions.ConvertDType);
+        string folder = run.Required(DiaOptions.OutputFolder), model = run.Line.Words[0];
+        ModelFolder? codec = run.Line.Get(DiaOptions.Codec) is { } path ? ModelFolder.Open(path) : null;
+        CheckpointConverter.Convert(ModelFolder.Open(model), codec, format, folder, run.Interruption.Token);
+        run.Reporter.Summary($"{model} written to {folder} as {WeightFormats.ReferenceName(format)}");
+    }
+}

@@ -1,0 +1,43 @@
+using Dia.Audio;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Codec;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Codes to audio.</summary>
+internal static class DecodeCommand
+{
+    public static CommandSpec Spec { get; } = new(
+        "decode",
+        "Turn audio codes into a WAV.",
+        "CODES.safetensors",
+        1,
+        [new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw]), DiaOptions.CodecGroup],
+        """
+        Example:
+          dia decode me.safetensors -o me.wav
+
+        The file holds integers named codes, [frames, channels], as --codes and `dia encode` write them; fewer channels than the codec
+        has are its first ones.
+        """,
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        string path = run.Line.Words[0], output = run.OutputPath();
+        int[,] codes = CodesFile.Read(path);
+        using Device device = ModelLoader.CreateDevice(run);
+        using DacModel codec = ModelLoader.LoadCodec(run, null, device);
+        int frames = codes.GetLength(0);
+        if ((long)frames * codec.HopLength > AudioBuffer.MaxSamples)
+            throw new DiaException(DiaErrorKind.Input, $"{path} has {frames} frames; at most {AudioBuffer.MaxSamples / codec.HopLength} are decoded at once.");
+        using OutputFile file = run.Interruption.Open(output);
+        if (frames == 0)
+            run.Reporter.Note($"{path} holds no frames: the audio is empty.");
+        float[] samples = frames == 0 ? [] : codec.Decode(codes);
+        AudioOutput.Write(file, samples, codec.SamplingRate, run.Line.Has(DiaOptions.Raw));
+        run.Reporter.Summary(Format.Text($"{frames} frames: {samples.Length / (double)codec.SamplingRate:0.00} s of audio"));
+    }
+}

@@ -1,0 +1,47 @@
+using Dia.Audio;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Codec;
+using Dia.Processing;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Audio to codes.</summary>
+internal static class EncodeCommand
+{
+    public static CommandSpec Spec { get; } = new(
+        "encode",
+        "Turn a WAV into audio codes (safetensors: codes, int16 [frames, channels]).",
+        "IN.wav",
+        1,
+        [new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
+        """
+        Example:
+          dia encode me.wav -o me.safetensors
+
+        IN.wav may be - for standard input. Any rate and number of channels: PCM of 8, 16, 24 or 32 bits, or float. It is averaged to
+        mono, resampled to the codec's rate, and padded with silence to whole frames.
+        """,
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        string path = run.Line.Words[0], output = run.OutputPath();
+        AudioBuffer audio = path == "-" ? WavReader.Read(Console.OpenStandardInput(), "standard input") : WavReader.Read(path);
+        if (audio.Frames == 0)
+            throw new DiaException(DiaErrorKind.Input, $"{path} holds no samples.");
+        using Device device = ModelLoader.CreateDevice(run);
+        using DacModel codec = ModelLoader.LoadCodec(run, null, device);
+        using OutputFile file = run.Interruption.Open(output);
+        float[] mono = Resampler.Resample(audio.ToMono(), audio.SamplingRate, codec.SamplingRate);
+        var extractor = new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
+        float[,,] padded = extractor.Extract([new AudioBuffer(mono, codec.SamplingRate)]).InputValues;
+        float[] samples = new float[padded.Length];
+        Buffer.BlockCopy(padded, 0, samples, 0, samples.Length * sizeof(float));
+        int[,] codes = codec.Encode(samples);
+        CodesFile.Write(file.Stream, codes);
+        file.Commit();
+        run.Reporter.Summary(Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: {codes.GetLength(0)} frames of {codes.GetLength(1)} codes"));
+    }
+}

@@ -1,0 +1,86 @@
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>The tensors that `dia forward` reads.</summary>
+internal sealed class ForwardFile
+{
+    private readonly string _path;
+    private int[]? _decoderIds;
+    private long[] _decoderShape = [];
+
+    private ForwardFile(string path) => _path = path;
+
+    /// <summary>[batch, text].</summary>
+    public required int[,] InputIds { get; init; }
+
+    /// <summary>[batch, text], or null.</summary>
+    public required int[,]? AttentionMask { get; init; }
+
+    /// <summary>[batch, rows], or null.</summary>
+    public required int[,]? DecoderPositionIds { get; init; }
+
+    /// <summary>[batch, rows], or null.</summary>
+    public required int[,]? DecoderAttentionMask { get; init; }
+
+    /// <summary>[batch·channels, rows], or null.</summary>
+    public required int[,]? Labels { get; init; }
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="DiaException">Input: not safetensors, a tensor of another type or rank, or no input_ids.</exception>
+    public static ForwardFile Read(string path)
+    {
+        using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
+        if (Find(file, "input_ids") is null)
+            _ = file["input_ids"]; // Says what is there instead.
+        var decoderIds = Find(file, "decoder_input_ids");
+        return new ForwardFile(path)
+        {
+            InputIds = Matrix(file, path, "input_ids")!,
+            AttentionMask = Matrix(file, path, "attention_mask"),
+            DecoderPositionIds = Matrix(file, path, "decoder_position_ids"),
+            DecoderAttentionMask = Matrix(file, path, "decoder_attention_mask"),
+            Labels = Matrix(file, path, "labels"),
+            _decoderIds = decoderIds?.ToInt32(),
+            _decoderShape = decoderIds?.Shape ?? [],
+        };
+    }
+
+    /// <summary>decoder_input_ids [batch, rows, channels], or null; a matrix [batch·channels, rows] is turned.</summary>
+    /// <exception cref="DiaException">Input: of another rank, or not of that many channels.</exception>
+    public int[,,]? DecoderInputIds(int channels)
+    {
+        if (_decoderIds is null)
+            return null;
+        bool turned = _decoderShape.Length == 2;
+        if ((!turned && _decoderShape.Length != 3) || (turned && _decoderShape[0] % channels != 0))
+            throw new DiaException(DiaErrorKind.Input, $"{_path}: decoder_input_ids has the shape [{string.Join(", ", _decoderShape)}]; it must be [batch, rows, {channels}] or [batch·{channels}, rows].");
+        if (!turned)
+        {
+            int[,,] ids = new int[_decoderShape[0], _decoderShape[1], _decoderShape[2]];
+            Buffer.BlockCopy(_decoderIds, 0, ids, 0, _decoderIds.Length * sizeof(int));
+            return ids;
+        }
+
+        int rows = (int)_decoderShape[1];
+        int[,,] result = new int[_decoderShape[0] / channels, rows, channels];
+        for (int i = 0; i < _decoderIds.Length; i++)
+            result[i / rows / channels, i % rows, i / rows % channels] = _decoderIds[i];
+        return result;
+    }
+
+    private static SafetensorsTensor? Find(SafetensorsFile file, string name) =>
+        file.Tensors.GetValueOrDefault(name) ?? file.Tensors.GetValueOrDefault("in." + name);
+
+    private static int[,]? Matrix(SafetensorsFile file, string path, string name)
+    {
+        if (Find(file, name) is not { } tensor)
+            return null;
+        if (tensor.Shape.Length != 2)
+            throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; it must have two dimensions.");
+        int[,] matrix = new int[tensor.Shape[0], tensor.Shape[1]];
+        int[] values = tensor.ToInt32();
+        Buffer.BlockCopy(values, 0, matrix, 0, checked(values.Length * sizeof(int)));
+        return matrix;
+    }
+}

@@ -1,0 +1,95 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using System.Security.Cryptography;
+using System.Text;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Compiled;
+using Dia.Configuration;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Says what this executable is and what it needs.</summary>
+internal static class InfoCommand
+{
+    public static CommandSpec Spec { get; } = new(
+        "info",
+        "Show the compiled configurations, version, processor, and how much memory each configuration takes.",
+        "",
+        0,
+        [],
+        "The SHA-256 is that of the configuration with every field spelled out, the config.json that `dia synth` writes.",
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        var text = new StringBuilder();
+        text.Append($"dia {BuildInfo.Version} ({RuntimeInformation.RuntimeIdentifier})\n");
+        text.Append(Format.Text($"processor: {Environment.ProcessorCount} threads, {InstructionSet()}, {Vector<float>.Count * 32} bits wide\n"));
+        text.Append($"devices: cpu, scalar\n");
+        text.Append($"model inside: {(Bundle.TryOpen(ModelLoader.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
+        foreach (CompiledModel model in CompiledModels.All)
+            Describe(text, model);
+        if (Program.Print(text.ToString()) is var code && code != ExitCodes.Done)
+            throw new DiaException(DiaErrorKind.Output, "standard output could not be written.");
+    }
+
+    private static string InstructionSet() => Vector512.IsHardwareAccelerated ? "AVX-512" : Avx2.IsSupported ? "AVX2" : Sse42.IsSupported ? "SSE4.2" : RuntimeInformation.ProcessArchitecture.ToString();
+
+    private static string Inside(Bundle bundle)
+    {
+        var folder = ModelFolder.FromBundle(bundle);
+        try
+        {
+            return ModelCatalog.Find(CompiledModels.All, ModelCatalog.ReadConfig(folder), folder.Description).Name;
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Model)
+        {
+            return "one that this executable cannot run";
+        }
+    }
+
+    private static void Describe(StringBuilder text, CompiledModel model)
+    {
+        text.Append($"\n{model.Name}\n");
+        if (model.ConfigJson is { } json)
+        {
+            DiaConfig config = DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config!;
+            WeightSpec[] weights = model.Weights();
+            text.Append($"  model    sha256 {Hash(json)}\n");
+            Weights(text, weights);
+            Memory(text, config, model.CreateNetwork(Device.CreateScalar(), new Weight[weights.Length])!);
+        }
+
+        if (model.CodecConfigJson is { } codec)
+        {
+            text.Append($"  codec    sha256 {Hash(codec)}\n");
+            Weights(text, model.CodecWeights());
+        }
+    }
+
+    private static string Hash(string json) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json + "\n")));
+
+    private static void Weights(StringBuilder text, WeightSpec[] weights)
+    {
+        long count = weights.Sum(w => w.Count);
+        text.Append(Format.Text($"    weights          {count:N0} values: {Format.Bytes(count * 2)} as bf16 or f16, {Format.Bytes(count * 4)} as f32\n"));
+    }
+
+    /// <summary>Everything is float32 but the weights.</summary>
+    private static void Memory(StringBuilder text, DiaConfig config, DiaNetwork network)
+    {
+        DiaDecoderConfig d = config.DecoderConfig;
+        long row = 2L * sizeof(float) * d.NumHiddenLayers * d.NumKeyValueHeads * d.HeadDim;
+        long cross = 2L * sizeof(float) * d.NumHiddenLayers * d.CrossNumKeyValueHeads * d.CrossHeadDim;
+        int rows = d.MaxPositionEmbeddings + config.DelayPattern.Max(), positions = config.EncoderConfig.MaxPositionEmbeddings;
+        text.Append($"    arena            {Format.Bytes(network.EncoderArenaWidth * sizeof(float))} a text byte, {Format.Bytes(network.DecoderArenaWidth * sizeof(float))} an audio row\n");
+        text.Append(Format.Text($"    self cache       {Format.Bytes(row)} a row, {Format.Bytes(row * rows)} at {rows} rows (with guidance twice that)\n"));
+        text.Append(Format.Text($"    cross cache      {Format.Bytes(cross)} a text byte, {Format.Bytes(cross * positions)} at {positions} bytes\n"));
+    }
+}

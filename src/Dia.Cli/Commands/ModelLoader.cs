@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Codec;
+using Dia.Compiled;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Finds and loads what the options name.</summary>
+internal static class ModelLoader
+{
+    private const string CodecFolderName = "dac";
+
+    /// <summary>The model that --model names, or the one inside this executable.</summary>
+    /// <exception cref="DiaException">Model: there is none.</exception>
+    public static ModelFolder OpenModel(Invocation run)
+    {
+        if (run.Line.Get(DiaOptions.Model) is { } path)
+            return ModelFolder.Open(path);
+        return Bundle.TryOpen(ExecutablePath) is { } bundle
+            ? ModelFolder.FromBundle(bundle)
+            : throw new DiaException(DiaErrorKind.Model, "this executable has no model inside: name a checkpoint's folder with --model DIR (or DIA_MODEL), or put one inside with `dia bundle DIR -o FILE`.");
+    }
+
+    /// <summary>This executable.</summary>
+    public static string ExecutablePath => Environment.ProcessPath
+        ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
+
+    /// <summary>The device that --device and --threads name.</summary>
+    public static Device CreateDevice(Invocation run) => run.Line.Get(DiaOptions.Device) == "scalar"
+        ? Device.CreateScalar()
+        : Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+
+    /// <summary>A device's name, as -v shows it.</summary>
+    public static string Describe(Device device) => device.Kind == DeviceKind.Scalar
+        ? "scalar (reference loops)"
+        : $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}";
+
+    /// <summary>Loads a model that speaks.</summary>
+    /// <exception cref="DiaException">Model.</exception>
+    public static DiaForConditionalGeneration Load(Invocation run, ModelFolder folder, Device device)
+    {
+        if (IsCodec(folder))
+            throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
+        var warnings = new List<string>();
+        var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device, warnings);
+        warnings.ForEach(run.Reporter.Warning);
+        return model;
+    }
+
+    /// <summary>Loads the codec that --codec names, or the model's own.</summary>
+    /// <param name="run">The options.</param>
+    /// <param name="model">The model's folder; null: opened if it is needed.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <exception cref="DiaException">Model: there is none, or it does not load.</exception>
+    public static DacModel LoadCodec(Invocation run, ModelFolder? model, Device device)
+    {
+        var warnings = new List<string>();
+        var codec = DacModel.FromPretrained(CodecFolder(run, model), CompiledModels.All, device, warnings);
+        warnings.ForEach(run.Reporter.Warning);
+        return codec;
+    }
+
+    private static ModelFolder CodecFolder(Invocation run, ModelFolder? model)
+    {
+        if (run.Line.Get(DiaOptions.Codec) is { } path)
+            return ModelFolder.Open(path);
+        model ??= OpenModel(run);
+        if (IsCodec(model))
+            return model;
+        ModelFolder inside = model.Sub(CodecFolderName);
+        return inside.Exists(ModelCatalog.ConfigName)
+            ? inside
+            : throw new DiaException(DiaErrorKind.Model, $"{model.Description} has no codec ({inside.Describe(ModelCatalog.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+    }
+
+    /// <summary>Whether a folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>
+    private static bool IsCodec(ModelFolder folder)
+    {
+        if (!folder.Exists(ModelCatalog.ConfigName))
+            return false;
+        return TopLevel(folder.ReadText(ModelCatalog.ConfigName)).TryGetValue("model_type", out string? type) && type == "dac";
+    }
+
+    /// <summary>The keys of a JSON object, with their values where they are text; none where it is no JSON object.</summary>
+    public static Dictionary<string, string?> TopLevel(string json)
+    {
+        var keys = new Dictionary<string, string?>(StringComparer.Ordinal);
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+                foreach (JsonProperty property in document.RootElement.EnumerateObject())
+                    keys[property.Name] = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return [];
+        }
+
+        return keys;
+    }
+}

@@ -1,0 +1,78 @@
+using System.Text;
+using Dia.Cli.Options;
+using Dia.Text;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Where the text comes from: words, a file, or standard input.</summary>
+internal static class TextInput
+{
+    // Far more than any model's positions; keeps a device that never ends from filling the memory.
+    private const int MaxBytes = 16 << 20;
+
+    /// <summary>Reads the text; one trailing newline is dropped, nothing else is touched.</summary>
+    /// <exception cref="DiaException">Usage: no text or two. Input: not readable, not UTF-8, or empty.</exception>
+    public static string Read(CommandLine line)
+    {
+        string? file = line.Get(DiaOptions.File);
+        (byte[] bytes, string source) = line.Words.Count > 0 ? (FromWords(line.Words), "the text")
+            : file is not null and not "-" ? (FromFile(file), file)
+            : file == "-" || Console.IsInputRedirected ? (FromStream(Console.OpenStandardInput(), "standard input"), "standard input")
+            : throw CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
+        int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
+        if (invalid >= 0)
+            throw new DiaException(DiaErrorKind.Input, $"{source} is not valid UTF-8 at byte {invalid} (0x{bytes[invalid]:X2}). Convert it to UTF-8.");
+        string text = Encoding.UTF8.GetString(bytes);
+        text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
+        return text.Length > 0 ? text : throw new DiaException(DiaErrorKind.Input, $"{source} is empty: there is nothing to say.");
+    }
+
+    private static byte[] FromFile(string path)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return FromStream(stream, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {path}: {e.Message}", e);
+        }
+    }
+
+    private static byte[] FromStream(Stream stream, string name)
+    {
+        var bytes = new MemoryStream();
+        byte[] buffer = new byte[1 << 16];
+        try
+        {
+            for (int count; (count = stream.Read(buffer)) > 0;)
+            {
+                bytes.Write(buffer, 0, count);
+                if (bytes.Length > MaxBytes)
+                    throw new DiaException(DiaErrorKind.Input, $"{name} is longer than {MaxBytes} bytes; no model takes that much text.");
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {name}: {e.Message}", e);
+        }
+
+        return bytes.ToArray();
+    }
+
+    /// <summary>The words with spaces between, as the bytes that were typed.</summary>
+    private static byte[] FromWords(IReadOnlyList<string> words)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(string.Join(' ', words));
+        // Arguments that are not UTF-8 reach Main with U+FFFD in them: only the system still has their bytes.
+        if (!string.Concat(words).Contains('\uFFFD') || !File.Exists("/proc/self/cmdline"))
+            return text;
+        var typed = new List<byte[]>();
+        ReadOnlySpan<byte> line = File.ReadAllBytes("/proc/self/cmdline");
+        foreach (Range part in line.Split((byte)0))
+            if (typed.Count < words.Count && Encoding.UTF8.GetString(line[part]) == words[typed.Count])
+                typed.Add(line[part].ToArray());
+        return typed.Count < words.Count ? text : [.. typed.SelectMany((word, i) => i == 0 ? word : word.Prepend((byte)' '))];
+    }
+}

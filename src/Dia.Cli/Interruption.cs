@@ -1,0 +1,69 @@
+using System.Runtime.InteropServices;
+using Dia.Cli.Output;
+
+namespace Dia.Cli;
+
+/// <summary>
+/// SIGINT and SIGTERM: the work is asked to stop, and after a moment the program ends whether it has or not. Unfinished files are
+/// removed either way.
+/// </summary>
+internal sealed class Interruption : IDisposable
+{
+    // A step of a large model takes longer than a user wants to wait.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _source = new();
+    private readonly ManualResetEventSlim _ended = new();
+    private readonly List<OutputFile> _files = [];
+    private readonly PosixSignalRegistration[] _registrations;
+
+    /// <summary>Takes over the two signals.</summary>
+    public Interruption() => _registrations =
+    [
+        PosixSignalRegistration.Create(PosixSignal.SIGINT, c => Stop(c, ExitCodes.Interrupted)),
+        PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Stop(c, ExitCodes.Terminated)),
+    ];
+
+    /// <summary>Is cancelled by the first signal.</summary>
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>The exit code that the signal asks for.</summary>
+    public int ExitCode { get; private set; } = ExitCodes.Interrupted;
+
+    /// <summary>Opens an output that is dropped where a signal ends the program.</summary>
+    /// <exception cref="DiaException">It cannot be written (Output).</exception>
+    public OutputFile Open(string path)
+    {
+        Token.ThrowIfCancellationRequested();
+        var file = OutputFile.Open(path);
+        lock (_files)
+            _files.Add(file);
+        return file;
+    }
+
+    /// <summary>Drops what is not complete, and gives the signals back.</summary>
+    public void Dispose()
+    {
+        DropFiles();
+        _ended.Set();
+        foreach (PosixSignalRegistration registration in _registrations)
+            registration.Dispose();
+    }
+
+    private void Stop(PosixSignalContext context, int exitCode)
+    {
+        context.Cancel = true;
+        ExitCode = exitCode;
+        _source.Cancel();
+        if (_ended.Wait(Patience))
+            return;
+        DropFiles();
+        Environment.Exit(exitCode);
+    }
+
+    private void DropFiles()
+    {
+        lock (_files)
+            _files.ForEach(f => f.Dispose());
+    }
+}

@@ -1,0 +1,122 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace Dia.Cli.Options;
+
+/// <summary>The command line and the environment, read.</summary>
+/// <param name="Command">The command.</param>
+/// <param name="Words">Its words, in order.</param>
+/// <param name="Values">The options that are set, by option.</param>
+internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Words, IReadOnlyDictionary<OptionSpec, object> Values)
+{
+    /// <summary>Whether an option is set, and to what.</summary>
+    public bool TryGet<T>(OptionSpec<T> option, out T value)
+        where T : notnull
+    {
+        bool found = Values.TryGetValue(option, out object? stored);
+        value = found ? (T)stored! : default!;
+        return found;
+    }
+
+    /// <summary>An option's value, or null.</summary>
+    public string? Get(OptionSpec<string> option) => TryGet(option, out string value) ? value : null;
+
+    /// <summary>Whether a flag is set.</summary>
+    public bool Has(OptionSpec<bool> option) => TryGet(option, out bool value) && value;
+
+    /// <summary>Reads the command line and the environment.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="commands">The commands; the first is the one without a name.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public static CommandLine Parse(IReadOnlyList<string> args, IReadOnlyList<CommandSpec> commands)
+    {
+        (CommandSpec command, IReadOnlyList<string> rest) = FindCommand(args, commands);
+        var words = new Argument<string[]>(command.Words) { Arity = ArgumentArity.ZeroOrMore };
+        // The parser takes a first "[S1]" for one of its directives; any other token in front of it prevents that.
+        var start = new Option<bool>("--\u0001") { Arity = ArgumentArity.Zero };
+        var parser = new Command("dia") { words, start };
+        var options = new List<(OptionSpec Spec, Option<string> Option)>();
+        foreach (OptionSpec spec in command.Options)
+        {
+            var option = new Option<string>(spec.Name, spec.ShortName is null ? [] : [spec.ShortName]) { Arity = spec.Value is null ? ArgumentArity.Zero : ArgumentArity.ExactlyOne };
+            options.Add((spec, option));
+            parser.Options.Add(option);
+        }
+
+        ParseResult result = parser.Parse(["dia", start.Name, .. rest], new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var values = new Dictionary<OptionSpec, object>();
+        if (Asked(result, options, DiaOptions.Help) || Asked(result, options, DiaOptions.Version))
+        {
+            values[Asked(result, options, DiaOptions.Help) ? DiaOptions.Help : DiaOptions.Version] = true;
+            return new CommandLine(command, [], values);
+        }
+
+        if (result.Errors.Count > 0)
+            throw Usage(string.Join(' ', result.Errors.Select(e => e.Message)));
+        string[] given = [.. result.GetResult(words)?.Tokens.Select(t => t.Value) ?? []];
+        CheckNoOption(given, result.Tokens, command);
+        foreach (var (spec, option) in options)
+        {
+            if (result.GetResult(option) is { } found)
+                values[spec] = spec.Value is null ? true : spec.Parse(found.Tokens[0].Value, spec.Name);
+            else if (spec.HasVariable && Environment.GetEnvironmentVariable(spec.Variable) is { Length: > 0 } text)
+                values[spec] = spec.Parse(text, spec.Variable);
+        }
+
+        if (command.WordCount is int count && given.Length != count)
+            throw Usage(count == 0
+                ? $"{command.Title} takes no arguments, but got '{given[0]}'."
+                : $"{command.Title} takes {command.Words}; it got {given.Length} argument{(given.Length == 1 ? "" : "s")}.");
+        return new CommandLine(command, given, values);
+    }
+
+    /// <summary>An error in how the command was called.</summary>
+    public static DiaException Usage(string message) => new(DiaErrorKind.Usage, message);
+
+    /// <summary>The first word names the command, unless `--` comes before it; options may come before it.</summary>
+    private static (CommandSpec Command, IReadOnlyList<string> Arguments) FindCommand(IReadOnlyList<string> args, IReadOnlyList<CommandSpec> commands)
+    {
+        for (int i = 0; i < args.Count && args[i] != "--"; i++)
+        {
+            if (args[i].Length > 1 && args[i][0] == '-')
+            {
+                if (TakesNext(args[i], commands))
+                    i++;
+                continue;
+            }
+
+            foreach (CommandSpec command in commands)
+                if (command.Name.Length > 0 && command.Name == args[i])
+                    return (command, [.. args.Take(i), .. args.Skip(i + 1)]);
+            break;
+        }
+
+        return (commands[0], args);
+    }
+
+    /// <summary>Whether an argument is an option whose value is the next argument: --seed 1, -o FILE, -qo FILE.</summary>
+    private static bool TakesNext(string argument, IReadOnlyList<CommandSpec> commands)
+    {
+        if (argument.StartsWith("--", StringComparison.Ordinal))
+            return Find(argument)?.Value is not null;
+        for (int i = 1; i < argument.Length; i++)
+            if (Find("-" + argument[i])?.Value is not null)
+                return i == argument.Length - 1;
+        return false;
+
+        OptionSpec? Find(string name) => commands.SelectMany(c => c.Options).FirstOrDefault(o => o.Name == name || o.ShortName == name);
+    }
+
+    private static bool Asked(ParseResult result, List<(OptionSpec Spec, Option<string> Option)> options, OptionSpec spec) =>
+        result.GetResult(options.Find(o => o.Spec == spec).Option) is not null;
+
+    /// <summary>The parser takes an option it does not know for a word.</summary>
+    private static void CheckNoOption(string[] words, IReadOnlyList<Token> tokens, CommandSpec command)
+    {
+        int afterDashes = tokens.Reverse().TakeWhile(t => t.Type != TokenType.DoubleDash).Count();
+        int before = afterDashes == tokens.Count ? words.Length : words.Length - afterDashes;
+        foreach (string word in words.Take(before))
+            if (word.Length > 1 && word[0] == '-')
+                throw Usage($"{command.Title} has no option {word.Split('=')[0]}. Text that begins with a dash goes after --.");
+    }
+}

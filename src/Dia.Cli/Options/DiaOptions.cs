@@ -1,0 +1,85 @@
+using Dia.Weights;
+
+namespace Dia.Cli.Options;
+
+/// <summary>Every option of every command, each defined once.</summary>
+internal static class DiaOptions
+{
+    private const string NotEmpty = "a name that is not empty";
+
+    // Input.
+    public static readonly OptionSpec<string> File = new("--file", "-f", "FILE", "Read the text from FILE (- is standard input).", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<bool> NoFixText = Flag("--no-fix-text", null, "Do not put [S1] in front of a text that starts with no speaker tag.");
+    public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is an error.");
+    public static readonly OptionSpec<string> PromptCodes = new("--prompt-codes", null, "FILE", "Continue in the voice of these codes (as --codes and `dia encode` write them). Their transcript must stand at the start of the text.", NotEmpty, Parsers.Text);
+
+    // Output.
+    public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty, Parsers.Text) { Default = "standard output, unless it is a terminal" };
+    public static readonly OptionSpec<string> OutputFolder = new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
+    public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
+
+    // Sampling. The released model's values are shown; a checkpoint's generation_config.json goes before them.
+    public static readonly OptionSpec<double> Temperature = new("--temperature", null, "X", "Higher is livelier, lower steadier.", "greater than 0 (1.2e-38 to 3.4e38)", Parsers.Number(x => float.IsNormal((float)x) && x > 0)) { Default = "1.2" };
+    public static readonly OptionSpec<double> TopP = new("--top-p", null, "X", "Draw among the best ids that together have this probability; 1: all.", "greater than 0 and at most 1", Parsers.Number(x => x is > 0 and <= 1)) { Default = "0.95" };
+    public static readonly OptionSpec<int> TopK = new("--top-k", null, "N", "Draw among the N best ids; 0: all.", "a whole number from 0 (off) to 2147483647", Parsers.Integer(0, int.MaxValue)) { Default = "45" };
+    public static readonly OptionSpec<double> CfgScale = new("--cfg-scale", null, "X", "How closely to follow the text (classifier-free guidance); 1: off, and twice as fast.", "at least 1 (off) and at most 3.4e38", Parsers.Number(x => x is >= 1 and <= float.MaxValue)) { Default = "3.0" };
+    public static readonly OptionSpec<int> MaxTokens = new("--max-tokens", null, "N", "At most N rows of codes: the largest delay and one more than there are frames of audio. At least the largest delay plus 2.", "a whole number from the model's largest delay plus 2 to what it holds", Parsers.Integer(1, int.MaxValue)) { Default = "the checkpoint's max_length" };
+    public static readonly OptionSpec<Seed> Seed = new("--seed", null, "N", "Same seed, same audio; -1: a random one. The seed used is reported.", "-1 (random) or a whole number from 0 to 18446744073709551615", Parsers.Seed) { Default = "-1" };
+    public static readonly OptionSpec<bool> Greedy = Flag("--greedy", null, "Take the best id each time instead of drawing.");
+
+    // Model and machine.
+    public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
+    public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
+    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, or scalar (plain loops: the reference, slow).", "auto, cpu or scalar", Parsers.OneOf("auto", "cpu", "scalar")) { Default = "auto" };
+    public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.", "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
+
+    // Commands.
+    public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
+    public static readonly OptionSpec<bool> Attentions = Flag("--attentions", null, "Write the attention maps of every layer too.");
+    public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16" };
+    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType);
+
+    // Messages.
+    public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors.");
+    public static readonly OptionSpec<bool> Verbose = Flag("--verbose", "-v", "Also say load time, device, memory and speed.");
+    public static readonly OptionSpec<bool> Help = new("--help", "-h", null, "Show this help.", "", Parsers.Flag) { HasVariable = false };
+    public static readonly OptionSpec<bool> Version = new("--version", null, null, "Show the version.", "", Parsers.Flag) { HasVariable = false };
+
+    /// <summary>The options that every command has.</summary>
+    public static OptionGroup Messages { get; } = new("Messages", [Quiet, Verbose, Help, Version]);
+
+    /// <summary>Options of commands that load a model.</summary>
+    public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);
+
+    /// <summary>Options of commands that load a codec.</summary>
+    public static OptionGroup CodecGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads]);
+
+    private static OptionSpec<bool> Flag(string name, string? shortName, string help) =>
+        new(name, shortName, null, help, "1 or 0 (also true or false, yes or no, on or off)", Parsers.Flag);
+
+    private static bool CodesFile(string text, out string value)
+    {
+        value = text;
+        return text is not ("" or "-");
+    }
+
+    private static bool ParseDType(string text, out WeightFormat value)
+    {
+        value = text switch
+        {
+            "bf16" => WeightFormat.BFloat16,
+            "f16" => WeightFormat.Float16,
+            _ => WeightFormat.Float32,
+        };
+        return text is "bf16" or "f16" or "f32";
+    }
+
+    private static bool ParseSynthDType(string text, out WeightFormat value) => ParseDType(text, out value) && value != WeightFormat.Float16;
+}
+
+/// <summary>Options under one heading of the help.</summary>
+/// <param name="Title">The heading.</param>
+/// <param name="Options">The options, in the order of the help.</param>
+internal sealed record OptionGroup(string Title, IReadOnlyList<OptionSpec> Options);

@@ -1,0 +1,19 @@
+using System.Globalization;
+
+namespace Dia.Cli.Output;
+
+/// <summary>Text for people, the same in every language setting.</summary>
+internal static class Format
+{
+    /// <summary>An interpolated string in the invariant culture.</summary>
+    public static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Bytes with a unit.</summary>
+    public static string Bytes(long bytes) => bytes switch
+    {
+        >= 1L << 30 => Text($"{bytes / (double)(1L << 30):0.00} GiB"),
+        >= 1L << 20 => Text($"{bytes / (double)(1L << 20):0.0} MiB"),
+        >= 1L << 10 => Text($"{bytes / (double)(1L << 10):0.0} KiB"),
+        _ => Text($"{bytes} B"),
+    };
+}

@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using Dia.Generation;
+
+namespace Dia.Cli.Output;
+
+/// <summary>Counts the rows of a generation and shows how far it is.</summary>
+/// <param name="reporter">Where to show it.</param>
+/// <param name="rowLimit">Rows at most, the prompt's included.</param>
+/// <param name="promptRows">Rows of the prompt.</param>
+/// <param name="framesPerSecond">Rows that make a second of audio; null where there is no codec.</param>
+internal sealed class GenerationProgress(Reporter reporter, int rowLimit, int promptRows, double? framesPerSecond) : IGenerationObserver
+{
+    private const double RefreshSeconds = 0.1;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private double _shown;
+
+    /// <summary>Rows generated so far.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>Seconds since the start.</summary>
+    public double Seconds => _clock.Elapsed.TotalSeconds;
+
+    /// <inheritdoc/>
+    public void RowAdded(int item, int row, ReadOnlySpan<int> ids)
+    {
+        Steps++;
+        double now = Seconds;
+        if (!reporter.ShowsProgress || now - _shown < RefreshSeconds)
+            return;
+        _shown = now;
+        double left = (rowLimit - promptRows - Steps) * now / Steps;
+        reporter.Progress(framesPerSecond is double rate
+            ? Format.Text($"{Steps / rate:0.0} s of audio, {Steps / rate / now:0.00} times real time, at most {left:0} s left")
+            : Format.Text($"{Steps} rows, {Steps / now:0.0} a second, at most {left:0} s left"));
+    }
+}

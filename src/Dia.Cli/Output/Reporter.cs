@@ -1,0 +1,71 @@
+namespace Dia.Cli.Output;
+
+/// <summary>Messages to the user, all on standard error.</summary>
+/// <param name="quiet">Nothing but errors.</param>
+/// <param name="verbose">Details too.</param>
+internal sealed class Reporter(bool quiet, bool verbose)
+{
+    private bool _onProgressLine;
+
+    /// <summary>Whether a progress line can be shown.</summary>
+    public bool ShowsProgress { get; } = !quiet && !Console.IsErrorRedirected;
+
+    /// <summary>Whether details are wanted.</summary>
+    public bool Verbose { get; } = verbose && !quiet;
+
+    /// <summary>An error: always shown.</summary>
+    public static void Error(string message) => Write("dia: " + message + "\n");
+
+    /// <summary>Something the user may not expect.</summary>
+    public void Note(string message) => Line("dia: note: " + message);
+
+    /// <summary>Something strange that passes.</summary>
+    public void Warning(string message) => Line("dia: warning: " + message);
+
+    /// <summary>What was done, in a line.</summary>
+    public void Summary(string message) => Line(message);
+
+    /// <summary>A detail for -v.</summary>
+    public void Detail(string message)
+    {
+        if (Verbose)
+            Line(message);
+    }
+
+    /// <summary>Replaces the progress line.</summary>
+    public void Progress(string message)
+    {
+        if (!ShowsProgress)
+            return;
+        _onProgressLine = true;
+        Write("\r" + message + "\e[K");
+    }
+
+    /// <summary>Removes the progress line.</summary>
+    public void ClearProgress()
+    {
+        if (_onProgressLine)
+            Write("\r\e[K");
+        _onProgressLine = false;
+    }
+
+    private void Line(string message)
+    {
+        if (quiet)
+            return;
+        ClearProgress();
+        Write(message + "\n");
+    }
+
+    private static void Write(string text)
+    {
+        try
+        {
+            Console.Error.Write(text);
+        }
+        catch (IOException)
+        {
+            // Nobody listens; the work itself goes on.
+        }
+    }
+}

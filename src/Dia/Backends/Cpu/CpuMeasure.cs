@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Dia.Backends;
+
+/// <summary>What this machine can do at most: the denominators of every speed this project reports.</summary>
+public static unsafe class CpuMeasure
+{
+    /// <summary>Bytes per second that <paramref name="threads"/> threads read together from a buffer far larger than any cache: the best of some passes.</summary>
+    /// <exception cref="DiaException">No memory for the buffer (Device).</exception>
+    public static double ReadBandwidth(int threads)
+    {
+        const long Bytes = 1L << 28;
+        using CpuThreads pool = new(threads);
+        byte* buffer = (byte*)BackendMemory.AllocateBytes(Bytes);
+        // Parts of 1 MiB, as the kernels do: the threads end together.
+        ReadJob job = new() { Buffer = buffer, Bytes = 1 << 20 };
+        double best = 0;
+        for (int pass = 0; pass < 20; pass++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            pool.Run(ref job, (int)(Bytes >> 20));
+            best = Math.Max(best, Bytes / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        BackendMemory.Free(buffer);
+        return best;
+    }
+
+    /// <summary>Floating-point operations per second (a multiply-add is two) of <paramref name="threads"/> threads whose operands stay in registers.</summary>
+    public static double PeakFlops(int threads)
+    {
+        // Short passes, some of which the machine gives undisturbed.
+        const int Steps = 100_000;
+        using CpuThreads pool = new(threads);
+        MultiplyAddJob job = new() { Steps = Steps };
+        double best = 0;
+        for (int pass = 0; pass < 100; pass++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            pool.Run(ref job, 4 * threads);
+            best = Math.Max(best, 4.0 * threads * Steps * MultiplyAddJob.Chains * Vector<float>.Count * 2 / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return best;
+    }
+
+    private struct ReadJob : IParallelJob
+    {
+        private const int Ahead = 512;
+
+        public byte* Buffer;
+        public long Bytes;
+
+        public readonly void Run(int part, int thread)
+        {
+            // Four streams, as the step kernel reads: one alone does not reach the memory's speed.
+            long quarter = Bytes / (4 * sizeof(float));
+            float* p = (float*)(Buffer + part * Bytes), end = p + quarter;
+            Vector<float> a = default, b = default, c = default, d = default;
+            for (; p < end; p += Vector<float>.Count)
+            {
+                if (Sse.IsSupported)
+                {
+                    Sse.Prefetch0(p + Ahead);
+                    Sse.Prefetch0(p + quarter + Ahead);
+                    Sse.Prefetch0(p + 2 * quarter + Ahead);
+                    Sse.Prefetch0(p + 3 * quarter + Ahead);
+                }
+                a += Vector.Load(p);
+                b += Vector.Load(p + quarter);
+                c += Vector.Load(p + 2 * quarter);
+                d += Vector.Load(p + 3 * quarter);
+            }
+            Consume(a + b + c + d);
+        }
+    }
+
+    private struct MultiplyAddJob : IParallelJob
+    {
+        public const int Chains = 10;
+
+        public int Steps;
+
+        public readonly void Run(int part, int thread)
+        {
+            // Ten independent chains cover the latency of two units; they converge to 1 and never become subnormal.
+            Vector<float> x = new(0.5f), y = new(0.5f);
+            Vector<float> a = new(1f), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+            for (int n = 0; n < Steps; n++)
+            {
+                a = Vector.FusedMultiplyAdd(a, x, y);
+                b = Vector.FusedMultiplyAdd(b, x, y);
+                c = Vector.FusedMultiplyAdd(c, x, y);
+                d = Vector.FusedMultiplyAdd(d, x, y);
+                e = Vector.FusedMultiplyAdd(e, x, y);
+                f = Vector.FusedMultiplyAdd(f, x, y);
+                g = Vector.FusedMultiplyAdd(g, x, y);
+                h = Vector.FusedMultiplyAdd(h, x, y);
+                i = Vector.FusedMultiplyAdd(i, x, y);
+                j = Vector.FusedMultiplyAdd(j, x, y);
+            }
+            Consume(a + b + c + d + e + f + g + h + i + j);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Consume(Vector<float> value) => _ = value;
+}

@@ -1,0 +1,208 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Numerics;
+using Dia.Backends;
+using Dia.Weights;
+
+namespace Dia.Bench;
+
+/// <summary>
+/// Speeds of the kernels at the shapes of the 1.6B model and the 44.1 kHz codec, beside what the machine can do.
+/// Arguments: [threads] [name filter].
+/// </summary>
+internal static unsafe class Program
+{
+    private static int Main(string[] args)
+    {
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        int threads = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : Environment.ProcessorCount;
+        string filter = args.Length > 1 ? args[1] : "";
+        double bandwidth = CpuMeasure.ReadBandwidth(threads), peak = CpuMeasure.PeakFlops(threads);
+        Console.WriteLine($"{threads} threads, {Vector<float>.Count * 32}-bit vectors: {bandwidth / 1e9:F1} GB/s, {peak / 1e9:F0} GFLOP/s");
+        using CpuBackend cpu = new(threads);
+        if ("step".Contains(filter, StringComparison.Ordinal))
+        {
+            foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
+            {
+                foreach ((int n, int k) in new[] { (16384, 2048), (2048, 8192), (2048, 2048), (9252, 2048) })
+                    Step(cpu, format, 2, n, k, bandwidth);
+            }
+            foreach (int rows in new[] { 1, 4, 8, 16 })
+                Step(cpu, WeightFormat.BFloat16, rows, 16384, 2048, bandwidth);
+        }
+        if ("block".Contains(filter, StringComparison.Ordinal))
+        {
+            foreach (int rows in new[] { 100, 170 })
+            {
+                foreach ((int n, int k) in new[] { (8192, 1024), (1024, 4096), (2048, 1024), (16384, 2048), (2048, 8192), (512, 2048) })
+                    Block(cpu, rows, n, k, peak);
+            }
+        }
+        if ("conv".Contains(filter, StringComparison.Ordinal))
+        {
+            foreach ((int channels, int rate) in new[] { (1536, 1), (768, 8), (384, 64), (192, 256), (96, 512), (64, 512) })
+            {
+                foreach (int dilation in new[] { 1, 3, 9 })
+                    Convolution(cpu, 86 * rate, channels, channels, 7, dilation, peak);
+                Convolution(cpu, 86 * rate, channels, channels, 1, 1, peak);
+                Snake(cpu, 86 * rate, channels, bandwidth);
+            }
+            Convolution(cpu, 86 * 512, 96, 1, 7, 1, peak);
+            Transposed(cpu, 86, 1536, 768, 8, peak);
+            Transposed(cpu, 86 * 256, 192, 96, 2, peak);
+        }
+        if ("small".Contains(filter, StringComparison.Ordinal))
+        {
+            Step(cpu, WeightFormat.BFloat16, 2, 128, 128, bandwidth);
+            Step(cpu, WeightFormat.BFloat16, 2, 512, 256, bandwidth);
+            Attention(cpu, 2, 1, 1000);
+            Attention(cpu, 2, 1, 3000);
+            Attention(cpu, 1, 170, 170);
+        }
+        return 0;
+    }
+
+    // Best time of a run, over about a third of a second.
+    private static double Time(Action run)
+    {
+        run();
+        double best = double.MaxValue;
+        long start = Stopwatch.GetTimestamp();
+        do
+        {
+            long t = Stopwatch.GetTimestamp();
+            run();
+            best = Math.Min(best, Stopwatch.GetElapsedTime(t).TotalSeconds);
+        }
+        while (Stopwatch.GetElapsedTime(start).TotalSeconds < 0.3);
+        return best;
+    }
+
+    private static float* Values(CpuBackend cpu, long count)
+    {
+        float* p = cpu.Allocate(count);
+        uint state = 1;
+        for (long i = 0; i < count; i++)
+        {
+            state = state * 1664525 + 1013904223;
+            p[i] = (state >> 8) / 16777216f - 0.5f;
+        }
+        return p;
+    }
+
+    private static Weight Weight(CpuBackend cpu, WeightFormat format, WeightRole role, params int[] shape)
+    {
+        WeightSpec spec = new("w", shape, role);
+        float* values = Values(cpu, spec.Count);
+        if (format == WeightFormat.BFloat16)
+        {
+            for (long i = 0; i < spec.Count; i++)
+                ((ushort*)values)[i] = (ushort)(BitConverter.SingleToUInt32Bits(values[i]) >> 16);
+        }
+        if (format == WeightFormat.Float16)
+        {
+            for (long i = 0; i < spec.Count; i++)
+                ((Half*)values)[i] = (Half)values[i];
+        }
+        Weight w = new() { Data = values, Format = format };
+        cpu.Prepare(spec, ref w);
+        return w;
+    }
+
+    private static void Free(CpuBackend cpu, Weight w)
+    {
+        cpu.Release(new WeightSpec("w", [1], WeightRole.Vector), ref w);
+        cpu.Free((float*)w.Data);
+    }
+
+    private static void Step(CpuBackend cpu, WeightFormat format, int rows, int n, int k, double bandwidth)
+    {
+        // As many matrices as exceed the caches, in turn, as a step of the model does.
+        int size = format == WeightFormat.Float32 ? 4 : 2;
+        int copies = (int)Math.Clamp(400_000_000L / ((long)n * k * size), 1, 64);
+        Weight w = Weight(cpu, format, WeightRole.Linear, copies, n, k);
+        float* x = Values(cpu, rows * k), y = cpu.Allocate(rows * n);
+        double time = Time(() =>
+        {
+            for (int i = 0; i < copies; i++)
+            {
+                Weight one = new() { Data = (byte*)w.Data + (long)i * n * k * size, Format = format };
+                cpu.StepLinear(y, x, one, rows, n, k, false);
+            }
+        }) / copies;
+        double bytes = (double)n * k * size;
+        Console.WriteLine($"step  {format,-8} rows {rows,2} n {n,5} k {k,5}: {time * 1e6,8:F1} us {bytes / time / 1e9,6:F1} GB/s {bytes / time / bandwidth,5:P0} of bandwidth");
+        Free(cpu, w);
+        cpu.Free(x);
+        cpu.Free(y);
+    }
+
+    private static void Block(CpuBackend cpu, int rows, int n, int k, double peak)
+    {
+        Weight w = Weight(cpu, WeightFormat.BFloat16, WeightRole.Linear, n, k);
+        float* x = Values(cpu, rows * k), y = cpu.Allocate(rows * n);
+        double time = Time(() => cpu.BlockLinear(y, x, w, rows, n, k, false));
+        double flops = 2.0 * rows * n * k;
+        Console.WriteLine($"block rows {rows,3} n {n,5} k {k,5}: {time * 1e3,7:F2} ms {flops / time / 1e9,6:F0} GFLOP/s {flops / time / peak,5:P0} of peak");
+        Free(cpu, w);
+        cpu.Free(x);
+        cpu.Free(y);
+    }
+
+    private static void Convolution(CpuBackend cpu, int rows, int inputs, int outputs, int kernel, int dilation, double peak)
+    {
+        Weight w = Weight(cpu, WeightFormat.Float32, WeightRole.Convolution, outputs, inputs, kernel);
+        Weight bias = Weight(cpu, WeightFormat.Float32, WeightRole.Vector, outputs);
+        float* x = Values(cpu, (rows + (kernel - 1L) * dilation) * inputs), y = cpu.Allocate((long)rows * outputs);
+        double time = Time(() => cpu.Convolution(y, x, w, bias, rows, inputs, outputs, kernel, 1, dilation, false));
+        double flops = 2.0 * rows * inputs * outputs * kernel;
+        Console.WriteLine($"conv  rows {rows,5} {inputs,4} to {outputs,4} k {kernel} d {dilation}: {time * 1e3,7:F2} ms {flops / time / 1e9,6:F0} GFLOP/s {flops / time / peak,5:P0} of peak");
+        Free(cpu, w);
+        Free(cpu, bias);
+        cpu.Free(x);
+        cpu.Free(y);
+    }
+
+    private static void Transposed(CpuBackend cpu, int rows, int inputs, int outputs, int stride, double peak)
+    {
+        Weight w = Weight(cpu, WeightFormat.Float32, WeightRole.TransposedConvolution, inputs, outputs, 2 * stride);
+        Weight bias = Weight(cpu, WeightFormat.Float32, WeightRole.Vector, outputs);
+        float* x = Values(cpu, (rows + 1L) * inputs), y = cpu.Allocate((long)rows * stride * outputs);
+        double time = Time(() => cpu.TransposedConvolution(y, x, w, bias, rows, inputs, outputs, stride));
+        double flops = 4.0 * rows * inputs * outputs * stride;
+        Console.WriteLine($"convt rows {rows,5} {inputs,4} to {outputs,4} s {stride}: {time * 1e3,7:F2} ms {flops / time / 1e9,6:F0} GFLOP/s {flops / time / peak,5:P0} of peak");
+        Free(cpu, w);
+        Free(cpu, bias);
+        cpu.Free(x);
+        cpu.Free(y);
+    }
+
+    private static void Snake(CpuBackend cpu, int rows, int channels, double bandwidth)
+    {
+        Weight alpha = Weight(cpu, WeightFormat.Float32, WeightRole.Vector, channels);
+        float* x = Values(cpu, (long)rows * channels), y = cpu.Allocate((long)rows * channels);
+        double time = Time(() => cpu.Snake(y, x, alpha, rows, channels));
+        double bytes = 8.0 * rows * channels;
+        Console.WriteLine($"snake rows {rows,5} {channels,4}: {time * 1e3,7:F2} ms {bytes / time / 1e9,6:F1} GB/s {bytes / time / bandwidth,5:P0} of bandwidth");
+        Free(cpu, alpha);
+        cpu.Free(x);
+        cpu.Free(y);
+    }
+
+    private static void Attention(CpuBackend cpu, int items, int rows, int keys)
+    {
+        const int Heads = 16, KeyHeads = 4, HeadDim = 128;
+        float* q = Values(cpu, items * rows * Heads * HeadDim), y = cpu.Allocate(items * rows * Heads * HeadDim);
+        float* cache = Values(cpu, 2L * items * keys * KeyHeads * HeadDim);
+        AttentionItem* list = stackalloc AttentionItem[items];
+        long size = (long)keys * KeyHeads * HeadDim;
+        for (int i = 0; i < items; i++)
+            list[i] = new AttentionItem { FirstRow = i * rows, Rows = rows, Keys = cache + 2 * i * size, Values = cache + (2 * i + 1) * size, KeyCount = keys, CausalStart = keys - rows };
+        nint at = (nint)list;
+        double time = Time(() => cpu.Attention(y, q, (AttentionItem*)at, items, Heads, KeyHeads, HeadDim));
+        Console.WriteLine($"attention items {items} rows {rows} keys {keys}: {time * 1e6:F1} us {4.0 * items * rows * Heads * HeadDim * keys / time / 1e9:F1} GFLOP/s");
+        cpu.Free(q);
+        cpu.Free(y);
+        cpu.Free(cache);
+    }
+}

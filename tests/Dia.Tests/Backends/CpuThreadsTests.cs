@@ -1,0 +1,90 @@
+using Dia.Backends;
+using Xunit;
+
+namespace Dia.Tests.Backends;
+
+public sealed unsafe class CpuThreadsTests
+{
+    private struct CountJob : IParallelJob
+    {
+        public int* Counts;
+        public int FailsAt;
+
+        public readonly void Run(int part, int thread)
+        {
+            if (part == FailsAt)
+                throw new InvalidOperationException("part failed");
+            Interlocked.Increment(ref Counts[part]);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
+    public void EveryPartRunsOnceInEveryJob(int threads)
+    {
+        using CpuThreads pool = new(threads);
+        const int Parts = 50, Jobs = 2000;
+        int* counts = stackalloc int[Parts];
+        CountJob job = new() { Counts = counts, FailsAt = -1 };
+        for (int i = 0; i < Jobs; i++)
+        {
+            pool.Run(ref job, i % Parts + 1);
+            // Now and then long enough for the workers to park.
+            if (i % 500 == 0)
+                Thread.Sleep(20);
+        }
+        for (int part = 0; part < Parts; part++)
+            Assert.Equal(Jobs / Parts * (Parts - part), counts[part]);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void AnExceptionReachesTheCallerAndThePoolLivesOn(int threads)
+    {
+        using CpuThreads pool = new(threads);
+        int* counts = stackalloc int[40];
+        CountJob job = new() { Counts = counts, FailsAt = 17 };
+        for (int i = 0; i < 100; i++)
+            Assert.Equal("part failed", Failure(pool, job));
+        job.FailsAt = -1;
+        pool.Run(ref job, 40);
+        Assert.True(counts[39] >= 1);
+    }
+
+    private static string Failure(CpuThreads pool, CountJob job)
+    {
+        try
+        {
+            pool.Run(ref job, 40);
+            return "none";
+        }
+        catch (InvalidOperationException e)
+        {
+            return e.Message;
+        }
+    }
+
+    [Fact]
+    public void OperationsAllocateNothing()
+    {
+        using CpuBackend cpu = new(2);
+        using KernelMemory m = new();
+        Dia.Weights.Weight w = m.Weight(cpu, Dia.Weights.WeightFormat.BFloat16, Dia.Weights.WeightRole.Linear, 1, 600, 600);
+        float* x = m.Random(20 * 600), y = m.Random(20 * 600);
+        AttentionItem item = new() { Rows = 20, Keys = x, Values = x, KeyCount = 20, CausalStart = -1 };
+        long before = 0;
+        for (int i = 0; i < 20; i++)
+        {
+            if (i == 10)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            cpu.BlockLinear(y, x, w, 20, 600, 600, false);
+            cpu.StepLinear(y, x, w, 2, 600, 600, false);
+            cpu.Attention(y, x, &item, 1, 6, 6, 100);
+            cpu.Add(y, x, 20 * 600);
+        }
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+}
