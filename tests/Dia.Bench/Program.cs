@@ -58,6 +58,7 @@ internal static unsafe class Program
         {
             Step(cpu, WeightFormat.BFloat16, 2, 128, 128, bandwidth);
             Step(cpu, WeightFormat.BFloat16, 2, 512, 256, bandwidth);
+            ForkJoin(cpu);
             Attention(cpu, 2, 1, 1000);
             Attention(cpu, 2, 1, 3000);
             Attention(cpu, 1, 170, 170);
@@ -188,6 +189,18 @@ internal static unsafe class Program
         Free(cpu, alpha);
         cpu.Free(x);
         cpu.Free(y);
+    }
+
+    // The smallest work that is given to all threads, and the largest that is not: their difference is mostly the cost of fork and join.
+    private static void ForkJoin(CpuBackend cpu)
+    {
+        foreach (int count in new[] { 32768, 32768 * 2 })
+        {
+            float* x = Values(cpu, count), y = Values(cpu, count);
+            Console.WriteLine($"add of {count} values: {Time(() => cpu.Add(y, x, count)) * 1e6:F1} us");
+            cpu.Free(x);
+            cpu.Free(y);
+        }
     }
 
     private static void Attention(CpuBackend cpu, int items, int rows, int keys)
