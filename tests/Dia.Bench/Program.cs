@@ -27,8 +27,11 @@ internal static unsafe class Program
                 foreach ((int n, int k) in new[] { (16384, 2048), (2048, 8192), (2048, 2048), (9252, 2048) })
                     Step(cpu, format, 2, n, k, bandwidth);
             }
-            foreach (int rows in new[] { 1, 4, 8, 16 })
-                Step(cpu, WeightFormat.BFloat16, rows, 16384, 2048, bandwidth);
+        }
+        if ("rows".Contains(filter, StringComparison.Ordinal))
+        {
+            foreach (int rows in new[] { 1, 2, 3, 4, 6, 8, 16 })
+                Step(cpu, WeightFormat.BFloat16, rows, 2048, 2048, bandwidth);
         }
         if ("block".Contains(filter, StringComparison.Ordinal))
         {
@@ -55,6 +58,7 @@ internal static unsafe class Program
         {
             Step(cpu, WeightFormat.BFloat16, 2, 128, 128, bandwidth);
             Step(cpu, WeightFormat.BFloat16, 2, 512, 256, bandwidth);
+            ForkJoin(cpu);
             Attention(cpu, 2, 1, 1000);
             Attention(cpu, 2, 1, 3000);
             Attention(cpu, 1, 170, 170);
@@ -119,17 +123,15 @@ internal static unsafe class Program
     {
         // As many matrices as exceed the caches, in turn, as a step of the model does.
         int size = format == WeightFormat.Float32 ? 4 : 2;
-        int copies = (int)Math.Clamp(400_000_000L / ((long)n * k * size), 1, 64);
+        int copies = (int)Math.Clamp(200_000_000L / ((long)n * k * size), 1, 64);
         Weight w = Weight(cpu, format, WeightRole.Linear, copies, n, k);
         float* x = Values(cpu, rows * k), y = cpu.Allocate(rows * n);
+        int next = 0;
         double time = Time(() =>
         {
-            for (int i = 0; i < copies; i++)
-            {
-                Weight one = new() { Data = (byte*)w.Data + (long)i * n * k * size, Format = format };
-                cpu.StepLinear(y, x, one, rows, n, k, false);
-            }
-        }) / copies;
+            Weight one = new() { Data = (byte*)w.Data + (long)(next++ % copies) * n * k * size, Format = format };
+            cpu.StepLinear(y, x, one, rows, n, k, false);
+        });
         double bytes = (double)n * k * size;
         Console.WriteLine($"step  {format,-8} rows {rows,2} n {n,5} k {k,5}: {time * 1e6,8:F1} us {bytes / time / 1e9,6:F1} GB/s {bytes / time / bandwidth,5:P0} of bandwidth");
         Free(cpu, w);
@@ -187,6 +189,18 @@ internal static unsafe class Program
         Free(cpu, alpha);
         cpu.Free(x);
         cpu.Free(y);
+    }
+
+    // The smallest work that is given to all threads, and the largest that is not: their difference is mostly the cost of fork and join.
+    private static void ForkJoin(CpuBackend cpu)
+    {
+        foreach (int count in new[] { 32768, 32768 * 2 })
+        {
+            float* x = Values(cpu, count), y = Values(cpu, count);
+            Console.WriteLine($"add of {count} values: {Time(() => cpu.Add(y, x, count)) * 1e6:F1} us");
+            cpu.Free(x);
+            cpu.Free(y);
+        }
     }
 
     private static void Attention(CpuBackend cpu, int items, int rows, int keys)

@@ -15,8 +15,8 @@ internal interface IParallelJob
 /// </summary>
 internal sealed unsafe class CpuThreads : IDisposable
 {
-    // About 20 to 50 microseconds: longer than the gaps between the operations of a decoding step, short on a shared machine.
-    private const int SpinsBeforeParking = 400;
+    // About 50 microseconds: longer than the gaps between the operations of a decoding step, short on a shared machine.
+    private const int SpinsBeforeParking = 600;
 
     // _state: the number of jobs so far in the high half; below it a bit that says the job takes no more workers, and the count of workers in it.
     private const long Job = 1L << 32;
@@ -175,7 +175,7 @@ internal sealed unsafe class CpuThreads : IDisposable
                 }
                 continue;
             }
-            Thread.SpinWait(8);
+            Thread.SpinWait(2);
         }
         return false;
     }

@@ -85,26 +85,24 @@ internal unsafe struct PackJob<T> : IParallelJob
     /// <summary>Packs one panel.</summary>
     public readonly void Run(int part, int thread)
     {
-        int width = Gemm.PanelColumns;
-        T* panel = To + (long)part * Taps * Inputs * width;
+        int width = Gemm.PanelColumns, count = Math.Min(width, Columns - part * width);
+        long taps = Taps, tapOfPrevious = Kernel / 2, inputStep = Transposed ? (long)Outputs * Kernel : Kernel;
+        T** columns = stackalloc T*[width];
+        for (int j = 0; j < count; j++)
+        {
+            int column = part * width + j;
+            columns[j] = From + (Transposed ? (long)(column % Outputs) * Kernel + column / Outputs : (long)column * Inputs * Kernel);
+        }
+        T* panel = To + part * taps * Inputs * width;
         for (long i = 0; i < Inputs; i++)
         {
-            for (int j = 0; j < width; j++)
+            for (int j = 0; j < count; j++)
             {
-                int column = part * width + j;
-                if (column >= Columns)
-                    break;
-                for (long t = 0; t < Taps; t++)
-                    panel[(t * Inputs + i) * width + j] = From[Source(i, column, t)];
+                T* from = columns[j] + i * inputStep;
+                T* to = panel + i * width + j;
+                for (long t = 0; t < taps; t++)
+                    to[t * Inputs * width] = from[!Transposed ? t : t == 0 ? tapOfPrevious : 0];
             }
         }
-    }
-
-    private readonly long Source(long input, int column, long tap)
-    {
-        if (!Transposed)
-            return (column * (long)Inputs + input) * Kernel + tap;
-        int stride = Kernel / 2, phase = column / Outputs, output = column % Outputs;
-        return (input * Outputs + output) * Kernel + phase + (tap == 0 ? stride : 0);
     }
 }

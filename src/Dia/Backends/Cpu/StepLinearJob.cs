@@ -113,22 +113,18 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         byte* w = W + n * rowBytes;
         float* x = _x + r * _xStride;
         bool tail = K % Block != 0;
-        // Several passes over the tile: each fetches its share of the next one, so that memory is busy in all of them.
-        int passes = (Rows + 1) / 2;
-        byte* ahead = w + (passes == 1 ? PrefetchDistance : rowBytes + r / 2 * rowBytes / passes);
-        int aheadStep = size / passes;
         new Span<float>(sums, 2 * WeightRows * v).Clear();
         if (count == WeightRows && rows == 2)
         {
-            FourByTwo(w, stride, ahead, aheadStep, x, x + _xStride, blocks, sums);
+            FourByTwo(w, stride, x, x + _xStride, blocks, sums);
             if (tail)
-                FourByTwo(tails, size, tails, 0, x + blocks * Block, x + _xStride + blocks * Block, 1, sums);
+                FourByTwo(tails, size, x + blocks * Block, x + _xStride + blocks * Block, 1, sums);
         }
         else if (count == WeightRows)
         {
-            FourByOne(w, stride, ahead, aheadStep, x, blocks, sums);
+            FourByOne(w, stride, x, blocks, sums);
             if (tail)
-                FourByOne(tails, size, tails, 0, x + blocks * Block, 1, sums);
+                FourByOne(tails, size, x + blocks * Block, 1, sums);
         }
         else
         {
@@ -152,7 +148,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourByTwo(byte* w, long stride, byte* ahead, int aheadStep, float* x0, float* x1, int blocks, float* sums)
+    private static void FourByTwo(byte* w, long stride, float* x0, float* x1, int blocks, float* sums)
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(sums), s10 = Vector.Load(sums + v), s20 = Vector.Load(sums + 2 * v), s30 = Vector.Load(sums + 3 * v);
@@ -163,12 +159,11 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             // The hardware's own prefetching stops at each page.
             if (Sse.IsSupported)
             {
-                Sse.Prefetch0(ahead);
-                Sse.Prefetch0(ahead + stride);
-                Sse.Prefetch0(ahead + 2 * stride);
-                Sse.Prefetch0(ahead + 3 * stride);
+                Sse.Prefetch0(w + PrefetchDistance);
+                Sse.Prefetch0(w1 + PrefetchDistance);
+                Sse.Prefetch0(w2 + PrefetchDistance);
+                Sse.Prefetch0(w3 + PrefetchDistance);
             }
-            ahead += aheadStep;
             Vector<float> a = Vector.Load(x0), b = Vector.Load(x1), t = TFormat.First(w);
             s00 = Vector.FusedMultiplyAdd(t, a, s00);
             s01 = Vector.FusedMultiplyAdd(t, b, s01);
@@ -213,7 +208,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourByOne(byte* w, long stride, byte* ahead, int aheadStep, float* x, int blocks, float* sums)
+    private static void FourByOne(byte* w, long stride, float* x, int blocks, float* sums)
     {
         int v = Vector<float>.Count;
         Vector<float> s0 = Vector.Load(sums), s1 = Vector.Load(sums + v), s2 = Vector.Load(sums + 2 * v), s3 = Vector.Load(sums + 3 * v);
@@ -222,12 +217,11 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         {
             if (Sse.IsSupported)
             {
-                Sse.Prefetch0(ahead);
-                Sse.Prefetch0(ahead + stride);
-                Sse.Prefetch0(ahead + 2 * stride);
-                Sse.Prefetch0(ahead + 3 * stride);
+                Sse.Prefetch0(w + PrefetchDistance);
+                Sse.Prefetch0(w1 + PrefetchDistance);
+                Sse.Prefetch0(w2 + PrefetchDistance);
+                Sse.Prefetch0(w3 + PrefetchDistance);
             }
-            ahead += aheadStep;
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
             s0 = Vector.FusedMultiplyAdd(TFormat.Second(w), b, Vector.FusedMultiplyAdd(TFormat.First(w), a, s0));
             s1 = Vector.FusedMultiplyAdd(TFormat.Second(w1), b, Vector.FusedMultiplyAdd(TFormat.First(w1), a, s1));

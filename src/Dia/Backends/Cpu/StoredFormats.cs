@@ -83,26 +83,24 @@ internal readonly unsafe struct Float16Format : IStoredFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load8(byte* p)
     {
-        Vector256<uint> h = Vector256.WidenLower(Vector128.Load((ushort*)p).ToVector256Unsafe());
-        Vector256<uint> bits = Vector256.ShiftLeft(h & Vector256.Create(0x7fffu), 13);
-        Vector256<uint> special = Vector256.GreaterThan(bits.AsInt32(), Vector256.Create(0x0f7fffff)).AsUInt32() & Vector256.Create(0x7f800000u);
-        Vector256<uint> magnitude = (bits.AsSingle() * Vector256.Create(Scale)).AsUInt32() | special;
-        return (magnitude | Vector256.ShiftLeft(h & Vector256.Create(0x8000u), 16)).AsSingle();
+        Vector256<int> high = Vector256.ShiftLeft(Vector256.WidenLower(Vector128.Load((ushort*)p).ToVector256Unsafe()), 16).AsInt32();
+        Vector256<int> bits = Vector256.ShiftRightArithmetic(high, 3) & Vector256.Create(unchecked((int)0x8fffe000));
+        Vector256<int> special = Vector256.GreaterThan(bits & Vector256.Create(0x7fffffff), Vector256.Create(0x0f7fffff)) & Vector256.Create(0x7f800000);
+        return ((bits.AsSingle() * Vector256.Create(Scale)).AsInt32() | special).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector<float> First(byte* p) => Convert(Vector.ShiftLeft(Vector.Load((uint*)p), 16));
+    public static Vector<float> First(byte* p) => Convert(Vector.ShiftLeft(Vector.Load((int*)p), 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector<float> Second(byte* p) => Convert(Vector.Load((uint*)p));
+    public static Vector<float> Second(byte* p) => Convert(Vector.Load((int*)p));
 
-    // The value is in the upper half of each lane.
+    // The value is in the upper half of each lane; the shift copies the sign, of which the mask leaves the first.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> Convert(Vector<uint> high)
+    private static Vector<float> Convert(Vector<int> high)
     {
-        Vector<uint> bits = Vector.ShiftRightLogical(high, 3) & new Vector<uint>(0x0fffe000);
-        Vector<uint> special = Vector.AsVectorUInt32(Vector.GreaterThan(Vector.AsVectorInt32(bits), new Vector<int>(0x0f7fffff))) & new Vector<uint>(0x7f800000);
-        Vector<uint> magnitude = Vector.AsVectorUInt32(Vector.AsVectorSingle(bits) * new Vector<float>(Scale)) | special;
-        return Vector.AsVectorSingle(magnitude | (high & new Vector<uint>(0x80000000)));
+        Vector<int> bits = Vector.ShiftRightArithmetic(high, 3) & new Vector<int>(unchecked((int)0x8fffe000));
+        Vector<int> special = Vector.GreaterThan(bits & new Vector<int>(0x7fffffff), new Vector<int>(0x0f7fffff)) & new Vector<int>(0x7f800000);
+        return Vector.AsVectorSingle(Vector.AsVectorInt32(Vector.AsVectorSingle(bits) * new Vector<float>(Scale)) | special);
     }
 }
