@@ -1,9 +1,9 @@
-using System.Collections.Immutable;
 using System.Text;
 using Dia.Configuration;
 using Dia.Generators.Diagnostics;
 using Dia.Generators.Emission;
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Text;
 
 namespace Dia.Generators;
@@ -15,53 +15,47 @@ namespace Dia.Generators;
 [Generator(LanguageNames.CSharp)]
 public sealed class DiaGenerator : IIncrementalGenerator
 {
-    private static readonly Encoding Utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
-
     /// <summary>Tracking name of the step that reads the files.</summary>
     public const string ParseStep = "Parse";
 
     /// <summary>Tracking name of the step that groups them to models.</summary>
     public const string ModelsStep = "Models";
 
+    private static readonly Encoding Utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+
     /// <inheritdoc/>
     public void Initialize(IncrementalGeneratorInitializationContext context)
     {
+        // Only records that compare by value leave a step: equal ones stop the pipeline there.
         IncrementalValuesProvider<ParsedFile> parsed = context.AdditionalTextsProvider
             .Combine(context.AnalyzerConfigOptionsProvider)
-            .Select(static (pair, cancel) => (File: pair.Left, Folder: Folder(pair.Right.GetOptions(pair.Left))))
-            .Where(static pair => pair.Folder is not null)
-            .Select(static (pair, cancel) => ParsedFile.Read(pair.File, pair.Folder!, cancel))
+            .Select(static (pair, cancel) => Folder(pair.Right.GetOptions(pair.Left)) is { } folder ? ParsedFile.Read(pair.Left, folder, cancel) : null)
+            .Where(static file => file is not null)
+            .Select(static (file, _) => file!)
             .WithTrackingName(ParseStep);
+        IncrementalValueProvider<ModelSet> models = parsed
+            .Collect()
+            .Select(static (files, _) => ModelSet.Group(files))
+            .WithTrackingName(ModelsStep);
 
         context.RegisterSourceOutput(parsed, static (output, file) =>
         {
             foreach (ConfigurationProblem problem in file.Problems)
                 output.ReportDiagnostic(problem.ToDiagnostic(file.Path));
         });
-
-        IncrementalValueProvider<EquatableArray<ModelSpec>> models = parsed
-            .Collect()
-            .Select(static (files, _) => Models(files))
-            .WithTrackingName(ModelsStep);
-
-        context.RegisterSourceOutput(models.SelectMany(static (specs, _) => specs), static (output, spec) =>
+        context.RegisterSourceOutput(models.SelectMany(static (set, _) => set.Problems), static (output, problem) =>
+            output.ReportDiagnostic(new ConfigurationProblem(ProblemIds.Folder, ProblemSeverity.Error, problem.Message, 1, 1, 1).ToDiagnostic(problem.Path)));
+        context.RegisterSourceOutput(models.SelectMany(static (set, _) => set.Specs), static (output, spec) =>
         {
             foreach (var (hintName, text) in ModelEmitter.Emit(spec))
                 output.AddSource(hintName, SourceText.From(text, Utf8));
         });
-        context.RegisterSourceOutput(models, static (output, specs) =>
+        context.RegisterSourceOutput(models.Select(static (set, _) => set.Specs), static (output, specs) =>
             output.AddSource("CompiledModels.g.cs", SourceText.From(ModelEmitter.EmitList(specs), Utf8)));
     }
 
-    private static string? Folder(Microsoft.CodeAnalysis.Diagnostics.AnalyzerConfigOptions options) =>
+    private static string? Folder(AnalyzerConfigOptions options) =>
         options.TryGetValue("build_metadata.AdditionalFiles.DiaFolder", out string? folder) && folder.Length > 0
             ? folder.Replace('\\', '/').TrimEnd('/')
             : null;
-
-    /// <summary>A folder with an error in any of its files is left out: its error is reported, the rest compiles.</summary>
-    private static EquatableArray<ModelSpec> Models(ImmutableArray<ParsedFile> files)
-    {
-        var broken = new HashSet<string>(files.Where(f => f.Part is null).Select(f => f.Folder));
-        return ModelSpec.Group(files.Where(f => !broken.Contains(f.Folder)).Select(f => f.Part!));
-    }
 }

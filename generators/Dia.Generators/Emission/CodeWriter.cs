@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.CodeAnalysis.CSharp;
 
 namespace Dia.Generators.Emission;
 
@@ -19,8 +20,9 @@ internal sealed class CodeWriter
         Line("// Written by Dia.Generators from the configuration; edit that instead.");
         Line("// </auto-generated>");
         Line("#nullable enable");
-        Line("#pragma warning disable CS1591");
         Line();
+        Line("using System;");
+        Line("using System.Collections.Generic;");
         Line("using Dia.Backends;");
         Line("using Dia.Codec;");
         Line("using Dia.Configuration;");
@@ -53,16 +55,23 @@ internal sealed class CodeWriter
 
     public override string ToString() => _text.ToString();
 
+    /// <summary>A text as a C# literal.</summary>
+    public static string Literal(string text) => SymbolDisplay.FormatLiteral(text, quote: true);
+
     /// <summary>A number as C# writes it.</summary>
     public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>A float32 by its bits, with its decimal value as a remark.</summary>
     public static string FloatBits(double value)
     {
-        float single = (float)value;
-        uint bits = BitConverter.ToUInt32(BitConverter.GetBytes(single), 0);
-        return $"BitConverter.UInt32BitsToSingle(0x{bits.ToString("X8", CultureInfo.InvariantCulture)}u) /* {value.ToString("R", CultureInfo.InvariantCulture)} */";
+        return $"BitConverter.UInt32BitsToSingle({Bits((float)value)}) /* {value.ToString("R", CultureInfo.InvariantCulture)} */";
     }
+
+    /// <summary>About what a float32 is, for a remark.</summary>
+    public static string Text(float value) => value.ToString("G3", CultureInfo.InvariantCulture);
+
+    /// <summary>A float32's bits.</summary>
+    public static string Bits(float value) => "0x" + BitConverter.ToUInt32(BitConverter.GetBytes(value), 0).ToString("X8", CultureInfo.InvariantCulture);
 
     internal readonly struct Block(CodeWriter writer, string close) : IDisposable
     {

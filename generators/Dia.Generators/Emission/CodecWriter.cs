@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dia.Generators.Graph;
 using Dia.Generators.Planning;
 
@@ -67,17 +68,28 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
                 Touch(residual, i);
         }
 
-        var values = places.Select(p => ("Value" + p.Key.ToString("00"), p.Value.Size, p.Value.First, p.Value.Last)).ToList();
+        var values = places.Select(p => (PlaceName(p.Key), p.Value.Size, p.Value.First, p.Value.Last)).ToList();
         // The quantizers work at the rate of frames, at the end of the encoder and at the start of the decoder.
         CodecValue latents = direction == "Encoder" ? chain.Output : chain.Input;
         int end = direction == "Encoder" ? chain.Operations.Count : 0;
         if (direction == "Encoder")
-            values[values.FindIndex(v => v.Item1 == "Value" + latents.Place.ToString("00"))] = ("Value" + latents.Place.ToString("00"), places[latents.Place].Size, places[latents.Place].First, end);
+            values[values.FindIndex(v => v.Item1 == PlaceName(latents.Place))] = (PlaceName(latents.Place), places[latents.Place].Size, places[latents.Place].First, end);
         values.Add(("Projected", rows[latents.Index] * graph.Config.CodebookDim, end, end));
         values.Add(("Quantized", rows[latents.Index] * graph.Config.HiddenSize, end, end));
-        PlanWriter.Write(code, $"{name}{direction}Plan", ArenaPlan.Place(values, 16),
-            $"Where the values of the codec's {direction.ToLowerInvariant()} lie for a window of {WindowFrames} frames: offsets in float32 values.", perRow: false);
+        string[] notes =
+        [
+            "shape: [rows, channels], the most rows a window can need. ValueNN is vNN of the code below and what continues in its memory.",
+            "offset: in float32 values. operations: the first and last that need the value; values needed at different times share memory.",
+        ];
+        var channels = chain.Operations.Select(o => o.Y).Append(chain.Input).ToDictionary(v => PlaceName(v.Index), v => v.Channels);
+        channels["Projected"] = graph.Config.CodebookDim;
+        channels["Quantized"] = graph.Config.HiddenSize;
+        var sizes = values.ToDictionary(v => v.Item1, v => v.Item2);
+        PlanWriter.Write(code, $"{name}{direction}Plan", ArenaPlan.Place(values, 16), $"Where the values of the codec's {direction.ToLowerInvariant()} lie for a window of {WindowFrames} frames.",
+            notes, buffer => $"[{CodeWriter.Number(sizes[buffer] / channels[buffer])}, {CodeWriter.Number(channels[buffer])}]");
     }
+
+    private static string PlaceName(int place) => "Value" + place.ToString("00", CultureInfo.InvariantCulture);
 
     private void WriteTimelines(CodeWriter code, string method, string from, CodecChain chain)
     {
@@ -93,13 +105,14 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
 
     private static void WriteTimelineRows(CodeWriter code, CodecChain chain, string input)
     {
+        code.Line("// rows of each timeline: one more for every change of rate");
         code.Line($"long rows0 = {input};");
         foreach (CodecOperation operation in chain.Operations.Where(o => o.Y.Timeline != o.X.Timeline))
         {
             code.Line(operation switch
             {
-                TransposedConvolution o => $"long rows{o.Y.Timeline} = RowRange.TransposedRows(rows{o.X.Timeline}, {o.Stride}, {o.Padding});",
-                Convolution o => $"long rows{o.Y.Timeline} = RowRange.ConvolutionRows(rows{o.X.Timeline}, {o.Kernel}, {o.Stride}, {o.Dilation}, {o.Padding});",
+                TransposedConvolution o => $"long rows{o.Y.Timeline} = RowRange.TransposedRows(rows{o.X.Timeline}, stride: {o.Stride}, padding: {o.Padding});",
+                Convolution o => $"long rows{o.Y.Timeline} = RowRange.ConvolutionRows(rows{o.X.Timeline}, {Geometry(o)});",
                 _ => throw new InvalidOperationException("Only convolutions change the rate."),
             });
         }
@@ -108,7 +121,8 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
     /// <summary>Which rows each value must hold, last first.</summary>
     private static void WriteRanges(CodeWriter code, CodecChain chain, string output)
     {
-        code.Line("// the rows each value must hold, from the last back to the first");
+        code.Line();
+        code.Line("// rN: the rows that vN must hold, from the last value back to the first: what the operation after it reads");
         var known = new HashSet<int> { chain.Output.Index };
         code.Line($"RowRange r{chain.Output.Index} = {output};");
         void Need(CodecValue value, string range)
@@ -125,11 +139,11 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             switch (operation)
             {
                 case TransposedConvolution o:
-                    code.Line($"{y} = {y}.TransposedGrid({o.Stride}, {o.Padding});");
-                    Need(o.X, $"{y}.TransposedInput({o.Stride}, {o.Padding})");
+                    code.Line($"{y} = {y}.TransposedGrid(stride: {o.Stride}, padding: {o.Padding});");
+                    Need(o.X, $"{y}.TransposedInput(stride: {o.Stride}, padding: {o.Padding})");
                     break;
                 case Convolution o:
-                    Need(o.X, $"{y}.ConvolutionInput({o.Kernel}, {o.Stride}, {o.Dilation}, {o.Padding})");
+                    Need(o.X, $"{y}.ConvolutionInput({Geometry(o)})");
                     if (o.Residual is { } residual)
                         Need(residual, y);
                     break;
@@ -144,24 +158,31 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
     {
         for (int i = 0; i < chain.Operations.Count; i++)
         {
-            if (chain.Titles.TryGetValue(i, out string title))
-                code.Line("// " + title);
+            foreach (CodecTitle title in chain.Titles.Where(t => t.Operation == i))
+            {
+                if (title.OpensBlock)
+                    code.Line();
+                code.Line("// " + title.Text);
+            }
+
             CodecOperation operation = chain.Operations[i];
             string x = $"v{operation.X.Index}", y = $"v{operation.Y.Index}";
             CodecValue? source = operation is Convolution c ? c.Residual : operation.Y.Place == operation.X.Place ? operation.X : null;
             code.Line(source is { } from
-                ? $"CodecRows {y} = v{from.Index}.Slice(r{operation.Y.Index});"
-                : $"CodecRows {y} = p.Rows({plan}.Value{operation.Y.Place:00}, r{operation.Y.Index}, {operation.Y.Channels}, rows{operation.Y.Timeline});");
+                ? $"CodecRows {y} = v{from.Index}.Slice(r{operation.Y.Index}); // in its memory"
+                : $"CodecRows {y} = p.Rows({plan}.{PlaceName(operation.Y.Place)}, r{operation.Y.Index}, channels: {operation.Y.Channels}, rows{operation.Y.Timeline});");
             code.Line(operation switch
             {
                 Snake o => $"{y}.Snake(b, {x}.Slice(r{o.Y.Index}), {parameters[o.Alpha]});",
-                Convolution o => $"{y}.Convolution(b, {x}, {parameters[o.W]}, {parameters[o.Bias]}, kernel: {o.Kernel}, stride: {o.Stride}, dilation: {o.Dilation}, padding: {o.Padding}, accumulate: {(o.Residual is null ? "false" : "true")});",
+                Convolution o => $"{y}.Convolution(b, {x}, {parameters[o.W]}, {parameters[o.Bias]}, {Geometry(o)}, accumulate: {(o.Residual is null ? "false" : "true")});",
                 TransposedConvolution o => $"{y}.TransposedConvolution(b, {x}, {parameters[o.W]}, {parameters[o.Bias]}, stride: {o.Stride}, padding: {o.Padding});",
                 Tanh => $"{y}.Tanh(b);",
                 _ => throw new InvalidOperationException($"No emitted form for {operation.GetType().Name}."),
             });
         }
     }
+
+    private static string Geometry(Convolution o) => $"kernel: {o.Kernel}, stride: {o.Stride}, dilation: {o.Dilation}, padding: {o.Padding}";
 
     private void WriteDecode(CodeWriter code)
     {
@@ -174,7 +195,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             code.Line();
             CodecValue z = graph.Decoder.Input;
             code.Line($"// the residual vector quantizer: the sum of each codebook's code vector through its out_proj, latents of {graph.Config.HiddenSize}");
-            code.Line($"CodecRows v0 = p.Rows({plan}.Value{z.Place:00}, r0, {z.Channels}, rows0);");
+            code.Line($"CodecRows v0 = p.Rows({plan}.{PlaceName(z.Place)}, r0, channels: {z.Channels}, rows0);");
             code.Line("RowRange f = r0.Clip(rows0);");
             code.Line("v0.ZeroOutside();");
             for (int i = 0; i < graph.Quantizers.Count; i++)
@@ -186,7 +207,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
                     code.Line("{");
                 string indent = i > 0 ? "    " : "";
                 code.Line($"{indent}b.LookUpCode(p[{plan}.Projected], p.CodesAt(f.Start) + {i}, p.Codebooks, {parameters[q.Codebook]}, (int)f.Count, {graph.Config.CodebookDim});");
-                code.Line($"{indent}b.Convolution(v0.At(f.Start), p[{plan}.Projected], {parameters[q.OutWeight]}, {parameters[q.OutBias]}, (int)f.Count, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, 1, 1, 1, accumulate: {(i > 0 ? "true" : "false")});");
+                code.Line($"{indent}b.Convolution(v0.At(f.Start), p[{plan}.Projected], {parameters[q.OutWeight]}, {parameters[q.OutBias]}, (int)f.Count, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, kernel: 1, stride: 1, dilation: 1, accumulate: {(i > 0 ? "true" : "false")});");
                 if (i > 0)
                     code.Line("}");
             }
@@ -209,27 +230,29 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             WriteTimelineRows(code, graph.Encoder, "p.SampleCount");
             WriteRanges(code, graph.Encoder, "window");
             code.Line();
-            code.Line($"CodecRows v0 = p.Rows({plan}.Value{graph.Encoder.Input.Place:00}, r0, 1, rows0);");
+            code.Line($"CodecRows v0 = p.Rows({plan}.{PlaceName(graph.Encoder.Input.Place)}, r0, channels: 1, rows0);");
             code.Line("p.LoadSamples(v0);");
             WriteOperations(code, graph.Encoder, plan);
+            code.Line();
+            code.Line("// the residual vector quantizer: the nearest code vector of each codebook, its out_proj subtracted from what is left");
             code.Line("int frames = (int)window.Count;");
             code.Line($"float* residual = v{z.Index}.At(window.Start);");
             code.Line($"p.Trace?.Latents(residual, window, {graph.Config.HiddenSize});");
-            code.Line("// the residual vector quantizer: the nearest code vector of each codebook, its out_proj subtracted from what is left");
             for (int i = 0; i < graph.Quantizers.Count; i++)
             {
                 Quantizer q = graph.Quantizers[i];
+                code.Line();
                 if (i > 0)
                 {
                     code.Line($"if (p.Codebooks == {i})");
                     code.Line("    return;");
                 }
 
-                code.Line($"b.Convolution(p[{plan}.Projected], residual, {parameters[q.InWeight]}, {parameters[q.InBias]}, frames, {graph.Config.HiddenSize}, {graph.Config.CodebookDim}, 1, 1, 1, accumulate: false);");
+                code.Line($"b.Convolution(p[{plan}.Projected], residual, {parameters[q.InWeight]}, {parameters[q.InBias]}, frames, {graph.Config.HiddenSize}, {graph.Config.CodebookDim}, kernel: 1, stride: 1, dilation: 1, accumulate: false);");
                 code.Line($"p.Trace?.Projected({i}, p[{plan}.Projected], window, {graph.Config.CodebookDim});");
                 code.Line($"b.NearestCode(p.CodesAt(window.Start) + {i}, p.Codebooks, p[{plan}.Projected], {parameters[q.Codebook]}, frames, {graph.Config.CodebookSize}, {graph.Config.CodebookDim});");
                 code.Line($"b.LookUpCode(p[{plan}.Projected], p.CodesAt(window.Start) + {i}, p.Codebooks, {parameters[q.Codebook]}, frames, {graph.Config.CodebookDim});");
-                code.Line($"b.Convolution(p[{plan}.Quantized], p[{plan}.Projected], {parameters[q.OutWeight]}, {parameters[q.OutBias]}, frames, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, 1, 1, 1, accumulate: false);");
+                code.Line($"b.Convolution(p[{plan}.Quantized], p[{plan}.Projected], {parameters[q.OutWeight]}, {parameters[q.OutBias]}, frames, {graph.Config.CodebookDim}, {graph.Config.HiddenSize}, kernel: 1, stride: 1, dilation: 1, accumulate: false);");
                 code.Line($"b.Subtract(residual, p[{plan}.Quantized], (long)frames * {graph.Config.HiddenSize});");
             }
         }

@@ -9,7 +9,7 @@ internal static class ModelEmitter
     /// <summary>The files of a model: hint name and text.</summary>
     public static IEnumerable<(string HintName, string Text)> Emit(ModelSpec spec)
     {
-        string name = spec.ClassName, about = $"Model '{spec.Name}'.";
+        string name = spec.ClassName, about = $"Model {CodeWriter.Literal(spec.Name)}.";
         if (spec.Dia is { } dia)
         {
             var graph = new DiaGraph(dia);
@@ -81,13 +81,15 @@ internal static class ModelEmitter
     {
         string name = spec.ClassName;
         var code = new CodeWriter(about);
-        code.Summary($"Model '{spec.Name}': its configuration, its parameters and its networks on each backend.");
+        code.Summary($"Model {CodeWriter.Literal(spec.Name)}: its configuration, its parameters and its networks on each backend.");
         using (code.Open($"internal sealed class {name}Configuration : CompiledModel"))
         {
-            code.Line($"public override string Name => \"{spec.Name}\";");
+            code.Line($"public override string Name => {CodeWriter.Literal(spec.Name)};");
             code.Line();
             WriteJson(code, "ConfigJson", spec.Dia is null ? null : CanonicalJson.Write(spec.Dia));
             WriteJson(code, "CodecConfigJson", spec.Dac is null ? null : CanonicalJson.Write(spec.Dac));
+            WriteFrequencies(code, "Encoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.EncoderConfig));
+            WriteFrequencies(code, "Decoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.DecoderConfig));
             code.Line($"public override WeightSpec[] Weights() => {(spec.Dia is null ? "[]" : name + "Weights.Specs()")};");
             code.Line();
             code.Line($"public override WeightSpec[] CodecWeights() => {(spec.Dac is null ? "[]" : name + "CodecWeights.Specs()")};");
@@ -114,6 +116,28 @@ internal static class ModelEmitter
             code.Line("    \"\"\";");
         }
 
+        code.Line();
+    }
+
+    /// <summary>The frequencies that rotary positions start with, as bits: the build's numbers, whatever another machine's pow gives.</summary>
+    private static void WriteFrequencies(CodeWriter code, string part, RotaryFrequencies? frequencies)
+    {
+        string property = $"public override ReadOnlySpan<uint> {part}InverseFrequencies =>";
+        if (frequencies is null)
+        {
+            code.Line(property + " [];");
+            code.Line();
+            return;
+        }
+
+        float[] values = frequencies.Compute();
+        code.Summary($"The {part.ToLowerInvariant()}'s inverse frequencies [{values.Length}] (rope_type {frequencies.Type.ToString().ToLowerInvariant()}), " +
+            $"bits of float32: from {CodeWriter.Text(values[0])} to {CodeWriter.Text(values[values.Length - 1])}.");
+        code.Line(property);
+        code.Line("[");
+        for (int i = 0; i < values.Length; i += 8)
+            code.Line("    " + string.Join(", ", values.Skip(i).Take(8).Select(CodeWriter.Bits)) + ",");
+        code.Line("];");
         code.Line();
     }
 

@@ -14,11 +14,27 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     public string WritePlan(string about)
     {
         var code = new CodeWriter(about);
-        PlanWriter.Write(code, name + "EncoderPlan", _encoderPlan, "Where the encoder's activations lie in its arena: offsets in values, times the arena's rows.", perRow: true);
+        WritePlan(code, "Encoder", "text", graph.Encoder, _encoderPlan);
         code.Line();
-        PlanWriter.Write(code, name + "DecoderPlan", _decoderPlan, "Where the decoder's activations lie in its arena: offsets in values, times the arena's rows.", perRow: true);
+        WritePlan(code, "Decoder", "audio", graph.Decoder, _decoderPlan);
         return code.ToString();
     }
+
+    private void WritePlan(CodeWriter code, string part, string kind, IReadOnlyList<Stage> stages, ArenaPlan plan)
+    {
+        string[] notes =
+        [
+            $"offset: float32 values before the buffer for each of the arena's {kind} rows; times these rows it is where the buffer starts.",
+            "operations: the first and last operation of a layer that need the buffer; buffers needed at different times share memory.",
+        ];
+        var shapes = stages.SelectMany(s => s.Operations).SelectMany(o => o.Reads.Concat(o.Writes)).Distinct().ToDictionary(v => v.Name, Shape);
+        PlanWriter.Write(code, $"{name}{part}Plan", plan, $"Where the {part.ToLowerInvariant()}'s activations lie in its arena.", notes, buffer => shapes[buffer]);
+    }
+
+    private static string Shape(Value value) => $"[rows, {value.Width}]";
+
+    /// <summary>The local variable for an activation: GateUp → gateUp.</summary>
+    private static string Local(Value value) => char.ToLowerInvariant(value.Name[0]) + value.Name.Substring(1);
 
     /// <summary>NAME.Encoder.g.cs.</summary>
     public string WriteEncoder(string about)
@@ -71,9 +87,20 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     {
         code.Summary(stage.Summary);
         using (code.Open($"private void {variant}{stage.Name}({pass} p)"))
+        {
+            Value[] values = stage.Operations.SelectMany(o => o.Writes.Concat(o.Reads)).Distinct().ToArray();
+            int width = values.Max(v => v.Name.Length);
+            foreach (Value value in values)
+                code.Line($"float* {Local(value)} = p[Plan.{value.Name}];{new string(' ', 2 * (width - value.Name.Length))} // {Shape(value)}");
             foreach (Operation operation in stage.Operations)
+            {
+                if (operation is Remark)
+                    code.Line();
                 if (Statement(operation, variant) is { } statement)
                     code.Line(statement);
+            }
+        }
+
         code.Line();
     }
 
@@ -81,41 +108,43 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     private string? Statement(Operation operation, string variant)
     {
         string linear = variant == "Step" ? "StepLinear" : "BlockLinear";
-        static string At(Value v) => $"p[Plan.{v.Name}]";
         switch (operation)
         {
             case Remark o:
                 return "// " + o.Text;
             case Embed o:
-                return $"b.Embed({At(o.Y)}, p.Ids, {parameters[o.Table]}, p.Rows, {o.Y.Width});";
+                return $"b.Embed({Local(o.Y)}, p.Ids, {parameters[o.Table]}, p.Rows, {o.Y.Width});";
             case EmbedSum o:
-                return $"b.EmbedSum({At(o.Y)}, p.Ids, {parameters[o.Table]}, p.Rows, {o.Channels}, {o.Vocabulary}, {o.Y.Width});";
+                return $"b.EmbedSum({Local(o.Y)}, p.Ids, {parameters[o.Table]}, p.Rows, channels: {o.Channels}, vocabulary: {o.Vocabulary}, {o.Y.Width});";
             case RopeTable o:
-                return $"p.RopeTable(b, {At(o.Cos)}, {At(o.Sin)}, {o.Cos.Width});";
+                return $"p.RopeTable(b, {Local(o.Cos)}, {Local(o.Sin)}, {o.Cos.Width});";
             case Rope o:
-                return $"b.Rope({At(o.X)}, {At(o.Cos)}, {At(o.Sin)}, p.Rows, {o.Heads}, {o.Half});";
+                return $"b.Rope({Local(o.X)}, {Local(o.Cos)}, {Local(o.Sin)}, p.Rows, heads: {o.Heads}, half: {o.Half});";
             case RmsNorm o:
-                return $"b.RmsNorm({At(o.Y)}, {At(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.X.Width}, {o.Eps}Eps);";
+                return $"b.RmsNorm({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.X.Width}, {o.Eps}Eps);";
             case Linear o:
-                return $"b.{linear}({At(o.Y)}, {At(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.Y.Width}, {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
+                return $"b.{linear}({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, n: {o.Y.Width}, k: {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
             case GatedActivation o:
-                return $"b.GatedActivation({At(o.Y)}, {At(o.X)}, p.Rows, {o.Y.Width}, Activation.{o.Activation});";
+                return $"b.GatedActivation({Local(o.Y)}, {Local(o.X)}, p.Rows, {o.Y.Width}, Activation.{o.Activation});";
             case StoreKeyValues o:
-                return $"p.StoreKeyValues({At(o.Keys)}, {At(o.Values)}, layer: {o.Layer}, {o.Keys.Width});";
+                return $"p.StoreKeyValues({Local(o.Keys)}, {Local(o.Values)}, layer: {o.Layer}, {o.Keys.Width});";
             case Attention { Kind: AttentionKind.Encoder } o:
-                return $"b.Attention({At(o.Y)}, {At(o.Q)}, p.SelfAttention({o.Layer}, {At(o.Keys!)}, {At(o.Values!)}, {o.Heads}, {o.Keys!.Width}), p.SequenceCount, {o.Heads}, {o.KeyHeads}, {o.HeadDim});";
+                return Attend(o, $"p.SelfAttention(layer: {o.Layer}, {Local(o.Keys!)}, {Local(o.Values!)}, {o.Heads}, {o.Keys!.Width}), p.SequenceCount");
             case Attention { Kind: AttentionKind.Self } o:
-                return $"b.Attention({At(o.Y)}, {At(o.Q)}, p.SelfAttention({o.Layer}, {o.Heads}), p.SequenceCount, {o.Heads}, {o.KeyHeads}, {o.HeadDim});";
+                return Attend(o, $"p.SelfAttention(layer: {o.Layer}, {o.Heads}), p.SequenceCount");
             case Attention o:
-                return $"b.Attention({At(o.Y)}, {At(o.Q)}, p.CrossAttention({o.Layer}, {o.Heads}), p.ConditionalCount, {o.Heads}, {o.KeyHeads}, {o.HeadDim});";
+                return Attend(o, $"p.CrossAttention(layer: {o.Layer}, {o.Heads}), p.ConditionalCount");
             case AddUnconditionalCross o:
-                return $"b.AddRow({At(o.Y)} + ((long)p.ConditionalRows * {o.Y.Width}), p.UnconditionalCross + {(long)o.Layer * o.Y.Width}, p.Rows - p.ConditionalRows, {o.Y.Width});";
+                return $"b.AddRow({Local(o.Y)} + ((long)p.ConditionalRows * {o.Y.Width}), p.UnconditionalCross + {(long)o.Layer * o.Y.Width}, p.Rows - p.ConditionalRows, {o.Y.Width});";
             case HiddenState o:
-                return variant == "Step" ? null : $"p.Trace?.{o.List}HiddenState({o.Index}, {At(o.X)}, p.Rows, {o.X.Width});";
+                return variant == "Step" ? null : $"p.Trace?.{o.List}HiddenState({o.Index}, {Local(o.X)}, p.Rows, {o.X.Width});";
             default:
                 throw new InvalidOperationException($"No emitted form for {operation.GetType().Name}.");
         }
     }
+
+    private static string Attend(Attention o, string items) =>
+        $"b.Attention({Local(o.Y)}, {Local(o.Q)}, {items}, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim});";
 
     private static string RowCount(Rows rows) => rows == Rows.All ? "p.Rows" : "p.ConditionalRows";
 
@@ -124,7 +153,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         Linear o = graph.Logits;
         code.Summary($"Logits [rows, {o.Y.Width}] of decoder outputs [rows, {o.X.Width}].");
         using (code.Open($"public override void {variant}Logits(float* logits, float* output, int rows)"))
-            code.Line($"b.{variant}Linear(logits, output, {parameters[o.W]}, rows, {o.Y.Width}, {o.X.Width}, accumulate: false);");
+            code.Line($"b.{variant}Linear(logits, output, {parameters[o.W]}, rows, n: {o.Y.Width}, k: {o.X.Width}, accumulate: false);");
         code.Line();
     }
 
@@ -136,8 +165,8 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
             for (int i = 0; i < graph.CrossKeyValues.Count; i++)
             {
                 var (keys, values) = graph.CrossKeyValues[i];
-                code.Line($"b.BlockLinear(cache.Keys({i}), output, {parameters[keys.W]}, rows, {keys.Y.Width}, {keys.X.Width}, accumulate: false);");
-                code.Line($"b.BlockLinear(cache.Values({i}), output, {parameters[values.W]}, rows, {values.Y.Width}, {values.X.Width}, accumulate: false);");
+                code.Line($"b.BlockLinear(cache.Keys({i}), output, {parameters[keys.W]}, rows, n: {keys.Y.Width}, k: {keys.X.Width}, accumulate: false);");
+                code.Line($"b.BlockLinear(cache.Values({i}), output, {parameters[values.W]}, rows, n: {values.Y.Width}, k: {values.X.Width}, accumulate: false);");
             }
         }
 
@@ -150,18 +179,19 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         Operation[] operations = graph.Decoder.SelectMany(s => s.Operations).ToArray();
         Linear output = graph.CrossKeyValues[0].Keys;
         Attention attention = operations.OfType<Attention>().First(a => a.Kind == AttentionKind.Cross);
-        code.Summary($"What cross-attention adds to an unconditional row [{graph.Config.DecoderConfig.HiddenSize}] in each layer, from the encoder output of a zero byte [{output.X.Width}]; scratch holds [{output.Y.Width + (2 * attention.Y.Width)}].");
+        code.Summary($"What cross-attention adds to an unconditional row [{graph.Config.DecoderConfig.HiddenSize}] in each layer: o_proj of v_proj of a zero byte's encoder output [{output.X.Width}]; scratch holds [{output.Y.Width + (2 * attention.Y.Width)}].");
         using (code.Open("public override void CrossOfUnconditional(float* constants, float* output, float* scratch)"))
         {
             code.Line($"float* value = scratch, query = scratch + {output.Y.Width}, mixed = query + {attention.Q.Width};");
+            code.Line("// One key has all the weight whatever the query is: attention only repeats its value for the heads that share it.");
             code.Line("var one = new AttentionItem { Rows = 1, Keys = value, Values = value, KeyCount = 1, CausalStart = -1 };");
             foreach (Attention o in operations.OfType<Attention>().Where(a => a.Kind == AttentionKind.Cross))
             {
                 Linear values = graph.CrossKeyValues[o.Layer].Values;
                 Linear project = operations.OfType<Linear>().Where(l => l.X == o.Y).ElementAt(o.Layer);
-                code.Line($"b.StepLinear(value, output, {parameters[values.W]}, 1, {values.Y.Width}, {values.X.Width}, accumulate: false);");
-                code.Line($"b.Attention(mixed, query, &one, 1, {o.Heads}, {o.KeyHeads}, {o.HeadDim});");
-                code.Line($"b.StepLinear(constants + {(long)o.Layer * project.Y.Width}, mixed, {parameters[project.W]}, 1, {project.Y.Width}, {project.X.Width}, accumulate: false);");
+                code.Line($"b.StepLinear(value, output, {parameters[values.W]}, rows: 1, n: {values.Y.Width}, k: {values.X.Width}, accumulate: false);");
+                code.Line($"b.Attention(mixed, query, &one, itemCount: 1, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim});");
+                code.Line($"b.StepLinear(constants + {(long)o.Layer * project.Y.Width}, mixed, {parameters[project.W]}, rows: 1, n: {project.Y.Width}, k: {project.X.Width}, accumulate: false);");
             }
         }
 

@@ -5,22 +5,28 @@ namespace Dia.Generators.Emission;
 /// <summary>Writes a memory plan: a constant for each buffer's offset, with a table as a comment.</summary>
 internal static class PlanWriter
 {
-    /// <summary>One class; offsets in float32 values, to be multiplied by the rows of the arena if <paramref name="perRow"/>.</summary>
-    public static void Write(CodeWriter code, string className, ArenaPlan plan, string summary, bool perRow, params (string Name, string Value)[] more)
+    /// <summary>One class.</summary>
+    /// <param name="code">Where to.</param>
+    /// <param name="className">Its name.</param>
+    /// <param name="plan">The plan.</param>
+    /// <param name="summary">What it is the plan of.</param>
+    /// <param name="notes">What the table's numbers mean.</param>
+    /// <param name="shape">A buffer's shape, by its name.</param>
+    public static void Write(CodeWriter code, string className, ArenaPlan plan, string summary, IEnumerable<string> notes, Func<string, string> shape)
     {
         code.Summary(summary);
         using (code.Open($"internal static class {className}"))
         {
-            int width = Math.Max(6, plan.Buffers.Max(b => b.Name.Length));
-            code.Line($"// {"buffer".PadRight(width)}  {"values".PadLeft(12)}  {"offset".PadLeft(12)}  operations");
+            foreach (string note in notes)
+                code.Line("// " + note);
+            code.Line("//");
+            int width = Math.Max(6, plan.Buffers.Max(b => b.Name.Length)), shapeWidth = plan.Buffers.Max(b => shape(b.Name).Length);
+            code.Line($"// {"buffer".PadRight(width)}  {"shape".PadRight(shapeWidth)}  {"offset".PadLeft(10)}  operations");
             foreach (ArenaBuffer b in plan.Buffers)
-                code.Line($"// {b.Name.PadRight(width)}  {CodeWriter.Number(b.Size).PadLeft(12)}  {CodeWriter.Number(b.Offset).PadLeft(12)}  {CodeWriter.Number(b.First)} to {CodeWriter.Number(b.Last)}");
-            code.Line($"// {"total".PadRight(width)}  {CodeWriter.Number(plan.Total).PadLeft(12)}{(perRow ? " values a row" : "")}");
+                code.Line($"// {b.Name.PadRight(width)}  {shape(b.Name).PadRight(shapeWidth)}  {CodeWriter.Number(b.Offset).PadLeft(10)}  {CodeWriter.Number(b.First)} to {CodeWriter.Number(b.Last)}");
             foreach (ArenaBuffer b in plan.Buffers)
                 code.Line($"public const long {b.Name} = {CodeWriter.Number(b.Offset)};");
             code.Line($"public const long Total = {CodeWriter.Number(plan.Total)};");
-            foreach (var (name, value) in more)
-                code.Line($"public const int {name} = {value};");
         }
     }
 }

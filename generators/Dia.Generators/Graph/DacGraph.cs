@@ -56,12 +56,18 @@ internal sealed record Tanh(CodecValue Y, CodecValue X) : CodecOperation(Y, X)
 /// <summary>One quantizer of the residual vector quantizer.</summary>
 internal sealed record Quantizer(Parameter InWeight, Parameter InBias, Parameter Codebook, Parameter OutWeight, Parameter OutBias);
 
+/// <summary>A remark for the reader of the emitted code.</summary>
+/// <param name="Operation">Index of the operation it precedes.</param>
+/// <param name="Text">The remark.</param>
+/// <param name="OpensBlock">Whether it is about a block, not about a unit of one.</param>
+internal sealed record CodecTitle(int Operation, string Text, bool OpensBlock);
+
 /// <summary>A chain of operations from one value to another.</summary>
 /// <param name="Operations">In order.</param>
 /// <param name="Input">What it starts from.</param>
 /// <param name="Output">What it ends in.</param>
-/// <param name="Titles">Remarks before the operation of that index.</param>
-internal sealed record CodecChain(IReadOnlyList<CodecOperation> Operations, CodecValue Input, CodecValue Output, IReadOnlyDictionary<int, string> Titles)
+/// <param name="Titles">Remarks, in order.</param>
+internal sealed record CodecChain(IReadOnlyList<CodecOperation> Operations, CodecValue Input, CodecValue Output, IReadOnlyList<CodecTitle> Titles)
 {
     /// <summary>Rows of each value (by index) where the output has at most <paramref name="count"/>.</summary>
     public long[] MaximumRows(long count)
@@ -169,12 +175,12 @@ internal sealed class DacGraph
     private sealed class Builder(int channels)
     {
         private readonly List<CodecOperation> _operations = [];
-        private readonly Dictionary<int, string> _titles = [];
+        private readonly List<CodecTitle> _titles = [];
         private readonly CodecValue _input = new(0, channels, 0, 0);
         private CodecValue _last = new(0, channels, 0, 0);
         private int _timelines = 1;
 
-        public void Title(string text) => _titles[_operations.Count] = text;
+        public void Title(string text, bool opensBlock = true) => _titles.Add(new CodecTitle(_operations.Count, text, opensBlock));
 
         public void Snake(string alpha, bool inPlace)
         {
@@ -205,6 +211,7 @@ internal sealed class DacGraph
             {
                 string name = $"{block}.res_unit{unit}";
                 CodecValue residual = _last;
+                Title($"res_unit{unit}: x + conv2(snake2(conv1(snake1(x)))), dilation {dilation}", opensBlock: false);
                 Snake(name + ".snake1.alpha", inPlace: false);
                 Convolution(name + ".conv1", residual.Channels, kernel: 7, padding: 3 * dilation, dilation: dilation);
                 Snake(name + ".snake2.alpha", inPlace: true);

@@ -144,7 +144,7 @@ internal sealed class DiaGraph
         int width = c.CrossNumAttentionHeads * c.CrossHeadDim;
         Value query = new("CrossQuery", width), mixed = new("CrossMixed", width);
         string attention = layer + ".cross_attention";
-        yield return new Remark("cross-attention over the encoder output: hidden += o_proj(attention(pre_ca_norm(hidden))); a constant for unconditional rows");
+        yield return new Remark("cross-attention over the encoder output: hidden += o_proj(attention(pre_ca_norm(hidden))); rows without text: += a constant");
         yield return new RmsNorm(normed, hidden, Vector(layer + ".pre_ca_norm.weight", c.HiddenSize), "Decoder", Rows.Conditional);
         yield return new Linear(query, normed, Matrix(attention + ".q_proj.weight", width, c.HiddenSize), Rows: Rows.Conditional);
         yield return new Attention(mixed, query, AttentionKind.Cross, index, c.CrossNumAttentionHeads, c.CrossNumKeyValueHeads, c.CrossHeadDim);

@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.Weights;
 
 namespace Dia.Modeling;
@@ -16,6 +18,12 @@ public abstract class CompiledModel
     /// <summary>The codec's configuration with every field spelled out; null where it has none.</summary>
     public abstract string? CodecConfigJson { get; }
 
+    /// <summary>The inverse frequencies [head_dim/2] that the encoder's rotary positions start with, as bits of float32; empty for a codec alone.</summary>
+    public abstract ReadOnlySpan<uint> EncoderInverseFrequencies { get; }
+
+    /// <summary>The inverse frequencies [head_dim/2] that the decoder's rotary positions start with, as bits of float32; empty for a codec alone.</summary>
+    public abstract ReadOnlySpan<uint> DecoderInverseFrequencies { get; }
+
     /// <summary>The model's parameters.</summary>
     public abstract WeightSpec[] Weights();
 
@@ -31,4 +39,12 @@ public abstract class CompiledModel
     /// <param name="device">Where it runs.</param>
     /// <param name="weights">In the order of <see cref="CodecWeights"/>.</param>
     public abstract DacNetwork? CreateCodec(Device device, Weight[] weights);
+
+    /// <summary>The encoder's rotary positions before the first call.</summary>
+    internal RotaryEmbedding EncoderRope(DiaConfig config) => new(RotaryFrequencies.For(config.EncoderConfig), Floats(EncoderInverseFrequencies));
+
+    /// <summary>The decoder's rotary positions before the first call of a sequence.</summary>
+    internal RotaryEmbedding DecoderRope(DiaConfig config) => new(RotaryFrequencies.For(config.DecoderConfig), Floats(DecoderInverseFrequencies));
+
+    private static float[] Floats(ReadOnlySpan<uint> bits) => MemoryMarshal.Cast<uint, float>(bits).ToArray();
 }

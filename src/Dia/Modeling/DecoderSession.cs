@@ -23,13 +23,14 @@ internal sealed unsafe class DecoderSession : IDecoderSession
 
     /// <summary>Encodes the texts and makes the caches.</summary>
     /// <param name="network">The network.</param>
+    /// <param name="compiled">The compiled model it is of.</param>
     /// <param name="config">Its configuration.</param>
     /// <param name="inputIds">Text ids [batch, length].</param>
     /// <param name="attentionMask">1 where a byte is text; null: everywhere.</param>
     /// <param name="maxRows">Most rows an item can get.</param>
     /// <param name="unconditionalCross">The constants of unconditional cross-attention; null without guidance.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderSession(DiaNetwork network, DiaConfig config, int[,] inputIds, int[,]? attentionMask, int maxRows, float* unconditionalCross)
+    public DecoderSession(DiaNetwork network, CompiledModel compiled, DiaConfig config, int[,] inputIds, int[,]? attentionMask, int maxRows, float* unconditionalCross)
     {
         _network = network;
         _config = config.DecoderConfig;
@@ -40,7 +41,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         _step = new DecoderPass(network, _config.NumChannels, rows, rows) { UnconditionalCross = unconditionalCross };
         _logits = network.Allocate((long)rows * _logitsWidth);
         for (int i = 0; i < _items.Length; i++)
-            _items[i] = new Item(network, config, Row(inputIds, i), attentionMask is null ? null : Row(attentionMask, i), maxRows, unconditionalCross is not null);
+            _items[i] = new Item(network, compiled, config, Row(inputIds, i), attentionMask is null ? null : Row(attentionMask, i), maxRows, unconditionalCross is not null);
     }
 
     /// <inheritdoc/>
@@ -122,15 +123,15 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     {
         private readonly byte* _textMask;
 
-        public Item(DiaNetwork network, DiaConfig config, int[] ids, int[]? mask, int maxRows, bool guidance)
+        public Item(DiaNetwork network, CompiledModel compiled, DiaConfig config, int[] ids, int[]? mask, int maxRows, bool guidance)
         {
             DiaDecoderConfig d = config.DecoderConfig;
             // Padding at the end is left out: what a text gives does not depend on the longer texts beside it.
             int length = ids.Length;
             while (mask is not null && length > 1 && mask[length - 1] == 0)
                 length--;
-            Rope = new RotaryEmbedding(RotaryFrequencies.For(d));
-            var textRope = new RotaryEmbedding(RotaryFrequencies.For(config.EncoderConfig));
+            Rope = compiled.DecoderRope(config);
+            RotaryEmbedding textRope = compiled.EncoderRope(config);
             textRope.Update(length);
             using var encoder = new EncoderPass(network, textRope, ids.AsSpan(0, length), mask is null ? default : mask.AsSpan(0, length), 1);
             network.Encode(encoder);

@@ -13,14 +13,15 @@ namespace Dia.Modeling;
 /// </summary>
 public sealed unsafe class DiaForConditionalGeneration : IDisposable
 {
+    private readonly CompiledModel _compiled;
     private readonly LoadedWeights _weights;
     private readonly WeightSpec[] _specs;
     private readonly DiaNetwork _network;
     private float* _unconditionalCross;
 
-    private DiaForConditionalGeneration(string name, DiaConfig config, GenerationSettings settings, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
+    private DiaForConditionalGeneration(CompiledModel compiled, DiaConfig config, GenerationSettings settings, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
     {
-        CompiledName = name;
+        _compiled = compiled;
         Config = config;
         GenerationSettings = settings;
         _weights = weights;
@@ -31,16 +32,13 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     }
 
     /// <summary>Name of the compiled configuration that runs it.</summary>
-    public string CompiledName { get; }
+    public string CompiledName => _compiled.Name;
 
     /// <summary>Its configuration.</summary>
     public DiaConfig Config { get; }
 
     /// <summary>What the checkpoint's generation_config.json says.</summary>
     public GenerationSettings GenerationSettings { get; }
-
-    /// <summary>How the forward pass makes a rotary embedding; tests of a fixture whose frequencies were rounded replace it.</summary>
-    internal Func<RotaryFrequencies, RotaryEmbedding> CreateRope { get; set; } = f => new RotaryEmbedding(f);
 
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => Config.DecoderConfig.MaxPositionEmbeddings + Config.DelayPattern.Max();
@@ -58,7 +56,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         CompiledModel compiled = ModelCatalog.Find(models, config, folder.Description);
         WeightSpec[] specs = compiled.Weights();
         LoadedWeights weights = LoadedWeights.Load(folder, specs);
-        return new DiaForConditionalGeneration(compiled.Name, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
+        return new DiaForConditionalGeneration(compiled, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
     }
 
     /// <summary>The checkpoint's generation defaults as a configuration for <see cref="Generate"/>, with this model's token ids and delays.</summary>
@@ -109,12 +107,12 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         DiaDecoderConfig d = Config.DecoderConfig;
         ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(outputHiddenStates, outputAttentions) : null;
 
-        RotaryEmbedding textRope = CreateRope(RotaryFrequencies.For(Config.EncoderConfig));
+        RotaryEmbedding textRope = _compiled.EncoderRope(Config);
         textRope.Update(length);
         using var encoder = new EncoderPass(_network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
         _network.Encode(encoder);
 
-        RotaryEmbedding rope = CreateRope(RotaryFrequencies.For(d));
+        RotaryEmbedding rope = _compiled.DecoderRope(Config);
         int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
         rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
         int[] ids = Flat(decoderInputIds).ToArray();
@@ -174,7 +172,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         ForwardInputs.CheckText(Config, inputs.InputIds, inputs.AttentionMask);
         var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, inputs.InputIds.GetLength(0), config, Config.DecoderConfig.VocabSize);
         int limit = config.RowLimit(prompt.Rows, RowCapacity);
-        using var session = new DecoderSession(_network, Config, inputs.InputIds, inputs.AttentionMask, limit, config.UsesGuidance ? UnconditionalCross() : null);
+        using var session = new DecoderSession(_network, _compiled, Config, inputs.InputIds, inputs.AttentionMask, limit, config.UsesGuidance ? UnconditionalCross() : null);
         return new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer).Run(cancellationToken);
     }
 
@@ -196,7 +194,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         DiaDecoderConfig d = Config.DecoderConfig;
         float* constants = _network.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
         float* scratch = _network.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
-        var rope = new RotaryEmbedding(RotaryFrequencies.For(Config.EncoderConfig));
+        RotaryEmbedding rope = _compiled.EncoderRope(Config);
         rope.Update(1);
         using var encoder = new EncoderPass(_network, rope, [0], default, 1);
         _network.Encode(encoder);

@@ -20,7 +20,7 @@ public sealed class RotaryEmbedding
     {
     }
 
-    /// <summary>The same with other original frequencies: a fixture's model was cast to bfloat16 and back, buffers included.</summary>
+    /// <summary>The same with the original frequencies given: a compiled model has them from its build.</summary>
     internal RotaryEmbedding(RotaryFrequencies frequencies, float[] original)
     {
         _frequencies = frequencies;
@@ -79,7 +79,10 @@ public sealed class RotaryEmbedding
         _length = length;
         if (isLong == wasLong)
             return false;
-        _frequencies.Compute(length, _current);
+        if (isLong)
+            _frequencies.Compute(length, _current);
+        else
+            _original.CopyTo(_current, 0);
         return true;
     }
 }

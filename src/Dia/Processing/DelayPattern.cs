@@ -61,9 +61,10 @@ public static class DelayPattern
 
     /// <summary>
     /// Which frames of finished rows [T, C] are audio. The first is the number of BOS in channel 0, or the prompt length
-    /// given; the end leaves out channel 0's PADs and its EOS. No audio: end is not after start.
+    /// given; the end leaves out channel 0's PADs and its EOS, and frames whose later channels were never generated (generation
+    /// was cut before they came). No audio: end is not after start.
     /// </summary>
-    public static (int Start, int End) AudioFrames(int[,] rows, int bosTokenId, int padTokenId, int? audioPromptLen = null)
+    public static (int Start, int End) AudioFrames(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId, int? audioPromptLen = null)
     {
         ArgumentNullException.ThrowIfNull(rows);
         int length = rows.GetLength(0), bos = 0, pad = 0;
@@ -72,7 +73,7 @@ public static class DelayPattern
             bos += rows[t, 0] == bosTokenId ? 1 : 0;
             pad += rows[t, 0] == padTokenId ? 1 : 0;
         }
-        return (audioPromptLen ?? bos, Math.Max(0, length - pad - 1));
+        return (audioPromptLen ?? bos, Math.Max(0, Math.Min(length - pad - 1, length - Max(delay))));
     }
 
     /// <summary>Refuses a pattern that is empty or has a delay outside 0 to 4095 (no model has rows enough for more).</summary>

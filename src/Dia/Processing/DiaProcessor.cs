@@ -155,7 +155,7 @@ public sealed class DiaProcessor
         for (int b = 0; b < codes.Length; b++)
         {
             int[,] rows = Item(decoderInputIds, b);
-            (int start, int end) = Processing.DelayPattern.AudioFrames(rows, BosTokenId, PadTokenId, audioPromptLen);
+            (int start, int end) = Processing.DelayPattern.AudioFrames(rows, _delayPattern, BosTokenId, PadTokenId, audioPromptLen);
             codes[b] = Processing.DelayPattern.Undo(rows, _delayPattern, start, end);
             CheckCodes(codes[b], b, start);
         }

@@ -82,4 +82,12 @@ internal sealed class GenerationFixture
                 return Path.Combine(d.FullName, "tests", "fixtures");
         throw new DirectoryNotFoundException("tests/fixtures");
     }
+
+    /// <summary>Rows one after the other as [rows, channels].</summary>
+    public static int[,] Matrix(int[] rows, int channels)
+    {
+        var matrix = new int[rows.Length / channels, channels];
+        Buffer.BlockCopy(rows, 0, matrix, 0, rows.Length * sizeof(int));
+        return matrix;
+    }
 }

@@ -1,4 +1,5 @@
 using Dia.Generation;
+using Dia.Processing;
 using Xunit;
 
 namespace Dia.Tests.Generation;
@@ -73,9 +74,7 @@ public sealed class GenerationLoopTests
         int[,,] ids = Prompt([0], out int[,] mask);
         int[] rows = GenerationFixture.Rows(Loop(new FakeSession([1]) { EosLogit = 99 }, Config, ids, mask, 1).Run(), 0);
         Assert.Equal([18, 18, 18, 16, 18, 18, 17, 18, 18, 17, 16, 18, 17, 17, 16], rows);
-        (int start, int end) = FinishedRows.Window(rows, Config);
-        Assert.Equal((1, 1), (start, end));
-        Assert.Empty(FinishedRows.Codes(rows, Config, start, end));
+        Assert.Empty(Codes(rows, null));
     }
 
     [Theory]
@@ -90,9 +89,9 @@ public sealed class GenerationLoopTests
         int[] rows = GenerationFixture.Rows(Loop(new FakeSession([1]) { EosLogit = -9 }, Config with { MaxNewTokens = newTokens }, ids, mask, 1).Run(), 0);
         Assert.Equal(3 + newTokens, rows.Length / 3);
         Assert.Equal(newTokens > 3, rows.Contains(Config.EosTokenId));
-        (int start, int end) = FinishedRows.Window(rows, Config, promptLength: 3);
-        Assert.Equal(frames, end - start);
-        Assert.All(FinishedRows.Codes(rows, Config, start, end).Cast<int>(), code => Assert.InRange(code, 0, 15));
+        int[,] codes = Codes(rows, 3);
+        Assert.Equal(frames, codes.GetLength(0));
+        Assert.All(codes.Cast<int>(), code => Assert.InRange(code, 0, 15));
     }
 
     [Fact]
@@ -252,5 +251,13 @@ public sealed class GenerationLoopTests
             x = (x + 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9;
             return (x ^ (x >> 29)) * 0x94D049BB133111EB;
         }
+    }
+
+    private static int[,] Codes(int[] rows, int? promptLength)
+    {
+        int[] delay = [.. Config.DelayPattern];
+        int[,] matrix = GenerationFixture.Matrix(rows, delay.Length);
+        (int start, int end) = DelayPattern.AudioFrames(matrix, delay, Config.BosTokenId, Config.PadTokenId, promptLength);
+        return DelayPattern.Undo(matrix, delay, start, end);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dia.Generation;
+using Dia.Processing;
 using Xunit;
 
 namespace Dia.Tests.Generation;
@@ -80,12 +81,11 @@ public sealed class ReplayTests
     public void FramesAreFromTheFirstCodeToTheRowBeforeEos(string name, int? promptLength, int start, int end)
     {
         GenerationFixture fixture = new("generate", name);
-        int[] rows = GenerationFixture.Rows(fixture.Ints3("out.sequences"), 0);
         GenerationConfig config = Config(fixture);
-
-        (int, int) window = FinishedRows.Window(rows, config, promptLength);
-        Assert.Equal((start, end), window);
-        int[,] codes = FinishedRows.Codes(rows, config, start, end);
+        int[] delay = [.. config.DelayPattern];
+        int[,] rows = GenerationFixture.Matrix(GenerationFixture.Rows(fixture.Ints3("out.sequences"), 0), delay.Length);
+        Assert.Equal((start, end), DelayPattern.AudioFrames(rows, delay, config.BosTokenId, config.PadTokenId, promptLength));
+        int[,] codes = DelayPattern.Undo(rows, delay, start, end);
         Assert.All(codes.Cast<int>(), code => Assert.InRange(code, 0, config.EosTokenId - 1));
         if (name == "prompt" && promptLength is null)
             Assert.Equal(fixture.Ints("in.prompt_codes"), codes.Cast<int>().Take(11 * 9));

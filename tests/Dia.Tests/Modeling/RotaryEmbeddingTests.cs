@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Tests.Configuration;
@@ -93,6 +94,22 @@ public sealed class RotaryEmbeddingTests
     }
 
     /// <summary>cos and sin [length, 2·half], both halves alike, as the reference returns them.</summary>
+    /// <summary>What the generator computed is what the same code computes here: the JIT's pow and the build's are one.</summary>
+    [Fact]
+    public void The_emitted_frequencies_are_the_configuration_s()
+    {
+        int models = 0;
+        foreach (CompiledModel model in CompiledModels.All.Where(m => m.ConfigJson is not null))
+        {
+            DiaConfig config = DiaConfigParser.Parse(model.ConfigJson!, ProblemSeverity.Error).Config!;
+            Assert.Equal(RotaryFrequencies.For(config.EncoderConfig).Compute(), model.EncoderRope(config).InverseFrequencies.ToArray());
+            Assert.Equal(RotaryFrequencies.For(config.DecoderConfig).Compute(), model.DecoderRope(config).InverseFrequencies.ToArray());
+            models++;
+        }
+
+        Assert.True(models > 10);
+    }
+
     private static (float[] Cos, float[] Sin) Table(RotaryEmbedding rotary, int length)
     {
         int half = rotary.InverseFrequencies.Length;

@@ -50,8 +50,8 @@ public sealed class DelayPatternTests
                     plain[t, c] = t < begins ? Bos : t < begins + frames ? plain[t, c] : t == begins + frames ? Eos : Pad;
             }
             int[,] rows = DelayPattern.BuildDelayed(plain, delay, Bos, Pad);
-            Assert.Equal((begins, begins + frames), DelayPattern.AudioFrames(rows, Bos, Pad));
-            Assert.Equal((3, begins + frames), DelayPattern.AudioFrames(rows, Bos, Pad, 3));
+            Assert.Equal((begins, begins + frames), DelayPattern.AudioFrames(rows, delay, Bos, Pad));
+            Assert.Equal((3, begins + frames), DelayPattern.AudioFrames(rows, delay, Bos, Pad, 3));
         }
     }
 

@@ -1,6 +1,9 @@
 using System.Text.Json;
 using Dia.Audio;
+using Dia.Backends;
+using Dia.Codec;
 using Dia.Processing;
+using Dia.Tests.Codec;
 using Dia.Text;
 using Xunit;
 
@@ -15,12 +18,14 @@ public sealed class DiaProcessorTests : IDisposable
     private static readonly int[] Delay = [.. Meta.GetProperty("delay_pattern").EnumerateArray().Select(e => e.GetInt32())];
     private static readonly AudioBuffer[] Audio = [new(Tensors.Floats("audio0"), 16000), new(Tensors.Floats("audio1"), 16000)];
 
-    private readonly ReplayCodec _codec = new();
+    private readonly Device _device = Device.CreateCpu(1);
+    private readonly DacModel _codec;
     private readonly DiaProcessor _processor;
     private readonly string _folder = Directory.CreateTempSubdirectory("dia-processor-").FullName;
 
     public DiaProcessorTests()
     {
+        _codec = DacModelTests.Load("processor", "dac", _device);
         _processor = new DiaProcessor(new DiaFeatureExtractor(samplingRate: 16000, hopLength: Hop), new DiaTokenizer(), _codec)
         {
             EosTokenId = Meta.GetProperty("eos_token_id").GetInt32(),
@@ -28,18 +33,14 @@ public sealed class DiaProcessorTests : IDisposable
             BosTokenId = Meta.GetProperty("bos_token_id").GetInt32(),
             DelayPattern = Delay,
         };
-        // The codes of each piece are read off the single-item and the batch rows by the definition of the delay:
-        // frame t of channel c stands at row padding + 1 (BOS) + t + delay[c].
-        for (int i = 0; i < Audio.Length; i++)
-        {
-            int frames = (Audio[i].Frames + Hop - 1) / Hop, padding = 10 - frames;
-            float[] padded = new float[frames * Hop];
-            Audio[i].Samples.CopyTo(padded, 0);
-            _codec.AddEncoding(padded, CodesIn(Tensors.Ints3("clone2.decoder_input_ids"), i, padding + 1, frames));
-        }
     }
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose()
+    {
+        _codec.Dispose();
+        _device.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
 
     [Fact]
     public void MakesInputsForText() => AssertSame("text", _processor.Process(Texts));
@@ -68,12 +69,13 @@ public sealed class DiaProcessorTests : IDisposable
         {
             int frames = (i == 0 ? 14 : 10) + 1 - start;
             Assert.Equal(frames * Hop, expected[i].Length);
-            _codec.AddDecoding(CodesIn(rows, i, start, frames), expected[i]);
+            // Float32 sums in another order through the codec's convolutions: the fixtures' own bound.
+            Tolerance.Equal($"{name}.audio{i}", expected[i], _processor.BatchDecode(rows, promptLen)[i], 1e-5);
         }
-        Assert.Equal(expected, _processor.BatchDecode(rows, promptLen));
+
         int[,,] first = new int[1, rows.GetLength(1), Channels];
         Array.Copy(rows, first, first.Length);
-        Assert.Equal(expected[0], _processor.Decode(first, promptLen));
+        Assert.Equal(_processor.BatchDecode(rows, promptLen)[0], _processor.Decode(first, promptLen));
         Assert.Equal(expected[0].Length / Hop, _processor.BatchCodes(rows, promptLen)[0].GetLength(0));
     }
 
@@ -107,14 +109,13 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void RefusesUnfinishedRows()
+    public void FramesThatWereCutAreNotAudio()
     {
+        // Nine rows: the last channels, fifteen rows later, never came.
         int[,] rows = DelayPattern.BuildDelayed(new int[20, Channels], Delay, 66, 65);
         int[,] cut = new int[9, Channels];
         Array.Copy(rows, cut, cut.Length);
-        var error = Assert.Throws<DiaException>(() => _processor.BatchDecode(Batch(cut)));
-        Assert.Equal(DiaErrorKind.Input, error.Kind);
-        Assert.Contains("the rows end before the audio does", error.Message);
+        Assert.Empty(_processor.Decode(Batch(cut)));
     }
 
     [Fact]
@@ -148,7 +149,7 @@ public sealed class DiaProcessorTests : IDisposable
         Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(samplingRate: 44100, hopLength: 32), tokenizer, _codec)).Kind);
         Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(hopLength: 40), tokenizer, _codec)).Kind);
         var extractor = new DiaFeatureExtractor(hopLength: Hop);
-        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer, new ReplayCodec { Codebooks = 4 }).Process(Texts, Audio)).Kind);
+        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer, new NarrowCodec()).Process(Texts, Audio)).Kind);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer).Process(Texts, Audio)).Kind);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer) { DelayPattern = [0, -1] }).Kind);
         Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _processor.Process(Texts[..1], [new AudioBuffer([], 16000)])).Kind);
@@ -180,21 +181,24 @@ public sealed class DiaProcessorTests : IDisposable
             Assert.Equal(length.GetInt32(), _processor.GetAudioPromptLen(inputs.DecoderAttentionMask));
     }
 
-    private static int[,] CodesIn(int[,,] rows, int item, int start, int frames)
-    {
-        var codes = new int[frames, Channels];
-        for (int t = 0; t < frames; t++)
-        {
-            for (int c = 0; c < Channels; c++)
-                codes[t, c] = rows[item, start + t + Delay[c], c];
-        }
-        return codes;
-    }
-
     private static int[,,] Batch(int[,] rows)
     {
         var batch = new int[1, rows.GetLength(0), rows.GetLength(1)];
         Buffer.BlockCopy(rows, 0, batch, 0, rows.Length * sizeof(int));
         return batch;
+    }
+
+    /// <summary>A codec of four codebooks: too few for nine channels.</summary>
+    private sealed class NarrowCodec : IAudioCodec
+    {
+        public int SamplingRate => 16000;
+
+        public int HopLength => Hop;
+
+        public int Codebooks => 4;
+
+        public int[,] Encode(ReadOnlySpan<float> samples) => throw new NotSupportedException();
+
+        public float[] Decode(int[,] codes) => throw new NotSupportedException();
     }
 }

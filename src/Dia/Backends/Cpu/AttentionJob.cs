@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends;
 
@@ -11,6 +12,7 @@ internal unsafe struct AttentionJob : IParallelJob
 {
     private const int Tile = 4;
     private const int KeyBlock = 32;
+    private const int KeysAtOnce = 8;
 
     public float* Y;
     public float* Q;
@@ -31,14 +33,14 @@ internal unsafe struct AttentionJob : IParallelJob
         int parts = 0;
         long work = 0;
         _maxKeys = 0;
-        int v = Vector<float>.Count;
+        int v = Math.Max(KeysAtOnce, Vector<float>.Count);
         for (int i = 0; i < ItemCount; i++)
         {
             parts += Tiles(Items[i]) * KeyHeads;
             work += (long)Items[i].Rows * Items[i].KeyCount * Heads * HeadDim;
             _maxKeys = Math.Max(_maxKeys, (Items[i].KeyCount + v - 1) / v * v);
         }
-        _padded = (HeadDim + v - 1) / v * v;
+        _padded = (HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
         // Per thread: four queries, their outputs, their scores.
         _scratch = threads.Scratch(Tile * (2L * _padded + _maxKeys) * sizeof(float), out _scratchStride);
         if (work < Gemm.InlineWork / 4)
@@ -113,25 +115,63 @@ internal unsafe struct AttentionJob : IParallelJob
     private readonly Vector<float> LoadDims(float* from, int d) =>
         d + Vector<float>.Count <= HeadDim ? Vector.Load(from + d) : VectorMath.LoadPart(from + d, HeadDim - d);
 
+    // p[t][j] = q[t]·keys[j] for four queries. The last keys are filled up to eight with the last one: p has room for them.
     private readonly void Scores(float* p, float* q, float* keys, int count)
     {
         long stride = (long)KeyHeads * HeadDim;
-        float* q1 = q + _padded, q2 = q1 + _padded, q3 = q2 + _padded;
-        for (int j = 0; j < count; j++, keys += stride)
+        Vector<float>* sums = stackalloc Vector<float>[Tile * KeysAtOnce];
+        for (int j = 0; j < count; j += KeysAtOnce)
         {
-            Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
-            for (int d = 0; d < HeadDim; d += Vector<float>.Count)
+            for (int i = 0; i < KeysAtOnce; i += 2)
+                TwoScores(sums + i, q, keys + Math.Min(j + i, count - 1) * stride, keys + Math.Min(j + i + 1, count - 1) * stride);
+            for (int t = 0; t < Tile; t++)
+                VectorMath.SumEight(sums + t * KeysAtOnce, p + (long)t * _maxKeys + j);
+        }
+    }
+
+    private readonly void TwoScores(Vector<float>* sums, float* q, float* key0, float* key1)
+    {
+        Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
+        float* q1 = q + _padded, q2 = q1 + _padded, q3 = q2 + _padded;
+        long ahead = (long)KeysAtOnce * KeyHeads * HeadDim;
+        int d = 0;
+        for (; d <= HeadDim - Vector<float>.Count; d += Vector<float>.Count)
+        {
+            // A head's keys are short runs at a large stride, which the hardware does not foresee.
+            if (Sse.IsSupported)
             {
-                Vector<float> key = LoadDims(keys, d);
-                s0 = Vector.FusedMultiplyAdd(key, Vector.Load(q + d), s0);
-                s1 = Vector.FusedMultiplyAdd(key, Vector.Load(q1 + d), s1);
-                s2 = Vector.FusedMultiplyAdd(key, Vector.Load(q2 + d), s2);
-                s3 = Vector.FusedMultiplyAdd(key, Vector.Load(q3 + d), s3);
+                Sse.Prefetch0(key0 + d + ahead);
+                Sse.Prefetch0(key1 + d + ahead);
             }
-            p[j] = Vector.Sum(s0);
-            p[(long)_maxKeys + j] = Vector.Sum(s1);
-            p[2L * _maxKeys + j] = Vector.Sum(s2);
-            p[3L * _maxKeys + j] = Vector.Sum(s3);
+            Vector<float> a = Vector.Load(key0 + d), b = Vector.Load(key1 + d), x = Vector.Load(q + d);
+            s00 = Vector.FusedMultiplyAdd(a, x, s00);
+            s01 = Vector.FusedMultiplyAdd(b, x, s01);
+            x = Vector.Load(q1 + d);
+            s10 = Vector.FusedMultiplyAdd(a, x, s10);
+            s11 = Vector.FusedMultiplyAdd(b, x, s11);
+            x = Vector.Load(q2 + d);
+            s20 = Vector.FusedMultiplyAdd(a, x, s20);
+            s21 = Vector.FusedMultiplyAdd(b, x, s21);
+            x = Vector.Load(q3 + d);
+            s30 = Vector.FusedMultiplyAdd(a, x, s30);
+            s31 = Vector.FusedMultiplyAdd(b, x, s31);
+        }
+        sums[0] = s00;
+        sums[1] = s01;
+        sums[KeysAtOnce] = s10;
+        sums[KeysAtOnce + 1] = s11;
+        sums[2 * KeysAtOnce] = s20;
+        sums[2 * KeysAtOnce + 1] = s21;
+        sums[3 * KeysAtOnce] = s30;
+        sums[3 * KeysAtOnce + 1] = s31;
+        if (d == HeadDim)
+            return;
+        Vector<float> last0 = LoadDims(key0, d), last1 = LoadDims(key1, d);
+        for (int t = 0; t < Tile; t++)
+        {
+            Vector<float> x = Vector.Load(q + t * _padded + d);
+            sums[t * KeysAtOnce] = Vector.FusedMultiplyAdd(last0, x, sums[t * KeysAtOnce]);
+            sums[t * KeysAtOnce + 1] = Vector.FusedMultiplyAdd(last1, x, sums[t * KeysAtOnce + 1]);
         }
     }
 
@@ -187,48 +227,79 @@ internal unsafe struct AttentionJob : IParallelJob
         return true;
     }
 
+    // y[t] += Σ_j p[t][j]·values[j] for four queries, in blocks of keys: their values are read from memory once, by whole rows.
     private readonly void Accumulate4(float* y, float* p, float* values, byte* mask, int count)
     {
-        long stride = (long)KeyHeads * HeadDim;
-        float* p1 = p + _maxKeys, p2 = p1 + _maxKeys, p3 = p2 + _maxKeys;
-        // Blocks of keys: their values are read from memory once, by whole rows.
+        int v = Vector<float>.Count;
         for (int start = 0; start < count; start += KeyBlock)
         {
-            int end = Math.Min(count, start + KeyBlock);
-            for (int d = 0; d < HeadDim; d += Vector<float>.Count)
+            int keys = Math.Min(count - start, KeyBlock), d = 0;
+            byte* blockMask = mask == null ? null : mask + start;
+            float* block = values + start * (long)KeyHeads * HeadDim;
+            for (; d <= HeadDim - 2 * v; d += 2 * v)
+                AccumulateTwo(y + d, p + start, block + d, blockMask, keys);
+            for (; d < HeadDim; d += v)
             {
-                float* at = y + d, value = values + start * stride;
-                Vector<float> s0 = Vector.Load(at), s1 = Vector.Load(at + _padded), s2 = Vector.Load(at + 2 * _padded), s3 = Vector.Load(at + 3 * _padded);
-                for (int j = start; j < end; j++, value += stride)
-                {
-                    if (mask != null && mask[j] == 0)
-                        continue;
-                    Vector<float> w = LoadDims(value, d);
-                    s0 = Vector.FusedMultiplyAdd(w, new Vector<float>(p[j]), s0);
-                    s1 = Vector.FusedMultiplyAdd(w, new Vector<float>(p1[j]), s1);
-                    s2 = Vector.FusedMultiplyAdd(w, new Vector<float>(p2[j]), s2);
-                    s3 = Vector.FusedMultiplyAdd(w, new Vector<float>(p3[j]), s3);
-                }
-                s0.Store(at);
-                s1.Store(at + _padded);
-                s2.Store(at + 2 * _padded);
-                s3.Store(at + 3 * _padded);
+                for (int t = 0; t < Tile; t++)
+                    AccumulateOne(y + t * _padded + d, p + (long)t * _maxKeys + start, block, d, blockMask, keys);
             }
         }
     }
 
-    private readonly void Accumulate1(float* y, float* p, float* values, byte* mask, int first, int end)
+    private readonly void AccumulateTwo(float* y, float* p, float* values, byte* mask, int keys)
+    {
+        int v = Vector<float>.Count;
+        long stride = (long)KeyHeads * HeadDim;
+        float* p1 = p + _maxKeys, p2 = p1 + _maxKeys, p3 = p2 + _maxKeys, y1 = y + _padded, y2 = y1 + _padded, y3 = y2 + _padded;
+        Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
+        Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
+        for (int j = 0; j < keys; j++, values += stride)
+        {
+            if (Sse.IsSupported)
+                Sse.Prefetch0(values + KeyBlock * stride);
+            if (mask != null && mask[j] == 0)
+                continue;
+            Vector<float> a = Vector.Load(values), b = Vector.Load(values + v), x = new(p[j]);
+            s00 = Vector.FusedMultiplyAdd(a, x, s00);
+            s01 = Vector.FusedMultiplyAdd(b, x, s01);
+            x = new Vector<float>(p1[j]);
+            s10 = Vector.FusedMultiplyAdd(a, x, s10);
+            s11 = Vector.FusedMultiplyAdd(b, x, s11);
+            x = new Vector<float>(p2[j]);
+            s20 = Vector.FusedMultiplyAdd(a, x, s20);
+            s21 = Vector.FusedMultiplyAdd(b, x, s21);
+            x = new Vector<float>(p3[j]);
+            s30 = Vector.FusedMultiplyAdd(a, x, s30);
+            s31 = Vector.FusedMultiplyAdd(b, x, s31);
+        }
+        s00.Store(y);
+        s01.Store(y + v);
+        s10.Store(y1);
+        s11.Store(y1 + v);
+        s20.Store(y2);
+        s21.Store(y2 + v);
+        s30.Store(y3);
+        s31.Store(y3 + v);
+    }
+
+    private readonly void AccumulateOne(float* y, float* p, float* values, int d, byte* mask, int keys)
     {
         long stride = (long)KeyHeads * HeadDim;
-        for (int d = 0; d < HeadDim && first < end; d += Vector<float>.Count)
+        Vector<float> s = Vector.Load(y);
+        for (int j = 0; j < keys; j++)
         {
-            Vector<float> s = Vector.Load(y + d);
-            for (int j = first; j < end; j++)
-            {
-                if (mask == null || mask[j] != 0)
-                    s = Vector.FusedMultiplyAdd(LoadDims(values + j * stride, d), new Vector<float>(p[j]), s);
-            }
-            s.Store(y + d);
+            if (mask == null || mask[j] != 0)
+                s = Vector.FusedMultiplyAdd(LoadDims(values + j * stride, d), new Vector<float>(p[j]), s);
         }
+        s.Store(y);
+    }
+
+    // The keys that only this query sees of its tile.
+    private readonly void Accumulate1(float* y, float* p, float* values, byte* mask, int first, int end)
+    {
+        if (first >= end)
+            return;
+        for (int d = 0; d < HeadDim; d += Vector<float>.Count)
+            AccumulateOne(y + d, p + first, values + (long)first * KeyHeads * HeadDim, d, mask == null ? null : mask + first, end - first);
     }
 }

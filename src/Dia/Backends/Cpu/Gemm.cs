@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends;
 
@@ -214,10 +215,56 @@ internal static unsafe class Gemm
         Vector<float> c30 = Vector.Load(c + 6 * v), c31 = Vector.Load(c + 7 * v);
         Vector<float> c40 = Vector.Load(c + 8 * v), c41 = Vector.Load(c + 9 * v);
         Vector<float> c50 = Vector.Load(c + 10 * v), c51 = Vector.Load(c + 11 * v);
-        for (float* end = a + count; a < end; a++, b += 2 * v)
+        // The next tile of a: it comes from the second-level cache, in rows that the hardware does not foresee.
+        float* next = a + TileRows * AStride;
+        for (float* end = a + (count & ~1); a < end; a += 2, b += 4 * v, next += 16)
         {
-            Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + v);
-            Vector<float> r = new(a[0]);
+            if (Sse.IsSupported)
+                Sse.Prefetch0(next);
+            Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + v), r;
+            r = new Vector<float>(a[0]);
+            c00 = Vector.FusedMultiplyAdd(r, b0, c00);
+            c01 = Vector.FusedMultiplyAdd(r, b1, c01);
+            r = new Vector<float>(a[AStride]);
+            c10 = Vector.FusedMultiplyAdd(r, b0, c10);
+            c11 = Vector.FusedMultiplyAdd(r, b1, c11);
+            r = new Vector<float>(a[2 * AStride]);
+            c20 = Vector.FusedMultiplyAdd(r, b0, c20);
+            c21 = Vector.FusedMultiplyAdd(r, b1, c21);
+            r = new Vector<float>(a[3 * AStride]);
+            c30 = Vector.FusedMultiplyAdd(r, b0, c30);
+            c31 = Vector.FusedMultiplyAdd(r, b1, c31);
+            r = new Vector<float>(a[4 * AStride]);
+            c40 = Vector.FusedMultiplyAdd(r, b0, c40);
+            c41 = Vector.FusedMultiplyAdd(r, b1, c41);
+            r = new Vector<float>(a[5 * AStride]);
+            c50 = Vector.FusedMultiplyAdd(r, b0, c50);
+            c51 = Vector.FusedMultiplyAdd(r, b1, c51);
+            b0 = Vector.Load(b + 2 * v);
+            b1 = Vector.Load(b + 3 * v);
+            r = new Vector<float>(a[1]);
+            c00 = Vector.FusedMultiplyAdd(r, b0, c00);
+            c01 = Vector.FusedMultiplyAdd(r, b1, c01);
+            r = new Vector<float>(a[AStride + 1]);
+            c10 = Vector.FusedMultiplyAdd(r, b0, c10);
+            c11 = Vector.FusedMultiplyAdd(r, b1, c11);
+            r = new Vector<float>(a[2 * AStride + 1]);
+            c20 = Vector.FusedMultiplyAdd(r, b0, c20);
+            c21 = Vector.FusedMultiplyAdd(r, b1, c21);
+            r = new Vector<float>(a[3 * AStride + 1]);
+            c30 = Vector.FusedMultiplyAdd(r, b0, c30);
+            c31 = Vector.FusedMultiplyAdd(r, b1, c31);
+            r = new Vector<float>(a[4 * AStride + 1]);
+            c40 = Vector.FusedMultiplyAdd(r, b0, c40);
+            c41 = Vector.FusedMultiplyAdd(r, b1, c41);
+            r = new Vector<float>(a[5 * AStride + 1]);
+            c50 = Vector.FusedMultiplyAdd(r, b0, c50);
+            c51 = Vector.FusedMultiplyAdd(r, b1, c51);
+        }
+        if ((count & 1) != 0)
+        {
+            Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + v), r;
+            r = new Vector<float>(a[0]);
             c00 = Vector.FusedMultiplyAdd(r, b0, c00);
             c01 = Vector.FusedMultiplyAdd(r, b1, c01);
             r = new Vector<float>(a[AStride]);

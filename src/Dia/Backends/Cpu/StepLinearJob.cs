@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Dia.Backends;
 
 /// <summary>
-/// The linear layer of a decoding step: w [n, k] is read once, in order, four of its rows at a time; bound by memory. Each output is a
+/// The linear layer of a decoding step: w [n, k] is read once, four rows at a time; bound by memory. Each output is a
 /// vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order) that is then summed across lanes,
 /// the same for any number of rows of x.
 /// </summary>
@@ -13,6 +13,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
     private const int WeightRows = 4;
+    private const int PrefetchDistance = 2048;
 
     public float* Y;
     public float* X;
@@ -53,12 +54,25 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     private readonly void Arrange(float* from, float* to)
     {
-        int v = Vector<float>.Count;
-        for (int i = 0; i < _xStride; i++)
+        int v = Vector<float>.Count, whole = K / Block * Block;
+        for (int i = 0; i < whole; i += Block)
+            ArrangeBlock(from + i, to + i);
+        if (whole < K)
         {
-            int inBlock = i % Block;
-            int at = TFormat.Interleaved ? i - inBlock + inBlock / 2 + (inBlock & 1) * v : i;
-            to[at] = i < K ? from[i] : 0;
+            float* tail = stackalloc float[2 * v];
+            VectorMath.LoadPart(from + whole, Math.Min(v, K - whole)).Store(tail);
+            VectorMath.LoadPart(from + whole + v, Math.Max(0, K - whole - v)).Store(tail + v);
+            ArrangeBlock(tail, to + whole);
+        }
+    }
+
+    private static void ArrangeBlock(float* from, float* to)
+    {
+        int v = Vector<float>.Count;
+        for (int i = 0; i < v; i++)
+        {
+            to[i] = from[TFormat.Interleaved ? 2 * i : i];
+            to[v + i] = from[TFormat.Interleaved ? 2 * i + 1 : v + i];
         }
     }
 
@@ -67,47 +81,54 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         float* sums = stackalloc float[2 * WeightRows * Vector<float>.Count];
         byte* tails = stackalloc byte[WeightRows * Block * TFormat.Size];
-        int end = Math.Min(N, (part + 1) * _partRows);
-        for (int n = part * _partRows; n < end; n += WeightRows)
-        {
-            int count = Math.Min(WeightRows, end - n);
-            CopyTails(tails, n, count);
-            for (int r = 0; r < Rows; r += 2)
-                Tile(n, count, r, Math.Min(2, Rows - r), tails, sums);
-        }
+        int first = part * _partRows, count = Math.Min(N - first, _partRows);
+        // A tile takes a row from each quarter of the part: four streams, each of them contiguous from one tile to the next.
+        int quarter = count / WeightRows;
+        for (int i = 0; i < quarter; i++)
+            Tiles(first + i, quarter, WeightRows, tails, sums);
+        if (count % WeightRows != 0)
+            Tiles(first + quarter * WeightRows, 1, count % WeightRows, tails, sums);
     }
 
-    // The last values of rows of w, padded with zeros to a block.
-    private readonly void CopyTails(byte* tails, int n, int count)
+    // All rows of x for up to four rows of w, `step` apart.
+    private readonly void Tiles(int n, int step, int count, byte* tails, float* sums)
     {
         int rest = K % Block, size = Block * TFormat.Size;
-        if (rest == 0)
-            return;
-        new Span<byte>(tails, WeightRows * size).Clear();
-        for (int i = 0; i < count; i++)
-            Unsafe.CopyBlockUnaligned(tails + i * size, W + ((n + i + 1L) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+        if (rest != 0)
+        {
+            // The last values of each row of w, padded with zeros to a block.
+            new Span<byte>(tails, WeightRows * size).Clear();
+            for (int i = 0; i < count; i++)
+                Unsafe.CopyBlockUnaligned(tails + i * size, W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+        }
+        for (int r = 0; r < Rows; r += 2)
+            Tile(n, step, count, r, Math.Min(2, Rows - r), tails, sums);
     }
 
     // Outputs of up to four rows of w and up to two of x: the kernel for whole tiles over the blocks of a row, then over its padded tail.
-    private readonly void Tile(int n, int count, int r, int rows, byte* tails, float* sums)
+    private readonly void Tile(int n, int step, int count, int r, int rows, byte* tails, float* sums)
     {
-        long stride = (long)K * TFormat.Size;
+        long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
         int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
-        byte* w = W + n * stride;
+        byte* w = W + n * rowBytes;
         float* x = _x + r * _xStride;
         bool tail = K % Block != 0;
+        // Several passes over the tile: each fetches its share of the next one, so that memory is busy in all of them.
+        int passes = (Rows + 1) / 2;
+        byte* ahead = w + (passes == 1 ? PrefetchDistance : rowBytes + r / 2 * rowBytes / passes);
+        int aheadStep = size / passes;
         new Span<float>(sums, 2 * WeightRows * v).Clear();
         if (count == WeightRows && rows == 2)
         {
-            FourByTwo(w, stride, x, x + _xStride, blocks, sums);
+            FourByTwo(w, stride, ahead, aheadStep, x, x + _xStride, blocks, sums);
             if (tail)
-                FourByTwo(tails, size, x + blocks * Block, x + _xStride + blocks * Block, 1, sums);
+                FourByTwo(tails, size, tails, 0, x + blocks * Block, x + _xStride + blocks * Block, 1, sums);
         }
         else if (count == WeightRows)
         {
-            FourByOne(w, stride, x, blocks, sums);
+            FourByOne(w, stride, ahead, aheadStep, x, blocks, sums);
             if (tail)
-                FourByOne(tails, size, x + blocks * Block, 1, sums);
+                FourByOne(tails, size, tails, 0, x + blocks * Block, 1, sums);
         }
         else
         {
@@ -123,7 +144,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         for (int j = 0; j < count * rows; j++)
         {
             int row = j / count, column = j % count;
-            float* y = Y + (long)(r + row) * N + n + column;
+            float* y = Y + (long)(r + row) * N + n + column * step;
             float sum = Vector.Sum(Vector.Load(sums + (row * WeightRows + column) * v));
             *y = Accumulate ? *y + sum : sum;
         }
@@ -131,23 +152,23 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourByTwo(byte* w, long stride, float* x0, float* x1, int blocks, float* sums)
+    private static void FourByTwo(byte* w, long stride, byte* ahead, int aheadStep, float* x0, float* x1, int blocks, float* sums)
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(sums), s10 = Vector.Load(sums + v), s20 = Vector.Load(sums + 2 * v), s30 = Vector.Load(sums + 3 * v);
         Vector<float> s01 = Vector.Load(sums + 4 * v), s11 = Vector.Load(sums + 5 * v), s21 = Vector.Load(sums + 6 * v), s31 = Vector.Load(sums + 7 * v);
         byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
-        stride *= WeightRows;
         for (; blocks > 0; blocks--)
         {
-            // The next four rows: the hardware's own prefetching stops at each page.
+            // The hardware's own prefetching stops at each page.
             if (Sse.IsSupported)
             {
-                Sse.Prefetch0(w + stride);
-                Sse.Prefetch0(w1 + stride);
-                Sse.Prefetch0(w2 + stride);
-                Sse.Prefetch0(w3 + stride);
+                Sse.Prefetch0(ahead);
+                Sse.Prefetch0(ahead + stride);
+                Sse.Prefetch0(ahead + 2 * stride);
+                Sse.Prefetch0(ahead + 3 * stride);
             }
+            ahead += aheadStep;
             Vector<float> a = Vector.Load(x0), b = Vector.Load(x1), t = TFormat.First(w);
             s00 = Vector.FusedMultiplyAdd(t, a, s00);
             s01 = Vector.FusedMultiplyAdd(t, b, s01);
@@ -192,21 +213,21 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourByOne(byte* w, long stride, float* x, int blocks, float* sums)
+    private static void FourByOne(byte* w, long stride, byte* ahead, int aheadStep, float* x, int blocks, float* sums)
     {
         int v = Vector<float>.Count;
         Vector<float> s0 = Vector.Load(sums), s1 = Vector.Load(sums + v), s2 = Vector.Load(sums + 2 * v), s3 = Vector.Load(sums + 3 * v);
         byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
-        stride *= WeightRows;
         for (; blocks > 0; blocks--)
         {
             if (Sse.IsSupported)
             {
-                Sse.Prefetch0(w + stride);
-                Sse.Prefetch0(w1 + stride);
-                Sse.Prefetch0(w2 + stride);
-                Sse.Prefetch0(w3 + stride);
+                Sse.Prefetch0(ahead);
+                Sse.Prefetch0(ahead + stride);
+                Sse.Prefetch0(ahead + 2 * stride);
+                Sse.Prefetch0(ahead + 3 * stride);
             }
+            ahead += aheadStep;
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
             s0 = Vector.FusedMultiplyAdd(TFormat.Second(w), b, Vector.FusedMultiplyAdd(TFormat.First(w), a, s0));
             s1 = Vector.FusedMultiplyAdd(TFormat.Second(w1), b, Vector.FusedMultiplyAdd(TFormat.First(w1), a, s1));

@@ -1,5 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends;
 
@@ -19,6 +21,28 @@ internal static unsafe class VectorMath
 
     /// <summary>Stores the first <paramref name="count"/> lanes; writes no further.</summary>
     public static void StorePart(float* p, Vector<float> v, int count) => Unsafe.CopyBlockUnaligned(p, &v, (uint)count * sizeof(float));
+
+    /// <summary>The sums over lanes of eight vectors, in one fixed order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumEight(Vector<float>* vectors, float* sums)
+    {
+        if (!Avx.IsSupported || Vector<float>.Count < 8)
+        {
+            for (int i = 0; i < 8; i++)
+                sums[i] = Vector.Sum(vectors[i]);
+            return;
+        }
+        // Neighbouring lanes, then pairs of them, then the 128-bit halves: each step halves the number of vectors.
+        Vector256<float> a = Avx.HorizontalAdd(Half(vectors[0]), Half(vectors[1])), b = Avx.HorizontalAdd(Half(vectors[2]), Half(vectors[3]));
+        Vector256<float> c = Avx.HorizontalAdd(Half(vectors[4]), Half(vectors[5])), d = Avx.HorizontalAdd(Half(vectors[6]), Half(vectors[7]));
+        a = Avx.HorizontalAdd(a, b);
+        c = Avx.HorizontalAdd(c, d);
+        (Avx.Permute2x128(a, c, 0x20) + Avx.Permute2x128(a, c, 0x31)).Store(sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Half(Vector<float> v) =>
+        Vector<float>.Count == 16 ? v.AsVector512().GetLower() + v.AsVector512().GetUpper() : v.AsVector256();
 
     /// <summary>
     /// e^x to 1.5 ulp, by e^x = 2^n·e^r with n = round(x/ln 2) and the Taylor series of e^r for |r| ≤ 0.35 (remainder 6e-9).

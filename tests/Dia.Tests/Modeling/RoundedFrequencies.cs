@@ -1,0 +1,41 @@
+using System.Runtime.InteropServices;
+using Dia.Backends;
+using Dia.Codec;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Tests.Modeling;
+
+/// <summary>
+/// A compiled model whose inverse frequencies are rounded to bfloat16. make_fixtures.py casts the model of tiny/bf16 to bfloat16 and back
+/// to float32, and with it the buffer of inverse frequencies. A checkpoint that the reference loads, in whatever format, gets them in
+/// float32: so does the program.
+/// </summary>
+internal sealed class RoundedFrequencies(CompiledModel model) : CompiledModel
+{
+    public override string Name => model.Name;
+
+    public override string? ConfigJson => model.ConfigJson;
+
+    public override string? CodecConfigJson => model.CodecConfigJson;
+
+    public override ReadOnlySpan<uint> EncoderInverseFrequencies => Round(model.EncoderInverseFrequencies);
+
+    public override ReadOnlySpan<uint> DecoderInverseFrequencies => Round(model.DecoderInverseFrequencies);
+
+    public override WeightSpec[] Weights() => model.Weights();
+
+    public override WeightSpec[] CodecWeights() => model.CodecWeights();
+
+    public override DiaNetwork? CreateNetwork(Device device, Weight[] weights) => model.CreateNetwork(device, weights);
+
+    public override DacNetwork? CreateCodec(Device device, Weight[] weights) => model.CreateCodec(device, weights);
+
+    private static uint[] Round(ReadOnlySpan<uint> bits)
+    {
+        uint[] rounded = bits.ToArray();
+        foreach (ref float f in MemoryMarshal.Cast<uint, float>(rounded.AsSpan()))
+            f = WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(f));
+        return rounded;
+    }
+}
