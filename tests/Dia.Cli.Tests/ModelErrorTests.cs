@@ -29,7 +29,7 @@ public sealed class ModelErrorTests : TestFolder
         if (file == "generation_config.json")
             Succeeds(missing); // optional
         else
-            Fails(3, missing, file == "dac/config.json" ? "--codec" : file);
+            Fails(3, missing, file switch { "dac/config.json" => "--codec", "dac/model.safetensors" => "dac/ holds neither model.safetensors", _ => file });
     }
 
     [Fact]
@@ -89,15 +89,15 @@ public sealed class ModelErrorTests : TestFolder
         // A bundle's footer is the last 48 bytes; at 32 stands the length of the executable itself.
         byte[] all = File.ReadAllBytes(Dia.Path);
         int length = (int)BinaryPrimitives.ReadInt64LittleEndian(all.AsSpan(all.Length - 48 + 32));
+        File.Copy(Dia.Path, In("dia")); // with its permissions
         File.WriteAllBytes(In("dia"), all[..length]);
-        File.SetUnixFileMode(In("dia"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
         Outcome outcome = Dia.Shell("exec $1 '[S1] Hi.' -o $2", In("dia"), In("a.wav"));
         Fails(3, outcome, "--model");
         Assert.Contains("none", Succeeds(Dia.Shell("exec $1 info", In("dia"))).Text, StringComparison.Ordinal);
 
         all[^60] ^= 1;
+        File.Copy(Dia.Path, In("damaged"));
         File.WriteAllBytes(In("damaged"), all);
-        File.SetUnixFileMode(In("damaged"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
         Fails(3, Dia.Shell("exec $1 '[S1] Hi.' -o $2", In("damaged"), In("a.wav")), "damaged");
     }
 }

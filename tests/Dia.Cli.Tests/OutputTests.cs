@@ -154,6 +154,38 @@ public sealed class OutputTests : TestFolder
     }
 
     [Fact]
+    public void A_model_that_ends_at_once_gives_an_empty_wav_and_a_note()
+    {
+        // EOS of channel 0 gets the very state after the BOS row as its weights: no other id comes near its score.
+        const int eos = 256, width = 256;
+        byte[] text = [1, .. " Hi."u8];
+        Tensors.Write(In("in"), ("input_ids", [1, text.Length], text));
+        Succeeds(Dia.Run("forward", In("in"), In("out"), "--hidden-states"));
+        float[] state = Tensors.Numbers(In("out"), "decoder_hidden_states.5");
+        Assert.Equal(width, state.Length);
+        string model = CopyOf(Fixtures.Demo);
+        Tensors.OverwriteBFloat16(Path.Combine(model, "model.safetensors"), "logits_dense.weight", eos * width, state);
+
+        Outcome outcome = Succeeds(Dia.Run("[S1] Hi.", "--model", model, "--greedy", "--cfg-scale", "1", "-o", In("a.wav"), "--codes", In("c")));
+        Assert.Contains("note: ", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("no audio", outcome.Error, StringComparison.Ordinal);
+        Wav wav = Wav.Parse(File.ReadAllBytes(In("a.wav")));
+        Assert.Empty(wav.Samples);
+        Assert.Equal(0u, wav.DataSize);
+        Assert.Equal([0L, 9], Tensors.Shape(In("c"), "codes"));
+    }
+
+    [Fact]
+    public void Memory_that_runs_out_is_a_device_error()
+    {
+        // The encoder's arena for a million ids takes several gigabytes.
+        const int ids = 1_000_000;
+        Tensors.Write(In("in"), ("input_ids", [1, ids], new byte[ids]));
+        Fails(5, Dia.Shell("ulimit -v 2000000; exec $DIA forward $1 $2", In("in"), In("out")), "memory", "bytes");
+        Assert.Equal(["in"], Names());
+    }
+
+    [Fact]
     public void A_length_limit_is_reported_and_leaves_its_frames()
     {
         Outcome outcome = Succeeds(Dia.Run([.. Hello, "--max-tokens", "17", "-o", In("a.wav")]));

@@ -18,6 +18,10 @@ public sealed class Executable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
+    private static readonly Lazy<Executable> Published = new(() => new Executable("DIA_EXECUTABLE", "out/publish/dia", "dotnet publish src/Dia.Cli -o out/publish"));
+
+    private static readonly Lazy<Executable> PublishedWithFixtures = new(() => new Executable("DIA_FIXTURES_EXECUTABLE", "out/publish-fixtures/dia", "dotnet publish src/Dia.Cli -o out/publish-fixtures -p:DiaConfigs=" + string.Join("%3B", Fixtures.ConfigurationFolders)));
+
     private Executable(string variable, string fallback, string publish)
     {
         string root = Fixtures.Root;
@@ -27,10 +31,10 @@ public sealed class Executable
     }
 
     /// <summary>The executable people get, with the demo model inside.</summary>
-    public static Executable Dia { get; } = new("DIA_EXECUTABLE", "out/publish/dia", "dotnet publish src/Dia.Cli -o out/publish");
+    public static Executable Dia => Published.Value;
 
     /// <summary>The same program with every configuration under tests/fixtures compiled in.</summary>
-    public static Executable WithFixtures { get; } = new("DIA_FIXTURES_EXECUTABLE", "out/publish-fixtures/dia", "dotnet publish src/Dia.Cli -o out/publish-fixtures -p:DiaConfigs=" + string.Join("%3B", Fixtures.ConfigurationFolders));
+    public static Executable WithFixtures => PublishedWithFixtures.Value;
 
     /// <summary>Where it is.</summary>
     public string Path { get; }
