@@ -20,7 +20,7 @@ public sealed class Executable
 
     private static readonly Lazy<Executable> Published = new(() => new Executable("DIA_EXECUTABLE", "out/publish/dia", "dotnet publish src/Dia.Cli -o out/publish"));
 
-    private static readonly Lazy<Executable> PublishedWithFixtures = new(() => new Executable("DIA_FIXTURES_EXECUTABLE", "out/publish-fixtures/dia", "dotnet publish src/Dia.Cli -o out/publish-fixtures -p:DiaConfigs=" + string.Join("%3B", Fixtures.ConfigurationFolders)));
+    private static readonly Lazy<Executable> PublishedWithFixtures = new(() => new Executable("DIA_FIXTURES_EXECUTABLE", "out/publish-fixtures/dia", "dotnet publish src/Dia.Cli -o out/publish-fixtures -p:DiaBundle=none -p:DiaConfigs=" + string.Join("%3B", Fixtures.ConfigurationFolders)));
 
     private Executable(string variable, string fallback, string publish)
     {
