@@ -126,6 +126,15 @@ public sealed class OutputTests : TestFolder
     }
 
     [Fact]
+    public void An_interruption_ends_even_what_does_not_look_up()
+    {
+        // Nobody reads the FIFO, so opening it takes for ever; the codes' file is open by then.
+        Outcome outcome = Dia.Shell("mkfifo $1/fifo && { $DIA '[S1] Hi.' -q --codes $1/codes -o $1/fifo & pid=$!; while ! ls -A $1 | grep -q tmp; do sleep 0.05; done; kill -TERM $pid; wait $pid; }", Folder);
+        Assert.Equal(143, outcome.ExitCode);
+        Assert.Equal(["fifo"], Names());
+    }
+
+    [Fact]
     public void Messages_are_one_line_and_stay_off_standard_output()
     {
         Outcome outcome = Succeeds(Dia.Run([.. Hello, "--seed", "12345", "-o", In("a.wav")]));
