@@ -45,11 +45,8 @@ internal static class SpeakCommand
     {
         var clock = Stopwatch.StartNew();
         CommandLine line = run.Line;
-        string? codesPath = line.Get(DiaOptions.Codes);
         CheckText(line);
-        string? audioPath = codesPath is not null && line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
-        if (audioPath is not null && codesPath is not null && audioPath != "-" && Path.GetFullPath(audioPath) == Path.GetFullPath(codesPath))
-            throw CommandLine.Usage($"-o and --codes name the same file, {audioPath}.");
+        (string? audioPath, string? codesPath) = OutputPaths(run);
         string text = TextInput.Read(line);
         string? promptPath = line.Get(DiaOptions.PromptCodes);
         int[,]? prompt = promptPath is null ? null : CodesFile.Read(promptPath);
@@ -67,10 +64,20 @@ internal static class SpeakCommand
         GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
         run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {ModelLoader.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
 
+        // Opened before the work: that they cannot be written is better known now.
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
         var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, codec is null ? null : codec.SamplingRate / (double)codec.HopLength);
-        int[,,] rows = model.Generate(inputs, config, progress, drawAlone: true, run.Interruption.Token);
+        int[,,] rows;
+        try
+        {
+            rows = model.Generate(inputs, config, progress, drawAlone: true, run.Interruption.Token);
+        }
+        finally
+        {
+            run.Reporter.ClearProgress();
+        }
+
         double generated = progress.Seconds;
         int[,] codes = processor.BatchCodes(rows, promptRows)[0];
         if (codesFile is not null)
@@ -82,6 +89,16 @@ internal static class SpeakCommand
         if (audioFile is not null)
             AudioOutput.Write(audioFile, Samples(codec!, codes, progress, run), codec!.SamplingRate, line.Has(DiaOptions.Raw));
         Summarize(run, codec, config, codes.GetLength(0), progress, generated, EndedByItself(rows, config, promptRows));
+    }
+
+    /// <summary>Where audio and codes go; null where they are not made.</summary>
+    private static (string? Audio, string? Codes) OutputPaths(Invocation run)
+    {
+        string? codes = run.Line.Get(DiaOptions.Codes);
+        string? audio = codes is not null && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
+        if (audio is not null && codes is not null && audio != "-" && Path.GetFullPath(audio) == Path.GetFullPath(codes))
+            throw CommandLine.Usage($"-o and --codes name the same file, {audio}.");
+        return (audio, codes);
     }
 
     /// <summary>Two texts are a mistake; a file named in the environment gives way to the arguments.</summary>

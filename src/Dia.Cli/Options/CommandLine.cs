@@ -31,7 +31,7 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     public static CommandLine Parse(IReadOnlyList<string> args, IReadOnlyList<CommandSpec> commands)
     {
         (CommandSpec command, IReadOnlyList<string> rest) = FindCommand(args, commands);
-        var words = new Argument<string[]>(command.Words) { Arity = ArgumentArity.ZeroOrMore };
+        var words = new Argument<string[]>("WORDS") { Arity = ArgumentArity.ZeroOrMore };
         // The parser takes a first "[S1]" for one of its directives; any other token in front of it prevents that.
         var start = new Option<bool>("--\u0001") { Arity = ArgumentArity.Zero };
         var parser = new Command("dia") { words, start };

@@ -28,7 +28,7 @@ internal sealed class WeightMatcher(CheckpointFiles files)
         Complain(complaints, _shapes, "of another shape");
         Complain(complaints, _types, "of a dtype that is not F32, BF16 or F16");
         if (complaints.Count > 0)
-            throw new DiaException(DiaErrorKind.Model, $"the tensors in {files.Folder.Description} do not fit the model: {string.Join("; ", complaints)}. Check that the checkpoint belongs to this configuration.");
+            throw new DiaException(DiaErrorKind.Model, $"the tensors in {(files.Folder.Exists(ModelFolder.TensorsName) ? files.Folder.Describe(ModelFolder.TensorsName) : files.Folder.Description)} do not fit the model: {string.Join("; ", complaints)}. Check that the checkpoint belongs to this configuration.");
         return sources;
     }
 

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Dia.Cli.Tests.Support;
+
+namespace Dia.Cli.Tests;
+
+public sealed class CodecTests : TestFolder
+{
+    [Theory]
+    [InlineData("base", "cpu")]
+    [InlineData("base", "scalar")]
+    [InlineData("odd", "cpu")]
+    [InlineData("odd", "scalar")]
+    public void Codes_and_audio_are_the_references(string name, string device)
+    {
+        string codec = Fixtures.Path("dac/" + name), cases = Path.Combine(codec, "cases.safetensors");
+        using JsonDocument about = JsonDocument.Parse(File.ReadAllText(Path.Combine(codec, "cases.json")));
+        int hop = about.RootElement.GetProperty("hop_length").GetInt32();
+        int[] lengths = [.. about.RootElement.GetProperty("encode_lengths").EnumerateArray().Select(e => e.GetInt32())];
+        double[] margins = [.. about.RootElement.GetProperty("smallest_code_margin").EnumerateArray().Select(e => e.GetDouble())];
+        int compared = 0;
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            string key = $"encode{lengths[i]}";
+            // The command pads to whole frames; a smaller margin than 1e-4 could flip with the order of a sum.
+            if (lengths[i] % hop != 0 || margins[i] < 1e-4)
+                continue;
+            File.WriteAllBytes(In("a.wav"), Wav.OfFloats(16000, 1, Tensors.Numbers(cases, key + ".audio")));
+            Succeeds(Executable.WithFixtures.Run("encode", In("a.wav"), "-o", In("c"), "--codec", codec, "--device", device));
+            Assert.Equal(Turned(Tensors.Integers(cases, key + ".codes"), Tensors.Shape(cases, key + ".codes")), Tensors.Integers(In("c"), "codes"));
+            compared++;
+        }
+
+        Assert.True(compared > 0);
+        foreach (string key in Tensors.Names(cases).Where(n => n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)))
+        {
+            long[] shape = Tensors.Shape(cases, key);
+            Tensors.Write(In("c"), ("codes", [shape[1], shape[0]], Turned(Tensors.Integers(cases, key), shape)));
+            Succeeds(Executable.WithFixtures.Run("decode", In("c"), "-o", In("a.wav"), "--codec", codec, "--device", device));
+            float[] audio = Tensors.Numbers(cases, key.Replace(".codes", ".audio", StringComparison.Ordinal));
+            short[] samples = Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples;
+            Assert.Equal(audio.Length, samples.Length);
+            // 1e-5 for the arithmetic, one step of 16 bits for the rounding.
+            for (int i = 0; i < audio.Length; i++)
+                Assert.InRange(samples[i] / 32768.0, audio[i] - 1e-5 - (1 / 32768.0), audio[i] + 1e-5 + (1 / 32768.0));
+        }
+    }
+
+    [Fact]
+    public void Any_rate_and_channel_count_is_taken()
+    {
+        float[] mono = Tone(16000, 8000), stereo = [.. mono.SelectMany(s => new[] { s * 1.5f, s * 0.5f })];
+        File.WriteAllBytes(In("mono.wav"), Wav.OfFloats(16000, 1, mono));
+        File.WriteAllBytes(In("stereo.wav"), Wav.OfFloats(16000, 2, stereo));
+        File.WriteAllBytes(In("fast.wav"), Wav.OfFloats(48000, 1, Tone(48000, 24000)));
+        foreach (string name in new[] { "mono", "stereo", "fast" })
+            Succeeds(Dia.Run("encode", In(name + ".wav"), "-o", In(name)));
+        Assert.Equal([16L, 9], Tensors.Shape(In("mono"), "codes")); // 8000 samples in frames of 512
+        Assert.Equal(Tensors.Integers(In("mono"), "codes"), Tensors.Integers(In("stereo"), "codes"));
+        Assert.Equal([16L, 9], Tensors.Shape(In("fast"), "codes"));
+        Outcome piped = Succeeds(Dia.Run(["encode", "-"], File.ReadAllBytes(In("mono.wav"))));
+        Assert.Equal(File.ReadAllBytes(In("mono")), piped.Output);
+    }
+
+    [Fact]
+    public void Bad_audio_is_an_input_error()
+    {
+        byte[] good = Wav.OfFloats(16000, 1, Tone(16000, 2000)), noise = new byte[2000];
+        new Random(1).NextBytes(noise);
+        foreach (byte[] bad in new[] { [], good[..10], good[..40], noise, Wav.OfFloats(16000, 1, []), Wav.OfFloats(0, 1, [1f]), Wav.OfFloats(16000, 0, [1f]) })
+        {
+            File.WriteAllBytes(In("bad.wav"), bad);
+            Fails(4, Dia.Run("encode", In("bad.wav"), "-o", In("c")), "bad.wav");
+        }
+
+        Fails(4, Dia.Run("encode", In("nothing.wav"), "-o", In("c")), "nothing.wav");
+        Fails(4, Dia.Run("encode", Folder, "-o", In("c")), Folder);
+        Assert.Equal(["bad.wav"], Names());
+    }
+
+    private static float[] Tone(int rate, int count) => [.. Enumerable.Range(0, count).Select(i => 0.3f * MathF.Sin(2 * MathF.PI * 220 * i / rate))];
+
+    /// <summary>[channels, frames] as [frames, channels].</summary>
+    private static int[] Turned(int[] codes, long[] shape)
+    {
+        int frames = (int)shape[1], channels = (int)shape[0];
+        return [.. Enumerable.Range(0, codes.Length).Select(i => codes[(i % channels * frames) + (i / channels)])];
+    }
+}

@@ -1,0 +1,59 @@
+using System.Security.Cryptography;
+using Dia.Cli.Tests.Support;
+
+namespace Dia.Cli.Tests;
+
+public sealed class CommandTests : TestFolder
+{
+    [Fact]
+    public void Info_lists_what_is_compiled_in()
+    {
+        string text = Succeeds(Dia.Run("info")).Text;
+        foreach (string part in new[] { "dia-demo", "dia-1.6b", "model inside: dia-demo", "sha256", "bits wide", "arena", "self cache", "cross cache", "weights" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_synthesised_checkpoint_runs_and_its_configuration_has_the_hash_that_info_shows()
+    {
+        Succeeds(Dia.Run("synth", "--config", "dia-demo", "-o", In("model")));
+        Assert.Equal(["model", "model/config.json", "model/dac", "model/dac/config.json", "model/dac/model.safetensors", "model/model.safetensors"], Names());
+        string info = Dia.Run("info").Text;
+        foreach (string name in new[] { "model/config.json", "model/dac/config.json" })
+            Assert.Contains(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(In(name)))), info, StringComparison.Ordinal);
+        Succeeds(Dia.Run("[S1] Hi.", "--model", In("model"), "--max-tokens", "20", "-o", In("a.wav")));
+
+        Succeeds(Dia.Run("synth", "--config", "dia-demo", "-o", In("wide"), "--dtype", "f32"));
+        Succeeds(Dia.Run("[S1] Hi.", "--model", In("wide"), "--max-tokens", "20", "--seed", "5", "--codes", In("b")));
+        Succeeds(Dia.Run("[S1] Hi.", "--model", In("model"), "--max-tokens", "20", "--seed", "5", "--codes", In("a")));
+        Assert.Equal(Tensors.Integers(In("a"), "rows"), Tensors.Integers(In("b"), "rows")); // the same values
+    }
+
+    [Fact]
+    public void A_converted_checkpoint_speaks_the_same()
+    {
+        Succeeds(Dia.Run("convert", Fixtures.Demo, "--dtype", "f32", "-o", In("wide")));
+        Succeeds(Dia.Run("convert", In("wide"), "--dtype", "bf16", "-o", In("narrow")));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(Fixtures.Demo, "model.safetensors")).Length, new FileInfo(In("narrow/model.safetensors")).Length);
+        string[] hello = ["[S1] Hello world.", "--seed", "4"];
+        byte[] usual = Succeeds(Dia.Run(hello)).Output;
+        Assert.Equal(usual, Succeeds(Dia.Run([.. hello, "--model", In("narrow")])).Output);
+        Assert.Equal(usual, Succeeds(Dia.Run([.. hello, "--model", Path.Combine(In("narrow"), "model.safetensors")])).Output);
+        Succeeds(Dia.Run([.. hello, "--model", In("wide"), "-o", In("a.wav")]));
+        Fails(3, Dia.Run("convert", In("nothing"), "--dtype", "f32", "-o", In("x")), "nothing");
+        Fails(3, Dia.Run("convert", Fixtures.Demo, "--codec", In("nothing"), "--dtype", "f32", "-o", In("x")), "nothing");
+    }
+
+    [Fact]
+    public void A_bundle_speaks_by_itself()
+    {
+        Succeeds(Dia.Run("bundle", Fixtures.Demo, "-o", In("dia")));
+        Succeeds(Dia.Run("bundle", Fixtures.Demo, "-o", In("again")));
+        Assert.Equal(SHA256.HashData(File.ReadAllBytes(In("dia"))), SHA256.HashData(File.ReadAllBytes(In("again"))));
+        byte[] usual = Succeeds(Dia.Run("[S1] Hello world.", "--seed", "4", "--model", Fixtures.Demo)).Output;
+        Assert.Equal(usual, Succeeds(Dia.Shell("cd / && exec $1 '[S1] Hello world.' --seed 4", In("dia"))).Output);
+        Assert.Equal(usual, Succeeds(Dia.Run("[S1] Hello world.", "--seed", "4", "--model", In("dia"))).Output);
+        Fails(3, Dia.Run("bundle", In("nothing"), "-o", In("x")), "nothing");
+        Assert.Equal(["again", "dia"], Names());
+    }
+}

@@ -1,0 +1,126 @@
+using Dia.Cli.Tests.Support;
+using Dia.Weights;
+
+namespace Dia.Cli.Tests;
+
+public sealed class ForwardTests : TestFolder
+{
+    // float32 sums in another order than the reference's, over a few layers: fixtures/README.md.
+    private const double Tolerance = 2e-5;
+
+    // tiny/bf16 was computed with rotary frequencies that a cast of the whole model had rounded to bfloat16; no checkpoint holds them, so
+    // they are exact here. 2^-9 of an angle of up to 27 is 0.05: a few thousandths of a probability. Dia.Tests rounds them, and gets 2e-5.
+    private const double RoundedFrequenciesTolerance = 5e-3;
+
+    public static TheoryData<string, string> Cases()
+    {
+        var cases = new TheoryData<string, string>();
+        foreach (string folder in Directory.EnumerateDirectories(Fixtures.Path("tiny")).Order(StringComparer.Ordinal))
+        {
+            cases.Add(Path.GetFileName(folder), "cpu");
+            cases.Add(Path.GetFileName(folder), "scalar");
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Every_tensor_is_the_references(string name, string device)
+    {
+        string folder = Fixtures.Path("tiny/" + name), expected = Path.Combine(folder, "forward.safetensors");
+        Succeeds(Executable.WithFixtures.Run("forward", expected, In("out"), "--model", folder, "--device", device, "--hidden-states", "--attentions"));
+        string[] names = [.. Tensors.Names(expected).Where(n => n.StartsWith("out.", StringComparison.Ordinal)).Select(n => n[4..])];
+        Assert.Equal(names, Tensors.Names(In("out")));
+        foreach (string tensor in names)
+        {
+            Assert.Equal(Tensors.Shape(expected, "out." + tensor), Tensors.Shape(In("out"), tensor));
+            Tensors.Close(Tensors.Numbers(expected, "out." + tensor), Tensors.Numbers(In("out"), tensor), name == "bf16" ? RoundedFrequenciesTolerance : Tolerance, tensor);
+        }
+    }
+
+    [Fact]
+    public void The_result_does_not_depend_on_the_number_of_threads()
+    {
+        string folder = Fixtures.Path("tiny/base");
+        foreach (string threads in new[] { "1", "2", "3" })
+            Succeeds(Executable.WithFixtures.Run("forward", Path.Combine(folder, "forward.safetensors"), In(threads), "--model", folder, "--threads", threads, "--hidden-states", "--attentions"));
+        Assert.Equal(File.ReadAllBytes(In("1")), File.ReadAllBytes(In("2")));
+        Assert.Equal(File.ReadAllBytes(In("1")), File.ReadAllBytes(In("3")));
+    }
+
+    [Fact]
+    public void Only_what_was_asked_for_is_written()
+    {
+        string folder = Fixtures.Path("tiny/base"), all = Path.Combine(folder, "forward.safetensors");
+        Succeeds(Executable.WithFixtures.Run("forward", all, In("a"), "--model", folder));
+        Assert.Equal(["logits", "loss"], Tensors.Names(In("a")));
+
+        // Without labels no loss; without decoder rows one BOS row; without prefixes the same.
+        Tensors.Write(In("text"), ("input_ids", [2, 26], Tensors.Integers(all, "in.input_ids").Select(i => (long)i).ToArray()));
+        Succeeds(Executable.WithFixtures.Run("forward", In("text"), In("b"), "--model", folder));
+        Assert.Equal(["logits"], Tensors.Names(In("b")));
+        Assert.Equal([18L, 1, 68], Tensors.Shape(In("b"), "logits"));
+    }
+
+    [Fact]
+    public void Decoder_rows_may_come_by_channel()
+    {
+        string folder = Fixtures.Path("tiny/odd"), all = Path.Combine(folder, "forward.safetensors");
+        int batch = 2, rows = 18, channels = 3;
+        int[] ids = Tensors.Integers(all, "in.decoder_input_ids");
+        long[] turned = new long[ids.Length];
+        for (int i = 0; i < ids.Length; i++)
+            turned[(((i / rows / channels * channels) + (i % channels)) * rows) + (i / channels % rows)] = ids[i];
+        var text = ("input_ids", new long[] { 2, 26 }, (Array)Tensors.Integers(all, "in.input_ids"));
+        Tensors.Write(In("rows"), text, ("decoder_input_ids", [batch, rows, channels], ids));
+        Tensors.Write(In("channels"), text, ("decoder_input_ids", [batch * channels, rows], turned));
+        Succeeds(Executable.WithFixtures.Run("forward", In("rows"), In("a"), "--model", folder));
+        Succeeds(Executable.WithFixtures.Run("forward", In("channels"), In("b"), "--model", folder));
+        Assert.Equal(File.ReadAllBytes(In("a")), File.ReadAllBytes(In("b")));
+    }
+
+    [Fact]
+    public void Bad_inputs_are_named()
+    {
+        string folder = Fixtures.Path("tiny/base");
+        void Refused(string says, params (string Name, long[] Shape, Array Values)[] tensors)
+        {
+            Tensors.Write(In("in"), tensors);
+            Fails(4, Executable.WithFixtures.Run("forward", In("in"), In("out"), "--model", folder), says);
+            Assert.False(File.Exists(In("out")));
+        }
+
+        Refused("input_ids", ("other", [1, 2], new[] { 1, 2 }));
+        Refused("two dimensions", ("input_ids", [2], new[] { 1, 2 }));
+        Refused("256", ("input_ids", [1, 2], new[] { 1, 256 }));
+        Refused("-1", ("input_ids", [1, 2], new[] { 1, -1 }));
+        Refused("empty", ("input_ids", [1, 0], Array.Empty<int>()));
+        Refused("attention_mask", ("input_ids", [1, 2], new[] { 1, 2 }), ("attention_mask", [1, 3], new[] { 1, 1, 1 }));
+        Refused("decoder_input_ids", ("input_ids", [1, 2], new[] { 1, 2 }), ("decoder_input_ids", [1, 1, 2], new[] { 1, 1 }));
+        Refused("decoder_input_ids", ("input_ids", [1, 2], new[] { 1, 2 }), ("decoder_input_ids", [7, 2], new int[14]));
+        Refused("labels", ("input_ids", [1, 2], new[] { 1, 2 }), ("labels", [9, 2], new int[18]));
+        Refused("0.5", ("input_ids", [1, 2], new[] { 1, 0.5f }));
+        File.WriteAllText(In("in"), "no tensors");
+        Fails(4, Executable.WithFixtures.Run("forward", In("in"), In("out"), "--model", folder), In("in"));
+    }
+
+    [Fact]
+    public void Labels_that_are_all_ignored_give_NaN()
+    {
+        string folder = Fixtures.Path("tiny/base");
+        Tensors.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 2 }), ("labels", [9, 1], Enumerable.Repeat(-100, 9).ToArray()));
+        Succeeds(Executable.WithFixtures.Run("forward", In("in"), In("out"), "--model", folder));
+        Assert.True(float.IsNaN(Tensors.Numbers(In("out"), "loss").Single()));
+    }
+
+    /// <summary>The dtype of what is written.</summary>
+    [Fact]
+    public void Results_are_float32()
+    {
+        string folder = Fixtures.Path("tiny/base");
+        Succeeds(Executable.WithFixtures.Run("forward", Path.Combine(folder, "forward.safetensors"), In("out"), "--model", folder));
+        using var file = SafetensorsFile.Open(In("out"));
+        Assert.All(file.Tensors.Values, t => Assert.Equal(SafetensorsDType.F32, t.DType));
+    }
+}
