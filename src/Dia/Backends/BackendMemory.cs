@@ -16,9 +16,11 @@ internal static unsafe class BackendMemory
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         try
         {
-            nuint size = (nuint)Math.Max(bytes, 64);
-            void* memory = NativeMemory.AlignedAlloc(size, 64);
-            NativeMemory.Clear(memory, size);
+            // Large blocks come zeroed from the system, untouched: a cache takes no more memory than it is filled. Before what is
+            // returned lies the address to free.
+            void* block = NativeMemory.AllocZeroed(checked((nuint)bytes + 128));
+            void** memory = (void**)(((nuint)block + 64 + 63) & ~(nuint)63);
+            memory[-1] = block;
             return memory;
         }
         catch (OutOfMemoryException e)
@@ -28,5 +30,9 @@ internal static unsafe class BackendMemory
     }
 
     /// <summary>Frees what <see cref="Allocate"/> or <see cref="AllocateBytes"/> gave; null is ignored.</summary>
-    public static void Free(void* memory) => NativeMemory.AlignedFree(memory);
+    public static void Free(void* memory)
+    {
+        if (memory is not null)
+            NativeMemory.Free(((void**)memory)[-1]);
+    }
 }

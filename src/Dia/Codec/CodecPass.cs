@@ -2,22 +2,20 @@ using System.Runtime.InteropServices;
 
 namespace Dia.Codec;
 
-/// <summary>One sound on its way through the codec: its samples, its codes, and the arena for a window.</summary>
+/// <summary>One sound on its way through the codec: its samples and its codes, in an arena that the model keeps.</summary>
 public sealed unsafe class CodecPass : IDisposable
 {
-    private readonly DacNetwork _network;
     private readonly float* _arena;
     private readonly int* _codes;
     private readonly float[] _samples;
 
-    private CodecPass(DacNetwork network, float[] samples, long frames, int codebooks, CodecTrace? trace)
+    private CodecPass(float* arena, float[] samples, long frames, int codebooks, CodecTrace? trace)
     {
-        _network = network;
+        _arena = arena;
         _samples = samples;
         Frames = frames;
         Codebooks = codebooks;
         Trace = trace;
-        _arena = network.Allocate(network.ArenaSize);
         _codes = (int*)NativeMemory.AllocZeroed((nuint)Math.Max(frames * codebooks, 1), sizeof(int));
     }
 
@@ -37,14 +35,23 @@ public sealed unsafe class CodecPass : IDisposable
     public float* this[long offset] => _arena + offset;
 
     /// <summary>A pass that encodes samples.</summary>
-    public static CodecPass ForSamples(DacNetwork network, float[] samples, int codebooks, CodecTrace? trace = null) =>
-        new(network, samples, network.FramesOf(samples.Length), codebooks, trace);
+    /// <param name="network">The codec.</param>
+    /// <param name="arena">Memory of <see cref="DacNetwork.ArenaSize"/> values, whatever they are; no other pass may use it meanwhile.</param>
+    /// <param name="samples">Mono.</param>
+    /// <param name="codebooks">Quantizers to use.</param>
+    /// <param name="trace">What to record, or null.</param>
+    public static CodecPass ForSamples(DacNetwork network, float* arena, float[] samples, int codebooks, CodecTrace? trace = null) =>
+        new(arena, samples, network.FramesOf(samples.Length), codebooks, trace);
 
     /// <summary>A pass that decodes codes [frames, codebooks].</summary>
-    public static CodecPass ForCodes(DacNetwork network, int[,] codes, CodecTrace? trace = null)
+    /// <param name="network">The codec.</param>
+    /// <param name="arena">Memory of <see cref="DacNetwork.ArenaSize"/> values, whatever they are; no other pass may use it meanwhile.</param>
+    /// <param name="codes">Checked codes.</param>
+    /// <param name="trace">What to record, or null.</param>
+    public static CodecPass ForCodes(DacNetwork network, float* arena, int[,] codes, CodecTrace? trace = null)
     {
         int frames = codes.GetLength(0), codebooks = codes.GetLength(1);
-        var pass = new CodecPass(network, new float[network.SamplesOf(frames)], frames, codebooks, trace);
+        var pass = new CodecPass(arena, new float[network.SamplesOf(frames)], frames, codebooks, trace);
         for (int t = 0; t < frames; t++)
             for (int c = 0; c < codebooks; c++)
                 pass._codes[((long)t * codebooks) + c] = codes[t, c];
@@ -83,9 +90,5 @@ public sealed unsafe class CodecPass : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _network.Free(_arena);
-        NativeMemory.Free(_codes);
-    }
+    public void Dispose() => NativeMemory.Free(_codes);
 }

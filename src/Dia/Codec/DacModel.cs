@@ -5,12 +5,13 @@ using Dia.Weights;
 
 namespace Dia.Codec;
 
-/// <summary>The DAC codec of a checkpoint: samples to codes and back, in windows of bounded memory.</summary>
-public sealed class DacModel : IAudioCodec, IDisposable
+/// <summary>The DAC codec of a checkpoint: samples to codes and back, in windows of bounded memory; one call at a time.</summary>
+public sealed unsafe class DacModel : IAudioCodec, IDisposable
 {
     private readonly LoadedWeights _weights;
     private readonly WeightSpec[] _specs;
     private readonly DacNetwork _network;
+    private float* _arena;
 
     private DacModel(DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
     {
@@ -64,7 +65,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
         long frames = _network.FramesOf(samples.Length);
         trace = new CodecTrace(frames, Config.HiddenSize, count, Config.CodebookDim);
-        using var pass = CodecPass.ForSamples(_network, samples.ToArray(), count, trace);
+        using var pass = CodecPass.ForSamples(_network, Arena(), samples.ToArray(), count, trace);
         for (long start = 0; start < frames; start += _network.WindowFrames)
             _network.Encode(pass, new RowRange(start, Math.Min(_network.WindowFrames, frames - start)));
         return pass.Codes();
@@ -78,7 +79,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, CodecTrace? trace)
     {
         Check(codes);
-        using var pass = CodecPass.ForCodes(_network, codes, trace);
+        using var pass = CodecPass.ForCodes(_network, Arena(), codes, trace);
         long window = (long)_network.WindowFrames * HopLength;
         for (long start = 0; start < pass.SampleCount; start += window)
             _network.Decode(pass, new RowRange(start, Math.Min(window, pass.SampleCount - start)));
@@ -92,7 +93,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, RowRange window)
     {
         Check(codes);
-        using var pass = CodecPass.ForCodes(_network, codes);
+        using var pass = CodecPass.ForCodes(_network, Arena(), codes);
         if (window.Start < 0 || window.End > pass.SampleCount || window.Count > (long)_network.WindowFrames * HopLength)
             throw new ArgumentOutOfRangeException(nameof(window));
         _network.Decode(pass, window);
@@ -102,10 +103,15 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _network.Free(_arena);
+        _arena = null;
         for (int i = 0; i < _specs.Length; i++)
             _network.Release(_specs[i], i);
         _weights.Dispose();
     }
+
+    // Kept from call to call: a stream of windows would otherwise map and unmap its pages each time.
+    private float* Arena() => _arena is null ? _arena = _network.Allocate(_network.ArenaSize) : _arena;
 
     private void Check(int[,] codes)
     {

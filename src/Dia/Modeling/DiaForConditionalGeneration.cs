@@ -40,6 +40,12 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <summary>What the checkpoint's generation_config.json says.</summary>
     public GenerationSettings GenerationSettings { get; }
 
+    /// <summary>Its weights; for tests that read them to see how fast that can go.</summary>
+    internal LoadedWeights Weights => _weights;
+
+    /// <summary>The emitted network; for tests that time its passes.</summary>
+    internal DiaNetwork Network => _network;
+
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => Config.DecoderConfig.MaxPositionEmbeddings + Config.DelayPattern.Max();
 
@@ -172,7 +178,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         ForwardInputs.CheckText(Config, inputs.InputIds, inputs.AttentionMask);
         var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, inputs.InputIds.GetLength(0), config, Config.DecoderConfig.VocabSize);
         int limit = config.RowLimit(prompt.Rows, RowCapacity);
-        using var session = new DecoderSession(_network, _compiled, Config, inputs.InputIds, inputs.AttentionMask, limit, config.UsesGuidance ? UnconditionalCross() : null);
+        using DecoderSession session = OpenSession(inputs, limit, config.UsesGuidance);
         return new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer).Run(cancellationToken);
     }
 
@@ -185,6 +191,10 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             _network.Release(_specs[i], i);
         _weights.Dispose();
     }
+
+    /// <summary>The network with the caches of a batch, its texts encoded; for tests that feed and time it row by row.</summary>
+    internal DecoderSession OpenSession(DiaInputs inputs, int maxRows, bool guidance) =>
+        new(_network, _compiled, Config, inputs.InputIds, inputs.AttentionMask, maxRows, guidance ? UnconditionalCross() : null);
 
     /// <summary>What cross-attention is for a row without text, in each layer: computed once.</summary>
     private float* UnconditionalCross()

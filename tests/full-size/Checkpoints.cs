@@ -1,0 +1,43 @@
+using Dia.Backends;
+using Dia.Codec;
+using Dia.Compiled;
+using Dia.Configuration;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.FullSize;
+
+/// <summary>The checkpoint at full size: the model in bfloat16 and, in dac/, the codec in float32, as they are published.</summary>
+internal static class Checkpoints
+{
+    /// <summary>Writes what is not there yet. Tensors are written to a temporary name first, so a file that is there is complete.</summary>
+    public static void Prepare(string folder, int threads)
+    {
+        string config = Path.Combine(Repository, "configs", "dia-1.6b");
+        Write(folder, config, c => c.Weights(), WeightFormat.BFloat16, threads);
+        Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), c => c.CodecWeights(), WeightFormat.Float32, threads);
+    }
+
+    /// <summary>The repository's folder.</summary>
+    public static string Repository => Path.GetFullPath(Path.Combine(Tests.TestTensors.FixturePath(), "..", ".."));
+
+    /// <summary>The compiled 1.6B model.</summary>
+    public static CompiledModel Compiled => CompiledModels.All.Single(m => m.Name == "dia-1.6b");
+
+    /// <summary>Loads the model of a checkpoint.</summary>
+    public static DiaForConditionalGeneration Model(string folder, Device device) =>
+        DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
+
+    /// <summary>Loads the codec of a checkpoint.</summary>
+    public static DacModel Codec(string folder, Device device) =>
+        DacModel.FromPretrained(ModelFolder.Open(Path.Combine(folder, "dac")), CompiledModels.All, device);
+
+    private static void Write(string folder, string config, Func<CompiledModel, WeightSpec[]> specs, WeightFormat format, int threads)
+    {
+        if (File.Exists(Path.Combine(folder, ModelFolder.TensorsName)))
+            return;
+        Console.Error.WriteLine($"writing {folder}");
+        var texts = Directory.GetFiles(config, "*.json").ToDictionary(f => Path.GetFileName(f), File.ReadAllText);
+        CheckpointSynthesizer.Write(folder, specs(Compiled), format, texts, threads);
+    }
+}
