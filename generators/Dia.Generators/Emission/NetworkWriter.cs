@@ -122,7 +122,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
             case Linear o:
                 return $"b.{linear}({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, n: {o.Y.Width}, k: {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
             case GatedActivation o:
-                return $"b.GatedActivation({Local(o.Y)}, {Local(o.X)}, p.Rows, {o.Y.Width}, Activation.{o.Activation});";
+                return $"b.GatedActivation({Local(o.Y)}, {Local(o.X)}, p.Rows, {o.Y.Width}, HiddenActivation.{o.Activation});";
             case StoreKeyValues o:
                 return $"p.StoreKeyValues({Local(o.Keys)}, {Local(o.Values)}, layer: {o.Layer}, {o.Keys.Width});";
             case Attention { Kind: AttentionKind.Encoder } o:

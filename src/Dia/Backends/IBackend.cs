@@ -1,3 +1,4 @@
+using Dia.Configuration;
 using Dia.Weights;
 
 namespace Dia.Backends;
@@ -59,7 +60,7 @@ public unsafe interface IBackend : IDisposable
     void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim);
 
     /// <summary>y[rows, n] = up · act(gate) for x [rows, 2n] whose first n values per row are the gate.</summary>
-    void GatedActivation(float* y, float* x, int rows, int n, Activation activation);
+    void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation);
 
     /// <summary>y[r] += v for every row of y [rows, d].</summary>
     void AddRow(float* y, float* v, int rows, int d);

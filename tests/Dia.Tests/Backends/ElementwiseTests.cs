@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Configuration;
 using Dia.Weights;
 using Xunit;
 
@@ -46,11 +47,11 @@ public sealed unsafe class ElementwiseTests : IDisposable
     }
 
     [Theory]
-    [InlineData(Activation.Silu)]
-    [InlineData(Activation.Gelu)]
-    [InlineData(Activation.GeluNew)]
-    [InlineData(Activation.Relu)]
-    public void GatedActivationEqualsScalar(Activation activation)
+    [InlineData(HiddenActivation.Silu)]
+    [InlineData(HiddenActivation.Gelu)]
+    [InlineData(HiddenActivation.GeluNew)]
+    [InlineData(HiddenActivation.Relu)]
+    public void GatedActivationEqualsScalar(HiddenActivation activation)
     {
         foreach (int n in Widths)
         {
@@ -77,11 +78,11 @@ public sealed unsafe class ElementwiseTests : IDisposable
     }
 
     [Theory]
-    [InlineData(Activation.Silu)]
-    [InlineData(Activation.Gelu)]
-    [InlineData(Activation.GeluNew)]
-    [InlineData(Activation.Relu)]
-    public void ActivationsOfNotANumberAndInfinity(Activation activation)
+    [InlineData(HiddenActivation.Silu)]
+    [InlineData(HiddenActivation.Gelu)]
+    [InlineData(HiddenActivation.GeluNew)]
+    [InlineData(HiddenActivation.Relu)]
+    public void ActivationsOfNotANumberAndInfinity(HiddenActivation activation)
     {
         using KernelMemory m = new();
         float* x = m.Filled(8, 1), y = m.Filled(4, 0), expected = m.Filled(4, 0);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Dia.Configuration;
 using Dia.Weights;
 
 namespace Dia.Backends;
@@ -175,7 +176,7 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void GatedActivation(float* y, float* x, int rows, int n, Activation activation)
+    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation)
     {
         GatedActivationJob job = new() { Y = y, X = x, Width = n, Activation = activation };
         RowParts.Run(_threads, ref job, rows, n);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Dia.Configuration;
 
 namespace Dia.Backends;
 
@@ -84,7 +85,7 @@ internal unsafe struct GatedActivationJob : IRowJob
     public float* Y;
     public float* X;
     public int Width;
-    public Activation Activation;
+    public HiddenActivation Activation;
 
     /// <inheritdoc/>
     public readonly void Run(long first, long end)
@@ -103,10 +104,10 @@ internal unsafe struct GatedActivationJob : IRowJob
 
     private readonly Vector<float> Activate(Vector<float> x) => Activation switch
     {
-        Activation.Silu => x * VectorMath.Sigmoid(x),
-        Activation.Gelu => new Vector<float>(0.5f) * x * (Vector<float>.One + VectorMath.Erf(x * new Vector<float>(0.707106781f))),
+        HiddenActivation.Silu => x * VectorMath.Sigmoid(x),
+        HiddenActivation.Gelu => new Vector<float>(0.5f) * x * (Vector<float>.One + VectorMath.Erf(x * new Vector<float>(0.707106781f))),
         // (1 + tanh u)/2 = sigmoid(2u); u = √(2/π)·(x + 0.044715·x³).
-        Activation.GeluNew => x * VectorMath.Sigmoid(new Vector<float>(1.59576912f) * x * Vector.FusedMultiplyAdd(x * x, new Vector<float>(0.044715f), Vector<float>.One)),
+        HiddenActivation.GeluNew => x * VectorMath.Sigmoid(new Vector<float>(1.59576912f) * x * Vector.FusedMultiplyAdd(x * x, new Vector<float>(0.044715f), Vector<float>.One)),
         // The comparison is false for a NaN, which stays.
         _ => Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x),
     };

@@ -1,3 +1,4 @@
+using Dia.Configuration;
 using Dia.Weights;
 
 namespace Dia.Backends;
@@ -182,7 +183,7 @@ public readonly unsafe struct ScalarBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void GatedActivation(float* y, float* x, int rows, int n, Activation activation)
+    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation)
     {
         for (long r = 0; r < rows; r++)
         {
@@ -191,11 +192,11 @@ public readonly unsafe struct ScalarBackend : IBackend
         }
     }
 
-    private static double Activate(double x, Activation activation) => activation switch
+    private static double Activate(double x, HiddenActivation activation) => activation switch
     {
-        Activation.Silu => x / (1 + Math.Exp(-x)),
-        Activation.Gelu => 0.5 * x * (1 + Erf(x * Math.Sqrt(0.5))),
-        Activation.GeluNew => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        HiddenActivation.Silu => x / (1 + Math.Exp(-x)),
+        HiddenActivation.Gelu => 0.5 * x * (1 + Erf(x * Math.Sqrt(0.5))),
+        HiddenActivation.GeluNew => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
         _ => x < 0 ? 0 : x,
     };
 
