@@ -1,5 +1,6 @@
 using Dia.Audio;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.Text;
 
 namespace Dia.Processing;
@@ -32,6 +33,26 @@ public sealed class DiaProcessor
         FeatureExtractor = featureExtractor;
         Tokenizer = tokenizer;
         AudioTokenizer = audioTokenizer;
+    }
+
+    /// <summary>A processor with a model's token ids and delays, and its codec's rate and hop.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="codec">The codec; null: text and codes only.</param>
+    /// <exception cref="DiaException">Model: the codec's codebooks are not the model's channels, or cannot hold its codes.</exception>
+    public static DiaProcessor Create(DiaConfig config, DacModel? codec = null)
+    {
+        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
+            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: it needs its own codec.");
+        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
+            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: it needs its own codec.");
+        var extractor = codec is null ? new DiaFeatureExtractor() : new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
+        return new DiaProcessor(extractor, new DiaTokenizer(), codec)
+        {
+            BosTokenId = config.BosTokenId,
+            EosTokenId = config.EosTokenId,
+            PadTokenId = config.PadTokenId,
+            DelayPattern = config.DelayPattern,
+        };
     }
 
     /// <summary>Prepares audio.</summary>
