@@ -89,15 +89,13 @@ public sealed class ModelErrorTests : TestFolder
         // A bundle's footer is the last 48 bytes; at 32 stands the length of the executable itself.
         byte[] all = File.ReadAllBytes(Dia.Path);
         int length = (int)BinaryPrimitives.ReadInt64LittleEndian(all.AsSpan(all.Length - 48 + 32));
-        File.Copy(Dia.Path, In("dia")); // with its permissions
-        File.WriteAllBytes(In("dia"), all[..length]);
+        // Made by the shell: a file that this process holds open for writing while another test starts a process cannot be executed.
+        Succeeds(Dia.Shell($"cp $1 $2 && truncate -s {length} $2", Dia.Path, In("dia")));
         Outcome outcome = Dia.Shell("exec $1 '[S1] Hi.' -o $2", In("dia"), In("a.wav"));
         Fails(3, outcome, "--model");
         Assert.Contains("none", Succeeds(Dia.Shell("exec $1 info", In("dia"))).Text, StringComparison.Ordinal);
 
-        all[^60] ^= 1;
-        File.Copy(Dia.Path, In("damaged"));
-        File.WriteAllBytes(In("damaged"), all);
+        Succeeds(Dia.Shell($"cp $1 $2 && printf '\\{Convert.ToString(all[^60] ^ 1, 8)}' | dd of=$2 bs=1 seek={all.Length - 60} conv=notrunc status=none", Dia.Path, In("damaged")));
         Fails(3, Dia.Shell("exec $1 '[S1] Hi.' -o $2", In("damaged"), In("a.wav")), "damaged");
     }
 }
