@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Modeling;
@@ -6,12 +7,12 @@ using Dia.Weights;
 namespace Dia.Codec;
 
 /// <summary>The DAC codec of a checkpoint: samples to codes and back, in windows of bounded memory; one call at a time.</summary>
-public sealed unsafe class DacModel : IAudioCodec, IDisposable
+public sealed class DacModel : IAudioCodec, IDisposable
 {
     private readonly LoadedWeights _weights;
     private readonly WeightSpec[] _specs;
     private readonly DacNetwork _network;
-    private float* _arena;
+    private CodecPass? _pass;
 
     private DacModel(DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
     {
@@ -34,6 +35,15 @@ public sealed unsafe class DacModel : IAudioCodec, IDisposable
 
     /// <inheritdoc/>
     public int Codebooks => Config.NCodebooks;
+
+    /// <summary>Most frames of a window that is decoded at once.</summary>
+    public int WindowFrames => _network.WindowFrames;
+
+    /// <summary>Frames after a frame that must be known before its last sample can be decoded exactly.</summary>
+    public int LookAheadFrames => _network.LookAheadFrames;
+
+    /// <summary>Samples that so many frames decode to.</summary>
+    public long SamplesOf(long frames) => _network.SamplesOf(frames);
 
     /// <summary>Loads a codec's checkpoint (plain weights or weight-norm pairs).</summary>
     /// <param name="folder">The codec's folder: config.json, model.safetensors.</param>
@@ -63,12 +73,9 @@ public sealed unsafe class DacModel : IAudioCodec, IDisposable
         int count = quantizers ?? Codebooks;
         if (count < 1 || count > Codebooks)
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
-        long frames = _network.FramesOf(samples.Length);
-        trace = new CodecTrace(frames, Config.HiddenSize, count, Config.CodebookDim);
-        using var pass = CodecPass.ForSamples(_network, Arena(), samples.ToArray(), count, trace);
-        for (long start = 0; start < frames; start += _network.WindowFrames)
-            _network.Encode(pass, new RowRange(start, Math.Min(_network.WindowFrames, frames - start)));
-        return pass.Codes();
+        trace = new CodecTrace(_network.FramesOf(samples.Length), Config.HiddenSize, count, Config.CodebookDim);
+        CodecPass pass = Pass;
+        return pass.Encode(samples, count, trace);
     }
 
     /// <summary>Codes [frames, codebooks] to samples; fewer codebooks than the codec has are taken as its first ones.</summary>
@@ -79,11 +86,15 @@ public sealed unsafe class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, CodecTrace? trace)
     {
         Check(codes);
-        using var pass = CodecPass.ForCodes(_network, Arena(), codes, trace);
-        long window = (long)_network.WindowFrames * HopLength;
-        for (long start = 0; start < pass.SampleCount; start += window)
-            _network.Decode(pass, new RowRange(start, Math.Min(window, pass.SampleCount - start)));
-        return pass.Samples();
+        float[] samples = new float[_network.SamplesOf(codes.GetLength(0))];
+        CodecPass pass = Pass;
+        for (long start = 0; start < samples.Length; start += _network.WindowSamples)
+        {
+            var window = new RowRange(start, Math.Min(_network.WindowSamples, samples.Length - start));
+            pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples.AsSpan((int)start), trace);
+        }
+
+        return samples;
     }
 
     /// <summary>A window of the samples that codes decode to, exactly as a part of the whole.</summary>
@@ -93,33 +104,45 @@ public sealed unsafe class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, RowRange window)
     {
         Check(codes);
-        using var pass = CodecPass.ForCodes(_network, Arena(), codes);
-        if (window.Start < 0 || window.End > pass.SampleCount || window.Count > (long)_network.WindowFrames * HopLength)
-            throw new ArgumentOutOfRangeException(nameof(window));
-        _network.Decode(pass, window);
-        return pass.Samples().AsSpan((int)window.Start, (int)window.Count).ToArray();
+        float[] samples = new float[window.Count];
+        CodecPass pass = Pass;
+        pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples);
+        return samples;
+    }
+
+    /// <summary>The arena for windows of any number of sounds, one after the other.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public CodecPass CreatePass() => new(_network);
+
+    /// <summary>Refuses a frame's codes that no codebook holds.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    internal void Check(ReadOnlySpan<int> codes, long frame)
+    {
+        for (int c = 0; c < codes.Length; c++)
+            if ((uint)codes[c] >= (uint)Config.CodebookSize)
+                throw new DiaException(DiaErrorKind.Input, $"Frame {frame}, codebook {c}: code {codes[c]} is not in 0 to {Config.CodebookSize - 1}.");
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Free(_arena);
-        _arena = null;
+        _pass?.Dispose();
         for (int i = 0; i < _specs.Length; i++)
             _network.Release(_specs[i], i);
         _weights.Dispose();
     }
 
-    // Kept from call to call: a stream of windows would otherwise map and unmap its pages each time.
-    private float* Arena() => _arena is null ? _arena = _network.Allocate(_network.ArenaSize) : _arena;
+    /// <summary>The arena of <see cref="Encode(ReadOnlySpan{float})"/> and <see cref="Decode(int[,])"/>, kept: mapping it anew costs more than a short sound.</summary>
+    private CodecPass Pass => _pass ??= CreatePass();
 
     private void Check(int[,] codes)
     {
         if (codes.GetLength(1) < 1 || codes.GetLength(1) > Codebooks)
             throw new DiaException(DiaErrorKind.Input, $"The codes have {codes.GetLength(1)} codebooks; the codec takes 1 to {Codebooks}.");
+        int codebooks = codes.GetLength(1);
         for (int t = 0; t < codes.GetLength(0); t++)
-            for (int c = 0; c < codes.GetLength(1); c++)
-                if ((uint)codes[t, c] >= (uint)Config.CodebookSize)
-                    throw new DiaException(DiaErrorKind.Input, $"Frame {t}, codebook {c}: code {codes[t, c]} is not in 0 to {Config.CodebookSize - 1}.");
+            Check(Flat(codes).Slice(t * codebooks, codebooks), t);
     }
+
+    private static ReadOnlySpan<int> Flat(int[,] codes) => codes.Length == 0 ? [] : MemoryMarshal.CreateReadOnlySpan(ref codes[0, 0], codes.Length);
 }

@@ -182,6 +182,13 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         return new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer).Run(cancellationToken);
     }
 
+    /// <summary>Room for items that run together.</summary>
+    /// <param name="places">Most items at a time.</param>
+    /// <param name="guidance">Whether any of them may use guidance.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal DecoderSession CreateSession(int places, bool guidance) =>
+        new(_network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -193,8 +200,14 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     }
 
     /// <summary>The network with the caches of a batch, its texts encoded; for tests that feed and time it row by row.</summary>
-    internal DecoderSession OpenSession(DiaInputs inputs, int maxRows, bool guidance) =>
-        new(_network, _compiled, Config, inputs.InputIds, inputs.AttentionMask, maxRows, guidance ? UnconditionalCross() : null);
+    internal DecoderSession OpenSession(DiaInputs inputs, int maxRows, bool guidance)
+    {
+        int batch = inputs.InputIds.GetLength(0), length = inputs.InputIds.GetLength(1);
+        DecoderSession session = CreateSession(batch, guidance);
+        for (int item = 0; item < batch; item++)
+            session.Open(item, Flat(inputs.InputIds).Slice(item * length, length), Flat(inputs.AttentionMask).Slice(item * length, length), maxRows, guidance);
+        return session;
+    }
 
     /// <summary>What cross-attention is for a row without text, in each layer: computed once.</summary>
     private float* UnconditionalCross()
