@@ -149,9 +149,19 @@ internal sealed class LinesCommand : IDisposable
         DiaInputs inputs = SpeakCommand.Process(silent, _processor, _model.Config, text, _prompt);
         int promptRows = _processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
         GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
-        if (request.Output is not null)
-            LoadCodec();
-        return new LineJob(place, line.Number, id, request, _targets.Open(line.Number, request.Output), inputs, config, promptRows);
+        LineFiles files = _targets.Open(line.Number, request.Output);
+        try
+        {
+            if (files.MakesAudio)
+                LoadCodec();
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+
+        return new LineJob(place, line.Number, id, request, files, inputs, config, promptRows);
     }
 
     private void Complete(LineJob job, int[,,] rows)

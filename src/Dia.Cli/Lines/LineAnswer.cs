@@ -27,7 +27,7 @@ internal static class LineAnswer
     /// <param name="codes">Where the codes went; null: nowhere.</param>
     /// <param name="outcome">What became of it.</param>
     /// <param name="wav">The audio as a WAV; null where it went to a file, or was not made.</param>
-    public static ReadOnlySpan<byte> Done(long line, string? id, string? output, string? codes, LineOutcome outcome, ReadOnlyMemory<byte>? wav) => Write(line, id, json =>
+    public static ReadOnlySpan<byte> Done(long line, string? id, string? output, string? codes, LineOutcome outcome, byte[]? wav) => Write(line, id, json =>
     {
         if (output is not null)
             json.WriteString("output", output);
@@ -40,8 +40,8 @@ internal static class LineAnswer
         json.WriteNumber("seed", outcome.Seed);
         if (outcome.Seconds is double audio)
             json.WriteNumber("rtf", Math.Round(audio / Math.Max(outcome.Elapsed, 1e-6), 2));
-        if (wav is { } bytes)
-            json.WriteBase64String("audio", bytes.Span);
+        if (wav is not null)
+            json.WriteBase64String("audio", wav);
     });
 
     /// <summary>The answer to a line that failed, with its newline.</summary>
