@@ -4,6 +4,7 @@ namespace Dia.Cli;
 internal static class ExitCodes
 {
     public const int Done = 0;
+    public const int SomeLinesFailed = 1;
     public const int Usage = 2;
     public const int Model = 3;
     public const int Input = 4;

@@ -37,7 +37,11 @@ internal sealed class Interruption : IDisposable
         Token.ThrowIfCancellationRequested();
         var file = OutputFile.Open(path);
         lock (_files)
+        {
+            _files.RemoveAll(f => f.IsClosed); // A run over many lines opens files without end.
             _files.Add(file);
+        }
+
         return file;
     }
 

@@ -9,6 +9,9 @@ namespace Dia.Cli;
 /// <param name="Interruption">Signals and output files.</param>
 internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interruption Interruption)
 {
+    /// <summary>What the program tells its caller where nothing is thrown.</summary>
+    public int ExitCode { get; set; } = ExitCodes.Done;
+
     /// <summary>
     /// The path that -o gives; "-" without it. Binary output does not go to a terminal.
     /// </summary>

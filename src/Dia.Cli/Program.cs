@@ -19,8 +19,9 @@ internal static class Program
             if (line.Has(DiaOptions.Version))
                 return Print($"dia {BuildInfo.Version}\n");
             interruption = new Interruption();
-            line.Command.Run(new Invocation(line, new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose)), interruption));
-            return ExitCodes.Done;
+            var run = new Invocation(line, new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose)), interruption);
+            line.Command.Run(run);
+            return run.ExitCode;
         }
         catch (Exception e)
         {

@@ -66,5 +66,5 @@ internal static class Sampling
     }
 
     /// <summary>Short enough to be typed again.</summary>
-    private static ulong RandomSeed() => (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
+    public static ulong RandomSeed() => (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
 }

@@ -23,7 +23,8 @@ internal static class SpeakCommand
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.PromptCodes, DiaOptions.NoFixText, DiaOptions.Truncate]),
             new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes]),
-            new OptionGroup("Sampling (an option goes before the checkpoint's generation_config.json, that before the defaults shown)", [DiaOptions.Temperature, DiaOptions.TopP, DiaOptions.TopK, DiaOptions.CfgScale, DiaOptions.MaxTokens, DiaOptions.Seed, DiaOptions.Greedy]),
+            DiaOptions.SamplingGroup,
+            DiaOptions.LinesGroup,
             DiaOptions.CodecGroup,
         ],
         """
@@ -37,7 +38,7 @@ internal static class SpeakCommand
         [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
         A first word that names a command is that command; after -- everything is text: dia -- info
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
-        Exit codes: 0 done, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
+        Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
         """,
         Run);
 
@@ -46,6 +47,12 @@ internal static class SpeakCommand
         var clock = Stopwatch.StartNew();
         CommandLine line = run.Line;
         CheckText(line);
+        if (line.Has(DiaOptions.Lines) || line.Has(DiaOptions.JsonLines))
+        {
+            LinesCommand.Run(run);
+            return;
+        }
+
         (string? audioPath, string? codesPath) = OutputPaths(run);
         string text = TextInput.Read(line);
         string? promptPath = line.Get(DiaOptions.PromptCodes);
@@ -108,7 +115,7 @@ internal static class SpeakCommand
             throw CommandLine.Usage($"the text is given twice: as arguments and with -f {file}.");
     }
 
-    private static DiaProcessor CreateProcessor(DiaConfig config, DacModel? codec)
+    internal static DiaProcessor CreateProcessor(DiaConfig config, DacModel? codec)
     {
         if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
             throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: name the model's own codec with --codec DIR.");
@@ -125,7 +132,7 @@ internal static class SpeakCommand
     }
 
     /// <summary>The model was trained on text that says who speaks.</summary>
-    private static string FixText(Invocation run, DiaTokenizer tokenizer, string text)
+    internal static string FixText(Invocation run, DiaTokenizer tokenizer, string text)
     {
         if (run.Line.Has(DiaOptions.NoFixText) || tokenizer.Encode(text)[0] is 1 or 2)
             return text;
@@ -133,7 +140,7 @@ internal static class SpeakCommand
         return "[S1] " + text;
     }
 
-    private static DiaInputs Process(Invocation run, DiaProcessor processor, DiaConfig config, string text, int[,]? prompt)
+    internal static DiaInputs Process(Invocation run, DiaProcessor processor, DiaConfig config, string text, int[,]? prompt)
     {
         int positions = config.EncoderConfig.MaxPositionEmbeddings, length = processor.Tokenizer.Encode(text).Length;
         bool truncate = run.Line.Has(DiaOptions.Truncate);
@@ -166,7 +173,7 @@ internal static class SpeakCommand
     }
 
     /// <summary>Whether channel 0's EOS came before the row where it is forced.</summary>
-    private static bool EndedByItself(int[,,] rows, GenerationConfig config, int promptRows)
+    internal static bool EndedByItself(int[,,] rows, GenerationConfig config, int promptRows)
     {
         int forced = Sampling.RowLimit(config, promptRows) - config.DelayPattern.Max() - 1;
         for (int t = promptRows; t < rows.GetLength(1); t++)
@@ -175,7 +182,7 @@ internal static class SpeakCommand
         return false;
     }
 
-    private static int[,] OnlyItem(int[,,] rows)
+    internal static int[,] OnlyItem(int[,,] rows)
     {
         int[,] item = new int[rows.GetLength(1), rows.GetLength(2)];
         Buffer.BlockCopy(rows, 0, item, 0, item.Length * sizeof(int));

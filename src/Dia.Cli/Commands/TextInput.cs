@@ -10,6 +10,26 @@ internal static class TextInput
     // Far more than any model's positions; keeps a device that never ends from filling the memory.
     private const int MaxBytes = 16 << 20;
 
+    /// <summary>The same input as a stream, to be read line by line.</summary>
+    /// <returns>The stream, and what messages call it.</returns>
+    /// <exception cref="DiaException">Usage: no text or two. Input: the file cannot be opened.</exception>
+    public static (Stream Stream, string Name) Open(CommandLine line)
+    {
+        string? file = line.Get(DiaOptions.File);
+        if (line.Words.Count > 0)
+            return (new MemoryStream(FromWords(line.Words)), "the text");
+        if (file is null or "-")
+            return file == "-" || Console.IsInputRedirected ? (Console.OpenStandardInput(), "standard input") : throw NoText();
+        try
+        {
+            return (new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0), file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {file}: {e.Message}", e);
+        }
+    }
+
     /// <summary>Reads the text; one trailing newline is dropped, nothing else is touched.</summary>
     /// <exception cref="DiaException">Usage: no text or two. Input: not readable, not UTF-8, or empty.</exception>
     public static string Read(CommandLine line)
@@ -18,7 +38,7 @@ internal static class TextInput
         (byte[] bytes, string source) = line.Words.Count > 0 ? (FromWords(line.Words), "the text")
             : file is not null and not "-" ? (FromFile(file), file)
             : file == "-" || Console.IsInputRedirected ? (FromStream(Console.OpenStandardInput(), "standard input"), "standard input")
-            : throw CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
+            : throw NoText();
         int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
         if (invalid >= 0)
             throw new DiaException(DiaErrorKind.Input, $"{source} is not valid UTF-8 at byte {invalid} (0x{bytes[invalid]:X2}). Convert it to UTF-8.");
@@ -26,6 +46,8 @@ internal static class TextInput
         text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
         return text.Length > 0 ? text : throw new DiaException(DiaErrorKind.Input, $"{source} is empty: there is nothing to say.");
     }
+
+    private static DiaException NoText() => CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
 
     private static byte[] FromFile(string path)
     {

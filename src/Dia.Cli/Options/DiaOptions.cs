@@ -28,6 +28,15 @@ internal static class DiaOptions
     public static readonly OptionSpec<Seed> Seed = new("--seed", null, "N", "Same seed, same audio; -1: a random one. The seed used is reported.", "-1 (random) or a whole number from 0 to 18446744073709551615", Parsers.Seed) { Default = "-1" };
     public static readonly OptionSpec<bool> Greedy = Flag("--greedy", null, "Take the best id each time instead of drawing.");
 
+    // Many utterances.
+    public static readonly OptionSpec<bool> Lines = Flag("--lines", null, "Each line that is not empty is an utterance of its own. -o and --codes then name a folder, or hold {n}, the line's number; on standard output the utterances follow each other.");
+    public static readonly OptionSpec<bool> JsonLines = Flag("--jsonl", null, "Each line is a JSON object that asks for an utterance, and is answered by one on standard output.");
+    public static readonly OptionSpec<int> Batch = new("--batch", null, "N", "How many utterances are spoken at a time: they share each pass over the weights. The result does not depend on it, the memory needed does.", "a whole number from 1 to 64", Parsers.Integer(1, 64)) { Default = "4" };
+    public static readonly OptionSpec<bool> Unordered = Flag("--unordered", null, "Answer as soon as an utterance is complete, not in the order of the lines.");
+    public static readonly OptionSpec<string> InputFolder = new("--input-dir", null, "DIR", "The folder that paths of JSON lines to read are in.", NotEmpty, Parsers.Text) { Default = "the current folder" };
+    public static readonly OptionSpec<string> OutputFolderOfLines = new("--output-dir", null, "DIR", "The folder that paths of JSON lines to write are in; it is made if need be.", NotEmpty, Parsers.Text) { Default = "the current folder" };
+    public static readonly OptionSpec<bool> AnyPath = Flag("--any-path", null, "Let JSON lines name absolute paths, paths with `..`, and links that lead out of these folders.");
+
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
@@ -49,6 +58,14 @@ internal static class DiaOptions
 
     /// <summary>The options that every command has.</summary>
     public static OptionGroup Messages { get; } = new("Messages", [Quiet, Verbose, Help, Version]);
+
+    /// <summary>How to draw. Each may also stand in a JSON line.</summary>
+    public static OptionGroup SamplingGroup { get; } = new(
+        "Sampling (an option goes before the checkpoint's generation_config.json, that before the defaults shown)",
+        [Temperature, TopP, TopK, CfgScale, MaxTokens, Seed, Greedy]);
+
+    /// <summary>Options of many utterances in one run.</summary>
+    public static OptionGroup LinesGroup { get; } = new("Many utterances", [Lines, JsonLines, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
 
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);

@@ -7,7 +7,7 @@ internal sealed class OutputFile : IDisposable
 {
     private readonly AtomicFile? _file;
     private readonly Lock _lock = new();
-    private bool _closed;
+    private volatile bool _closed;
 
     private OutputFile(string name, Stream stream, AtomicFile? file)
     {
@@ -18,6 +18,9 @@ internal sealed class OutputFile : IDisposable
 
     /// <summary>What messages call it.</summary>
     public string Name { get; }
+
+    /// <summary>Whether it was completed or dropped, and disposed of.</summary>
+    public bool IsClosed => _closed;
 
     /// <summary>Where to write.</summary>
     public Stream Stream { get; }

@@ -1,0 +1,40 @@
+namespace Dia.Cli.Lines;
+
+/// <summary>
+/// Puts answers into the order of their lines. What waits for its turn is bounded: a line is taken only while few are unanswered, so a
+/// slow first line holds up the lines behind it, and not their answers in memory.
+/// </summary>
+/// <param name="ordered">Input order; false: as they come.</param>
+/// <param name="window">Lines that may be taken and not answered, at least 1.</param>
+internal sealed class AnswerOrder(bool ordered, int window)
+{
+    private readonly Dictionary<long, Action> _waiting = [];
+    private long _taken;
+    private long _answered;
+
+    /// <summary>Whether another line may be taken.</summary>
+    public bool HasRoom => _taken - _answered < window;
+
+    /// <summary>Takes a line: its place in the order.</summary>
+    public long Take() => _taken++;
+
+    /// <summary>Gives the answer of a place; those whose turn it is are made.</summary>
+    /// <param name="place">From <see cref="Take"/>.</param>
+    /// <param name="answer">Makes the answer.</param>
+    public void Give(long place, Action answer)
+    {
+        if (!ordered)
+        {
+            _answered++;
+            answer();
+            return;
+        }
+
+        _waiting.Add(place, answer);
+        while (_waiting.Remove(_answered, out Action? next))
+        {
+            _answered++;
+            next();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using Dia.Audio;
+using Dia.Cli.Commands;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+
+namespace Dia.Cli.Lines;
+
+/// <summary>
+/// The files of a line. They are opened before the work (that one cannot be written is better known then), written when the line is
+/// complete, and get their names when its turn has come: so two lines with the same name leave what the later one made.
+/// </summary>
+/// <param name="audio">Gets the audio; null: it goes to standard output, or is not made.</param>
+/// <param name="codes">Gets the codes; null: they are not written.</param>
+/// <param name="makesAudio">Whether audio is made.</param>
+internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makesAudio) : IDisposable
+{
+    /// <summary>Whether audio is made.</summary>
+    public bool MakesAudio { get; } = makesAudio;
+
+    /// <summary>What answers call the codes' file; null: there is none.</summary>
+    public string? CodesName => codes?.Name;
+
+    /// <summary>Writes what goes to files.</summary>
+    /// <returns>Whether the audio went to one.</returns>
+    /// <exception cref="DiaException">Output.</exception>
+    public bool Write(int[,] frames, int[,] rows, ReadOnlySpan<float> samples, int samplingRate, bool raw)
+    {
+        if (codes is not null)
+            CodesFile.Write(codes.Stream, frames, rows);
+        if (audio is null)
+            return false;
+        using var writer = new WavWriter(audio.Stream, samplingRate, raw);
+        writer.Write(samples);
+        return true;
+    }
+
+    /// <summary>Completes the files.</summary>
+    /// <exception cref="DiaException">Output.</exception>
+    public void Commit()
+    {
+        using (this)
+        {
+            codes?.Commit();
+            audio?.Commit();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        codes?.Dispose();
+        audio?.Dispose();
+    }
+}
+
+/// <summary>Where the results of lines go, from the options: the audio to files, into the answers or to standard output, the codes to files.</summary>
+internal sealed class LineTargets
+{
+    private readonly Invocation _run;
+    private readonly LinePaths? _paths;
+    private readonly FilePattern? _audio;
+    private readonly FilePattern? _codes;
+
+    /// <summary>Reads the options.</summary>
+    /// <exception cref="DiaException">Usage: options that contradict each other. Input or Output: a folder is none.</exception>
+    public LineTargets(Invocation run)
+    {
+        _run = run;
+        CommandLine line = run.Line;
+        string? output = line.Get(DiaOptions.Output);
+        bool json = line.Has(DiaOptions.JsonLines), fromEnvironment = Environment.GetEnvironmentVariable(DiaOptions.Output.Variable) == output;
+        if (json && line.Has(DiaOptions.Lines))
+            throw CommandLine.Usage("--lines and --jsonl are two ways to read lines: give one of them.");
+        if (json && output is not null && !fromEnvironment)
+            throw CommandLine.Usage("with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
+        if (line.Get(DiaOptions.Codes) is { } codes)
+            _codes = new FilePattern(DiaOptions.Codes.Name, codes, ".safetensors");
+        if (json)
+            _paths = new LinePaths(line.Get(DiaOptions.InputFolder) ?? ".", line.Get(DiaOptions.OutputFolderOfLines) ?? ".", line.Has(DiaOptions.AnyPath));
+        else if (output is not null and not "-")
+            _audio = new FilePattern(DiaOptions.Output.Name, output, line.Has(DiaOptions.Raw) ? ".raw" : ".wav");
+        else if (output is not null || _codes is null)
+            StandardOutput = run.OutputPath();
+        AlwaysAudio = _audio is not null || StandardOutput is not null || (json && _codes is null);
+        if (_audio is not null && _codes is not null && Path.GetFullPath(_audio.For(1)) == Path.GetFullPath(_codes.For(1)))
+            throw CommandLine.Usage("-o and --codes name the same files.");
+    }
+
+    /// <summary>Whether audio is made of every line; otherwise of those that name an output.</summary>
+    public bool AlwaysAudio { get; }
+
+    /// <summary>"-" where the audio of all lines goes to standard output, and null where it does not.</summary>
+    public string? StandardOutput { get; }
+
+    /// <summary>The paths of JSON lines.</summary>
+    public LinePaths Paths => _paths ?? throw new InvalidOperationException("Only JSON lines name paths.");
+
+    /// <summary>Opens the files of a line.</summary>
+    /// <param name="line">Its number.</param>
+    /// <param name="output">The output that it names, or null.</param>
+    /// <exception cref="DiaException">Usage: the output is not allowed. Output: a file cannot be written.</exception>
+    public LineFiles Open(long line, string? output)
+    {
+        string? path = output is null ? _audio?.For(line) : Paths.Output("output", output);
+        OutputFile? codes = _codes is null ? null : _run.Interruption.Open(_codes.For(line));
+        try
+        {
+            return new LineFiles(path is null ? null : _run.Interruption.Open(path), codes, AlwaysAudio || output is not null);
+        }
+        catch
+        {
+            codes?.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+namespace Dia.Cli.Lines;
+
+/// <summary>A line of the input.</summary>
+/// <param name="Number">Its number, from 1; empty lines count.</param>
+/// <param name="Bytes">What it holds, without its end (\n or \r\n); of a line that is too long nothing.</param>
+/// <param name="TooLong">Whether it has more than <see cref="LineReader.MaxBytes"/> bytes.</param>
+internal readonly record struct InputLine(long Number, byte[] Bytes, bool TooLong = false);
+
+/// <summary>Cuts a stream into lines, as they come. A line of any length takes a bounded amount of memory.</summary>
+/// <param name="stream">Where to read.</param>
+internal sealed class LineReader(Stream stream)
+{
+    /// <summary>Most bytes of a line: thousands of times what a model can say, and little enough to hold a few of them.</summary>
+    public const int MaxBytes = 1 << 20;
+
+    private readonly byte[] _buffer = new byte[1 << 16];
+    private readonly MemoryStream _line = new();
+    private int _start;
+    private int _end;
+    private long _number;
+
+    /// <summary>The next line; null after the last. The last one needs no newline.</summary>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public InputLine? Next()
+    {
+        _line.SetLength(0);
+        bool any = false, tooLong = false;
+        while (true)
+        {
+            if (_start == _end)
+            {
+                (_start, _end) = (0, stream.Read(_buffer));
+                if (_end == 0)
+                    return any ? Finish(tooLong) : null;
+            }
+
+            any = true;
+            ReadOnlySpan<byte> rest = _buffer.AsSpan(_start, _end - _start);
+            int newline = rest.IndexOf((byte)'\n'), count = newline < 0 ? rest.Length : newline;
+            // One byte more is kept, since a \r at the end does not count.
+            tooLong |= _line.Length + count > MaxBytes + 1;
+            if (!tooLong)
+                _line.Write(rest[..count]);
+            _start += newline < 0 ? count : count + 1;
+            if (newline >= 0)
+                return Finish(tooLong);
+        }
+    }
+
+    private InputLine Finish(bool tooLong)
+    {
+        _number++;
+        int length = (int)_line.Length;
+        if (length > 0 && _line.GetBuffer()[length - 1] == '\r')
+            length--;
+        return tooLong || length > MaxBytes
+            ? new InputLine(_number, [], TooLong: true)
+            : new InputLine(_number, _line.GetBuffer().AsSpan(0, length).ToArray());
+    }
+}

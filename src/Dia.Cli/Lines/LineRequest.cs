@@ -1,0 +1,119 @@
+using System.Text;
+using System.Text.Json;
+using Dia.Cli.Options;
+using Dia.Text;
+
+namespace Dia.Cli.Lines;
+
+/// <summary>What a line asks for.</summary>
+/// <param name="Text">What to say.</param>
+/// <param name="Output">Where the audio goes, as it stands in the line; null: into the answer.</param>
+/// <param name="Options">The command's options, with those of the line in their place.</param>
+internal sealed record LineRequest(string Text, string? Output, CommandLine Options)
+{
+    private const string IdKey = "id";
+    private const string TextKey = "text";
+    private const string OutputKey = "output";
+
+    /// <summary>A line of plain text.</summary>
+    /// <exception cref="DiaException">Input: too long, or not UTF-8.</exception>
+    public static LineRequest FromText(InputLine line, CommandLine command)
+    {
+        CheckBytes(line);
+        return new LineRequest(Encoding.UTF8.GetString(line.Bytes), null, command);
+    }
+
+    /// <summary>A JSON line. Its keys are strict: one that is not known or stands twice is an error, and null is "not given".</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="command">The command's options.</param>
+    /// <param name="keys">The options that may stand in a line, under their long names with `_`.</param>
+    /// <param name="id">The line's id as JSON text, set as soon as it is known: an error's answer carries it too.</param>
+    /// <exception cref="DiaException">Input: too long, not UTF-8, no JSON, or no text. Usage: a key or value that is wrong.</exception>
+    public static LineRequest FromJson(InputLine line, CommandLine command, IEnumerable<OptionSpec> keys, out string? id)
+    {
+        id = null;
+        CheckBytes(line);
+        ReadOnlyMemory<byte> json = line.Bytes;
+        if (line.Number == 1 && json.Span.StartsWith(Encoding.UTF8.Preamble))
+            json = json[Encoding.UTF8.Preamble.Length..];
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw new DiaException(DiaErrorKind.Input, "the line is JSON, but no object: a request looks like {\"text\":\"[S1] Hello.\"}.");
+            return FromObject(document.RootElement, command, keys, out id);
+        }
+        catch (JsonException e)
+        {
+            throw new DiaException(DiaErrorKind.Input, $"the line is not valid JSON at byte {e.BytePositionInLine}: {e.Message.Split(" LineNumber:")[0]}", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // Half of a surrogate pair as an escape: valid JSON, and no text.
+            throw new DiaException(DiaErrorKind.Input, "a string of the line is not valid Unicode: it holds half of a surrogate pair.", e);
+        }
+    }
+
+    private static LineRequest FromObject(JsonElement request, CommandLine command, IEnumerable<OptionSpec> keys, out string? id)
+    {
+        id = request.TryGetProperty(IdKey, out JsonElement given) && given.ValueKind is JsonValueKind.String or JsonValueKind.Number ? given.GetRawText() : null;
+        if (id is null && given.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null))
+            throw CommandLine.Usage($"{IdKey} must be a string or a number.");
+        string? text = null, output = null;
+        var values = new Dictionary<OptionSpec, object>(command.Values);
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (JsonProperty property in request.EnumerateObject())
+        {
+            string key = property.Name;
+            if (!seen.Add(key))
+                throw CommandLine.Usage($"the key {key} stands twice in the line.");
+            OptionSpec? option = keys.FirstOrDefault(o => Key(o) == key);
+            if (option is null && key is not (IdKey or TextKey or OutputKey))
+                throw CommandLine.Usage($"unknown key {key}. The keys are: {string.Join(", ", keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");
+            if (property.Value.ValueKind == JsonValueKind.Null)
+                continue;
+            if (option is not null)
+                values[option] = Value(option, key, property.Value);
+            else if (key == TextKey)
+                text = String(key, property.Value);
+            else if (key == OutputKey)
+                output = String(key, property.Value);
+        }
+
+        if (string.IsNullOrEmpty(text))
+            throw new DiaException(DiaErrorKind.Input, text is null ? $"the key {TextKey} is missing: there is nothing to say." : $"{TextKey} is empty: there is nothing to say.");
+        return new LineRequest(text, output, command with { Values = values });
+    }
+
+    /// <summary>An option's key in a line: --top-k is top_k.</summary>
+    public static string Key(OptionSpec option) => option.Name[2..].Replace('-', '_');
+
+    /// <summary>A value is read as on the command line, so it has the same range there and here.</summary>
+    private static object Value(OptionSpec option, string key, JsonElement value)
+    {
+        string text = option switch
+        {
+            OptionSpec<string> => String(key, value),
+            OptionSpec<bool> => value.ValueKind is JsonValueKind.True or JsonValueKind.False
+                ? value.GetRawText()
+                : throw CommandLine.Usage($"{key} must be true or false."),
+            _ => value.ValueKind == JsonValueKind.Number
+                ? value.GetRawText()
+                : throw CommandLine.Usage($"{key} must be a number."),
+        };
+        return option.Parse(text, key);
+    }
+
+    private static string String(string key, JsonElement value) => value.ValueKind == JsonValueKind.String
+        ? value.GetString()!
+        : throw CommandLine.Usage($"{key} must be a string.");
+
+    private static void CheckBytes(InputLine line)
+    {
+        if (line.TooLong)
+            throw new DiaException(DiaErrorKind.Input, $"the line is longer than {LineReader.MaxBytes} bytes.");
+        int invalid = DiaTokenizer.IndexOfInvalidUtf8(line.Bytes);
+        if (invalid >= 0)
+            throw new DiaException(DiaErrorKind.Input, $"the line is not valid UTF-8 at byte {invalid} (0x{line.Bytes[invalid]:X2}).");
+    }
+}
