@@ -23,10 +23,11 @@ internal static class SpeakCommand
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.PromptCodes, DiaOptions.NoFixText, DiaOptions.Truncate]),
             new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes]),
+            DiaOptions.ScriptGroup,
             new OptionGroup("Sampling (an option goes before the checkpoint's generation_config.json, that before the defaults shown)", [DiaOptions.Temperature, DiaOptions.TopP, DiaOptions.TopK, DiaOptions.CfgScale, DiaOptions.MaxTokens, DiaOptions.Seed, DiaOptions.Greedy]),
             DiaOptions.CodecGroup,
         ],
-        """
+        $"""
         Examples:
           dia "[S1] Hello there. [S2] Hi. How are you today?" -o hello.wav
           echo "[S1] Hello there." | dia > hello.wav
@@ -35,6 +36,7 @@ internal static class SpeakCommand
           dia "[S1] Hello there." --codes hello.safetensors && dia decode hello.safetensors -o hello.wav
 
         [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
+        {ScriptOptions.Help}
         A first word that names a command is that command; after -- everything is text: dia -- info
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
         Exit codes: 0 done, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
@@ -46,6 +48,7 @@ internal static class SpeakCommand
         var clock = Stopwatch.StartNew();
         CommandLine line = run.Line;
         CheckText(line);
+        var script = ScriptOptions.Read(line);
         (string? audioPath, string? codesPath) = OutputPaths(run);
         string text = TextInput.Read(line);
         string? promptPath = line.Get(DiaOptions.PromptCodes);
@@ -59,6 +62,12 @@ internal static class SpeakCommand
         if (prompt is not null)
             CodesFile.Check(prompt, promptPath!, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId);
         text = FixText(run, processor.Tokenizer, text);
+        if (script.AskFor(processor.Tokenizer.Encode(text).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line))
+        {
+            SpeakScript.Run(run, script, model, folder, codec, processor, text, prompt is null ? null : ("", prompt), audioPath, codesPath);
+            return;
+        }
+
         DiaInputs inputs = Process(run, processor, model.Config, text, prompt);
         int promptRows = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
         GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
@@ -138,12 +147,16 @@ internal static class SpeakCommand
         int positions = config.EncoderConfig.MaxPositionEmbeddings, length = processor.Tokenizer.Encode(text).Length;
         bool truncate = run.Line.Has(DiaOptions.Truncate);
         if (length > positions && !truncate)
-            throw new DiaException(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Split it, or let --truncate cut it.");
+            throw TooLong(length, positions);
         if (length > positions)
             run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
         DiaInputs inputs = processor.Process([text], truncation: truncate, maxLength: positions);
         return prompt is null ? inputs : processor.WithPrompt(inputs, [prompt]);
     }
+
+    /// <summary>The error of a text that is not split.</summary>
+    public static DiaException TooLong(int length, int positions) =>
+        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Leave out --no-split, split it yourself, or let --truncate cut it.");
 
     private static float[] Samples(DacModel codec, int[,] codes, GenerationProgress progress, Invocation run)
     {
@@ -166,7 +179,7 @@ internal static class SpeakCommand
     }
 
     /// <summary>Whether channel 0's EOS came before the row where it is forced.</summary>
-    private static bool EndedByItself(int[,,] rows, GenerationConfig config, int promptRows)
+    internal static bool EndedByItself(int[,,] rows, GenerationConfig config, int promptRows)
     {
         int forced = Sampling.RowLimit(config, promptRows) - config.DelayPattern.Max() - 1;
         for (int t = promptRows; t < rows.GetLength(1); t++)

@@ -28,6 +28,12 @@ internal static class DiaOptions
     public static readonly OptionSpec<Seed> Seed = new("--seed", null, "N", "Same seed, same audio; -1: a random one. The seed used is reported.", "-1 (random) or a whole number from 0 to 18446744073709551615", Parsers.Seed) { Default = "-1" };
     public static readonly OptionSpec<bool> Greedy = Flag("--greedy", null, "Take the best id each time instead of drawing.");
 
+    // Long scripts.
+    public static readonly OptionSpec<bool> Split = Flag("--split", null, "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway.");
+    public static readonly OptionSpec<bool> NoSplit = Flag("--no-split", null, "Split nothing: a text that is too long for the model is an error.");
+    public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2", Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
+    public static readonly OptionSpec<int> Retries = new("--retries", null, "N", "Speak a piece again with the next seed where it ended before its text can have been spoken, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
+
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
@@ -49,6 +55,9 @@ internal static class DiaOptions
 
     /// <summary>The options that every command has.</summary>
     public static OptionGroup Messages { get; } = new("Messages", [Quiet, Verbose, Help, Version]);
+
+    /// <summary>Options for long scripts.</summary>
+    public static OptionGroup ScriptGroup { get; } = new("Long scripts", [Split, NoSplit, Speed, Retries]);
 
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);
