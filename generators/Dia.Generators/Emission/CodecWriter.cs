@@ -26,10 +26,13 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
         {
             code.Line($"public override int WindowFrames => {WindowFrames};");
             code.Line();
+            code.Line($"public override int HopLength => {CodeWriter.Number(graph.Config.HopLength)};");
+            code.Line();
             code.Line($"public override long ArenaSize => Math.Max(EncoderPlan.Total, DecoderPlan.Total);");
             code.Line();
             WriteTimelines(code, "SamplesOf", "frames", graph.Decoder);
             WriteTimelines(code, "FramesOf", "samples", graph.Encoder);
+            WriteFramesFor(code);
             WriteEncode(code);
             WriteDecode(code);
             WriteMemory(code);
@@ -184,6 +187,19 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
     }
 
     private static string Geometry(Convolution o) => $"kernel: {o.Kernel}, stride: {o.Stride}, dilation: {o.Dilation}, padding: {o.Padding}";
+
+    /// <summary>The same ranges without the work: what a stream must know before it can decode a window.</summary>
+    private void WriteFramesFor(CodeWriter code)
+    {
+        code.Summary("The frames that a window of samples depends on; it may reach past either end of the sound.");
+        using (code.Open("public override RowRange FramesFor(RowRange window)"))
+        {
+            WriteRanges(code, graph.Decoder, "window");
+            code.Line($"return r{graph.Decoder.Input.Index};");
+        }
+
+        code.Line();
+    }
 
     private void WriteDecode(CodeWriter code)
     {

@@ -1,54 +1,88 @@
-using System.Runtime.InteropServices;
-
 namespace Dia.Codec;
 
-/// <summary>One sound on its way through the codec: its samples, its codes, and the arena for a window.</summary>
+/// <summary>
+/// Runs a codec over windows of sounds, one after the other: the arena for a window, and for the time of a call where the sound's samples
+/// and codes are. It keeps nothing of a sound, so one pass serves any number of them in turn.
+/// </summary>
 public sealed unsafe class CodecPass : IDisposable
 {
     private readonly DacNetwork _network;
-    private readonly float* _arena;
-    private readonly int* _codes;
-    private readonly float[] _samples;
+    private float* _arena;
+    private int* _codes;
+    private float* _samples;
+    private long _firstSample;
 
-    private CodecPass(DacNetwork network, float[] samples, long frames, int codebooks, CodecTrace? trace)
+    /// <summary>A pass for a codec.</summary>
+    /// <param name="network">The codec.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public CodecPass(DacNetwork network)
     {
         _network = network;
-        _samples = samples;
-        Frames = frames;
-        Codebooks = codebooks;
-        Trace = trace;
         _arena = network.Allocate(network.ArenaSize);
-        _codes = (int*)NativeMemory.AllocZeroed((nuint)Math.Max(frames * codebooks, 1), sizeof(int));
     }
 
     /// <summary>Frames of the sound.</summary>
-    public long Frames { get; }
+    public long Frames { get; private set; }
 
     /// <summary>Samples of the sound.</summary>
-    public long SampleCount => _samples.Length;
+    public long SampleCount { get; private set; }
 
     /// <summary>Codebooks in use: codes are [frames, codebooks].</summary>
-    public int Codebooks { get; }
+    public int Codebooks { get; private set; }
 
     /// <summary>What to record, or null.</summary>
-    public CodecTrace? Trace { get; }
+    public CodecTrace? Trace { get; private set; }
 
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + offset;
 
-    /// <summary>A pass that encodes samples.</summary>
-    public static CodecPass ForSamples(DacNetwork network, float[] samples, int codebooks, CodecTrace? trace = null) =>
-        new(network, samples, network.FramesOf(samples.Length), codebooks, trace);
-
-    /// <summary>A pass that decodes codes [frames, codebooks].</summary>
-    public static CodecPass ForCodes(DacNetwork network, int[,] codes, CodecTrace? trace = null)
+    /// <summary>Encodes samples to codes [frames, codebooks], window by window.</summary>
+    /// <param name="samples">Mono, at the codec's rate.</param>
+    /// <param name="codebooks">How many of the first codebooks to use.</param>
+    /// <param name="trace">What to record, or null.</param>
+    public int[,] Encode(ReadOnlySpan<float> samples, int codebooks, CodecTrace? trace = null)
     {
-        int frames = codes.GetLength(0), codebooks = codes.GetLength(1);
-        var pass = new CodecPass(network, new float[network.SamplesOf(frames)], frames, codebooks, trace);
-        for (int t = 0; t < frames; t++)
-            for (int c = 0; c < codebooks; c++)
-                pass._codes[((long)t * codebooks) + c] = codes[t, c];
-        return pass;
+        (SampleCount, Frames, Codebooks, Trace) = (samples.Length, _network.FramesOf(samples.Length), codebooks, trace);
+        int[,] codes = new int[Frames, codebooks];
+        fixed (float* from = samples)
+        fixed (int* to = codes)
+        {
+            _samples = from;
+            _codes = to;
+            _firstSample = 0;
+            for (long start = 0; start < Frames; start += _network.WindowFrames)
+                _network.Encode(this, new RowRange(start, Math.Min(_network.WindowFrames, Frames - start)));
+        }
+
+        return codes;
+    }
+
+    /// <summary>Decodes a window of a sound's samples, exactly as a part of the whole.</summary>
+    /// <param name="codes">The sound's codes from its first frame on [frames, codebooks]: at least <see cref="DacNetwork.FramesFor"/> of the window, as far as the sound has them.</param>
+    /// <param name="codebooks">Codes of a frame.</param>
+    /// <param name="frames">Frames of the whole sound; they may be more than there are codes yet, if the window does not need them.</param>
+    /// <param name="window">Which samples; at most WindowFrames·hop of them.</param>
+    /// <param name="samples">Receives them [window.Count].</param>
+    /// <param name="trace">What to record, or null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The window is too long, outside the sound, or needs codes that are not there.</exception>
+    public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null)
+    {
+        long known = codes.Length / codebooks;
+        if (window.Start < 0 || window.Count < 1 || window.Count > samples.Length || window.Count > _network.WindowSamples || window.End > _network.SamplesOf(frames)
+            || known > frames || (known < frames && _network.FramesFor(window).End > known))
+        {
+            throw new ArgumentOutOfRangeException(nameof(window));
+        }
+
+        (Frames, SampleCount, Codebooks, Trace) = (frames, _network.SamplesOf(frames), codebooks, trace);
+        fixed (int* from = codes)
+        fixed (float* to = samples)
+        {
+            _codes = from;
+            _samples = to;
+            _firstSample = window.Start;
+            _network.Decode(this, window);
+        }
     }
 
     /// <summary>The codes of a frame.</summary>
@@ -61,31 +95,18 @@ public sealed unsafe class CodecPass : IDisposable
     public void LoadSamples(CodecRows rows)
     {
         rows.ZeroOutside();
-        RowRange inside = rows.Range.Clip(_samples.Length);
-        _samples.AsSpan((int)inside.Start, (int)inside.Count).CopyTo(new Span<float>(rows.At(inside.Start), (int)inside.Count));
+        RowRange inside = rows.Range.Clip(SampleCount);
+        new ReadOnlySpan<float>(_samples + inside.Start, (int)inside.Count).CopyTo(new Span<float>(rows.At(inside.Start), (int)inside.Count));
     }
 
-    /// <summary>Keeps decoded samples.</summary>
+    /// <summary>Hands over decoded samples.</summary>
     public void StoreSamples(float* samples, RowRange range) =>
-        new ReadOnlySpan<float>(samples, (int)range.Count).CopyTo(_samples.AsSpan((int)range.Start));
-
-    /// <summary>The decoded samples.</summary>
-    public float[] Samples() => _samples;
-
-    /// <summary>The codes [frames, codebooks].</summary>
-    public int[,] Codes()
-    {
-        var codes = new int[Frames, Codebooks];
-        for (int t = 0; t < Frames; t++)
-            for (int c = 0; c < Codebooks; c++)
-                codes[t, c] = _codes[((long)t * Codebooks) + c];
-        return codes;
-    }
+        new ReadOnlySpan<float>(samples, (int)range.Count).CopyTo(new Span<float>(_samples + (range.Start - _firstSample), (int)range.Count));
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _network.Free(_arena);
-        NativeMemory.Free(_codes);
+        _arena = null;
     }
 }

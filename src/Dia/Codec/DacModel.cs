@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Modeling;
@@ -34,6 +35,15 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <inheritdoc/>
     public int Codebooks => Config.NCodebooks;
 
+    /// <summary>Most frames of a window that is decoded at once.</summary>
+    public int WindowFrames => _network.WindowFrames;
+
+    /// <summary>Frames after a frame that must be known before its last sample can be decoded exactly.</summary>
+    public int LookAheadFrames => _network.LookAheadFrames;
+
+    /// <summary>Samples that so many frames decode to.</summary>
+    public long SamplesOf(long frames) => _network.SamplesOf(frames);
+
     /// <summary>Loads a codec's checkpoint (plain weights or weight-norm pairs).</summary>
     /// <param name="folder">The codec's folder: config.json, model.safetensors.</param>
     /// <param name="models">What is compiled in.</param>
@@ -62,12 +72,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
         int count = quantizers ?? Codebooks;
         if (count < 1 || count > Codebooks)
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
-        long frames = _network.FramesOf(samples.Length);
-        trace = new CodecTrace(frames, Config.HiddenSize, count, Config.CodebookDim);
-        using var pass = CodecPass.ForSamples(_network, samples.ToArray(), count, trace);
-        for (long start = 0; start < frames; start += _network.WindowFrames)
-            _network.Encode(pass, new RowRange(start, Math.Min(_network.WindowFrames, frames - start)));
-        return pass.Codes();
+        trace = new CodecTrace(_network.FramesOf(samples.Length), Config.HiddenSize, count, Config.CodebookDim);
+        using CodecPass pass = CreatePass();
+        return pass.Encode(samples, count, trace);
     }
 
     /// <summary>Codes [frames, codebooks] to samples; fewer codebooks than the codec has are taken as its first ones.</summary>
@@ -78,11 +85,15 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, CodecTrace? trace)
     {
         Check(codes);
-        using var pass = CodecPass.ForCodes(_network, codes, trace);
-        long window = (long)_network.WindowFrames * HopLength;
-        for (long start = 0; start < pass.SampleCount; start += window)
-            _network.Decode(pass, new RowRange(start, Math.Min(window, pass.SampleCount - start)));
-        return pass.Samples();
+        float[] samples = new float[_network.SamplesOf(codes.GetLength(0))];
+        using CodecPass pass = CreatePass();
+        for (long start = 0; start < samples.Length; start += _network.WindowSamples)
+        {
+            var window = new RowRange(start, Math.Min(_network.WindowSamples, samples.Length - start));
+            pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples.AsSpan((int)start), trace);
+        }
+
+        return samples;
     }
 
     /// <summary>A window of the samples that codes decode to, exactly as a part of the whole.</summary>
@@ -92,11 +103,23 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, RowRange window)
     {
         Check(codes);
-        using var pass = CodecPass.ForCodes(_network, codes);
-        if (window.Start < 0 || window.End > pass.SampleCount || window.Count > (long)_network.WindowFrames * HopLength)
-            throw new ArgumentOutOfRangeException(nameof(window));
-        _network.Decode(pass, window);
-        return pass.Samples().AsSpan((int)window.Start, (int)window.Count).ToArray();
+        float[] samples = new float[window.Count];
+        using CodecPass pass = CreatePass();
+        pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples);
+        return samples;
+    }
+
+    /// <summary>The arena for windows of any number of sounds, one after the other.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public CodecPass CreatePass() => new(_network);
+
+    /// <summary>Refuses a frame's codes that no codebook holds.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    internal void Check(ReadOnlySpan<int> codes, long frame)
+    {
+        for (int c = 0; c < codes.Length; c++)
+            if ((uint)codes[c] >= (uint)Config.CodebookSize)
+                throw new DiaException(DiaErrorKind.Input, $"Frame {frame}, codebook {c}: code {codes[c]} is not in 0 to {Config.CodebookSize - 1}.");
     }
 
     /// <inheritdoc/>
@@ -111,9 +134,10 @@ public sealed class DacModel : IAudioCodec, IDisposable
     {
         if (codes.GetLength(1) < 1 || codes.GetLength(1) > Codebooks)
             throw new DiaException(DiaErrorKind.Input, $"The codes have {codes.GetLength(1)} codebooks; the codec takes 1 to {Codebooks}.");
+        int codebooks = codes.GetLength(1);
         for (int t = 0; t < codes.GetLength(0); t++)
-            for (int c = 0; c < codes.GetLength(1); c++)
-                if ((uint)codes[t, c] >= (uint)Config.CodebookSize)
-                    throw new DiaException(DiaErrorKind.Input, $"Frame {t}, codebook {c}: code {codes[t, c]} is not in 0 to {Config.CodebookSize - 1}.");
+            Check(Flat(codes).Slice(t * codebooks, codebooks), t);
     }
+
+    private static ReadOnlySpan<int> Flat(int[,] codes) => codes.Length == 0 ? [] : MemoryMarshal.CreateReadOnlySpan(ref codes[0, 0], codes.Length);
 }

@@ -3,23 +3,23 @@ namespace Dia.Generation;
 /// <summary>One item: its rows so far, and which of its channels have ended.</summary>
 internal sealed class GenerationSequence
 {
-    private readonly GenerationConfig _config;
     private readonly DecoderPrompt _prompt;
-    private readonly int _item;
     private readonly int _channels;
     private readonly int[] _rows;
     private readonly bool[] _ended;
-    private readonly int _rowLimit;
-    private int _channelsLeft;
+        private int _channelsLeft;
 
     /// <summary>Starts an item with its prompt rows.</summary>
     /// <param name="prompt">The rows of the batch.</param>
     /// <param name="item">The item's index in it.</param>
     /// <param name="config">The validated configuration.</param>
+    /// <param name="vocabularySize">Number of ids per channel.</param>
     /// <param name="rowLimit">Rows at which the item ends, left padding included.</param>
-    public GenerationSequence(DecoderPrompt prompt, int item, GenerationConfig config, int rowLimit)
+    /// <param name="drawItem">The item that it draws as (numerics.md, "The draw").</param>
+    public GenerationSequence(DecoderPrompt prompt, int item, GenerationConfig config, int vocabularySize, int rowLimit, int drawItem = 0)
     {
-        (_config, _prompt, _item, _rowLimit) = (config, prompt, item, rowLimit);
+        (Config, _prompt, Item, RowLimit, DrawItem) = (config, prompt, item, rowLimit, drawItem);
+        Processors = new LogitsProcessors(config, vocabularySize);
         _channels = _channelsLeft = config.Channels;
         _rows = new int[checked(rowLimit * _channels)];
         _ended = new bool[_channels];
@@ -30,8 +30,26 @@ internal sealed class GenerationSequence
         RowCount = prompt.Rows;
     }
 
+    /// <summary>How its rows are generated.</summary>
+    public GenerationConfig Config { get; }
+
+    /// <summary>The item's index in its batch.</summary>
+    public int Item { get; }
+
+    /// <summary>The item that it draws as.</summary>
+    public int DrawItem { get; }
+
+    /// <summary>What turns its logits into scores, but for <see cref="EosDelay"/>.</summary>
+    public LogitsProcessors Processors { get; }
+
+    /// <summary>Why it cannot go on, or null.</summary>
+    public DiaException? Failure { get; private set; }
+
     /// <summary>The item's own last logits processor.</summary>
     public EosDelayPattern EosDelay { get; }
+
+    /// <summary>Rows at which it ends, left padding and prompt included.</summary>
+    public int RowLimit { get; }
 
     /// <summary>Rows so far, left padding and prompt included.</summary>
     public int RowCount { get; private set; }
@@ -39,11 +57,11 @@ internal sealed class GenerationSequence
     /// <summary>Generated rows so far.</summary>
     public int Generated => RowCount - _prompt.Rows;
 
-    /// <summary>Whether every channel gave EOS, or the row limit is reached.</summary>
-    public bool Finished => _channelsLeft == 0 || RowCount >= _rowLimit;
+    /// <summary>Whether every channel gave EOS, the row limit is reached, or it cannot go on.</summary>
+    public bool Finished => _channelsLeft == 0 || RowCount >= RowLimit || Failure is not null;
 
     /// <summary>The prompt rows that the model sees [rows, channels]: without left padding.</summary>
-    public ReadOnlySpan<int> PromptRows => _rows.AsSpan(.. (_prompt.Rows * _channels))[(_prompt.LeftPadding(_item) * _channels)..];
+    public ReadOnlySpan<int> PromptRows => _rows.AsSpan(.. (_prompt.Rows * _channels))[(_prompt.LeftPadding(Item) * _channels)..];
 
     /// <summary>All rows so far [RowCount, channels], still delayed.</summary>
     public ReadOnlySpan<int> Rows => _rows.AsSpan(0, RowCount * _channels);
@@ -53,6 +71,9 @@ internal sealed class GenerationSequence
 
     /// <summary>Whether a channel gave EOS: it gives PAD from then on.</summary>
     public bool Ended(int channel) => _ended[channel];
+
+    /// <summary>Ends it without a further row.</summary>
+    public void Fail(DiaException failure) => Failure = failure;
 
     /// <summary>
     /// Adds a row. What was picked decides whether a channel ends, then the prompt's known cells overwrite it: in this order, as in
@@ -64,8 +85,8 @@ internal sealed class GenerationSequence
         Span<int> row = _rows.AsSpan(RowCount * _channels, _channels);
         for (int channel = 0; channel < _channels; channel++)
         {
-            int id = _ended[channel] ? _config.PadTokenId : picked[channel];
-            if (!_ended[channel] && id == _config.EosTokenId)
+            int id = _ended[channel] ? Config.PadTokenId : picked[channel];
+            if (!_ended[channel] && id == Config.EosTokenId)
             {
                 _ended[channel] = true;
                 _channelsLeft--;
@@ -82,12 +103,12 @@ internal sealed class GenerationSequence
     {
         for (int row = 0; row < result.GetLength(1); row++)
             for (int channel = 0; channel < _channels; channel++)
-                result[_item, row, channel] = row < RowCount ? _rows[(row * _channels) + channel] : Forced(row, channel, _config.PadTokenId);
+                result[Item, row, channel] = row < RowCount ? _rows[(row * _channels) + channel] : Forced(row, channel, Config.PadTokenId);
     }
 
     private int Forced(int row, int channel, int id)
     {
-        int known = row < _prompt.InputRows ? _prompt.Id(_item, row, channel) : _config.PadTokenId;
-        return known == _config.PadTokenId ? id : known;
+        int known = row < _prompt.InputRows ? _prompt.Id(Item, row, channel) : Config.PadTokenId;
+        return known == Config.PadTokenId ? id : known;
     }
 }

@@ -1,13 +1,13 @@
 namespace Dia.Generation;
 
 /// <summary>
-/// The network as generation sees it: one <c>Generate</c> call's batch. Each item owns its caches, so what an item gets does not
-/// depend on the other items or on when they end.
+/// The network as generation sees it: the items that run together, each at its place. An item owns its caches, so what it gets does
+/// not depend on the other items or on when they come and end.
 /// </summary>
 public interface IDecoderSession : IDisposable
 {
     /// <summary>Runs the prompt rows of one item and gives the raw logits of the last row.</summary>
-    /// <param name="item">The item's index in the batch.</param>
+    /// <param name="item">The item's place.</param>
     /// <param name="rows">Ids [rowCount, channels]: valid rows only, left padding already removed.</param>
     /// <param name="rowCount">Number of rows, at least 1.</param>
     /// <param name="conditional">Receives the logits [channels, vocabulary] of the row that has the text.</param>
@@ -15,9 +15,9 @@ public interface IDecoderSession : IDisposable
     void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional);
 
     /// <summary>Runs one further row for each of the listed items.</summary>
-    /// <param name="items">Indices of the items that are not finished, ascending.</param>
+    /// <param name="items">Places of the items that are not finished, ascending.</param>
     /// <param name="rows">Ids [items.Length, channels].</param>
     /// <param name="conditional">Receives the logits [items.Length, channels, vocabulary].</param>
-    /// <param name="unconditional">Same shape; empty where guidance is off.</param>
+    /// <param name="unconditional">Those without the text of the items with guidance, in the same order [guided items, channels, vocabulary].</param>
     void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional);
 }

@@ -1,12 +1,11 @@
-using System.Runtime.InteropServices;
 using Dia.Configuration;
 using Dia.Generation;
 
 namespace Dia.Modeling;
 
 /// <summary>
-/// One Generate call's batch on a network: each item has its own caches, with guidance a second sequence without the text. The prompts
-/// run item by item, the steps of all items share each pass over the weights.
+/// Items that run together on a network: each place holds an item or none, and an item may come and go between any two steps. The
+/// prompts run item by item, the steps of all items share each pass over the weights.
 /// </summary>
 internal sealed unsafe class DecoderSession : IDecoderSession
 {
@@ -14,41 +13,58 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     private const int PromptRows = 256;
 
     private readonly DiaNetwork _network;
-    private readonly DiaDecoderConfig _config;
-    private readonly Item[] _items;
+    private readonly CompiledModel _compiled;
+    private readonly DiaConfig _config;
+    private readonly DecoderItem?[] _items;
     private readonly float* _unconditionalCross;
     private readonly DecoderPass _step;
     private readonly float* _logits;
     private readonly int _logitsWidth;
 
-    /// <summary>Encodes the texts and makes the caches.</summary>
+    /// <summary>Makes room for the steps; there are no items yet.</summary>
     /// <param name="network">The network.</param>
     /// <param name="compiled">The compiled model it is of.</param>
     /// <param name="config">Its configuration.</param>
-    /// <param name="inputIds">Text ids [batch, length].</param>
-    /// <param name="attentionMask">1 where a byte is text; null: everywhere.</param>
-    /// <param name="maxRows">Most rows an item can get.</param>
-    /// <param name="unconditionalCross">The constants of unconditional cross-attention; null without guidance.</param>
+    /// <param name="places">Most items at a time.</param>
+    /// <param name="unconditionalCross">The constants of unconditional cross-attention; null where no item has guidance.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderSession(DiaNetwork network, CompiledModel compiled, DiaConfig config, int[,] inputIds, int[,]? attentionMask, int maxRows, float* unconditionalCross)
+    public DecoderSession(DiaNetwork network, CompiledModel compiled, DiaConfig config, int places, float* unconditionalCross)
     {
-        _network = network;
-        _config = config.DecoderConfig;
+        (_network, _compiled, _config) = (network, compiled, config);
         _unconditionalCross = unconditionalCross;
-        _logitsWidth = _config.NumChannels * _config.VocabSize;
-        _items = new Item[inputIds.GetLength(0)];
-        int rows = _items.Length * (unconditionalCross is null ? 1 : 2);
-        _step = new DecoderPass(network, _config.NumChannels, rows, rows) { UnconditionalCross = unconditionalCross };
+        _logitsWidth = config.DecoderConfig.NumChannels * config.DecoderConfig.VocabSize;
+        _items = new DecoderItem?[places];
+        int rows = places * (unconditionalCross is null ? 1 : 2);
+        _step = new DecoderPass(network, config.DecoderConfig.NumChannels, rows, rows) { UnconditionalCross = unconditionalCross };
         _logits = network.Allocate((long)rows * _logitsWidth);
-        for (int i = 0; i < _items.Length; i++)
-            _items[i] = new Item(network, compiled, config, Row(inputIds, i), attentionMask is null ? null : Row(attentionMask, i), maxRows, unconditionalCross is not null);
+    }
+
+    /// <summary>Encodes a text and makes its caches, at a place that is free.</summary>
+    /// <param name="place">The place.</param>
+    /// <param name="ids">Text ids, checked, at least one.</param>
+    /// <param name="mask">1 where an id is text; empty: everywhere.</param>
+    /// <param name="maxRows">Most rows the item can get.</param>
+    /// <param name="guidance">Whether it also has a sequence without the text.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public void Open(int place, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
+    {
+        if (_items[place] is not null || (guidance && _unconditionalCross is null))
+            throw new InvalidOperationException("The place is taken, or the session has no guidance.");
+        _items[place] = new DecoderItem(_network, _compiled, _config, ids, mask, maxRows, guidance);
+    }
+
+    /// <summary>Frees a place and its item's caches.</summary>
+    public void Close(int place)
+    {
+        _items[place]?.Dispose();
+        _items[place] = null;
     }
 
     /// <inheritdoc/>
     public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional)
     {
-        Item it = _items[item];
-        int channels = _config.NumChannels;
+        DecoderItem it = _items[item]!;
+        int channels = _config.DecoderConfig.NumChannels, hidden = _config.DecoderConfig.HiddenSize;
         int block = Math.Min(rowCount, PromptRows), sequences = it.Unconditional is null ? 1 : 2;
         using var pass = new DecoderPass(_network, channels, block * sequences, sequences) { UnconditionalCross = _unconditionalCross };
         for (int start = 0; start < rowCount; start += block)
@@ -64,9 +80,9 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             pass.Advance();
             if (start + count == rowCount)
             {
-                Logits(pass.Output + ((long)(count - 1) * _config.HiddenSize), 1, conditional);
+                Logits(pass.Output + ((long)(count - 1) * hidden), 1, conditional);
                 if (it.Unconditional is not null)
-                    Logits(pass.Output + ((long)((2 * count) - 1) * _config.HiddenSize), 1, unconditional);
+                    Logits(pass.Output + ((long)((2 * count) - 1) * hidden), 1, unconditional);
             }
         }
     }
@@ -74,18 +90,18 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <inheritdoc/>
     public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
     {
-        int channels = _config.NumChannels;
+        int channels = _config.DecoderConfig.NumChannels;
         _step.Clear();
         for (int i = 0; i < items.Length; i++)
         {
-            Item item = _items[items[i]];
+            DecoderItem item = _items[items[i]]!;
             item.Rope.Update(item.Conditional.Self.Length + 1);
             _step.Add(item.Conditional, rows.Slice(i * channels, channels));
         }
 
-        if (_unconditionalCross is not null)
-            for (int i = 0; i < items.Length; i++)
-                _step.Add(_items[items[i]].Unconditional!, rows.Slice(i * channels, channels));
+        for (int i = 0; i < items.Length; i++)
+            if (_items[items[i]]!.Unconditional is { } other)
+                _step.Add(other, rows.Slice(i * channels, channels));
         _network.DecodeStep(_step);
         _step.Advance();
         Logits(_step.Output, _step.Rows, default);
@@ -97,8 +113,8 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (Item? item in _items)
-            item?.Dispose();
+        for (int place = 0; place < _items.Length; place++)
+            Close(place);
         _step.Dispose();
         _network.Free(_logits);
     }
@@ -108,57 +124,5 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         _network.StepLogits(_logits, output, rows);
         if (!to.IsEmpty)
             new ReadOnlySpan<float>(_logits, rows * _logitsWidth).CopyTo(to);
-    }
-
-    private static int[] Row(int[,] matrix, int row)
-    {
-        var values = new int[matrix.GetLength(1)];
-        for (int i = 0; i < values.Length; i++)
-            values[i] = matrix[row, i];
-        return values;
-    }
-
-    /// <summary>One item: its text's keys and values, its caches.</summary>
-    private sealed class Item : IDisposable
-    {
-        private readonly byte* _textMask;
-
-        public Item(DiaNetwork network, CompiledModel compiled, DiaConfig config, int[] ids, int[]? mask, int maxRows, bool guidance)
-        {
-            DiaDecoderConfig d = config.DecoderConfig;
-            // Padding at the end is left out: what a text gives does not depend on the longer texts beside it.
-            int length = ids.Length;
-            while (mask is not null && length > 1 && mask[length - 1] == 0)
-                length--;
-            Rope = compiled.DecoderRope(config);
-            RotaryEmbedding textRope = compiled.EncoderRope(config);
-            textRope.Update(length);
-            using var encoder = new EncoderPass(network, textRope, ids.AsSpan(0, length), mask is null ? default : mask.AsSpan(0, length), 1);
-            network.Encode(encoder);
-            var cross = new KeyValueCache(network, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
-            network.CrossKeyValues(cross, encoder.Output(0, config.EncoderConfig.HiddenSize), length);
-            _textMask = (byte*)NativeMemory.Alloc((nuint)length);
-            new ReadOnlySpan<byte>(encoder.Mask(0), length).CopyTo(new Span<byte>(_textMask, length));
-            Conditional = new DecoderSequence { Self = Cache(network, d, maxRows), Cross = cross, Rope = Rope, TextMask = _textMask };
-            if (guidance)
-                Unconditional = new DecoderSequence { Self = Cache(network, d, maxRows), Cross = null, Rope = Rope };
-        }
-
-        public RotaryEmbedding Rope { get; }
-
-        public DecoderSequence Conditional { get; }
-
-        public DecoderSequence? Unconditional { get; }
-
-        public void Dispose()
-        {
-            Conditional.Self.Dispose();
-            Conditional.Cross!.Dispose();
-            Unconditional?.Self.Dispose();
-            NativeMemory.Free(_textMask);
-        }
-
-        private static KeyValueCache Cache(DiaNetwork network, DiaDecoderConfig d, int maxRows) =>
-            new(network, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
     }
 }

@@ -172,9 +172,19 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         ForwardInputs.CheckText(Config, inputs.InputIds, inputs.AttentionMask);
         var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, inputs.InputIds.GetLength(0), config, Config.DecoderConfig.VocabSize);
         int limit = config.RowLimit(prompt.Rows, RowCapacity);
-        using var session = new DecoderSession(_network, _compiled, Config, inputs.InputIds, inputs.AttentionMask, limit, config.UsesGuidance ? UnconditionalCross() : null);
+        using DecoderSession session = CreateSession(prompt.Batch, config.UsesGuidance);
+        int length = inputs.InputIds.GetLength(1);
+        for (int item = 0; item < prompt.Batch; item++)
+            session.Open(item, Flat(inputs.InputIds).Slice(item * length, length), inputs.AttentionMask is { } mask ? Flat(mask).Slice(item * length, length) : default, limit, config.UsesGuidance);
         return new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer).Run(cancellationToken);
     }
+
+    /// <summary>Room for items that run together.</summary>
+    /// <param name="places">Most items at a time.</param>
+    /// <param name="guidance">Whether any of them may use guidance.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal DecoderSession CreateSession(int places, bool guidance) =>
+        new(_network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
 
     /// <inheritdoc/>
     public void Dispose()

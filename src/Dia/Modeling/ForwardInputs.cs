@@ -25,6 +25,15 @@ internal static class ForwardInputs
         CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
     }
 
+    /// <summary>One text, without padding.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void CheckText(DiaConfig config, int[] ids)
+    {
+        if (ids.Length == 0)
+            throw Error("input_ids is empty: give at least one byte of text.");
+        CheckRange(ids, "input_ids", 0, config.EncoderConfig.VocabSize - 1);
+    }
+
     /// <summary>All of them.</summary>
     /// <exception cref="DiaException">Input.</exception>
     public static void Check(DiaConfig config, int[,] inputIds, int[,]? attentionMask, int[,,] decoderInputIds, int[,]? positions, int[,]? decoderMask, int[,]? labels)

@@ -1,0 +1,72 @@
+using System.Runtime.InteropServices;
+using Dia.Configuration;
+
+namespace Dia.Modeling;
+
+/// <summary>One item of a <see cref="DecoderSession"/>: its text's keys and values, its own caches, with guidance also those without the text.</summary>
+internal sealed unsafe class DecoderItem : IDisposable
+{
+    private readonly KeyValueCache _cross;
+    private readonly byte* _textMask;
+
+    /// <summary>Encodes the text and makes the caches.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="compiled">The compiled model it is of.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="ids">Text ids, at least one.</param>
+    /// <param name="mask">1 where an id is text; empty: everywhere.</param>
+    /// <param name="maxRows">Most rows the item can get.</param>
+    /// <param name="guidance">Whether it has a second sequence, without the text.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public DecoderItem(DiaNetwork network, CompiledModel compiled, DiaConfig config, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
+    {
+        DiaDecoderConfig d = config.DecoderConfig;
+        // Padding at the end is left out: what a text gives does not depend on the longer texts beside it.
+        int length = ids.Length;
+        while (!mask.IsEmpty && length > 1 && mask[length - 1] == 0)
+            length--;
+        Rope = compiled.DecoderRope(config);
+        RotaryEmbedding textRope = compiled.EncoderRope(config);
+        textRope.Update(length);
+        using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1);
+        network.Encode(encoder);
+        KeyValueCache? self = null, other = null;
+        _cross = new KeyValueCache(network, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
+        try
+        {
+            network.CrossKeyValues(_cross, encoder.Output(0, config.EncoderConfig.HiddenSize), length);
+            self = new KeyValueCache(network, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+            if (guidance)
+                other = new KeyValueCache(network, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+        }
+        catch
+        {
+            self?.Dispose();
+            _cross.Dispose();
+            throw;
+        }
+
+        _textMask = (byte*)NativeMemory.Alloc((nuint)length);
+        new ReadOnlySpan<byte>(encoder.Mask(0), length).CopyTo(new Span<byte>(_textMask, length));
+        Conditional = new DecoderSequence { Self = self, Cross = _cross, Rope = Rope, TextMask = _textMask };
+        Unconditional = other is null ? null : new DecoderSequence { Self = other, Cross = null, Rope = Rope };
+    }
+
+    /// <summary>Its rotary embedding.</summary>
+    public RotaryEmbedding Rope { get; }
+
+    /// <summary>The sequence that sees the text.</summary>
+    public DecoderSequence Conditional { get; }
+
+    /// <summary>The sequence that does not, or null.</summary>
+    public DecoderSequence? Unconditional { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Conditional.Self.Dispose();
+        _cross.Dispose();
+        Unconditional?.Self.Dispose();
+        NativeMemory.Free(_textMask);
+    }
+}

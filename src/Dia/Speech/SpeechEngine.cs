@@ -1,0 +1,181 @@
+using Dia.Codec;
+using Dia.Configuration;
+using Dia.Generation;
+using Dia.Modeling;
+
+namespace Dia.Speech;
+
+/// <summary>Where a <see cref="SpeechEngine"/> takes its jobs from. It is asked only when a place is free.</summary>
+/// <param name="wait">True: nothing runs, so wait for a job. False: give one if it is there, and do not wait.</param>
+/// <param name="job">The next job; null: none is there yet (only where <paramref name="wait"/> is false), or none follows.</param>
+/// <returns>False: none follows.</returns>
+public delegate bool SpeechSource(bool wait, out SpeechJob? job);
+
+/// <summary>
+/// Speaks utterances, several at a time: they share each pass over the weights (continuous batching: a finished one's place is taken by the
+/// next at once). What a job gets is bit for bit what it gets alone. One run at a time.
+/// </summary>
+public sealed class SpeechEngine : IDisposable
+{
+    private readonly DiaForConditionalGeneration _model;
+    private readonly DacModel? _codec;
+    private readonly DecoderSession _session;
+    private readonly GenerationSteps _steps;
+    private readonly SpeechPlace?[] _places;
+    private readonly CodecPass? _pass;
+    private readonly float[] _samples;
+
+    /// <summary>Makes room for the steps and for a window of the codec.</summary>
+    /// <param name="model">The model; it stays the caller's.</param>
+    /// <param name="codec">The codec; null: rows and codes only.</param>
+    /// <param name="batch">Most utterances at a time, at least 1.</param>
+    /// <exception cref="DiaException">Model: the codec is not the model's. Device: no memory.</exception>
+    public SpeechEngine(DiaForConditionalGeneration model, DacModel? codec, int batch = 1)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
+        DiaConfig config = model.Config;
+        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
+            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: give the model's own codec.");
+        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
+            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: give the model's own codec.");
+        (_model, _codec) = (model, codec);
+        _places = new SpeechPlace?[batch];
+        _session = model.CreateSession(batch, guidance: true);
+        _steps = new GenerationSteps(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
+        _pass = codec?.CreatePass();
+        _samples = codec is null ? [] : new float[codec.WindowFrames * codec.HopLength];
+    }
+
+    /// <summary>Most utterances at a time.</summary>
+    public int Batch => _places.Length;
+
+    /// <summary>
+    /// Generated rows after which the first frame of a job can be heard: its last channel comes max(delay) rows later, and the codec looks some
+    /// frames ahead. 0 without a codec.
+    /// </summary>
+    public int FirstAudioRows => _codec is null ? 0 : _model.Config.DelayPattern.Max() + 1 + _codec.LookAheadFrames;
+
+    /// <summary>Speaks one job.</summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled; it is looked at before each step.</exception>
+    public void Run(SpeechJob job, CancellationToken cancellationToken = default)
+    {
+        SpeechJob? left = job;
+        Run(() => Interlocked.Exchange(ref left, null), cancellationToken);
+    }
+
+    /// <summary>Speaks jobs until there are no more.</summary>
+    /// <param name="next">Gives the next job, null: none follows. It is called only when a place is free, and the jobs that run wait for it.</param>
+    /// <param name="cancellationToken">Looked at before each step.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void Run(Func<SpeechJob?> next, CancellationToken cancellationToken = default) =>
+        Run((bool _, out SpeechJob? job) => (job = next()) is not null, cancellationToken);
+
+    /// <summary>Speaks jobs until there are no more.</summary>
+    /// <param name="source">Where they come from; the jobs that run need not wait for it.</param>
+    /// <param name="cancellationToken">Looked at before each step.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void Run(SpeechSource source, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        try
+        {
+            for (bool more = true; ;)
+            {
+                more = more && FillPlaces(source, cancellationToken);
+                if (_steps.ActiveCount == 0)
+                {
+                    if (!more)
+                        return;
+                    continue;
+                }
+
+                cancellationToken.ThrowIfCancellationRequested();
+                _steps.Step();
+                foreach (SpeechPlace? place in _places)
+                    if (place is not null)
+                        Advance(place, cancellationToken);
+            }
+        }
+        finally
+        {
+            for (int place = 0; place < _places.Length; place++)
+                Leave(place);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _pass?.Dispose();
+        _session.Dispose();
+    }
+
+    /// <returns>Whether jobs may follow.</returns>
+    private bool FillPlaces(SpeechSource source, CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < _places.Length; i++)
+        {
+            // A job that ends with its first row leaves its place at once.
+            while (_places[i] is null)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (!source(_steps.ActiveCount == 0, out SpeechJob? job))
+                    return false;
+                if (job is null)
+                    return true;
+                Start(i, job, cancellationToken);
+            }
+        }
+
+        return true;
+    }
+
+    private void Start(int index, SpeechJob job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var place = new SpeechPlace(_model, job.WantsAudio ? _codec : null, job, index);
+            _session.Open(index, job.TextIds, default, place.Sequence.RowLimit, job.Config.UsesGuidance);
+            _places[index] = place;
+            _steps.Start(index, place.Sequence);
+        }
+        catch (Exception e) when (!IsCancellation(e, cancellationToken))
+        {
+            Leave(index);
+            job.OnFailed(e);
+            return;
+        }
+
+        Advance(_places[index]!, cancellationToken);
+    }
+
+    /// <summary>Hands over what a place's newest row completes.</summary>
+    private void Advance(SpeechPlace place, CancellationToken cancellationToken)
+    {
+        Exception? failure = null;
+        try
+        {
+            place.Advance(_pass, _samples);
+            if (!place.Sequence.Finished)
+                return;
+        }
+        catch (Exception e) when (!IsCancellation(e, cancellationToken))
+        {
+            failure = e;
+        }
+
+        Leave(place.Index);
+        if (failure is not null)
+            place.Job.OnFailed(failure);
+    }
+
+    private void Leave(int place)
+    {
+        _steps.Stop(place);
+        _session.Close(place);
+        _places[place] = null;
+    }
+
+    private static bool IsCancellation(Exception e, CancellationToken cancellationToken) => e is OperationCanceledException && cancellationToken.IsCancellationRequested;
+}

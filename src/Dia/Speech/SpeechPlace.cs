@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using Dia.Codec;
+using Dia.Configuration;
+using Dia.Generation;
+using Dia.Modeling;
+using Dia.Processing;
+
+namespace Dia.Speech;
+
+/// <summary>A job that runs: its rows, and how far they were turned into frames and sound.</summary>
+internal sealed class SpeechPlace
+{
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly int[] _delay;
+    private readonly int _maxDelay;
+    private readonly int _start;
+    private readonly int[] _frame;
+    private readonly CodecStream? _stream;
+    private int _rowsSeen;
+    private int _pads;
+    private int _nextFrame;
+    private TimeSpan? _firstAudio;
+    private int _firstAudioRows;
+
+    /// <summary>Checks a job and prepares its rows.</summary>
+    /// <exception cref="DiaException">Usage or Input: values that do not fit the model.</exception>
+    public SpeechPlace(DiaForConditionalGeneration model, DacModel? codec, SpeechJob job, int index)
+    {
+        (Job, Index) = (job, index);
+        DiaDecoderConfig decoder = model.Config.DecoderConfig;
+        job.Config.Validate(decoder.VocabSize);
+        if (job.Config.Channels != decoder.NumChannels)
+            throw new DiaException(DiaErrorKind.Usage, $"The delay pattern has {job.Config.Channels} channels, the model {decoder.NumChannels}: start from the model's own generation configuration.");
+        ForwardInputs.CheckText(model.Config, job.TextIds);
+        _delay = [.. job.Config.DelayPattern];
+        _maxDelay = DelayPattern.Max(_delay);
+        _frame = new int[_delay.Length];
+        int[,,] ids = PromptRows(job.Prompt ?? new int[0, _delay.Length], job.Config);
+        var prompt = new DecoderPrompt(ids, null, 1, job.Config, decoder.VocabSize);
+        int limit = job.Config.RowLimit(prompt.Rows, model.RowCapacity);
+        Sequence = new GenerationSequence(prompt, 0, job.Config, decoder.VocabSize, limit);
+        _start = _nextFrame = job.KeepPrompt ? BosRows() : ids.GetLength(1) - _maxDelay;
+        _stream = codec is null ? null : new CodecStream(codec, _delay.Length, limit);
+    }
+
+    /// <summary>The job.</summary>
+    public SpeechJob Job { get; }
+
+    /// <summary>Its place.</summary>
+    public int Index { get; }
+
+    /// <summary>Its rows.</summary>
+    public GenerationSequence Sequence { get; }
+
+    /// <summary>Takes the frames and the sound that the rows so far complete; at the end, the rest and the result.</summary>
+    /// <param name="pass">The codec's memory, where it has a stream.</param>
+    /// <param name="samples">Room for a window.</param>
+    public void Advance(CodecPass? pass, Span<float> samples)
+    {
+        if (Sequence.Failure is { } failure)
+            throw failure;
+        Job.OnRow(Sequence.Generated);
+        TakeFrames();
+        if (Sequence.Finished)
+            _stream?.Complete();
+        for (int count; _stream is not null && (count = _stream.Read(pass!, samples)) > 0;)
+        {
+            if (_firstAudio is null)
+                (_firstAudio, _firstAudioRows) = (Stopwatch.GetElapsedTime(_started), Sequence.Generated);
+            Job.OnSamples(samples[..count]);
+        }
+
+        if (Sequence.Finished)
+            Job.OnCompleted(Result());
+    }
+
+    /// <summary>
+    /// Frames whose last channel has come. The end is <see cref="DelayPattern.AudioFrames"/>'s for the rows so far: no row to come
+    /// can lower it.
+    /// </summary>
+    private void TakeFrames()
+    {
+        ReadOnlySpan<int> rows = Sequence.Rows;
+        int channels = _delay.Length, count = Sequence.RowCount;
+        for (; _rowsSeen < count; _rowsSeen++)
+            _pads += rows[_rowsSeen * channels] == Job.Config.PadTokenId ? 1 : 0;
+        int end = Math.Min(count - _pads - 1, count - _maxDelay);
+        for (; _nextFrame < end; _nextFrame++)
+        {
+            for (int c = 0; c < channels; c++)
+                _frame[c] = rows[((_nextFrame + _delay[c]) * channels) + c];
+            if (_frame.AsSpan().ContainsAny(Job.Config.BosTokenId, Job.Config.EosTokenId, Job.Config.PadTokenId))
+                throw new DiaException(DiaErrorKind.Input, $"Frame {_nextFrame - _start} holds an id that is no code: the rows end before the sound does. Generate more rows.");
+            _stream?.Add(_frame);
+        }
+    }
+
+    private SpeechResult Result()
+    {
+        int[,] rows = new int[Sequence.RowCount, _delay.Length];
+        Buffer.BlockCopy(Sequence.Rows.ToArray(), 0, rows, 0, rows.Length * sizeof(int));
+        return new SpeechResult
+        {
+            Rows = rows,
+            Codes = DelayPattern.Undo(rows, _delay, Math.Min(_start, _nextFrame), _nextFrame),
+            Samples = _stream?.Samples ?? 0,
+            Stop = EndedByItself() ? SpeechStop.Eos : SpeechStop.Length,
+            Seed = Job.Config.Seed,
+            GeneratedRows = Sequence.Generated,
+            Elapsed = Stopwatch.GetElapsedTime(_started),
+            FirstAudio = _firstAudio,
+            FirstAudioRows = _firstAudioRows,
+        };
+    }
+
+    /// <summary>Whether channel 0's EOS came before the row where it is forced.</summary>
+    private bool EndedByItself()
+    {
+        int forced = Sequence.RowLimit - _maxDelay - 1;
+        for (int row = Sequence.RowCount - Sequence.Generated; row < Sequence.RowCount; row++)
+            if (Sequence.Rows[row * _delay.Length] == Job.Config.EosTokenId)
+                return row < forced;
+        return false;
+    }
+
+    /// <summary>Rows [1, frames + 1 + max(delay), channels] as the processor makes them: BOS, the prompt, then the delay.</summary>
+    private int[,,] PromptRows(int[,] codes, GenerationConfig config)
+    {
+        int frames = codes.GetLength(0), channels = _delay.Length;
+        DelayPattern.CheckChannels(codes.GetLength(1), _delay);
+        int[,] plain = new int[frames + 1, channels];
+        for (int c = 0; c < channels; c++)
+        {
+            plain[0, c] = config.BosTokenId;
+            for (int t = 0; t < frames; t++)
+                plain[t + 1, c] = codes[t, c];
+        }
+
+        int[,] delayed = DelayPattern.BuildDelayed(plain, _delay, config.BosTokenId, config.PadTokenId);
+        int[,,] ids = new int[1, delayed.GetLength(0), channels];
+        Buffer.BlockCopy(delayed, 0, ids, 0, delayed.Length * sizeof(int));
+        return ids;
+    }
+
+    private int BosRows()
+    {
+        int count = 0;
+        for (int row = 0; row < Sequence.RowCount; row++)
+            count += Sequence.Rows[row * _delay.Length] == Job.Config.BosTokenId ? 1 : 0;
+        return count;
+    }
+}
