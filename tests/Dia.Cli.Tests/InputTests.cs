@@ -26,7 +26,7 @@ public sealed class InputTests : TestFolder
         // As long as the model takes: one more byte would be too many.
         string full = "[S1] " + new string('a', 254);
         Succeeds(Dia.Run(["--codes", In("c"), "--max-tokens", "17"], Encoding.UTF8.GetBytes(full + newline)));
-        Fails(4, Dia.Run(["--codes", In("c"), "--max-tokens", "17"], Encoding.UTF8.GetBytes(full + newline + newline)), "256");
+        Fails(4, Dia.Run(["--codes", In("c"), "--max-tokens", "17", "--no-split"], Encoding.UTF8.GetBytes(full + newline + newline)), "256");
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class InputTests : TestFolder
     public void A_text_that_is_too_long_is_cut_only_if_asked()
     {
         string full = "[S1] " + new string('a', 254), longer = full + "bcd";
-        Fails(4, Dia.Run(longer, "--codes", In("c")), "259", "256", "--truncate");
+        Fails(4, Dia.Run(longer, "--no-split", "--codes", In("c")), "259", "256", "--truncate");
         Assert.Empty(Names());
         string[] short300 = ["--max-tokens", "30"];
         Assert.Equal(CodesOf([full, .. short300], []), CodesOf([longer, "--truncate", .. short300], []));

@@ -23,11 +23,12 @@ internal static class SpeakCommand
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.PromptCodes, DiaOptions.NoFixText, DiaOptions.Truncate]),
             new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes]),
+            DiaOptions.ScriptGroup,
             DiaOptions.SamplingGroup,
             DiaOptions.LinesGroup,
             DiaOptions.CodecGroup,
         ],
-        """
+        $"""
         Examples:
           dia "[S1] Hello there. [S2] Hi. How are you today?" -o hello.wav
           echo "[S1] Hello there." | dia > hello.wav
@@ -36,6 +37,7 @@ internal static class SpeakCommand
           dia "[S1] Hello there." --codes hello.safetensors && dia decode hello.safetensors -o hello.wav
 
         [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
+        {ScriptOptions.Help}
         A first word that names a command is that command; after -- everything is text: dia -- info
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
         Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
@@ -53,6 +55,7 @@ internal static class SpeakCommand
             return;
         }
 
+        var script = ScriptOptions.Read(line);
         (string? audioPath, string? codesPath) = OutputPaths(run);
         string text = TextInput.Read(line);
         string? promptPath = line.Get(DiaOptions.PromptCodes);
@@ -66,6 +69,12 @@ internal static class SpeakCommand
         if (prompt is not null)
             CodesFile.Check(prompt, promptPath!, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId);
         text = FixText(run, processor.Tokenizer, text);
+        if (script.AskFor(processor.Tokenizer.Encode(text).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line))
+        {
+            SpeakScript.Run(run, script, model, folder, codec, processor, text, prompt is null ? null : ("", prompt), audioPath, codesPath);
+            return;
+        }
+
         DiaInputs inputs = Process(run, processor, model.Config, text, prompt);
         int promptRows = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
         GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
@@ -145,12 +154,16 @@ internal static class SpeakCommand
         int positions = config.EncoderConfig.MaxPositionEmbeddings, length = processor.Tokenizer.Encode(text).Length;
         bool truncate = run.Line.Has(DiaOptions.Truncate);
         if (length > positions && !truncate)
-            throw new DiaException(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Split it, or let --truncate cut it.");
+            throw TooLong(length, positions);
         if (length > positions)
             run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
         DiaInputs inputs = processor.Process([text], truncation: truncate, maxLength: positions);
         return prompt is null ? inputs : processor.WithPrompt(inputs, [prompt]);
     }
+
+    /// <summary>The error of a text that is not split.</summary>
+    public static DiaException TooLong(int length, int positions) =>
+        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Leave out --no-split, split it yourself, or let --truncate cut it.");
 
     private static float[] Samples(DacModel codec, int[,] codes, GenerationProgress progress, Invocation run)
     {

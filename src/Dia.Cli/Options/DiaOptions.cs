@@ -37,6 +37,12 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> OutputFolderOfLines = new("--output-dir", null, "DIR", "The folder that paths of JSON lines to write are in; it is made if need be.", NotEmpty, Parsers.Text) { Default = "the current folder" };
     public static readonly OptionSpec<bool> AnyPath = Flag("--any-path", null, "Let JSON lines name absolute paths, paths with `..`, and links that lead out of these folders.");
 
+    // Long scripts.
+    public static readonly OptionSpec<bool> Split = Flag("--split", null, "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway.");
+    public static readonly OptionSpec<bool> NoSplit = Flag("--no-split", null, "Split nothing: a text that is too long for the model is an error.");
+    public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2", Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
+    public static readonly OptionSpec<int> Retries = new("--retries", null, "N", "Speak a piece again with the next seed where it ended before its text can have been spoken, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
+
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
@@ -66,6 +72,9 @@ internal static class DiaOptions
 
     /// <summary>Options of many utterances in one run.</summary>
     public static OptionGroup LinesGroup { get; } = new("Many utterances", [Lines, JsonLines, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
+
+    /// <summary>Options for long scripts.</summary>
+    public static OptionGroup ScriptGroup { get; } = new("Long scripts", [Split, NoSplit, Speed, Retries]);
 
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);

@@ -1,0 +1,79 @@
+using Dia.Cli.Options;
+using Dia.Text;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>What the options of the group "Long scripts" ask for.</summary>
+/// <param name="Split">Split even where the model could take the text whole.</param>
+/// <param name="NoSplit">Split nothing.</param>
+/// <param name="Speed">Times as fast.</param>
+/// <param name="Retries">Further attempts for a piece, at most.</param>
+internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int Retries)
+{
+    // A piece and the voice before it together: what the model was trained on at most. In ids, what speaks well is below what fits: the demo
+    // model, with 256 positions, learned texts of up to about 100.
+    private const double PartOfPositions = 3.0 / 8;
+
+    /// <summary>How splitting works, for the help.</summary>
+    public const string Help = """
+        Long scripts: a text that is longer than the model can hold is split, as is any text with --split. Pieces are cut at
+        speaker turns and sentence ends (then at commas, then between words), for 5 to 10 seconds of speech at 15 characters a
+        second, or as much as the model holds well. Each piece starts with its speaker's tag and is spoken in the voice of an
+        earlier one: the last that has all of its speakers, else the last; one that was spoken oddly fast or slowly, or does not
+        fit the model beside the piece, is passed over. Pieces are joined at a breath of 0.1 to 0.25 seconds, into one WAV.
+        With --retries a piece is spoken again where it took less than half of the script's own seconds for its characters (those of
+        its pieces so far; before the first, 15 characters a second). If all attempts end too soon, the longest is kept.
+        """;
+
+    /// <summary>Reads and checks them.</summary>
+    /// <exception cref="DiaException">Usage: they contradict each other.</exception>
+    public static ScriptOptions Read(CommandLine line)
+    {
+        var options = new ScriptOptions(
+            line.Has(DiaOptions.Split),
+            line.Has(DiaOptions.NoSplit),
+            line.TryGet(DiaOptions.Speed, out double speed) ? speed : 1,
+            line.TryGet(DiaOptions.Retries, out int retries) ? retries : 0);
+        if (options.Split && options.NoSplit)
+            throw CommandLine.Usage("--split and --no-split contradict each other.");
+        if (options.Split && line.Has(DiaOptions.Truncate))
+            throw CommandLine.Usage("--split and --truncate contradict each other.");
+        if (options.Split && line.Get(DiaOptions.PromptCodes) is not null)
+            throw CommandLine.Usage("--split needs to know where the transcript of --prompt-codes ends: name voice and transcript with --clone and --clone-text, or with --voice.");
+        if (options.Retries > 0 && line.Has(DiaOptions.Greedy))
+            throw CommandLine.Usage("--retries draws with another seed, and --greedy does not draw: leave one of them out.");
+        return options;
+    }
+
+    /// <summary>Whether the text goes through <see cref="ScriptFlow"/>.</summary>
+    /// <param name="tooLong">Whether text and transcript are longer than the model can hold.</param>
+    /// <param name="line">The options.</param>
+    public bool AskFor(bool tooLong, CommandLine line) => Speed != 1 || Retries > 0 || Splits(tooLong, line);
+
+    /// <summary>Whether the text is split.</summary>
+    /// <param name="tooLong">Whether text and transcript are longer than the model can hold.</param>
+    /// <param name="line">The options.</param>
+    public bool Splits(bool tooLong, CommandLine line) =>
+        Split || (tooLong && !NoSplit && !line.Has(DiaOptions.Truncate) && line.Get(DiaOptions.PromptCodes) is null);
+
+    /// <summary>Splits a script.</summary>
+    /// <param name="text">The script.</param>
+    /// <param name="positions">Ids the model holds.</param>
+    /// <param name="voiceIds">Ids of the transcript that stands before every piece, with a space; 0: the pieces before are the voice.</param>
+    /// <param name="voiceSeconds">How long that voice speaks.</param>
+    /// <param name="rowSeconds">How long the model can speak, the voice included.</param>
+    /// <exception cref="DiaException">Input: the transcript leaves no room.</exception>
+    public static IReadOnlyList<ScriptPiece> SplitText(string text, int positions, int voiceIds, double voiceSeconds, double rowSeconds)
+    {
+        int well = (int)(positions * PartOfPositions), half = Math.Max(well / 2, ScriptSplitter.LowestLimit);
+        if (positions - voiceIds < half)
+            throw new DiaException(DiaErrorKind.Input, $"the voice's transcript takes {voiceIds} of the {positions} bytes that the model holds, and leaves too few for the text. Use a shorter voice.");
+        int ids = voiceIds == 0 ? half : Math.Max(half, well - voiceIds);
+        double seconds = voiceIds == 0
+            ? ScriptSplitter.LongestSeconds / 2
+            : Math.Max(ScriptSplitter.ShortestSeconds, ScriptSplitter.LongestSeconds - voiceSeconds);
+        // Half of what is left, so that slow speech is not cut off; the voice of an earlier piece takes as much as the piece.
+        double room = voiceIds == 0 ? rowSeconds / 4 : (rowSeconds - voiceSeconds) / 2;
+        return ScriptSplitter.Split(text, ids, Math.Max(1, Math.Min(seconds, room)));
+    }
+}

@@ -1,0 +1,132 @@
+using System.Text.RegularExpressions;
+using Dia.Cli.Tests.Support;
+
+namespace Dia.Cli.Tests;
+
+public sealed partial class ScriptTests : TestFolder
+{
+    private const int Rate = 16000;
+
+    // 299 bytes in ten turns: more than the demo model's 256 positions.
+    private const string Script =
+        "[S1] The voice is blue now. [S2] You know the quiet voice. [S1] They want the blue river. [S2] The music is new today. " +
+        "[S1] We love the happy model. [S2] Good night. [S1] Nine two eight nine. [S2] The picture is slow tomorrow. " +
+        "[S1] They hear eight slow coffees on the table. [S2] Two three five ten one.";
+
+    private const string Short = "[S1] Hello world. How are you?";
+
+    [Fact]
+    public void A_text_longer_than_the_model_can_hold_is_split_and_a_note_says_so()
+    {
+        Outcome outcome = Succeeds(Dia.Run(Script, "--seed", "3", "-o", In("a.wav")));
+        Assert.Matches(@"note: the text is 2\d\d bytes long .*256.* split into \d+ pieces", outcome.Error);
+        Assert.Matches(@"\d+ pieces.*; seed 3", outcome.Error);
+        // 240 spoken characters; the demo's voices say 15 to 22 in a second.
+        Assert.InRange(Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples.Length / (double)Rate, 9, 24);
+        Assert.Equal(["a.wav"], Names());
+    }
+
+    [Fact]
+    public void No_split_leaves_it_an_error()
+    {
+        Fails(4, Dia.Run(Script, "--no-split", "-o", In("a.wav")), "256", "--truncate");
+        Assert.Empty(Names());
+    }
+
+    [Fact]
+    public void Split_splits_what_would_fit()
+    {
+        string text = Script[..Script.IndexOf("[S1] Nine", StringComparison.Ordinal)];
+        Outcome whole = Succeeds(Dia.Run(text, "--seed", "3", "-o", In("a.wav")));
+        Assert.DoesNotContain("pieces", whole.Error, StringComparison.Ordinal);
+        Outcome split = Succeeds(Dia.Run(text, "--split", "--seed", "3", "-o", In("b.wav")));
+        Assert.Matches(@"\d pieces", split.Error);
+        Assert.NotEqual(File.ReadAllBytes(In("a.wav")), File.ReadAllBytes(In("b.wav")));
+    }
+
+    [Fact]
+    public void A_single_piece_sounds_as_it_does_without_split()
+    {
+        Succeeds(Dia.Run(Short, "--seed", "3", "-o", In("a.wav")));
+        Succeeds(Dia.Run(Short, "--seed", "3", "--split", "-o", In("b.wav")));
+        Assert.Equal(File.ReadAllBytes(In("a.wav")), File.ReadAllBytes(In("b.wav")));
+        Succeeds(Dia.Run(Short, "--seed", "3", "--retries", "2", "-o", In("c.wav")));
+        Assert.Equal(File.ReadAllBytes(In("a.wav")), File.ReadAllBytes(In("c.wav")));
+    }
+
+    [Fact]
+    public void Speed_1_changes_nothing_and_2_halves_the_duration()
+    {
+        byte[] plain = Succeeds(Dia.Run(Short, "--seed", "3", "-o", "-")).Output;
+        Assert.Equal(plain, Succeeds(Dia.Run(Short, "--seed", "3", "--speed", "1", "-o", "-")).Output);
+        int length = Wav.Parse(plain).Samples.Length;
+        foreach (double speed in (double[])[0.5, 0.8, 1.5, 2])
+        {
+            byte[] output = Succeeds(Dia.Run([Short, "--seed", "3", "--speed", speed.ToString(System.Globalization.CultureInfo.InvariantCulture), "-o", "-"], [])).Output;
+            Assert.InRange(Wav.Parse(output).Samples.Length, length / speed * 0.95, length / speed * 1.05);
+        }
+    }
+
+    [Fact]
+    public void A_pipe_gets_the_files_samples()
+    {
+        string[] options = [Script, "--split", "--speed", "1.3", "--seed", "5"];
+        Succeeds(Dia.Run([.. options, "-o", In("a.wav")]));
+        short[] expected = Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples;
+        Assert.Equal(expected, Wav.Parse(Succeeds(Dia.Run(options)).Output).Samples);
+        Assert.Equal(expected, Wav.Raw(Succeeds(Dia.Run([.. options, "--raw", "--threads", "1"])).Output));
+    }
+
+    [Fact]
+    public void The_same_seed_speaks_the_same_script()
+    {
+        string[] options = [Script, "--seed", "9", "--retries", "2"];
+        byte[] first = Succeeds(Dia.Run(options)).Output;
+        Assert.Equal(first, Succeeds(Dia.Run(options)).Output);
+        Assert.NotEqual(first, Succeeds(Dia.Run(Script, "--seed", "10", "--retries", "2")).Output);
+    }
+
+    [Fact]
+    public void A_piece_that_ends_too_early_is_spoken_again()
+    {
+        // The demo model says nothing for 80 full stops, whatever the seed, and ends after a second: so every attempt is made.
+        string text = "[S1] " + new string('.', 80);
+        Outcome outcome = Succeeds(Dia.Run(text, "--seed", "3", "--retries", "2", "-o", In("a.wav")));
+        Assert.Equal(2, Retry().Count(outcome.Error));
+        Assert.Contains("seed 4", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("seed 5", outcome.Error, StringComparison.Ordinal);
+        Assert.Equal(0, Retry().Count(Succeeds(Dia.Run(text, "--seed", "3", "-o", In("a.wav"))).Error));
+        Assert.Equal(0, Retry().Count(Succeeds(Dia.Run(Short, "--seed", "3", "--retries", "2", "-o", In("a.wav"))).Error));
+    }
+
+    [Fact]
+    public void The_codes_of_the_pieces_follow_each_other()
+    {
+        Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("c")));
+        int frames = Tensors.Integers(In("c"), "codes").Length / 9;
+        Assert.InRange(frames / 31.25, 9, 30);
+    }
+
+    [Theory]
+    [InlineData("--retries", "1", "--greedy")]
+    [InlineData("--split", "--no-split")]
+    [InlineData("--split", "--truncate")]
+    [InlineData("--speed", "0.4")]
+    [InlineData("--speed", "2.1")]
+    [InlineData("--retries", "-1")]
+    public void Contradictions_are_refused(params string[] options)
+    {
+        Fails(2, Dia.Run([Short, .. options, "-o", In("a.wav")]), options[0]);
+        Assert.Empty(Names());
+    }
+
+    [Fact]
+    public void Truncate_still_cuts()
+    {
+        Outcome outcome = Succeeds(Dia.Run(Script, "--truncate", "--seed", "3", "--max-tokens", "40", "-o", In("a.wav")));
+        Assert.Contains("was cut", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex("spoken again")]
+    private static partial Regex Retry();
+}

@@ -1,0 +1,56 @@
+using Dia.Speech;
+using Xunit;
+
+namespace Dia.Tests.Speech;
+
+public sealed class ScriptVoicesTests
+{
+    [Fact]
+    public void The_last_piece_with_all_speakers_goes_first()
+    {
+        var voices = new ScriptVoices();
+        Assert.Null(voices.Find("[S1] A.", (_, _) => true));
+        voices.Add("[S1] One. [S2] Two.", new int[3, 1]);
+        voices.Add("[S2] Three.", new int[4, 1]);
+        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S1] A.", (_, _) => true)?.Text);
+        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S2] A. [S1] B.", (_, _) => true)?.Text);
+        Assert.Equal("[S2] Three.", voices.Find("[S2] A.", (_, _) => true)?.Text);
+        Assert.Equal("[S2] Three.", voices.Find("A.", (_, _) => true)?.Text);
+        // Where the better one does not fit, the other.
+        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S2] A.", (_, c) => c.GetLength(0) < 4)?.Text);
+        Assert.Null(voices.Find("[S2] A.", (_, _) => false));
+        voices.Add("[S2] Four. [S1] Five.", new int[5, 1]);
+        Assert.Equal("[S2] Four. [S1] Five.", voices.Find("[S2] A.", (_, _) => true)?.Text);
+    }
+
+    [Fact]
+    public void A_piece_without_audio_is_not_remembered()
+    {
+        var voices = new ScriptVoices();
+        voices.Add("[S1] One.", new int[0, 9]);
+        Assert.Null(voices.Find("[S1] A.", (_, _) => true));
+    }
+}
+
+public sealed class SpeakingPaceTests
+{
+    [Fact]
+    public void The_scripts_own_pace_decides()
+    {
+        var pace = new SpeakingPace();
+        // 150 characters at 15 a second.
+        Assert.False(pace.IsTooShort(150, 5));
+        Assert.True(pace.IsTooShort(150, 4.99));
+        Assert.False(pace.IsTooLong(150, 20));
+        Assert.True(pace.IsTooLong(150, 20.01));
+        Assert.False(pace.Add(150, 30));
+        Assert.False(pace.Add(150, 0));
+        Assert.False(pace.Add(0, 0));
+        Assert.Equal(1.0 / 15, pace.SecondsPerCharacter);
+        Assert.True(pace.Add(100, 10));
+        Assert.True(pace.Add(100, 12));
+        Assert.Equal(0.11, pace.SecondsPerCharacter, 12);
+        Assert.True(pace.IsTooShort(100, 5.4));
+        Assert.False(pace.IsTooShort(100, 5.6));
+    }
+}
