@@ -19,6 +19,9 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
     public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
 
+    // Looking.
+    public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", CodesFile);
+
     // Sampling. The released model's values are shown; a checkpoint's generation_config.json goes before them.
     public static readonly OptionSpec<double> Temperature = new("--temperature", null, "X", "Higher is livelier, lower steadier.", "greater than 0 (1.2e-38 to 3.4e38)", Parsers.Number(x => float.IsNormal((float)x) && x > 0)) { Default = "1.2" };
     public static readonly OptionSpec<double> TopP = new("--top-p", null, "X", "Draw among the best ids that together have this probability; 1: all.", "greater than 0 and at most 1", Parsers.Number(x => x is > 0 and <= 1)) { Default = "0.95" };
