@@ -38,7 +38,7 @@ internal static class SpeakCommand
         [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
         A first word that names a command is that command; after -- everything is text: dia -- info
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
-        Exit codes: 0 done, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
+        Exit codes: 0 done, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
         """,
         Run);
 

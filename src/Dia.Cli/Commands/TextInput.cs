@@ -1,5 +1,6 @@
 using System.Text;
 using Dia.Cli.Options;
+using Dia.Cli.Output;
 using Dia.Text;
 
 namespace Dia.Cli.Commands;
@@ -55,7 +56,7 @@ internal static class TextInput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {name}: {e.Message}", e);
+            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {name}: {StandardDescriptors.Describe(e)}", e);
         }
 
         return bytes.ToArray();

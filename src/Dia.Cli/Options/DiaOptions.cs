@@ -34,15 +34,15 @@ internal static class DiaOptions
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
-    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, or scalar (plain loops: the reference, slow).", "auto, cpu or scalar", Parsers.OneOf("auto", "cpu", "scalar")) { Default = "auto" };
+    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, or scalar (plain loops: the reference, slow).", "auto, cpu or scalar", Parsers.OneOf("auto", "cpu", "scalar")) { Default = "auto", Choices = ["auto", "cpu", "scalar"] };
     public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.", "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
     public static readonly OptionSpec<bool> Attentions = Flag("--attentions", null, "Write the attention maps of every layer too.");
     public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
-    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16" };
-    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType);
+    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
+    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType) { Choices = ["bf16", "f16", "f32"] };
 
     // Messages.
     public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors.");

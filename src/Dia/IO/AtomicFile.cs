@@ -138,7 +138,16 @@ public sealed class AtomicFile : IDisposable
     }
 
     private static DiaException Failed(string path, Exception inner) =>
-        new(DiaErrorKind.Output, $"cannot write {path}: {inner.Message}", inner);
+        new(DiaErrorKind.Output, $"cannot write {path}: {Reason(inner)}", inner);
+
+    /// <summary>The system's words without the temporary name, which means nothing to a user.</summary>
+    private static string Reason(Exception error)
+    {
+        if (error is UnauthorizedAccessException)
+            return "permission denied";
+        int name = error.Message.IndexOf(" : '", StringComparison.Ordinal);
+        return name < 0 ? error.Message : error.Message[..name];
+    }
 
     /// <summary>Turns the file's errors into the ones a user can act on.</summary>
     private sealed class OutputStream(FileStream file, string path) : Stream
@@ -154,7 +163,7 @@ public sealed class AtomicFile : IDisposable
         public override long Position
         {
             get => file.Position;
-            set => file.Position = value;
+            set => Seek(value, SeekOrigin.Begin);
         }
 
         public override void Write(ReadOnlySpan<byte> buffer)
@@ -185,7 +194,17 @@ public sealed class AtomicFile : IDisposable
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-        public override long Seek(long offset, SeekOrigin origin) => file.Seek(offset, origin);
+        public override long Seek(long offset, SeekOrigin origin)
+        {
+            try
+            {
+                return file.Seek(offset, origin); // Writes what is buffered.
+            }
+            catch (IOException e)
+            {
+                throw Failed(path, e);
+            }
+        }
 
         public override void SetLength(long value) => throw new NotSupportedException();
 
