@@ -18,7 +18,7 @@ internal static class TextInput
         string? file = line.Get(DiaOptions.File);
         (byte[] bytes, string source) = line.Words.Count > 0 ? (FromWords(line.Words), "the text")
             : file is not null and not "-" ? (FromFile(file), file)
-            : file == "-" || Console.IsInputRedirected ? (FromStream(Console.OpenStandardInput(), "standard input"), "standard input")
+            : file == "-" || Console.IsInputRedirected ? (FromStream(StandardDescriptors.OpenInput(), "standard input"), "standard input")
             : throw CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
         int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
         if (invalid >= 0)
@@ -56,7 +56,7 @@ internal static class TextInput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {name}: {StandardDescriptors.Describe(e)}", e);
+            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {name}: {e.Message}", e);
         }
 
         return bytes.ToArray();

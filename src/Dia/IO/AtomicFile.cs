@@ -47,7 +47,7 @@ public sealed class AtomicFile : IDisposable
                 var kind => Temporary(path, kind, mode),
             };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsFailure(e))
         {
             throw Failed(path, e);
         }
@@ -65,7 +65,7 @@ public sealed class AtomicFile : IDisposable
                 File.Move(_temporary, _target, overwrite: true);
             _done = true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsFailure(e))
         {
             throw Failed(Path, e);
         }
@@ -84,13 +84,16 @@ public sealed class AtomicFile : IDisposable
             Quietly(() => File.Delete(_temporary));
     }
 
+    /// <summary>.NET turns EFBIG, a file over its limit, into the third.</summary>
+    private static bool IsFailure(Exception error) => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
+
     private static void Quietly(Action action)
     {
         try
         {
             action();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsFailure(e))
         {
         }
     }
@@ -145,6 +148,8 @@ public sealed class AtomicFile : IDisposable
     {
         if (error is UnauthorizedAccessException)
             return "permission denied";
+        if (error is ArgumentOutOfRangeException)
+            return "file too large";
         int name = error.Message.IndexOf(" : '", StringComparison.Ordinal);
         return name < 0 ? error.Message : error.Message[..name];
     }
@@ -172,7 +177,7 @@ public sealed class AtomicFile : IDisposable
             {
                 file.Write(buffer);
             }
-            catch (IOException e)
+            catch (Exception e) when (IsFailure(e))
             {
                 throw Failed(path, e);
             }
@@ -184,7 +189,7 @@ public sealed class AtomicFile : IDisposable
             {
                 file.Flush();
             }
-            catch (IOException e)
+            catch (Exception e) when (IsFailure(e))
             {
                 throw Failed(path, e);
             }
@@ -200,7 +205,7 @@ public sealed class AtomicFile : IDisposable
             {
                 return file.Seek(offset, origin); // Writes what is buffered.
             }
-            catch (IOException e)
+            catch (Exception e) when (IsFailure(e))
             {
                 throw Failed(path, e);
             }
