@@ -11,8 +11,24 @@ internal static class ExitCodes
     public const int Device = 5;
     public const int Output = 6;
     public const int Internal = 70;
+    public const int HungUp = 129;
     public const int Interrupted = 130;
     public const int Terminated = 143;
+
+    /// <summary>What each code means, for the manual.</summary>
+    public static IReadOnlyList<(int Code, string Meaning)> Meanings { get; } =
+    [
+        (Done, "Done, or the reader of a pipe wanted no more."),
+        (Usage, "The command was called in a wrong way."),
+        (Model, "The model or its weights: missing, damaged, or not of this executable."),
+        (Input, "The text or the audio that went in."),
+        (Device, "The device: no such device, or out of memory."),
+        (Output, "The output could not be written."),
+        (Internal, "A bug: the message says where to report it."),
+        (HungUp, "Ended by SIGHUP: the terminal was closed."),
+        (Interrupted, "Ended by SIGINT (Ctrl-C). No unfinished file is left."),
+        (Terminated, "Ended by SIGTERM. No unfinished file is left."),
+    ];
 
     /// <summary>The code of an error.</summary>
     public static int Of(DiaErrorKind kind) => kind switch

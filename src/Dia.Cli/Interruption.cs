@@ -4,11 +4,14 @@ using Dia.Cli.Output;
 namespace Dia.Cli;
 
 /// <summary>
-/// SIGINT and SIGTERM: the work is asked to stop, and after a moment the program ends whether it has or not. Unfinished files are
-/// removed either way.
+/// SIGINT, SIGTERM and SIGHUP (the terminal was closed): the work is asked to stop, and after a moment the program ends whether it has or
+/// not. Unfinished files are removed either way. SIGXFSZ is taken too, so that a file that grows over its limit is an output error.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
+    // Has no name of its own; the number is that of every Linux that .NET runs on.
+    private const PosixSignal FileSizeExceeded = (PosixSignal)25;
+
     // A step of a large model takes longer than a user wants to wait.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
@@ -17,11 +20,13 @@ internal sealed class Interruption : IDisposable
     private readonly List<OutputFile> _files = [];
     private readonly PosixSignalRegistration[] _registrations;
 
-    /// <summary>Takes over the two signals.</summary>
+    /// <summary>Takes over the signals.</summary>
     public Interruption() => _registrations =
     [
         PosixSignalRegistration.Create(PosixSignal.SIGINT, c => Stop(c, ExitCodes.Interrupted)),
         PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Stop(c, ExitCodes.Terminated)),
+        PosixSignalRegistration.Create(PosixSignal.SIGHUP, c => Stop(c, ExitCodes.HungUp)),
+        PosixSignalRegistration.Create(FileSizeExceeded, c => c.Cancel = true),
     ];
 
     /// <summary>Is cancelled by the first signal.</summary>

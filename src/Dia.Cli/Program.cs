@@ -10,6 +10,7 @@ internal static class Program
 {
     private static int Main(string[] args)
     {
+        StandardDescriptors.Reserve();
         Interruption? interruption = null;
         try
         {
@@ -34,17 +35,11 @@ internal static class Program
     }
 
     /// <summary>Writes what was asked for to standard output.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
     internal static int Print(string text)
     {
-        try
-        {
-            new StandardOutput().Write(Encoding.UTF8.GetBytes(text));
-            return ExitCodes.Done;
-        }
-        catch (IOException e)
-        {
-            return Failed(e, null);
-        }
+        new StandardOutput().Write(Encoding.UTF8.GetBytes(text));
+        return ExitCodes.Done;
     }
 
     private static int Failed(Exception error, Interruption? interruption)
@@ -65,7 +60,7 @@ internal static class Program
                 Reporter.Error("out of memory. Free some, shorten the input, or lower --max-tokens.");
                 return ExitCodes.Device;
             case IOException:
-                Reporter.Error($"cannot write standard output: {error.Message}");
+                Reporter.Error($"cannot write standard output: {StandardDescriptors.Describe(error)}");
                 return ExitCodes.Output;
             default:
                 Reporter.Error($"internal error. This is a bug: please report it in the issue tracker of Dia.Aot, with the command and these lines.\ndia {BuildInfo.Version}\n{error}");

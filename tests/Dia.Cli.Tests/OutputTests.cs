@@ -175,7 +175,8 @@ public sealed class OutputTests : TestFolder
         string model = CopyOf(Fixtures.Demo);
         Tensors.OverwriteBFloat16(Path.Combine(model, "model.safetensors"), "logits_dense.weight", eos * width, state);
 
-        Outcome outcome = Succeeds(Dia.Run("[S1] Hi.", "--model", model, "--greedy", "--cfg-scale", "1", "-o", In("a.wav"), "--codes", In("c")));
+        Outcome outcome = Succeeds(Dia.Run("[S1] Hi.", "--model", model, "--greedy", "--cfg-scale", "1", "-o", In("a.wav"), "--codes", In("c"), "--plot", In("p.png")));
+        Png.Parse(File.ReadAllBytes(In("p.png")));
         Assert.Contains("note: ", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("no audio", outcome.Error, StringComparison.Ordinal);
         Wav wav = Wav.Parse(File.ReadAllBytes(In("a.wav")));

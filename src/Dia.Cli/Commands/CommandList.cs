@@ -15,5 +15,7 @@ internal static class CommandList
         ConvertCommand.Spec,
         BundleCommand.Spec,
         InfoCommand.Spec,
+        CompletionCommand.Spec,
+        ManCommand.Spec,
     ];
 }

@@ -35,8 +35,7 @@ internal static class InfoCommand
         text.Append($"model inside: {(Bundle.TryOpen(ModelLoader.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
         foreach (CompiledModel model in CompiledModels.All)
             Describe(text, model);
-        if (Program.Print(text.ToString()) is var code && code != ExitCodes.Done)
-            throw new DiaException(DiaErrorKind.Output, "standard output could not be written.");
+        Program.Print(text.ToString());
     }
 
     private static string InstructionSet() => Vector512.IsHardwareAccelerated ? "AVX-512" : Avx2.IsSupported ? "AVX2" : Sse42.IsSupported ? "SSE4.2" : RuntimeInformation.ProcessArchitecture.ToString();

@@ -3,6 +3,7 @@ using Dia.Audio;
 using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
+using Dia.Cli.Plot;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
@@ -22,7 +23,7 @@ internal static class SpeakCommand
         null,
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.PromptCodes, DiaOptions.NoFixText, DiaOptions.Truncate]),
-            new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes]),
+            new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes, DiaOptions.Plot]),
             DiaOptions.ScriptGroup,
             DiaOptions.SamplingGroup,
             DiaOptions.LinesGroup,
@@ -40,7 +41,7 @@ internal static class SpeakCommand
         {ScriptOptions.Help}
         A first word that names a command is that command; after -- everything is text: dia -- info
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
-        Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
+        Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
         """,
         Run);
 
@@ -56,7 +57,7 @@ internal static class SpeakCommand
         }
 
         var script = ScriptOptions.Read(line);
-        (string? audioPath, string? codesPath) = OutputPaths(run);
+        (string? audioPath, string? codesPath, string? plotPath) = OutputPaths(run);
         string text = TextInput.Read(line);
         string? promptPath = line.Get(DiaOptions.PromptCodes);
         int[,]? prompt = promptPath is null ? null : CodesFile.Read(promptPath);
@@ -64,7 +65,7 @@ internal static class SpeakCommand
         var folder = ModelLoader.OpenModel(run);
         using Device device = ModelLoader.CreateDevice(run);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
-        using DacModel? codec = audioPath is null ? null : ModelLoader.LoadCodec(run, folder, device);
+        using DacModel? codec = audioPath is null && plotPath is null ? null : ModelLoader.LoadCodec(run, folder, device);
         DiaProcessor processor = CreateProcessor(model.Config, codec);
         if (prompt is not null)
             CodesFile.Check(prompt, promptPath!, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId);
@@ -83,6 +84,7 @@ internal static class SpeakCommand
         // Opened before the work: that they cannot be written is better known now.
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
+        using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
         var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, codec is null ? null : codec.SamplingRate / (double)codec.HopLength);
         int[,,] rows;
         try
@@ -102,19 +104,25 @@ internal static class SpeakCommand
             codesFile.Commit();
         }
 
+        float[] samples = codec is null ? [] : Samples(codec, codes, progress, run);
         if (audioFile is not null)
-            AudioOutput.Write(audioFile, Samples(codec!, codes, progress, run), codec!.SamplingRate, line.Has(DiaOptions.Raw));
+            AudioOutput.Write(audioFile, samples, codec!.SamplingRate, line.Has(DiaOptions.Raw));
+        if (plotFile is not null)
+            Draw(plotFile, samples, codec!.SamplingRate, prompt is null ? text : null);
         Summarize(run, codec, config, codes.GetLength(0), progress, generated, EndedByItself(rows, config, promptRows));
     }
 
-    /// <summary>Where audio and codes go; null where they are not made.</summary>
-    private static (string? Audio, string? Codes) OutputPaths(Invocation run)
+    /// <summary>Where audio, codes and the picture go; null where they are not made. Audio is made where no other is named.</summary>
+    private static (string? Audio, string? Codes, string? Plot) OutputPaths(Invocation run)
     {
-        string? codes = run.Line.Get(DiaOptions.Codes);
-        string? audio = codes is not null && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
-        if (audio is not null && codes is not null && audio != "-" && Path.GetFullPath(audio) == Path.GetFullPath(codes))
-            throw CommandLine.Usage($"-o and --codes name the same file, {audio}.");
-        return (audio, codes);
+        string? codes = run.Line.Get(DiaOptions.Codes), plot = run.Line.Get(DiaOptions.Plot);
+        string? audio = (codes ?? plot) is not null && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
+        (string Name, string? Path)[] files = [("-o", audio == "-" ? null : audio), (DiaOptions.Codes.Name, codes), (DiaOptions.Plot.Name, plot)];
+        foreach (var (name, path) in files)
+            foreach (var (other, same) in files)
+                if (name != other && path is not null && same is not null && Path.GetFullPath(path) == Path.GetFullPath(same))
+                    throw CommandLine.Usage($"{name} and {other} name the same file, {path}.");
+        return (audio, codes, plot);
     }
 
     /// <summary>Two texts are a mistake; a file named in the environment gives way to the arguments.</summary>
@@ -171,6 +179,15 @@ internal static class SpeakCommand
         float[] samples = codes.GetLength(0) == 0 ? [] : codec.Decode(codes);
         run.Reporter.Detail(Format.Text($"audio complete after {progress.Seconds:0.00} s"));
         return samples;
+    }
+
+    /// <summary>The picture; a prompt's transcript is part of the text, its audio is cut: turns are then not known.</summary>
+    private static void Draw(OutputFile file, float[] samples, int samplingRate, string? text)
+    {
+        var plot = new PlotBuilder(samplingRate, text);
+        plot.Add(samples);
+        plot.Write(file.Stream);
+        file.Commit();
     }
 
     private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, int frames, GenerationProgress progress, double generated, bool ended)

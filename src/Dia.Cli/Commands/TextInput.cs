@@ -1,5 +1,6 @@
 using System.Text;
 using Dia.Cli.Options;
+using Dia.Cli.Output;
 using Dia.Text;
 
 namespace Dia.Cli.Commands;
@@ -19,7 +20,7 @@ internal static class TextInput
         if (line.Words.Count > 0)
             return (new MemoryStream(FromWords(line.Words)), "the text");
         if (file is null or "-")
-            return file == "-" || Console.IsInputRedirected ? (Console.OpenStandardInput(), "standard input") : throw NoText();
+            return file == "-" || Console.IsInputRedirected ? (StandardDescriptors.OpenInput(), "standard input") : throw NoText();
         try
         {
             return (new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0), file);
@@ -37,7 +38,7 @@ internal static class TextInput
         string? file = line.Get(DiaOptions.File);
         (byte[] bytes, string source) = line.Words.Count > 0 ? (FromWords(line.Words), "the text")
             : file is not null and not "-" ? (FromFile(file), file)
-            : file == "-" || Console.IsInputRedirected ? (FromStream(Console.OpenStandardInput(), "standard input"), "standard input")
+            : file == "-" || Console.IsInputRedirected ? (FromStream(StandardDescriptors.OpenInput(), "standard input"), "standard input")
             : throw NoText();
         int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
         if (invalid >= 0)

@@ -17,6 +17,9 @@ internal sealed record CommandSpec(
     string Details,
     Action<Invocation> Run)
 {
+    /// <summary>What its words can be, where they can be listed: what a shell completes.</summary>
+    public IReadOnlyList<string> WordChoices { get; init; } = [];
+
     /// <summary>All of its options.</summary>
     public IEnumerable<OptionSpec> Options => Groups.Append(DiaOptions.Messages).SelectMany(g => g.Options);
 

@@ -19,6 +19,9 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
     public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
 
+    // Looking.
+    public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", CodesFile);
+
     // Sampling. The released model's values are shown; a checkpoint's generation_config.json goes before them.
     public static readonly OptionSpec<double> Temperature = new("--temperature", null, "X", "Higher is livelier, lower steadier.", "greater than 0 (1.2e-38 to 3.4e38)", Parsers.Number(x => float.IsNormal((float)x) && x > 0)) { Default = "1.2" };
     public static readonly OptionSpec<double> TopP = new("--top-p", null, "X", "Draw among the best ids that together have this probability; 1: all.", "greater than 0 and at most 1", Parsers.Number(x => x is > 0 and <= 1)) { Default = "0.95" };
@@ -46,15 +49,15 @@ internal static class DiaOptions
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
-    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, or scalar (plain loops: the reference, slow).", "auto, cpu or scalar", Parsers.OneOf("auto", "cpu", "scalar")) { Default = "auto" };
+    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, or scalar (plain loops: the reference, slow).", "auto, cpu or scalar", Parsers.OneOf("auto", "cpu", "scalar")) { Default = "auto", Choices = ["auto", "cpu", "scalar"] };
     public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.", "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
     public static readonly OptionSpec<bool> Attentions = Flag("--attentions", null, "Write the attention maps of every layer too.");
     public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
-    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16" };
-    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType);
+    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
+    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType) { Choices = ["bf16", "f16", "f32"] };
 
     // Messages.
     public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors.");

@@ -26,6 +26,15 @@ internal abstract class OptionSpec(string name, string? shortName, string? value
     /// <summary>The value without the option, as the help shows it; null where there is none.</summary>
     public string? Default { get; init; }
 
+    /// <summary>The only values there are, where they can be listed: what a shell completes.</summary>
+    public IReadOnlyList<string> Choices { get; init; } = [];
+
+    /// <summary>Whether the value is the name of a folder.</summary>
+    public bool TakesFolder => Value == "DIR";
+
+    /// <summary>Whether the value is the name of a file: a name in capitals says so (FILE, FILE.png, DIR_OR_FILE, VOICE).</summary>
+    public bool TakesFile => Value is not null && (Value.Contains("FILE", StringComparison.Ordinal) || Value == "VOICE");
+
     /// <summary>Whether the environment can set it.</summary>
     public bool HasVariable { get; init; } = true;
 

@@ -5,6 +5,7 @@ namespace Dia.Cli.Output;
 /// <param name="verbose">Details too.</param>
 internal sealed class Reporter(bool quiet, bool verbose)
 {
+    private const int Descriptor = 2;
     private bool _onProgressLine;
 
     /// <summary>Whether a progress line can be shown.</summary>
@@ -61,7 +62,8 @@ internal sealed class Reporter(bool quiet, bool verbose)
     {
         try
         {
-            Console.Error.Write(text);
+            // Console.Error would set up the terminal for reading keys, which writes control characters to standard output.
+            StandardOutput.Write(Descriptor, Console.OutputEncoding.GetBytes(text));
         }
         catch (IOException)
         {

@@ -32,13 +32,17 @@ internal sealed unsafe partial class StandardOutput : Stream
         set => Seek(Descriptor, value, 0);
     }
 
-    public override void Write(ReadOnlySpan<byte> buffer)
+    public override void Write(ReadOnlySpan<byte> buffer) => Write(Descriptor, buffer);
+
+    /// <summary>Writes all of it to a descriptor.</summary>
+    /// <exception cref="IOException">It cannot be written; HResult is the errno.</exception>
+    internal static void Write(int descriptor, ReadOnlySpan<byte> buffer)
     {
         fixed (byte* bytes = buffer)
         {
             for (int written = 0; written < buffer.Length;)
             {
-                nint count = Write(Descriptor, bytes + written, buffer.Length - written);
+                nint count = Write(descriptor, bytes + written, buffer.Length - written);
                 int error = Marshal.GetLastPInvokeError();
                 if (count >= 0)
                     written += (int)count;

@@ -47,7 +47,7 @@ public sealed class AtomicFile : IDisposable
                 var kind => Temporary(path, kind, mode),
             };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsFailure(e))
         {
             throw Failed(path, e);
         }
@@ -65,7 +65,7 @@ public sealed class AtomicFile : IDisposable
                 File.Move(_temporary, _target, overwrite: true);
             _done = true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsFailure(e))
         {
             throw Failed(Path, e);
         }
@@ -84,13 +84,16 @@ public sealed class AtomicFile : IDisposable
             Quietly(() => File.Delete(_temporary));
     }
 
+    /// <summary>.NET turns EFBIG, a file over its limit, into the third.</summary>
+    private static bool IsFailure(Exception error) => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
+
     private static void Quietly(Action action)
     {
         try
         {
             action();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsFailure(e))
         {
         }
     }
@@ -138,7 +141,18 @@ public sealed class AtomicFile : IDisposable
     }
 
     private static DiaException Failed(string path, Exception inner) =>
-        new(DiaErrorKind.Output, $"cannot write {path}: {inner.Message}", inner);
+        new(DiaErrorKind.Output, $"cannot write {path}: {Reason(inner)}", inner);
+
+    /// <summary>The system's words without the temporary name, which means nothing to a user.</summary>
+    private static string Reason(Exception error)
+    {
+        if (error is UnauthorizedAccessException)
+            return "permission denied";
+        if (error is ArgumentOutOfRangeException)
+            return "file too large";
+        int name = error.Message.IndexOf(" : '", StringComparison.Ordinal);
+        return name < 0 ? error.Message : error.Message[..name];
+    }
 
     /// <summary>Turns the file's errors into the ones a user can act on.</summary>
     private sealed class OutputStream(FileStream file, string path) : Stream
@@ -154,7 +168,7 @@ public sealed class AtomicFile : IDisposable
         public override long Position
         {
             get => file.Position;
-            set => file.Position = value;
+            set => Seek(value, SeekOrigin.Begin);
         }
 
         public override void Write(ReadOnlySpan<byte> buffer)
@@ -163,7 +177,7 @@ public sealed class AtomicFile : IDisposable
             {
                 file.Write(buffer);
             }
-            catch (IOException e)
+            catch (Exception e) when (IsFailure(e))
             {
                 throw Failed(path, e);
             }
@@ -175,7 +189,7 @@ public sealed class AtomicFile : IDisposable
             {
                 file.Flush();
             }
-            catch (IOException e)
+            catch (Exception e) when (IsFailure(e))
             {
                 throw Failed(path, e);
             }
@@ -185,7 +199,17 @@ public sealed class AtomicFile : IDisposable
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-        public override long Seek(long offset, SeekOrigin origin) => file.Seek(offset, origin);
+        public override long Seek(long offset, SeekOrigin origin)
+        {
+            try
+            {
+                return file.Seek(offset, origin); // Writes what is buffered.
+            }
+            catch (Exception e) when (IsFailure(e))
+            {
+                throw Failed(path, e);
+            }
+        }
 
         public override void SetLength(long value) => throw new NotSupportedException();
 
