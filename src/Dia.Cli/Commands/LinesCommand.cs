@@ -6,6 +6,7 @@ using Dia.Codec;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Processing;
+using Dia.Speech;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;
@@ -34,8 +35,10 @@ internal sealed class LinesCommand : IDisposable
     private readonly ModelFolder _folder;
     private readonly Device _device;
     private readonly DiaForConditionalGeneration _model;
-    private DiaProcessor _processor;
-    private DacModel? _codec;
+    private readonly DiaProcessor _processor;
+    private readonly DacModel? _codec;
+    private readonly DiaException? _noCodec;
+    private readonly SpeechEngine _engine;
     private bool _noted;
 
     private LinesCommand(Invocation run)
@@ -53,14 +56,22 @@ internal sealed class LinesCommand : IDisposable
         _folder = ModelLoader.OpenModel(run);
         _device = ModelLoader.CreateDevice(run);
         _model = ModelLoader.Load(run, _folder, _device);
-        _processor = SpeakCommand.CreateProcessor(_model.Config, null);
+        try
+        {
+            _codec = _json || _targets.AlwaysAudio ? ModelLoader.LoadCodec(run, _folder, _device) : null;
+        }
+        catch (DiaException e) when (!_targets.AlwaysAudio)
+        {
+            _noCodec = e; // Codes alone need none; it is the error of the lines that want audio.
+        }
+
+        _processor = SpeakCommand.CreateProcessor(_model.Config, _codec);
         if (_prompt is not null)
             CodesFile.Check(_prompt, run.Line.Get(DiaOptions.PromptCodes)!, _model.Config.DecoderConfig.NumChannels, _model.Config.EosTokenId);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || _targets.StandardOutput is not null ? run.Interruption.Open("-") : null;
-        _answers = new LineAnswers(run, _order, _standardOutput);
-        if (_targets.AlwaysAudio)
-            LoadCodec();
+        _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
+        _engine = new SpeechEngine(_model, _codec, _batch);
         if (_targets.StandardOutput is not null)
             _answers.StartAudio();
     }
@@ -80,6 +91,7 @@ internal sealed class LinesCommand : IDisposable
     {
         _answers.Dispose();
         _standardOutput?.Dispose();
+        _engine.Dispose();
         _codec?.Dispose();
         _model.Dispose();
         _device.Dispose();
@@ -90,11 +102,7 @@ internal sealed class LinesCommand : IDisposable
         using var lines = new LineQueue(stream, name, 2 * _batch, line => IsEmpty(line));
         try
         {
-            while (Next(lines, wait: true) is { } job)
-            {
-                int[,,] rows = _model.Generate(job.Inputs, job.Config, null, drawAlone: true, _run.Interruption.Token);
-                Complete(job, rows);
-            }
+            _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);
         }
         finally
         {
@@ -146,57 +154,26 @@ internal sealed class LinesCommand : IDisposable
             _run.Reporter.Note(Format.Text($"line {line.Number} starts with no speaker tag: [S1] was put in front, as it will be in other lines (--no-fix-text leaves them as they are)."));
         }
 
-        DiaInputs inputs = SpeakCommand.Process(silent, _processor, _model.Config, text, _prompt);
-        int promptRows = _processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
-        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
+        int[] ids = Ids(SpeakCommand.Process(silent, _processor, _model.Config, text, null));
+        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, 1 + (_prompt?.GetLength(0) ?? 0));
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
             if (files.MakesAudio)
-                LoadCodec();
+                files.Start(_codec?.SamplingRate ?? throw _noCodec!);
+            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config) { Prompt = _prompt, WantsAudio = files.MakesAudio };
         }
         catch
         {
             files.Dispose();
             throw;
         }
-
-        return new LineJob(place, line.Number, id, request, files, inputs, config, promptRows);
     }
 
-    private void Complete(LineJob job, int[,,] rows)
+    private static int[] Ids(DiaInputs inputs)
     {
-        try
-        {
-            int[,] codes = _processor.BatchCodes(rows, job.PromptRows)[0];
-            float[] samples = !job.Files.MakesAudio || codes.GetLength(0) == 0 ? [] : _codec!.Decode(codes);
-            bool toFile = job.Files.Write(codes, SpeakCommand.OnlyItem(rows), samples, _answers.SamplingRate, _run.Line.Has(DiaOptions.Raw));
-            double? seconds = job.Files.MakesAudio ? samples.Length / (double)_answers.SamplingRate : null;
-            var outcome = new LineOutcome(codes.GetLength(0), seconds, SpeakCommand.EndedByItself(rows, job.Config, job.PromptRows), job.Config.Seed, job.Clock.Elapsed.TotalSeconds);
-            _answers.Done(job, outcome, toFile || !job.Files.MakesAudio ? null : samples);
-        }
-        catch (DiaException e)
-        {
-            job.Files.Dispose();
-            _answers.Failed(job.Place, job.Line, job.Id, e);
-        }
-    }
-
-    private void LoadCodec()
-    {
-        if (_codec is not null)
-            return;
-        DacModel codec = ModelLoader.LoadCodec(_run, _folder, _device);
-        try
-        {
-            _processor = SpeakCommand.CreateProcessor(_model.Config, codec);
-        }
-        catch
-        {
-            codec.Dispose();
-            throw;
-        }
-
-        (_codec, _answers.SamplingRate) = (codec, codec.SamplingRate);
+        int[] ids = new int[inputs.InputIds.Length];
+        Buffer.BlockCopy(inputs.InputIds, 0, ids, 0, ids.Length * sizeof(int));
+        return ids;
     }
 }

@@ -15,6 +15,9 @@ internal sealed class AnswerOrder(bool ordered, int window)
     /// <summary>Whether another line may be taken.</summary>
     public bool HasRoom => _taken - _answered < window;
 
+    /// <summary>Whether a place is the next to be answered, in input order.</summary>
+    public bool IsNext(long place) => ordered && place == _answered;
+
     /// <summary>Takes a line: its place in the order.</summary>
     public long Take() => _taken++;
 

@@ -11,7 +11,8 @@ namespace Dia.Cli.Lines;
 /// <param name="run">The options.</param>
 /// <param name="order">Whose turn it is.</param>
 /// <param name="output">Standard output; null where nothing goes there.</param>
-internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output) : IDisposable
+/// <param name="samplingRate">The codec's rate; 0 where there is none.</param>
+internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output, int samplingRate) : IDisposable
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
@@ -22,17 +23,23 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     /// <summary>Lines that failed.</summary>
     public long FailedLines { get; private set; }
 
-    /// <summary>The rate of the audio, from the codec: set before the first line that has audio is done.</summary>
-    public int SamplingRate { get; set; }
+    /// <summary>The codec's rate; 0 where there is none.</summary>
+    public int SamplingRate { get; } = samplingRate;
 
     /// <summary>Begins the audio on standard output.</summary>
     public void StartAudio() => _audio = new WavWriter(output!.Stream, SamplingRate, run.Line.Has(DiaOptions.Raw));
 
+    /// <summary>Some of a line's audio is there: it is heard at once where it goes to standard output and it is the line's turn.</summary>
+    public void Stream(LineJob job)
+    {
+        if (_audio is not null && order.IsNext(job.Place))
+            WriteKept(job);
+    }
+
     /// <summary>A line is done; its files are written but not complete.</summary>
     /// <param name="job">The line.</param>
     /// <param name="outcome">What became of it.</param>
-    /// <param name="samples">The audio that goes to standard output; null: none.</param>
-    public void Done(LineJob job, LineOutcome outcome, float[]? samples) => order.Give(job.Place, () =>
+    public void Done(LineJob job, LineOutcome outcome) => order.Give(job.Place, () =>
     {
         try
         {
@@ -46,9 +53,9 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
 
         _seconds += outcome.Seconds ?? 0;
         if (_json)
-            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Request.Output, job.Files.CodesName, outcome, samples is null ? null : Wav(samples)));
-        else if (samples is not null)
-            _audio!.Write(samples);
+            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
+        else if (job.Files.KeepsAudio)
+            WriteKept(job);
         Count();
     });
 
@@ -87,7 +94,13 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
         run.Reporter.Progress(Format.Text($"{_lines} lines, {FailedLines} failed, {_seconds:0.0} s of audio, {_seconds / _clock.Elapsed.TotalSeconds:0.00} times real time"));
     }
 
-    private byte[] Wav(float[] samples)
+    private void WriteKept(LineJob job)
+    {
+        _audio!.Write(job.Files.Kept);
+        job.Files.DropKept();
+    }
+
+    private byte[] Wav(ReadOnlySpan<float> samples)
     {
         var bytes = new MemoryStream();
         using (var writer = new WavWriter(bytes, SamplingRate))

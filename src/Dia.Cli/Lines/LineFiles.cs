@@ -1,3 +1,4 @@
+using System.Buffers;
 using Dia.Audio;
 using Dia.Cli.Commands;
 using Dia.Cli.Options;
@@ -6,35 +7,57 @@ using Dia.Cli.Output;
 namespace Dia.Cli.Lines;
 
 /// <summary>
-/// The files of a line. They are opened before the work (that one cannot be written is better known then), written when the line is
-/// complete, and get their names when its turn has come: so two lines with the same name leave what the later one made.
+/// The results of a line. Its files are opened before the work (that one cannot be written is better known then), written as the sound
+/// comes, and get their names when its turn has come: so two lines with the same name leave what the later one made.
 /// </summary>
-/// <param name="audio">Gets the audio; null: it goes to standard output, or is not made.</param>
+/// <param name="audio">Gets the audio; null: it is kept for the answer or for standard output, or is not made.</param>
 /// <param name="codes">Gets the codes; null: they are not written.</param>
 /// <param name="makesAudio">Whether audio is made.</param>
-internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makesAudio) : IDisposable
+/// <param name="raw">Whether the audio's file has no header.</param>
+internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makesAudio, bool raw) : IDisposable
 {
+    private readonly ArrayBufferWriter<float> _kept = new();
+    private WavWriter? _writer;
+
     /// <summary>Whether audio is made.</summary>
     public bool MakesAudio { get; } = makesAudio;
+
+    /// <summary>Whether the audio goes to no file.</summary>
+    public bool KeepsAudio { get; } = makesAudio && audio is null;
+
+    /// <summary>The audio that is kept.</summary>
+    public ReadOnlySpan<float> Kept => _kept.WrittenSpan;
 
     /// <summary>What answers call the codes' file; null: there is none.</summary>
     public string? CodesName => codes?.Name;
 
-    /// <summary>Writes what goes to files.</summary>
-    /// <returns>Whether the audio went to one.</returns>
+    /// <summary>Begins the audio's file.</summary>
     /// <exception cref="DiaException">Output.</exception>
-    public bool Write(int[,] frames, int[,] rows, ReadOnlySpan<float> samples, int samplingRate, bool raw)
+    public void Start(int samplingRate) => _writer = audio is null ? null : new WavWriter(audio.Stream, samplingRate, raw);
+
+    /// <summary>Takes the next samples.</summary>
+    /// <exception cref="DiaException">Output.</exception>
+    public void Add(ReadOnlySpan<float> samples)
     {
-        if (codes is not null)
-            CodesFile.Write(codes.Stream, frames, rows);
-        if (audio is null)
-            return false;
-        using var writer = new WavWriter(audio.Stream, samplingRate, raw);
-        writer.Write(samples);
-        return true;
+        if (_writer is null)
+            _kept.Write(samples);
+        else
+            _writer.Write(samples);
     }
 
-    /// <summary>Completes the files.</summary>
+    /// <summary>Forgets the audio that is kept: it was written.</summary>
+    public void DropKept() => _kept.ResetWrittenCount();
+
+    /// <summary>Everything is there: the codes too.</summary>
+    /// <exception cref="DiaException">Output.</exception>
+    public void Finish(int[,] frames, int[,] rows)
+    {
+        _writer?.Dispose();
+        if (codes is not null)
+            CodesFile.Write(codes.Stream, frames, rows);
+    }
+
+    /// <summary>Gives the files their names.</summary>
     /// <exception cref="DiaException">Output.</exception>
     public void Commit()
     {
@@ -105,7 +128,7 @@ internal sealed class LineTargets
         OutputFile? codes = _codes is null ? null : _run.Interruption.Open(_codes.For(line));
         try
         {
-            return new LineFiles(path is null ? null : _run.Interruption.Open(path), codes, AlwaysAudio || output is not null);
+            return new LineFiles(path is null ? null : _run.Interruption.Open(path), codes, AlwaysAudio || output is not null, _run.Line.Has(DiaOptions.Raw));
         }
         catch
         {

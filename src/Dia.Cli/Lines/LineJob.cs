@@ -1,20 +1,59 @@
-using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Dia.Generation;
-using Dia.Processing;
+using Dia.Speech;
 
 namespace Dia.Cli.Lines;
 
 /// <summary>A line that is being spoken.</summary>
-/// <param name="Place">Its place in the order of answers.</param>
-/// <param name="Line">Its number.</param>
-/// <param name="Id">Its id as JSON text, or null.</param>
-/// <param name="Request">What it asks for.</param>
-/// <param name="Files">Where its results go.</param>
-/// <param name="Inputs">The model's inputs.</param>
-/// <param name="Config">How to generate.</param>
-/// <param name="PromptRows">Rows of the prompt, BOS included.</param>
-internal sealed record LineJob(long Place, long Line, string? Id, LineRequest Request, LineFiles Files, DiaInputs Inputs, GenerationConfig Config, int PromptRows)
+/// <param name="answers">Where its answer goes.</param>
+/// <param name="place">Its place in the order of answers.</param>
+/// <param name="line">Its number.</param>
+/// <param name="id">Its id as JSON text, or null.</param>
+/// <param name="output">The output that it names, or null.</param>
+/// <param name="files">Where its results go.</param>
+/// <param name="textIds">The text's ids.</param>
+/// <param name="config">How to generate.</param>
+internal sealed class LineJob(LineAnswers answers, long place, long line, string? id, string? output, LineFiles files, int[] textIds, GenerationConfig config)
+    : SpeechJob(textIds, config)
 {
-    /// <summary>Runs from the line's start.</summary>
-    public Stopwatch Clock { get; } = Stopwatch.StartNew();
+    /// <summary>Its place in the order of answers.</summary>
+    public long Place { get; } = place;
+
+    /// <summary>Its number.</summary>
+    public long Line { get; } = line;
+
+    /// <summary>Its id as JSON text, or null.</summary>
+    public string? Id { get; } = id;
+
+    /// <summary>The output that it names, or null.</summary>
+    public string? Output { get; } = output;
+
+    /// <summary>Where its results go.</summary>
+    public LineFiles Files { get; } = files;
+
+    /// <inheritdoc/>
+    protected override void OnSamples(ReadOnlySpan<float> samples)
+    {
+        Files.Add(samples);
+        answers.Stream(this);
+    }
+
+    /// <inheritdoc/>
+    protected override void OnCompleted(SpeechResult result)
+    {
+        Files.Finish(result.Codes, result.Rows);
+        double? seconds = Files.MakesAudio ? result.Samples / (double)answers.SamplingRate : null;
+        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds));
+    }
+
+    /// <inheritdoc/>
+    protected override void OnFailed(Exception failure)
+    {
+        Files.Dispose();
+        // Anything else concerns more than this line: standard output, memory, a bug.
+        if (failure is DiaException error)
+            answers.Failed(Place, Line, Id, error);
+        else
+            ExceptionDispatchInfo.Throw(failure);
+    }
 }
