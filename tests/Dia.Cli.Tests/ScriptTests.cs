@@ -13,7 +13,7 @@ public sealed partial class ScriptTests : TestFolder
         "[S1] We love the happy model. [S2] Good night. [S1] Nine two eight nine. [S2] The picture is slow tomorrow. " +
         "[S1] They hear eight slow coffees on the table. [S2] Two three five ten one.";
 
-    private const string Short = "[S1] Hello world. How are you?";
+    private const string Short = "[S1] The voice is blue now.";
 
     [Fact]
     public void A_text_longer_than_the_model_can_hold_is_split_and_a_note_says_so()
@@ -100,11 +100,34 @@ public sealed partial class ScriptTests : TestFolder
     }
 
     [Fact]
+    public void A_voice_of_codes_is_gone_on_from_at_another_speed()
+    {
+        Succeeds(Dia.Run(Short, "--seed", "3", "--codes", In("v")));
+        string[] options = [Short + " [S2] You know the quiet voice.", "--prompt-codes", In("v"), "--seed", "3"];
+        byte[] plain = Succeeds(Dia.Run(options)).Output, fast = Succeeds(Dia.Run([.. options, "--speed", "2"])).Output;
+        Assert.Equal((int)Math.Round(Wav.Parse(plain).Samples.Length / 2.0), Wav.Parse(fast).Samples.Length);
+        Fails(2, Dia.Run([.. options, "--split"]), "--prompt-codes", "--clone");
+    }
+
+    [Fact]
+    public void The_help_says_how()
+    {
+        string help = Succeeds(Dia.Run("--help")).Text;
+        foreach (string part in (string[])["--split", "--no-split", "--speed", "--retries", "speaker turns and sentence ends", "less than half"])
+            Assert.Contains(part, help, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_codes_of_the_pieces_follow_each_other()
     {
         Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("c")));
         int frames = Tensors.Integers(In("c"), "codes").Length / 9;
-        Assert.InRange(frames / 31.25, 9, 30);
+        Assert.InRange(frames / 31.25, 9, 24);
+        byte[] alone = File.ReadAllBytes(In("c"));
+        Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("c"), "-o", In("a.wav")));
+        Assert.Equal(alone, File.ReadAllBytes(In("c")));
+        // What the joints leave out is silence: a part of a second for each of the pieces.
+        Assert.InRange(Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples.Length / 512.0, frames * 0.8, frames);
     }
 
     [Theory]

@@ -1,10 +1,11 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Dia.Audio;
 using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
-using Dia.Processing;
 using Dia.Speech;
 using Dia.Text;
 
@@ -16,15 +17,20 @@ namespace Dia.Cli.Commands;
 /// </summary>
 /// <param name="run">Messages and interruption.</param>
 /// <param name="model">The model.</param>
-/// <param name="codec">Its codec; null where no audio is made.</param>
-/// <param name="processor">Makes the model's inputs.</param>
+/// <param name="codec">Its codec, for the length of a frame.</param>
+/// <param name="engine">Runs the model, with the codec where audio is made.</param>
 /// <param name="config">How every piece is generated; a further attempt takes the next seed.</param>
 /// <param name="retries">Further attempts for a piece, at most.</param>
-internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration model, DacModel? codec, DiaProcessor processor, GenerationConfig config, int retries)
+internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration model, DacModel codec, SpeechEngine engine, GenerationConfig config, int retries)
 {
+    private const double RefreshSeconds = 0.1;
+
+    private readonly DiaTokenizer _tokenizer = new();
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly SpeakingPace _pace = new();
     private readonly ScriptVoices _voices = new();
     private readonly List<int[,]> _codes = [];
+    private double _shown;
 
     /// <summary>Pieces that the length limit ended.</summary>
     public int CutPieces { get; private set; }
@@ -32,7 +38,13 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
     /// <summary>Frames of all pieces.</summary>
     public int Frames => _codes.Sum(c => c.GetLength(0));
 
-    private double? FramesPerSecond => codec is null ? null : codec.SamplingRate / (double)codec.HopLength;
+    /// <summary>Seconds until the first samples were there; null: there were none so far.</summary>
+    public double? FirstAudioSeconds { get; private set; }
+
+    /// <summary>Rows generated so far, those of attempts that were dropped too.</summary>
+    public int Steps { get; private set; }
+
+    private double FramesPerSecond => codec.SamplingRate / (double)codec.HopLength;
 
     /// <summary>The codes of all pieces, one after the other [frames, channels].</summary>
     public int[,] Codes()
@@ -50,15 +62,18 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
 
     /// <summary>Speaks the pieces.</summary>
     /// <param name="pieces">The pieces.</param>
-    /// <param name="voice">The voice of all of them; null: each goes on from an earlier one.</param>
+    /// <param name="voice">The voice of all of them, with its transcript (empty: the first piece begins with it); null: each goes on from an earlier one.</param>
+    /// <param name="keepVoice">Whether that voice is to be heard before the first piece.</param>
     /// <param name="write">Takes the samples of the script; null: codes only.</param>
-    public void Speak(IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, Action<ReadOnlySpan<float>>? write)
+    public void Speak(IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, bool keepVoice, Action<ReadOnlySpan<float>>? write)
     {
-        var joiner = codec is null || write is null ? null : new PieceJoiner(codec.SamplingRate, write);
+        PieceJoiner? joiner = write is null ? null : new PieceJoiner(codec.SamplingRate, write);
         for (int i = 0; i < pieces.Count; i++)
         {
+            ScriptPiece piece = pieces[i];
             string name = pieces.Count == 1 ? "the text" : Format.Text($"piece {i + 1} of {pieces.Count}");
-            SpeakPiece(pieces[i], name, voice ?? _voices.Find(pieces[i].Text, (text, codes) => Fits(text, codes, pieces[i])), joiner);
+            (string Text, int[,] Codes)? before = voice ?? _voices.Find(piece.Text, (text, codes) => Fits(text, codes, piece));
+            SpeakPiece(piece, name, before, keepVoice && i == 0, joiner);
             if (i + 1 < pieces.Count)
                 joiner?.EndPiece();
         }
@@ -67,61 +82,101 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
     }
 
     /// <summary>Speaks a piece until it is long enough, or no attempt is left; then the longest counts.</summary>
-    private void SpeakPiece(ScriptPiece piece, string name, (string Text, int[,] Codes)? voice, PieceJoiner? joiner)
+    private void SpeakPiece(ScriptPiece piece, string name, (string Text, int[,] Codes)? voice, bool keepVoice, PieceJoiner? joiner)
     {
-        Attempt best = Generate(piece, voice, config.Seed);
+        Attempt best = Generate(piece, name, voice, keepVoice, config.Seed, joiner);
         bool tooShort = IsTooShort(piece, best);
         for (int retry = 1; retry <= retries && tooShort; retry++)
         {
             ulong seed = unchecked(config.Seed + (ulong)retry);
-            run.Reporter.Note(Format.Text($"{name} ended after {Seconds(best):0.00} s, too soon for its {piece.Characters} characters: it is spoken again with seed {seed}."));
-            Attempt next = Generate(piece, voice, seed);
-            best = next.Frames > best.Frames ? next : best;
+            run.Reporter.Note(Format.Text($"{name} ended after {best.Seconds:0.00} s, too soon for its {piece.Characters} characters: it is spoken again with seed {seed}."));
+            Attempt next = Generate(piece, name, voice, keepVoice, seed, joiner);
+            best = next.Seconds > best.Seconds ? next : best;
             tooShort = IsTooShort(piece, next);
         }
 
         if (tooShort && retries > 0)
             run.Reporter.Warning(Format.Text($"{name} ended too soon in all {retries + 1} attempts; the longest is kept."));
-        CutPieces += best.Ended ? 0 : 1;
-        _codes.Add(best.Codes);
-        if (codec is not null && best.Frames > 0)
-            joiner?.Write(codec.Decode(best.Codes));
+        if (retries > 0)
+            joiner?.Write(CollectionsMarshal.AsSpan(best.Samples));
+        CutPieces += best.Result.Stop == SpeechStop.Length ? 1 : 0;
+        _codes.Add(best.Result.Codes);
         // A piece that was not spoken as its text asks is no voice to go on from.
-        if (codec is null ? best.Ended : _pace.Add(piece.Characters, Seconds(best)))
-            _voices.Add(piece.Text, best.Codes);
-        run.Reporter.Detail(Format.Text($"{name}: {best.Frames} frames{(voice is null ? "" : $", after {voice.Value.Codes.GetLength(0)} frames of a voice")}: {piece.Text}"));
+        if (_pace.Add(piece.Characters, best.Seconds))
+            _voices.Add(piece.Text, best.Result.Codes);
+        run.Reporter.Detail(Format.Text($"{name}: {best.Seconds:0.00} s, {piece.Characters} characters{(voice is null ? "" : $", after {voice.Value.Codes.GetLength(0)} frames of a voice")}: {piece.Text}"));
     }
 
-    private Attempt Generate(ScriptPiece piece, (string Text, int[,] Codes)? voice, ulong seed)
+    /// <summary>Runs the model once. Where there may be another attempt the samples are kept, else they go on at once.</summary>
+    private Attempt Generate(ScriptPiece piece, string name, (string Text, int[,] Codes)? voice, bool keepVoice, ulong seed, PieceJoiner? joiner)
     {
         string text = voice is { Text.Length: > 0 } v ? v.Text + " " + piece.Text : piece.Text;
-        DiaInputs inputs = processor.Process([text]);
-        inputs = voice is null ? inputs : processor.WithPrompt(inputs, [voice.Value.Codes]);
-        int promptRows = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
-        var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, FramesPerSecond);
-        int[,,] rows = model.Generate(inputs, config with { Seed = seed }, progress, drawAlone: true, run.Interruption.Token);
-        return new Attempt(processor.BatchCodes(rows, promptRows)[0], SpeakCommand.EndedByItself(rows, config, promptRows));
+        int[] ids = _tokenizer.Encode(text);
+        int positions = model.Config.EncoderConfig.MaxPositionEmbeddings;
+        var kept = new List<float>();
+        // Only a text that is to be truncated is longer here.
+        var job = new PieceJob(ids[..Math.Min(ids.Length, positions)], config with { Seed = seed })
+        {
+            Prompt = voice?.Codes,
+            KeepPrompt = keepVoice,
+            WantsAudio = joiner is not null,
+            Row = () => ShowProgress(name),
+            Samples = samples =>
+            {
+                FirstAudioSeconds ??= _clock.Elapsed.TotalSeconds;
+                if (retries > 0)
+                    kept.AddRange(samples);
+                else
+                    joiner!.Write(samples);
+            },
+        };
+        engine.Run(job, run.Interruption.Token);
+        SpeechResult result = job.Result ?? throw new InvalidOperationException("a job ended without a result");
+        int frames = result.Frames - (keepVoice ? voice!.Value.Codes.GetLength(0) : 0);
+        return new Attempt(result, kept, frames / FramesPerSecond);
+    }
+
+    private void ShowProgress(string name)
+    {
+        Steps++;
+        double now = _clock.Elapsed.TotalSeconds;
+        if (!run.Reporter.ShowsProgress || now - _shown < RefreshSeconds)
+            return;
+        _shown = now;
+        double seconds = Steps / FramesPerSecond;
+        run.Reporter.Progress(Format.Text($"{name}, {seconds:0.0} s of audio, {seconds / now:0.00} times real time"));
     }
 
     /// <summary>Whether an earlier piece leaves the next one room in the model: its text, and half as much again as it should take to say.</summary>
     private bool Fits(string text, int[,] codes, ScriptPiece next)
     {
         DiaConfig c = model.Config;
-        if (processor.Tokenizer.Encode(text).Length + 1 + processor.Tokenizer.Encode(next.Text).Length > c.EncoderConfig.MaxPositionEmbeddings)
+        if (_tokenizer.Encode(text).Length + 1 + _tokenizer.Encode(next.Text).Length > c.EncoderConfig.MaxPositionEmbeddings)
             return false;
         int promptRows = 1 + codes.GetLength(0), limit = Sampling.RowLimit(config, promptRows);
-        return limit <= model.RowCapacity && limit - promptRows >= c.DelayPattern.Max() + 2 + (1.5 * next.Seconds * (FramesPerSecond ?? 0));
+        return limit <= model.RowCapacity && limit - promptRows >= c.DelayPattern.Max() + 2 + (1.5 * next.Seconds * FramesPerSecond);
     }
 
-    private bool IsTooShort(ScriptPiece piece, Attempt attempt) => attempt.Ended && _pace.IsTooShort(piece.Characters, Seconds(attempt));
-
-    private double Seconds(Attempt attempt) => FramesPerSecond is double rate ? attempt.Frames / rate : 0;
+    private bool IsTooShort(ScriptPiece piece, Attempt attempt) => attempt.Result.Stop == SpeechStop.Eos && _pace.IsTooShort(piece.Characters, attempt.Seconds);
 
     /// <summary>One run of the model.</summary>
-    /// <param name="Codes">[frames, channels], the prompt's left out.</param>
-    /// <param name="Ended">Whether it ended by itself.</param>
-    private sealed record Attempt(int[,] Codes, bool Ended)
+    /// <param name="Result">What it came to.</param>
+    /// <param name="Samples">Its samples where they were kept.</param>
+    /// <param name="Seconds">How long it speaks, a voice that is kept left out.</param>
+    private sealed record Attempt(SpeechResult Result, List<float> Samples, double Seconds);
+
+    private sealed class PieceJob(int[] textIds, GenerationConfig config) : SpeechJob(textIds, config)
     {
-        public int Frames => Codes.GetLength(0);
+        public required Action Row { get; init; }
+
+        public required Action<ReadOnlySpan<float>> Samples { get; init; }
+
+        public SpeechResult? Result { get; private set; }
+
+        protected override void OnRow(int rows) => Row();
+
+        protected override void OnSamples(ReadOnlySpan<float> samples) => Samples(samples);
+
+        protected override void OnCompleted(SpeechResult result) => Result = result;
     }
 }

@@ -17,12 +17,14 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
     /// <summary>How splitting works, for the help.</summary>
     public const string Help = """
         Long scripts: a text that is longer than the model can hold is split, as is any text with --split. Pieces are cut at
-        speaker turns and sentence ends (then at commas, then between words), for 5 to 10 seconds of speech at 15 characters a
-        second, or as much as the model holds well. Each piece starts with its speaker's tag and is spoken in the voice of an
-        earlier one: the last that has all of its speakers, else the last; one that was spoken oddly fast or slowly, or does not
-        fit the model beside the piece, is passed over. Pieces are joined at a breath of 0.1 to 0.25 seconds, into one WAV.
+        speaker turns and sentence ends, else at commas, else between words; each starts with its speaker's tag. At 15 characters
+        a second a piece and the voice it goes on from take 20 seconds together, what the model was trained on: pieces are of 5 to 10
+        seconds, of up to 20 after a short voice of your own, shorter where the model holds less. That voice is an earlier piece: the last
+        with all of the piece's speakers, else the last; one that was spoken oddly fast or slowly, or does not fit into the model
+        beside the piece, is passed over. Pieces are joined at a breath of 0.1 to 0.25 seconds, into one WAV.
         With --retries a piece is spoken again where it took less than half of the script's own seconds for its characters (those of
         its pieces so far; before the first, 15 characters a second). If all attempts end too soon, the longest is kept.
+        --speed works while streaming and adds at most 35 ms to the wait.
         """;
 
     /// <summary>Reads and checks them.</summary>

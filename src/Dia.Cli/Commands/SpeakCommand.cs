@@ -72,7 +72,8 @@ internal static class SpeakCommand
         text = FixText(run, processor.Tokenizer, text);
         if (script.AskFor(processor.Tokenizer.Encode(text).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line))
         {
-            SpeakScript.Run(run, script, model, folder, codec, processor, text, prompt is null ? null : ("", prompt), audioPath, codesPath);
+            using DacModel? own = codec is null ? ModelLoader.LoadCodec(run, folder, device) : null;
+            SpeakScript.Run(run, script, model, folder, codec ?? own!, text, prompt is null ? null : ("", prompt), false, audioPath, codesPath);
             return;
         }
 

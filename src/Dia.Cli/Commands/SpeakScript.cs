@@ -5,7 +5,7 @@ using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Generation;
 using Dia.Modeling;
-using Dia.Processing;
+using Dia.Speech;
 using Dia.Text;
 using Dia.Weights;
 
@@ -19,29 +19,34 @@ internal static class SpeakScript
     /// <param name="options">What is asked for.</param>
     /// <param name="model">The model.</param>
     /// <param name="folder">Its folder.</param>
-    /// <param name="codec">Its codec; null where no audio is made.</param>
-    /// <param name="processor">Makes the model's inputs.</param>
+    /// <param name="codec">Its codec, also where only codes are made: a piece's length depends on it.</param>
     /// <param name="text">The text.</param>
     /// <param name="voice">The voice to speak in, with its transcript (empty: the text begins with it).</param>
+    /// <param name="keepVoice">Whether that voice is to be heard first.</param>
     /// <param name="audioPath">Where audio goes; null: nowhere.</param>
     /// <param name="codesPath">Where codes go; null: nowhere.</param>
     public static void Run(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel? codec, DiaProcessor processor, string text, (string Text, int[,] Codes)? voice, string? audioPath, string? codesPath)
+        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text, (string Text, int[,] Codes)? voice, bool keepVoice, string? audioPath, string? codesPath)
     {
         int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
         if (options.Retries > 0 && !config.DoSample)
             throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
-        IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, processor, text, voice, Sampling.RowLimit(config, promptRows));
+        IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, text, voice, Sampling.RowLimit(config, promptRows));
 
+        // Opened before the work: that they cannot be written is better known now.
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
+        using var engine = new SpeechEngine(model, codec);
+        var flow = new ScriptFlow(run, model, codec, engine, config, options.Retries);
         var clock = Stopwatch.StartNew();
-        var flow = new ScriptFlow(run, model, codec, processor, config, options.Retries);
         long samples = 0;
         try
         {
-            samples = Speak(run, options, flow, pieces, voice, codec, audioFile);
+            if (audioFile is null)
+                flow.Speak(pieces, voice, keepVoice, null);
+            else
+                samples = Speak(run, options, flow, pieces, voice, keepVoice, codec, audioFile);
         }
         finally
         {
@@ -54,24 +59,18 @@ internal static class SpeakScript
             codesFile.Commit();
         }
 
-        Summarize(run, flow, config, pieces.Count, codec is null ? null : samples / (double)codec.SamplingRate, clock.Elapsed.TotalSeconds);
+        Summarize(run, flow, config, pieces.Count, audioFile is null ? null : samples / (double)codec.SamplingRate, clock.Elapsed.TotalSeconds);
     }
 
-    private static long Speak(Invocation run, ScriptOptions options, ScriptFlow flow, IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, DacModel? codec, OutputFile? file)
+    private static long Speak(Invocation run, ScriptOptions options, ScriptFlow flow, IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, bool keepVoice, DacModel codec, OutputFile file)
     {
-        if (file is null)
-        {
-            flow.Speak(pieces, voice, null);
-            return 0;
-        }
-
-        using var writer = new WavWriter(file.Stream, codec!.SamplingRate, run.Line.Has(DiaOptions.Raw));
+        using var writer = new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw));
         var stretch = new TimeStretch(codec.SamplingRate, options.Speed, samples =>
         {
             writer.Write(samples);
             writer.Flush();
         });
-        flow.Speak(pieces, voice, stretch.Write);
+        flow.Speak(pieces, voice, keepVoice, stretch.Write);
         stretch.Finish();
         writer.Dispose(); // makes the sizes true before the file is complete
         file.Commit();
@@ -79,24 +78,30 @@ internal static class SpeakScript
     }
 
     private static IReadOnlyList<ScriptPiece> Pieces(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, DacModel? codec, DiaProcessor processor, string text, (string Text, int[,] Codes)? voice, int rowLimit)
+        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, DacModel codec, string text, (string Text, int[,] Codes)? voice, int rowLimit)
     {
-        int positions = model.Config.EncoderConfig.MaxPositionEmbeddings, length = processor.Tokenizer.Encode(text).Length;
-        int voiceIds = voice is { Text.Length: > 0 } v ? processor.Tokenizer.Encode(v.Text).Length + 1 : 0;
-        bool tooLong = length + voiceIds > positions;
+        var tokenizer = new DiaTokenizer();
+        string transcript = voice?.Text ?? "";
+        int positions = model.Config.EncoderConfig.MaxPositionEmbeddings, voiceIds = transcript.Length == 0 ? 0 : tokenizer.Encode(transcript).Length + 1;
+        int length = voiceIds + tokenizer.Encode(text).Length;
+        bool tooLong = length > positions;
         if (!options.Splits(tooLong, run.Line))
         {
+            if (tooLong && !run.Line.Has(DiaOptions.Truncate))
+                throw SpeakCommand.TooLong(length, positions);
             if (tooLong)
-                throw SpeakCommand.TooLong(length + voiceIds, positions);
+                run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
             return [new ScriptPiece(0, text.Length, text)];
         }
 
-        // Without a codec nothing says how long a row sounds; 86 a second is the released model's.
-        double rate = codec is null ? 86 : codec.SamplingRate / (double)codec.HopLength;
+        // The transcript's last speaker goes on where the text names none; every piece is to name its speaker.
+        if (tokenizer.Encode(text)[0] is not (1 or 2) && ScriptSplitter.LastSpeaker(transcript) is { } speaker)
+            text = speaker + " " + text;
+        double rate = codec.SamplingRate / (double)codec.HopLength;
         IReadOnlyList<ScriptPiece> pieces = ScriptOptions.SplitText(
             text, positions, voiceIds, (voice?.Codes.GetLength(0) ?? 0) / rate, (rowLimit - model.Config.DelayPattern.Max() - 1) / rate);
         if (tooLong)
-            run.Reporter.Note($"the text is {length + voiceIds} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces (--no-split makes that an error).");
+            run.Reporter.Note($"the text is {length} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces (--no-split makes that an error).");
         return pieces;
     }
 
@@ -104,6 +109,7 @@ internal static class SpeakScript
     {
         if (flow.Frames == 0)
             run.Reporter.Note("the model ended at once: there is no audio. Another seed or text may help.");
+        run.Reporter.Detail(Format.Text($"{flow.Steps} steps in {wall:0.00} s, {flow.Steps / wall:0.0} a second; {(flow.FirstAudioSeconds is double first ? $"first audio after {first:0.00} s; " : "")}memory {Format.Bytes(Environment.WorkingSet)}"));
         string what = seconds is double s
             ? Format.Text($"{s:0.00} s of audio ({flow.Frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
             : Format.Text($"{flow.Frames} frames of codes in {wall:0.0} s");

@@ -43,6 +43,21 @@ public static class ScriptSplitter
         return characters;
     }
 
+    /// <summary>The last speaker's tag in a text, as it stands there; null: there is none.</summary>
+    public static string? LastSpeaker(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string? speaker = null;
+        for (int i = 0; i < text.Length;)
+        {
+            var unit = ScriptUnit.At(text, i);
+            speaker = unit.IsSpeaker ? text.Substring(i, unit.Length) : speaker;
+            i += unit.Length;
+        }
+
+        return speaker;
+    }
+
     /// <summary>Splits a script.</summary>
     /// <param name="text">The script; surrogates in pairs.</param>
     /// <param name="maxIds">Ids of a piece at most (a byte is one, a tag is one), at least <see cref="LowestLimit"/>.</param>
