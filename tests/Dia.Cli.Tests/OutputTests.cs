@@ -100,7 +100,7 @@ public sealed class OutputTests : TestFolder
     public void A_failure_leaves_the_old_file()
     {
         File.WriteAllText(In("a.wav"), "old");
-        Fails(4, Dia.Run("[S1] " + new string('a', 500), "-o", In("a.wav")));
+        Fails(4, Dia.Run("[S1] " + new string('a', 500), "--no-split", "-o", In("a.wav")));
         Assert.Equal(["a.wav"], Names());
         Assert.Equal("old", File.ReadAllText(In("a.wav")));
     }
