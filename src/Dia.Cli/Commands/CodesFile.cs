@@ -7,14 +7,18 @@ internal static class CodesFile
 {
     private const string CodesName = "codes";
 
+    // Days of audio. A tensor without values can claim any length in its other dimension.
+    private const int MaxFrames = 1 << 24;
+    private const int MaxChannels = 1 << 10;
+
     /// <summary>Reads the codes.</summary>
     /// <exception cref="DiaException">Input: no such file, not safetensors, or codes of another shape or type.</exception>
     public static int[,] Read(string path)
     {
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         SafetensorsTensor tensor = file[CodesName];
-        if (tensor.Shape.Length != 2 || tensor.Shape[1] == 0)
-            throw new DiaException(DiaErrorKind.Input, $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels].");
+        if (tensor.Shape is not [<= MaxFrames, > 0 and <= MaxChannels] || tensor.Count > MaxFrames * 16L)
+            throw new DiaException(DiaErrorKind.Input, $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels], at most {MaxFrames} frames of {MaxChannels} channels and {MaxFrames * 16L} codes.");
         int[] values = tensor.ToInt32();
         int[,] codes = new int[tensor.Shape[0], tensor.Shape[1]];
         Buffer.BlockCopy(values, 0, codes, 0, values.Length * sizeof(int));

@@ -5,6 +5,9 @@ namespace Dia.Cli.Commands;
 /// <summary>The tensors that `dia forward` reads.</summary>
 internal sealed class ForwardFile
 {
+    // Far more than fits any model's memory. A tensor without values can claim any length in its other dimensions.
+    private const int MaxValues = 1 << 28;
+
     private readonly string _path;
     private int[]? _decoderIds;
     private long[] _decoderShape = [];
@@ -31,9 +34,9 @@ internal sealed class ForwardFile
     public static ForwardFile Read(string path)
     {
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
-        if (Find(file, "input_ids") is null)
+        if (Find(file, path, "input_ids") is null)
             _ = file["input_ids"]; // Says what is there instead.
-        var decoderIds = Find(file, "decoder_input_ids");
+        var decoderIds = Find(file, path, "decoder_input_ids");
         return new ForwardFile(path)
         {
             InputIds = Matrix(file, path, "input_ids")!,
@@ -69,18 +72,24 @@ internal sealed class ForwardFile
         return result;
     }
 
-    private static SafetensorsTensor? Find(SafetensorsFile file, string name) =>
-        file.Tensors.GetValueOrDefault(name) ?? file.Tensors.GetValueOrDefault("in." + name);
+    /// <summary>A tensor whose sides and number of values an array can have; null where there is none.</summary>
+    private static SafetensorsTensor? Find(SafetensorsFile file, string path, string name)
+    {
+        SafetensorsTensor? tensor = file.Tensors.GetValueOrDefault(name) ?? file.Tensors.GetValueOrDefault("in." + name);
+        if (tensor is not null && (tensor.Count > MaxValues || tensor.Shape.Any(d => d > MaxValues)))
+            throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; at most {MaxValues} values are read, and no more in a dimension.");
+        return tensor;
+    }
 
     private static int[,]? Matrix(SafetensorsFile file, string path, string name)
     {
-        if (Find(file, name) is not { } tensor)
+        if (Find(file, path, name) is not { } tensor)
             return null;
         if (tensor.Shape.Length != 2)
             throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; it must have two dimensions.");
         int[,] matrix = new int[tensor.Shape[0], tensor.Shape[1]];
         int[] values = tensor.ToInt32();
-        Buffer.BlockCopy(values, 0, matrix, 0, checked(values.Length * sizeof(int)));
+        Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(int));
         return matrix;
     }
 }

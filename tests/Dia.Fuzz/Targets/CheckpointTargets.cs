@@ -1,0 +1,164 @@
+using System.Buffers.Binary;
+using System.Text;
+using Dia.Configuration;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Fuzz.Targets;
+
+/// <summary>A configuration as the program reads it at run time.</summary>
+internal abstract class ConfigurationTarget(string name, string fileName, byte[][] seeds) : FileTarget(name, fileName)
+{
+    private readonly List<string> _warnings = [];
+
+    public override IReadOnlyList<byte[]> Seeds => seeds;
+
+    protected ModelFolder Model => ModelFolder.Open(Folder);
+
+    protected ICollection<string> Warnings => _warnings;
+
+    // Text and values: `[1,1,...` makes a value with its place, a string and a place in a list of two bytes; `"a":1,"a":1,...` a
+    // problem with its message of some 500 bytes of six, and the message three times, joined.
+    public override long AllocationLimit(byte[] input) => (256 * 1024) + (512L * input.Length);
+
+    public override byte[] Mutate(Randomness random)
+    {
+        List<byte> text = RealFiles.ToList(random.Of(Seeds));
+        Mutations.Json(random, text, random.Of(Seeds));
+        return [.. text];
+    }
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        _warnings.Clear();
+        Parse();
+        return true;
+    }
+
+    protected abstract void Parse();
+}
+
+internal sealed class DiaConfigTarget() : ConfigurationTarget("config", ModelCatalog.ConfigName, RealFiles.Configurations("dia"))
+{
+    protected override void Parse() => ModelCatalog.ReadConfig(Model, Warnings);
+}
+
+internal sealed class DacConfigTarget() : ConfigurationTarget("codec-config", ModelCatalog.ConfigName, RealFiles.Configurations("dac"))
+{
+    protected override void Parse()
+    {
+        DacConfig config = ModelCatalog.ReadCodecConfig(Model, Warnings);
+        if (config.HopLength <= 0 || config.HiddenSize <= 0)
+            throw new InvalidOperationException($"hop {config.HopLength}, hidden size {config.HiddenSize}");
+    }
+}
+
+internal sealed class GenerationConfigTarget() : ConfigurationTarget(
+    "generation-config",
+    ModelCatalog.GenerationConfigName,
+    [.. RealFiles.All("configs", "generation_config.json"), .. RealFiles.All("tests/fixtures", "generation_config.json")])
+{
+    protected override void Parse() => ModelCatalog.ReadGenerationSettings(Model, Warnings);
+}
+
+/// <summary>model.safetensors.index.json beside two files that it may name.</summary>
+internal sealed class ShardsTarget : FileTarget
+{
+    public ShardsTarget()
+        : base("shards", "model.safetensors.index.json")
+    {
+        File.WriteAllBytes(Path.Combine(Folder, "model-00001-of-00002.safetensors"), SafetensorsInputs.Of("F32", 4, ("a", [2]), ("b", [3])));
+        File.WriteAllBytes(Path.Combine(Folder, "model-00002-of-00002.safetensors"), SafetensorsInputs.Of("F32", 4, ("c", [2])));
+    }
+
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+    [
+        """{"metadata":{"total_size":28},"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00001-of-00002.safetensors","c":"model-00002-of-00002.safetensors"}}"""u8.ToArray(),
+        """{"weight_map":{"c":"model-00002-of-00002.safetensors"}}"""u8.ToArray(),
+    ];
+
+    // Text as UTF-16 and back, a name and its place in dictionaries: some 300 bytes of eight. The files it names are given, and small.
+    public override long AllocationLimit(byte[] input) => (128 * 1024) + (128L * input.Length);
+
+    public override byte[] Mutate(Randomness random)
+    {
+        List<byte> text = RealFiles.ToList(random.Of(Seeds));
+        if (random.OneIn(4))
+            return Encoding.UTF8.GetBytes(Encoding.UTF8.GetString([.. text]).Replace("model-00002", random.Of(["../model", "/dev/zero", ".", "..", "model-00001", "\\u0000", "a/b", "C:"]), StringComparison.Ordinal));
+        Mutations.Json(random, text, random.Of(Seeds));
+        return [.. text];
+    }
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        using CheckpointFiles files = CheckpointFiles.Open(ModelFolder.Open(Folder));
+        return files.Tensors.Count > 0 ? true : throw new InvalidOperationException("no tensors");
+    }
+}
+
+/// <summary>An executable with a model inside.</summary>
+internal sealed class BundleTarget : FileTarget
+{
+    private const int Footer = 48;
+
+    public BundleTarget()
+        : base("bundle", "dia")
+    {
+        string model = Path.Combine(Folder, "model"), executable = Path.Combine(Folder, "executable"), bundle = Path.Combine(Folder, "bundle");
+        Directory.CreateDirectory(model);
+        File.WriteAllBytes(Path.Combine(model, "config.json"), RealFiles.Configurations("dia")[0]);
+        File.WriteAllBytes(Path.Combine(model, "model.safetensors"), SafetensorsInputs.Of("F32", 4, ("a", [2]), ("b", [3])));
+        File.WriteAllBytes(executable, new byte[100]);
+        Bundle.Append(executable, model, bundle);
+        Seeds = [File.ReadAllBytes(bundle)];
+    }
+
+    public override IReadOnlyList<byte[]> Seeds { get; }
+
+    // The index and its names, twice; and the texts and headers of the files.
+    public override long AllocationLimit(byte[] input) => (128 * 1024) + (64L * input.Length);
+
+    public override byte[] Mutate(Randomness random)
+    {
+        byte[] real = Seeds[0];
+        // Executables are long: what matters are index and footer at the end.
+        int tail = real.Length - random.Below(400);
+        List<byte> end = RealFiles.ToList(real.AsSpan(tail));
+        Mutations.Binary(random, end, real.AsSpan(real.Length - 200).ToArray());
+        byte[] bytes = [.. real.AsSpan(0, tail), .. end];
+        if (!random.OneIn(4))
+            FixChecksum(bytes);
+        return bytes;
+    }
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        if (Bundle.TryOpen(FileName) is not { } bundle)
+            return false;
+        var folder = ModelFolder.FromBundle(bundle);
+        foreach (string name in bundle.Names)
+        {
+            if (name.EndsWith(".json", StringComparison.Ordinal))
+                _ = folder.ReadText(name);
+            else
+                folder.OpenTensors(name).Dispose();
+        }
+
+        return true;
+    }
+
+    /// <summary>Lets a changed index and footer pass the first check, where they say where the index is.</summary>
+    private static void FixChecksum(byte[] bytes)
+    {
+        if (bytes.Length < Footer)
+            return;
+        Span<byte> footer = bytes.AsSpan(bytes.Length - Footer);
+        uint length = BinaryPrimitives.ReadUInt32LittleEndian(footer[20..]);
+        ulong offset = BinaryPrimitives.ReadUInt64LittleEndian(footer[24..]);
+        if (offset <= (ulong)bytes.Length && length <= (ulong)bytes.Length - offset)
+            BinaryPrimitives.WriteUInt64LittleEndian(footer[40..], Fnv1A.Hash(footer[..40], Fnv1A.Hash(bytes.AsSpan((int)offset, (int)length))));
+    }
+}

@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Text;
+using Dia.Cli.Commands;
+using Dia.Weights;
+
+namespace Dia.Fuzz.Targets;
+
+/// <summary>Inputs for all that reads safetensors: the header as text, its length, the data.</summary>
+internal static class SafetensorsInputs
+{
+    /// <summary>A small file with a tensor of every type, one without dimensions, one without values.</summary>
+    public static byte[] EveryType()
+    {
+        var random = new Randomness(1, "types", 0);
+        var arrays = new List<(string Name, string Type, long[] Shape, int Bytes)>();
+        foreach (SafetensorsDType type in Enum.GetValues<SafetensorsDType>())
+            arrays.Add(($"t.{type}", type.ToString(), [2, 3], 6 * SafetensorsTypes.Size(type)));
+        arrays.Add(("scalar", "F32", [], 4));
+        arrays.Add(("empty", "I16", [0, 9], 0));
+        var json = new StringBuilder("{\"__metadata__\":{\"format\":\"pt\"}");
+        int at = 0;
+        foreach (var (name, type, shape, bytes) in arrays)
+        {
+            json.Append(CultureInfo.InvariantCulture, $",\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
+            at += bytes;
+        }
+
+        byte[] data = new byte[at];
+        for (int i = 0; i < at; i++)
+            data[i] = (byte)random.Below(3);
+        return RealFiles.Safetensors(Encoding.UTF8.GetBytes(json.Append('}').ToString()), data);
+    }
+
+    /// <summary>One tensor of small integers.</summary>
+    public static byte[] Of(string type, int size, params (string Name, int[] Shape)[] tensors)
+    {
+        var json = new StringBuilder("{");
+        int at = 0;
+        foreach (var (name, shape) in tensors)
+        {
+            int bytes = shape.Aggregate(size, (a, b) => a * b);
+            json.Append(CultureInfo.InvariantCulture, $"{(at == 0 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
+            at += bytes;
+        }
+
+        byte[] data = new byte[at];
+        for (int i = 0; i < at; i += size)
+            data[i] = (byte)(i % 200);
+        return RealFiles.Safetensors(Encoding.UTF8.GetBytes(json.Append('}').ToString()), data);
+    }
+
+    public static byte[] Mutate(Randomness random, IReadOnlyList<byte[]> seeds)
+    {
+        byte[] real = random.Of(seeds), other = random.Of(seeds);
+        if (random.OneIn(3))
+        {
+            List<byte> whole = RealFiles.ToList(real);
+            Mutations.Binary(random, whole, other);
+            return [.. whole];
+        }
+
+        (byte[] json, byte[] data) = RealFiles.Parts(real);
+        List<byte> header = RealFiles.ToList(json), rest = RealFiles.ToList(data);
+        Mutations.Json(random, header, RealFiles.Parts(other).Json);
+        if (random.OneIn(4))
+            Mutations.Binary(random, rest, other);
+        return RealFiles.Safetensors([.. header], [.. rest]);
+    }
+}
+
+/// <summary>The header alone, in memory.</summary>
+internal sealed class SafetensorsHeaderTarget() : FuzzTarget("safetensors-header")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [SafetensorsInputs.EveryType(), SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), .. RealFiles.All("tests/fixtures/wav", "*.safetensors")];
+
+    // A name of a byte and its lists become an entry of a dictionary, a list, an array and a string or two: some 400 bytes from 50;
+    // a metadata pair of 8 bytes as many as 160. The exception and its text are bounded.
+    public override long AllocationLimit(byte[] input) => (64 * 1024) + (64L * input.Length);
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        if (input.Length < 8)
+            return false;
+        long length = BitConverter.ToInt64(input);
+        if (length < 0 || length > input.Length - 8)
+            return false;
+        long data = input.Length - 8 - length;
+        SafetensorsHeader header = SafetensorsHeader.Parse(input.AsSpan(8, (int)length), data, "input", DiaErrorKind.Input);
+        long end = 0;
+        foreach (var (entry, begin) in header.Tensors)
+        {
+            if (begin != end || entry.ByteLength < 0)
+                throw new InvalidOperationException($"{entry.Name} begins at {begin}, expected {end}");
+            end += entry.ByteLength;
+        }
+
+        return end == data ? true : throw new InvalidOperationException($"{data} bytes of data, {end} in tensors");
+    }
+}
+
+/// <summary>A file, mapped; every tensor of it is read.</summary>
+internal sealed class SafetensorsFileTarget() : FileTarget("safetensors", "input.safetensors")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } = [SafetensorsInputs.EveryType(), SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("I64", 8, ("a", [3]), ("b", [2, 2]))];
+
+    // As for the header, and the values: four bytes for one of 8 bits, once as floats and once as integers.
+    public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        using var file = SafetensorsFile.Open(FileName, DiaErrorKind.Input);
+        foreach (SafetensorsTensor tensor in file.Tensors.Values)
+        {
+            try
+            {
+                _ = tensor.ToSingle();
+                _ = tensor.ToInt32();
+            }
+            catch (DiaException)
+            {
+                // Values that do not fit.
+            }
+        }
+
+        return true;
+    }
+}
+
+/// <summary>Codes as `--prompt-codes` and `dia decode` read them.</summary>
+internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("U8", 1, ("codes", [7, 9]), ("rows", [22, 9])), SafetensorsInputs.Of("I64", 8, ("codes", [0, 9]))];
+
+    // As for a file; the codes twice as int32.
+    public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        CodesFile.Check(CodesFile.Read(FileName), FileName, 9, 1024);
+        return true;
+    }
+}
+
+/// <summary>What `dia forward` reads.</summary>
+internal sealed class ForwardTarget() : FileTarget("forward", "input.safetensors")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+    [
+        SafetensorsInputs.Of("I64", 8, ("input_ids", [2, 5]), ("attention_mask", [2, 5]), ("decoder_input_ids", [2, 4, 9]), ("labels", [18, 4])),
+        SafetensorsInputs.Of("I32", 4, ("in.input_ids", [1, 7]), ("in.decoder_input_ids", [9, 3]), ("decoder_position_ids", [1, 3])),
+    ];
+
+    // As for a file; tensors twice as int32, decoder_input_ids three times.
+    public override long AllocationLimit(byte[] input) => (96 * 1024) + (80L * input.Length);
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        ForwardFile file = ForwardFile.Read(FileName);
+        _ = file.DecoderInputIds(9);
+        return true;
+    }
+}
