@@ -73,7 +73,7 @@ internal static class SpeakCommand
         if (script.AskFor(processor.Tokenizer.Encode(text).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line))
         {
             using DacModel? own = codec is null ? ModelLoader.LoadCodec(run, folder, device) : null;
-            SpeakScript.Run(run, script, model, folder, codec ?? own!, text, prompt is null ? null : ("", prompt), false, audioPath, codesPath);
+            SpeakScript.Run(run, script, model, folder, codec ?? own!, text, prompt is null ? null : ("", prompt), false, audioPath, codesPath, plotPath);
             return;
         }
 

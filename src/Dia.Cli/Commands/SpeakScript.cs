@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
+using Dia.Cli.Plot;
 using Dia.Codec;
 using Dia.Generation;
 using Dia.Modeling;
@@ -25,8 +26,9 @@ internal static class SpeakScript
     /// <param name="keepVoice">Whether that voice is to be heard first.</param>
     /// <param name="audioPath">Where audio goes; null: nowhere.</param>
     /// <param name="codesPath">Where codes go; null: nowhere.</param>
+    /// <param name="plotPath">Where the picture goes; null: nowhere.</param>
     public static void Run(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text, (string Text, int[,] Codes)? voice, bool keepVoice, string? audioPath, string? codesPath)
+        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text, (string Text, int[,] Codes)? voice, bool keepVoice, string? audioPath, string? codesPath, string? plotPath)
     {
         int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
@@ -37,16 +39,19 @@ internal static class SpeakScript
         // Opened before the work: that they cannot be written is better known now.
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
+        using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
+        // A voice's transcript may be part of the text, and its sound is cut: turns are then not known.
+        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec.SamplingRate, voice is null ? text : null);
         using var engine = new SpeechEngine(model, codec);
         var flow = new ScriptFlow(run, model, codec, engine, config, options.Retries);
         var clock = Stopwatch.StartNew();
         long samples = 0;
         try
         {
-            if (audioFile is null)
+            if (audioFile is null && plot is null)
                 flow.Speak(pieces, voice, keepVoice, null);
             else
-                samples = Speak(run, options, flow, pieces, voice, keepVoice, codec, audioFile);
+                samples = Speak(run, options, flow, pieces, voice, keepVoice, codec, audioFile, plot);
         }
         finally
         {
@@ -59,22 +64,31 @@ internal static class SpeakScript
             codesFile.Commit();
         }
 
-        Summarize(run, flow, config, pieces.Count, audioFile is null ? null : samples / (double)codec.SamplingRate, clock.Elapsed.TotalSeconds);
+        if (plotFile is not null)
+        {
+            plot!.Write(plotFile.Stream);
+            plotFile.Commit();
+        }
+
+        Summarize(run, flow, config, pieces.Count, audioFile is null && plot is null ? null : samples / (double)codec.SamplingRate, clock.Elapsed.TotalSeconds);
     }
 
-    private static long Speak(Invocation run, ScriptOptions options, ScriptFlow flow, IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, bool keepVoice, DacModel codec, OutputFile file)
+    private static long Speak(Invocation run, ScriptOptions options, ScriptFlow flow, IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, bool keepVoice, DacModel codec, OutputFile? file, PlotBuilder? plot)
     {
-        using var writer = new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw));
+        using WavWriter? writer = file is null ? null : new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw));
+        long count = 0;
         var stretch = new TimeStretch(codec.SamplingRate, options.Speed, samples =>
         {
-            writer.Write(samples);
-            writer.Flush();
+            count += samples.Length;
+            plot?.Add(samples);
+            writer?.Write(samples);
+            writer?.Flush();
         });
         flow.Speak(pieces, voice, keepVoice, stretch.Write);
         stretch.Finish();
-        writer.Dispose(); // makes the sizes true before the file is complete
-        file.Commit();
-        return writer.Samples;
+        writer?.Dispose(); // makes the sizes true before the file is complete
+        file?.Commit();
+        return count;
     }
 
     private static IReadOnlyList<ScriptPiece> Pieces(
