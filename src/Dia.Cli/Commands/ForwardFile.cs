@@ -5,7 +5,7 @@ namespace Dia.Cli.Commands;
 /// <summary>The tensors that `dia forward` reads.</summary>
 internal sealed class ForwardFile
 {
-    // Far more than fits any model's memory. A tensor without values can claim any length in its other dimensions.
+    // Far more than fits any model's memory. A tensor without values can claim any length in its other dimensions, so those count too.
     private const int MaxValues = 1 << 28;
 
     private readonly string _path;
@@ -72,12 +72,12 @@ internal sealed class ForwardFile
         return result;
     }
 
-    /// <summary>A tensor whose sides and number of values an array can have; null where there is none.</summary>
+    /// <summary>A tensor of dimensions that an array can have; null where there is none.</summary>
     private static SafetensorsTensor? Find(SafetensorsFile file, string path, string name)
     {
         SafetensorsTensor? tensor = file.Tensors.GetValueOrDefault(name) ?? file.Tensors.GetValueOrDefault("in." + name);
-        if (tensor is not null && (tensor.Count > MaxValues || tensor.Shape.Any(d => d > MaxValues)))
-            throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; at most {MaxValues} values are read, and no more in a dimension.");
+        if (tensor is not null && tensor.Shape.Aggregate(1.0, (n, d) => n * Math.Max(d, 1)) > MaxValues)
+            throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; at most {MaxValues} values are read.");
         return tensor;
     }
 

@@ -39,7 +39,7 @@ internal static class SafetensorsInputs
         foreach (var (name, shape) in tensors)
         {
             int bytes = shape.Aggregate(size, (a, b) => a * b);
-            json.Append(CultureInfo.InvariantCulture, $"{(at == 0 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
+            json.Append(CultureInfo.InvariantCulture, $"{(json.Length == 1 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
             at += bytes;
         }
 
@@ -158,6 +158,7 @@ internal sealed class ForwardTarget() : FileTarget("forward", "input.safetensors
     [
         SafetensorsInputs.Of("I64", 8, ("input_ids", [2, 5]), ("attention_mask", [2, 5]), ("decoder_input_ids", [2, 4, 9]), ("labels", [18, 4])),
         SafetensorsInputs.Of("I32", 4, ("in.input_ids", [1, 7]), ("in.decoder_input_ids", [9, 3]), ("decoder_position_ids", [1, 3])),
+        SafetensorsInputs.Of("U8", 1, ("input_ids", [2, 0]), ("decoder_input_ids", [2, 0, 9]), ("labels", [18, 0])),
     ];
 
     // As for a file; tensors twice as int32, decoder_input_ids three times.

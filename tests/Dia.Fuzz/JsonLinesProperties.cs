@@ -1,0 +1,57 @@
+using System.Text;
+using System.Text.Json;
+using Dia.Cli.Commands;
+using Dia.Cli.Lines;
+using Dia.Cli.Options;
+using FsCheck;
+using FsCheck.Xunit;
+using Xunit;
+
+namespace Dia.Fuzz;
+
+/// <summary>What is written as JSON lines is read as it was meant.</summary>
+public sealed class JsonLinesProperties
+{
+    private static readonly CommandLine Command = new(SpeakCommand.Spec, [], new Dictionary<OptionSpec, object>());
+
+    [Property(MaxTest = 300)]
+    public void Lines_are_cut_where_the_newlines_are(byte[][] lines, bool last, PositiveInt piece)
+    {
+        byte[][] plain = [.. lines.Select(l => (l ?? []).Where(b => b is not ((byte)'\n' or (byte)'\r')).ToArray())];
+        byte[] bytes = [.. plain.SelectMany((l, i) => i % 2 == 0 ? l.Append((byte)'\n') : l.Append((byte)'\r').Append((byte)'\n'))];
+        if (last && bytes.Length > 0)
+            bytes = bytes[..^1]; // The last line needs no newline...
+        if (last && plain.Length > 0 && plain[^1].Length == 0 && plain.Length % 2 == 1)
+            plain = plain[..^1]; // ...but without one there is no empty last line.
+        var reader = new LineReader(new Pieces(bytes, piece.Get));
+        for (int i = 0; i < plain.Length; i++)
+        {
+            InputLine line = Assert.NotNull(reader.Next());
+            Assert.Equal(i + 1, line.Number);
+            Assert.Equal(plain[i], line.Bytes);
+        }
+
+        Assert.Null(reader.Next());
+    }
+
+    [Property(MaxTest = 300)]
+    public void A_request_says_what_was_written(NonEmptyString text, string? output, ulong seed, bool greedy, PositiveInt id)
+    {
+        string valid = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Get));
+        string? path = output is null ? null : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(output));
+        string json = $"{{\"id\":{id.Get},\"text\":{JsonSerializer.Serialize(valid)},\"output\":{JsonSerializer.Serialize(path)},\"seed\":{seed},\"greedy\":{(greedy ? "true" : "false")}}}";
+        LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), Command, DiaOptions.SamplingGroup.Options, out string? written);
+        Assert.Equal(valid, request.Text);
+        Assert.Equal(path, request.Output);
+        Assert.Equal(id.Get.ToString(System.Globalization.CultureInfo.InvariantCulture), written);
+        Assert.True(request.Options.TryGet(DiaOptions.Seed, out Seed read));
+        Assert.Equal(seed, read.Value);
+        Assert.Equal(greedy, request.Options.Has(DiaOptions.Greedy));
+    }
+
+    /// <summary>A stream that gives a few bytes at a time.</summary>
+    private sealed class Pieces(byte[] content, int size) : MemoryStream(content)
+    {
+        public override int Read(Span<byte> buffer) => base.Read(buffer[..Math.Min(buffer.Length, size)]);
+    }
+}

@@ -1,0 +1,75 @@
+using Dia.Backends;
+using Dia.Codec;
+using FsCheck;
+using FsCheck.Xunit;
+
+namespace Dia.Tests.Codec;
+
+/// <summary>Sound that leaves in pieces is the sound of the whole, wherever the pieces are cut.</summary>
+public sealed class DacWindowProperties
+{
+    // Several windows long, so that the whole itself is decoded piece by piece.
+    private const int Frames = 150;
+
+    private static readonly Lazy<Decoded> Base = new(() => new Decoded("base"));
+
+    private static readonly Lazy<Decoded> Odd = new(() => new Decoded("odd"));
+
+    [Property(MaxTest = 15)]
+    public void Pieces_make_the_whole_bit_for_bit(NonEmptyArray<byte> lengths, ushort start, bool odd)
+    {
+        Decoded decoded = (odd ? Odd : Base).Value;
+        float[] whole = decoded.Whole;
+        int at = start % whole.Length;
+        foreach (byte length in lengths.Get.Take(12))
+        {
+            int count = Math.Min(length, whole.Length - at);
+            if (count == 0)
+                continue;
+            Xunit.Assert.Equal(whole[at..(at + count)], decoded.Codec.Decode(decoded.Codes, new RowRange(at, count)));
+            at += count;
+        }
+    }
+
+    [Property(MaxTest = 10)]
+    public void What_comes_later_than_the_receptive_field_does_not_matter(byte cut, bool odd)
+    {
+        // A window needs no frame beyond its context: with the frames after that changed, its samples stay. 24 frames are more than
+        // any of these codecs looks ahead.
+        const int context = 24;
+        Decoded decoded = (odd ? Odd : Base).Value;
+        int frames = 1 + (cut % (Frames - context - 1)), hop = decoded.Codec.HopLength;
+        int[,] other = (int[,])decoded.Codes.Clone();
+        for (int t = frames + context; t < Frames; t++)
+        {
+            for (int c = 0; c < decoded.Codec.Codebooks; c++)
+                other[t, c] = (other[t, c] + 1) % decoded.Codec.Config.CodebookSize;
+        }
+
+        var window = new RowRange((frames - 1) * (long)hop / 2, hop / 2);
+        Xunit.Assert.Equal(decoded.Codec.Decode(decoded.Codes, window), decoded.Codec.Decode(other, window));
+    }
+
+    private sealed class Decoded
+    {
+        public Decoded(string name)
+        {
+            Codec = DacModelTests.Load("dac", name, Device.CreateCpu(2));
+            var random = new Random(5);
+            Codes = new int[Frames, Codec.Codebooks];
+            for (int t = 0; t < Frames; t++)
+            {
+                for (int c = 0; c < Codec.Codebooks; c++)
+                    Codes[t, c] = random.Next(Codec.Config.CodebookSize);
+            }
+
+            Whole = Codec.Decode(Codes);
+        }
+
+        public DacModel Codec { get; }
+
+        public int[,] Codes { get; }
+
+        public float[] Whole { get; }
+    }
+}
