@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Dia.Audio;
 using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -7,7 +6,7 @@ using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
-using Dia.Processing;
+using Dia.Speech;
 using Dia.Text;
 
 namespace Dia.Cli.Commands;
@@ -21,7 +20,8 @@ internal static class SpeakCommand
         "TEXT...",
         null,
         [
-            new OptionGroup("Text", [DiaOptions.File, DiaOptions.PromptCodes, DiaOptions.NoFixText, DiaOptions.Truncate]),
+            new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.Truncate]),
+            DiaOptions.VoiceGroup,
             new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes]),
             new OptionGroup("Sampling (an option goes before the checkpoint's generation_config.json, that before the defaults shown)", [DiaOptions.Temperature, DiaOptions.TopP, DiaOptions.TopK, DiaOptions.CfgScale, DiaOptions.MaxTokens, DiaOptions.Seed, DiaOptions.Greedy]),
             DiaOptions.CodecGroup,
@@ -31,11 +31,14 @@ internal static class SpeakCommand
           dia "[S1] Hello there. [S2] Hi. How are you today?" -o hello.wav
           echo "[S1] Hello there." | dia > hello.wav
           dia -f script.txt --raw | aplay -f S16_LE -r 16000 -c 1     (the rate is the codec's)
+          dia -f script.txt --clone me.wav --clone-text "[S1] What I say in me.wav." -o out.wav
           dia "[S1] Hello there." --seed 7 --model Dia-1.6B --codec dac_44khz -o hello.wav
           dia "[S1] Hello there." --codes hello.safetensors && dia decode hello.safetensors -o hello.wav
 
         [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
         A first word that names a command is that command; after -- everything is text: dia -- info
+        To a pipe, audio leaves as it is made: what comes out is the same as all at once.
+        A voice's transcript is put in front of the text with a space between, and its recording is cut from the output.
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
         Exit codes: 0 done, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 130 and 143 interrupted.
         """,
@@ -47,48 +50,45 @@ internal static class SpeakCommand
         CommandLine line = run.Line;
         CheckText(line);
         (string? audioPath, string? codesPath) = OutputPaths(run);
+        VoiceInput? voice = VoiceInput.Read(line);
         string text = TextInput.Read(line);
-        string? promptPath = line.Get(DiaOptions.PromptCodes);
-        int[,]? prompt = promptPath is null ? null : CodesFile.Read(promptPath);
+        text = voice?.Before(text) ?? text;
 
         var folder = ModelLoader.OpenModel(run);
         using Device device = ModelLoader.CreateDevice(run);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
-        using DacModel? codec = audioPath is null ? null : ModelLoader.LoadCodec(run, folder, device);
-        DiaProcessor processor = CreateProcessor(model.Config, codec);
-        if (prompt is not null)
-            CodesFile.Check(prompt, promptPath!, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId);
-        text = FixText(run, processor.Tokenizer, text);
-        DiaInputs inputs = Process(run, processor, model.Config, text, prompt);
-        int promptRows = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
+        using DacModel? codec = audioPath is null && voice?.NeedsCodec != true ? null : ModelLoader.LoadCodec(run, folder, device);
+        using var engine = new SpeechEngine(model, codec);
+        int[] ids = TextIds(run, model.Config, text);
+        int[,]? prompt = voice?.Codes(model, codec);
+        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
         run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {ModelLoader.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
 
         // Opened before the work: that they cannot be written is better known now.
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
-        var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, codec is null ? null : codec.SamplingRate / (double)codec.HopLength);
-        int[,,] rows;
+        AudioOutput? audio = audioFile is null ? null : new AudioOutput(audioFile, codec!.SamplingRate, line.Has(DiaOptions.Raw));
+        var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, audio is null ? null : codec!.SamplingRate / (double)codec.HopLength);
+        var job = new Job(ids, config, progress, audio) { Prompt = prompt, KeepPrompt = line.Has(DiaOptions.KeepPrompt), WantsAudio = audio is not null };
         try
         {
-            rows = model.Generate(inputs, config, progress, drawAlone: true, run.Interruption.Token);
+            engine.Run(job, run.Interruption.Token);
         }
         finally
         {
             run.Reporter.ClearProgress();
         }
 
-        double generated = progress.Seconds;
-        int[,] codes = processor.BatchCodes(rows, promptRows)[0];
+        SpeechResult result = job.Result!;
         if (codesFile is not null)
         {
-            CodesFile.Write(codesFile.Stream, codes, OnlyItem(rows));
+            CodesFile.Write(codesFile.Stream, result.Codes, result.Rows);
             codesFile.Commit();
         }
 
-        if (audioFile is not null)
-            AudioOutput.Write(audioFile, Samples(codec!, codes, progress, run), codec!.SamplingRate, line.Has(DiaOptions.Raw));
-        Summarize(run, codec, config, codes.GetLength(0), progress, generated, EndedByItself(rows, config, promptRows));
+        audio?.Complete();
+        Summarize(run, audio is null ? null : codec, config, result, progress.Seconds, clock.Elapsed.TotalSeconds);
     }
 
     /// <summary>Where audio and codes go; null where they are not made.</summary>
@@ -108,22 +108,6 @@ internal static class SpeakCommand
             throw CommandLine.Usage($"the text is given twice: as arguments and with -f {file}.");
     }
 
-    private static DiaProcessor CreateProcessor(DiaConfig config, DacModel? codec)
-    {
-        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: name the model's own codec with --codec DIR.");
-        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: name the model's own codec with --codec DIR.");
-        var extractor = codec is null ? new DiaFeatureExtractor() : new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
-        return new DiaProcessor(extractor, new DiaTokenizer(), codec)
-        {
-            BosTokenId = config.BosTokenId,
-            EosTokenId = config.EosTokenId,
-            PadTokenId = config.PadTokenId,
-            DelayPattern = config.DelayPattern,
-        };
-    }
-
     /// <summary>The model was trained on text that says who speaks.</summary>
     private static string FixText(Invocation run, DiaTokenizer tokenizer, string text)
     {
@@ -133,52 +117,42 @@ internal static class SpeakCommand
         return "[S1] " + text;
     }
 
-    private static DiaInputs Process(Invocation run, DiaProcessor processor, DiaConfig config, string text, int[,]? prompt)
+    private static int[] TextIds(Invocation run, DiaConfig config, string text)
     {
-        int positions = config.EncoderConfig.MaxPositionEmbeddings, length = processor.Tokenizer.Encode(text).Length;
-        bool truncate = run.Line.Has(DiaOptions.Truncate);
-        if (length > positions && !truncate)
-            throw new DiaException(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Split it, or let --truncate cut it.");
-        if (length > positions)
-            run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
-        DiaInputs inputs = processor.Process([text], truncation: truncate, maxLength: positions);
-        return prompt is null ? inputs : processor.WithPrompt(inputs, [prompt]);
+        var tokenizer = new DiaTokenizer();
+        int[] ids = tokenizer.Encode(FixText(run, tokenizer, text));
+        int positions = config.EncoderConfig.MaxPositionEmbeddings;
+        if (ids.Length <= positions)
+            return ids;
+        if (!run.Line.Has(DiaOptions.Truncate))
+            throw new DiaException(DiaErrorKind.Input, $"the text is {ids.Length} bytes long (a tag counts as one), the model takes {positions}. Split it, or let --truncate cut it.");
+        run.Reporter.Note($"the text was cut from {ids.Length} to {positions} bytes.");
+        return ids[..positions];
     }
 
-    private static float[] Samples(DacModel codec, int[,] codes, GenerationProgress progress, Invocation run)
+    private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, SpeechResult result, double wall, double sinceStart)
     {
-        run.Interruption.Token.ThrowIfCancellationRequested();
-        float[] samples = codes.GetLength(0) == 0 ? [] : codec.Decode(codes);
-        run.Reporter.Detail(Format.Text($"audio complete after {progress.Seconds:0.00} s"));
-        return samples;
-    }
-
-    private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, int frames, GenerationProgress progress, double generated, bool ended)
-    {
-        if (frames == 0)
+        if (result.Frames == 0)
             run.Reporter.Note("the model ended at once: there is no audio. Another seed or text may help.");
-        run.Reporter.Detail(Format.Text($"{progress.Steps} steps in {generated:0.00} s, {progress.Steps / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
-        double seconds = codec is null ? 0 : (double)frames * codec.HopLength / codec.SamplingRate, wall = progress.Seconds;
+        if (result.FirstAudio is { } first)
+            run.Reporter.Detail(Format.Text($"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {sinceStart - result.Elapsed.TotalSeconds + first.TotalSeconds:0.00} s after the program's start"));
+        double generated = result.Elapsed.TotalSeconds;
+        run.Reporter.Detail(Format.Text($"{result.GeneratedRows} steps in {generated:0.00} s, {result.GeneratedRows / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
+        double seconds = codec is null ? 0 : (double)result.Samples / codec.SamplingRate;
         string what = codec is null
-            ? Format.Text($"{frames} frames of codes in {wall:0.0} s")
-            : Format.Text($"{seconds:0.00} s of audio ({frames} frames) in {wall:0.0} s, {seconds / wall:0.00} times real time");
-        run.Reporter.Summary(Format.Text($"{what}; {(ended ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
+            ? Format.Text($"{result.Frames} frames of codes in {wall:0.0} s")
+            : Format.Text($"{seconds:0.00} s of audio ({result.Frames} frames) in {wall:0.0} s, {seconds / wall:0.00} times real time");
+        run.Reporter.Summary(Format.Text($"{what}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 
-    /// <summary>Whether channel 0's EOS came before the row where it is forced.</summary>
-    private static bool EndedByItself(int[,,] rows, GenerationConfig config, int promptRows)
+    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, AudioOutput? audio) : SpeechJob(textIds, config)
     {
-        int forced = Sampling.RowLimit(config, promptRows) - config.DelayPattern.Max() - 1;
-        for (int t = promptRows; t < rows.GetLength(1); t++)
-            if (rows[0, t, 0] == config.EosTokenId)
-                return t < forced;
-        return false;
-    }
+        public SpeechResult? Result { get; private set; }
 
-    private static int[,] OnlyItem(int[,,] rows)
-    {
-        int[,] item = new int[rows.GetLength(1), rows.GetLength(2)];
-        Buffer.BlockCopy(rows, 0, item, 0, item.Length * sizeof(int));
-        return item;
+        protected override void OnRow(int rows) => progress.Rows(rows);
+
+        protected override void OnSamples(ReadOnlySpan<float> samples) => audio!.Write(samples);
+
+        protected override void OnCompleted(SpeechResult result) => Result = result;
     }
 }
