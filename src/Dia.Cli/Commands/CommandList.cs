@@ -9,6 +9,7 @@ internal static class CommandList
     [
         SpeakCommand.Spec,
         ForwardCommand.Spec,
+        VoiceCommand.Spec,
         EncodeCommand.Spec,
         DecodeCommand.Spec,
         SynthCommand.Spec,

@@ -28,7 +28,7 @@ internal static class EncodeCommand
     private static void Run(Invocation run)
     {
         string path = run.Line.Words[0], output = run.OutputPath();
-        AudioBuffer audio = path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), "standard input") : WavReader.Read(path);
+        AudioBuffer audio = VoiceInput.ReadAudio(path);
         if (audio.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, $"{path} holds no samples.");
         using Device device = ModelLoader.CreateDevice(run);

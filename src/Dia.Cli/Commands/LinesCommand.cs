@@ -5,8 +5,8 @@ using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Generation;
 using Dia.Modeling;
-using Dia.Processing;
 using Dia.Speech;
+using Dia.Text;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;
@@ -31,11 +31,12 @@ internal sealed class LinesCommand : IDisposable
     private readonly AnswerOrder _order;
     private readonly OutputFile? _standardOutput;
     private readonly LineAnswers _answers;
+    private readonly VoiceInput? _voice;
     private readonly int[,]? _prompt;
     private readonly ModelFolder _folder;
     private readonly Device _device;
     private readonly DiaForConditionalGeneration _model;
-    private readonly DiaProcessor _processor;
+    private readonly DiaTokenizer _tokenizer = new();
     private readonly DacModel? _codec;
     private readonly DiaException? _noCodec;
     private readonly SpeechEngine _engine;
@@ -52,22 +53,20 @@ internal sealed class LinesCommand : IDisposable
         _seed = run.Line.TryGet(DiaOptions.Seed, out Seed seed) && seed.Value is ulong given ? given : Sampling.RandomSeed();
         _options = run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(_seed) } };
         _targets = new LineTargets(run);
-        _prompt = run.Line.Get(DiaOptions.PromptCodes) is { } path ? CodesFile.Read(path) : null;
+        _voice = VoiceInput.Read(run.Line);
         _folder = ModelLoader.OpenModel(run);
         _device = ModelLoader.CreateDevice(run);
         _model = ModelLoader.Load(run, _folder, _device);
         try
         {
-            _codec = _json || _targets.AlwaysAudio ? ModelLoader.LoadCodec(run, _folder, _device) : null;
+            _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device) : null;
         }
-        catch (DiaException e) when (!_targets.AlwaysAudio)
+        catch (DiaException e) when (!_targets.AlwaysAudio && _voice?.NeedsCodec != true)
         {
             _noCodec = e; // Codes alone need none; it is the error of the lines that want audio.
         }
 
-        _processor = SpeakCommand.CreateProcessor(_model.Config, _codec);
-        if (_prompt is not null)
-            CodesFile.Check(_prompt, run.Line.Get(DiaOptions.PromptCodes)!, _model.Config.DecoderConfig.NumChannels, _model.Config.EosTokenId);
+        _prompt = _voice?.Codes(_model, _codec);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || _targets.StandardOutput is not null ? run.Interruption.Open("-") : null;
         _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
@@ -147,33 +146,26 @@ internal sealed class LinesCommand : IDisposable
         id = null;
         LineRequest request = _json ? LineRequest.FromJson(line, _options, DiaOptions.SamplingGroup.Options, out id) : LineRequest.FromText(line, _options);
         Invocation silent = _silent with { Line = request.Options };
-        string text = SpeakCommand.FixText(silent, _processor.Tokenizer, request.Text);
-        if (text != request.Text && !_noted)
+        string whole = _voice?.Before(request.Text) ?? request.Text, text = SpeakCommand.FixText(silent, _tokenizer, whole);
+        if (text != whole && !_noted)
         {
             _noted = true;
             _run.Reporter.Note(Format.Text($"line {line.Number} starts with no speaker tag: [S1] was put in front, as it will be in other lines (--no-fix-text leaves them as they are)."));
         }
 
-        int[] ids = Ids(SpeakCommand.Process(silent, _processor, _model.Config, text, null));
+        int[] ids = SpeakCommand.TextIds(silent, _model.Config, text);
         GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, 1 + (_prompt?.GetLength(0) ?? 0));
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
             if (files.MakesAudio)
                 files.Start(_codec?.SamplingRate ?? throw _noCodec!);
-            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config) { Prompt = _prompt, WantsAudio = files.MakesAudio };
+            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config) { Prompt = _prompt, KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt), WantsAudio = files.MakesAudio };
         }
         catch
         {
             files.Dispose();
             throw;
         }
-    }
-
-    private static int[] Ids(DiaInputs inputs)
-    {
-        int[] ids = new int[inputs.InputIds.Length];
-        Buffer.BlockCopy(inputs.InputIds, 0, ids, 0, ids.Length * sizeof(int));
-        return ids;
     }
 }

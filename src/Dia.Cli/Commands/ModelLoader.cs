@@ -77,7 +77,7 @@ internal static class ModelLoader
     }
 
     /// <summary>Whether a folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>
-    private static bool IsCodec(ModelFolder folder)
+    public static bool IsCodec(ModelFolder folder)
     {
         if (!folder.Exists(ModelCatalog.ConfigName))
             return false;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Dia.Audio;
 using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -8,7 +7,7 @@ using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
-using Dia.Processing;
+using Dia.Speech;
 using Dia.Text;
 
 namespace Dia.Cli.Commands;
@@ -22,7 +21,8 @@ internal static class SpeakCommand
         "TEXT...",
         null,
         [
-            new OptionGroup("Text", [DiaOptions.File, DiaOptions.PromptCodes, DiaOptions.NoFixText, DiaOptions.Truncate]),
+            new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.Truncate]),
+            DiaOptions.VoiceGroup,
             new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes, DiaOptions.Plot]),
             DiaOptions.ScriptGroup,
             DiaOptions.SamplingGroup,
@@ -34,12 +34,15 @@ internal static class SpeakCommand
           dia "[S1] Hello there. [S2] Hi. How are you today?" -o hello.wav
           echo "[S1] Hello there." | dia > hello.wav
           dia -f script.txt --raw | aplay -f S16_LE -r 16000 -c 1     (the rate is the codec's)
+          dia -f script.txt --clone me.wav --clone-text "[S1] What I say in me.wav." -o out.wav
           dia "[S1] Hello there." --seed 7 --model Dia-1.6B --codec dac_44khz -o hello.wav
           dia "[S1] Hello there." --codes hello.safetensors && dia decode hello.safetensors -o hello.wav
 
         [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
         {ScriptOptions.Help}
         A first word that names a command is that command; after -- everything is text: dia -- info
+        To a pipe, audio leaves as it is made: what comes out is the same as all at once.
+        A voice's transcript is put in front of the text with a space between, and its recording is cut from the output.
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
         Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
         """,
@@ -58,27 +61,28 @@ internal static class SpeakCommand
 
         var script = ScriptOptions.Read(line);
         (string? audioPath, string? codesPath, string? plotPath) = OutputPaths(run);
+        VoiceInput? voice = VoiceInput.Read(line);
         string text = TextInput.Read(line);
-        string? promptPath = line.Get(DiaOptions.PromptCodes);
-        int[,]? prompt = promptPath is null ? null : CodesFile.Read(promptPath);
 
         var folder = ModelLoader.OpenModel(run);
         using Device device = ModelLoader.CreateDevice(run);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
-        using DacModel? codec = audioPath is null && plotPath is null ? null : ModelLoader.LoadCodec(run, folder, device);
-        DiaProcessor processor = CreateProcessor(model.Config, codec);
-        if (prompt is not null)
-            CodesFile.Check(prompt, promptPath!, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId);
-        text = FixText(run, processor.Tokenizer, text);
-        if (script.AskFor(processor.Tokenizer.Encode(text).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line))
+        string whole = voice?.Before(text) ?? text;
+        bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
+        bool wantsAudio = audioPath is not null || plotPath is not null;
+        using DacModel? codec = wantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device) : null;
+        int[,]? prompt = voice?.Codes(model, codec);
+        if (asScript)
         {
-            using DacModel? own = codec is null ? ModelLoader.LoadCodec(run, folder, device) : null;
-            SpeakScript.Run(run, script, model, folder, codec ?? own!, text, prompt is null ? null : ("", prompt), false, audioPath, codesPath, plotPath);
+            // A transcript names the first speaker; without one the text has to.
+            text = voice is { Transcript.Length: > 0 } ? text : FixText(run, new DiaTokenizer(), text);
+            SpeakScript.Run(run, script, model, folder, codec!, text, prompt is null ? null : (voice!.Transcript, prompt), line.Has(DiaOptions.KeepPrompt), audioPath, codesPath, plotPath);
             return;
         }
 
-        DiaInputs inputs = Process(run, processor, model.Config, text, prompt);
-        int promptRows = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
+        using var engine = new SpeechEngine(model, codec);
+        int[] ids = TextIds(run, model.Config, whole);
+        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
         run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {ModelLoader.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
 
@@ -86,31 +90,35 @@ internal static class SpeakCommand
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
         using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
-        var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, codec is null ? null : codec.SamplingRate / (double)codec.HopLength);
-        int[,,] rows;
+        AudioOutput? audio = audioFile is null ? null : new AudioOutput(audioFile, codec!.SamplingRate, line.Has(DiaOptions.Raw));
+        // A prompt's transcript may be part of the text, and its sound is cut: turns are then not known.
+        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec!.SamplingRate, prompt is null ? whole : null);
+        var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, wantsAudio ? codec!.SamplingRate / (double)codec.HopLength : null);
+        var job = new Job(ids, config, progress, audio, plot) { Prompt = prompt, KeepPrompt = line.Has(DiaOptions.KeepPrompt), WantsAudio = wantsAudio };
         try
         {
-            rows = model.Generate(inputs, config, progress, drawAlone: true, run.Interruption.Token);
+            engine.Run(job, run.Interruption.Token);
         }
         finally
         {
             run.Reporter.ClearProgress();
         }
 
-        double generated = progress.Seconds;
-        int[,] codes = processor.BatchCodes(rows, promptRows)[0];
+        SpeechResult result = job.Result!;
         if (codesFile is not null)
         {
-            CodesFile.Write(codesFile.Stream, codes, OnlyItem(rows));
+            CodesFile.Write(codesFile.Stream, result.Codes, result.Rows);
             codesFile.Commit();
         }
 
-        float[] samples = codec is null ? [] : Samples(codec, codes, progress, run);
-        if (audioFile is not null)
-            AudioOutput.Write(audioFile, samples, codec!.SamplingRate, line.Has(DiaOptions.Raw));
+        audio?.Complete();
         if (plotFile is not null)
-            Draw(plotFile, samples, codec!.SamplingRate, prompt is null ? text : null);
-        Summarize(run, codec, config, codes.GetLength(0), progress, generated, EndedByItself(rows, config, promptRows));
+        {
+            plot!.Write(plotFile.Stream);
+            plotFile.Commit();
+        }
+
+        Summarize(run, wantsAudio ? codec : null, config, result, progress.Seconds, clock.Elapsed.TotalSeconds);
     }
 
     /// <summary>Where audio, codes and the picture go; null where they are not made. Audio is made where no other is named.</summary>
@@ -133,22 +141,6 @@ internal static class SpeakCommand
             throw CommandLine.Usage($"the text is given twice: as arguments and with -f {file}.");
     }
 
-    internal static DiaProcessor CreateProcessor(DiaConfig config, DacModel? codec)
-    {
-        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: name the model's own codec with --codec DIR.");
-        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: name the model's own codec with --codec DIR.");
-        var extractor = codec is null ? new DiaFeatureExtractor() : new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
-        return new DiaProcessor(extractor, new DiaTokenizer(), codec)
-        {
-            BosTokenId = config.BosTokenId,
-            EosTokenId = config.EosTokenId,
-            PadTokenId = config.PadTokenId,
-            DelayPattern = config.DelayPattern,
-        };
-    }
-
     /// <summary>The model was trained on text that says who speaks.</summary>
     internal static string FixText(Invocation run, DiaTokenizer tokenizer, string text)
     {
@@ -158,65 +150,50 @@ internal static class SpeakCommand
         return "[S1] " + text;
     }
 
-    internal static DiaInputs Process(Invocation run, DiaProcessor processor, DiaConfig config, string text, int[,]? prompt)
+    internal static int[] TextIds(Invocation run, DiaConfig config, string text)
     {
-        int positions = config.EncoderConfig.MaxPositionEmbeddings, length = processor.Tokenizer.Encode(text).Length;
-        bool truncate = run.Line.Has(DiaOptions.Truncate);
-        if (length > positions && !truncate)
-            throw TooLong(length, positions);
-        if (length > positions)
-            run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
-        DiaInputs inputs = processor.Process([text], truncation: truncate, maxLength: positions);
-        return prompt is null ? inputs : processor.WithPrompt(inputs, [prompt]);
+        var tokenizer = new DiaTokenizer();
+        int[] ids = tokenizer.Encode(FixText(run, tokenizer, text));
+        int positions = config.EncoderConfig.MaxPositionEmbeddings;
+        if (ids.Length <= positions)
+            return ids;
+        if (!run.Line.Has(DiaOptions.Truncate))
+            throw TooLong(ids.Length, positions);
+        run.Reporter.Note($"the text was cut from {ids.Length} to {positions} bytes.");
+        return ids[..positions];
     }
 
     /// <summary>The error of a text that is not split.</summary>
     public static DiaException TooLong(int length, int positions) =>
         new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Leave out --no-split, split it yourself, or let --truncate cut it.");
 
-    private static float[] Samples(DacModel codec, int[,] codes, GenerationProgress progress, Invocation run)
+    private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, SpeechResult result, double wall, double sinceStart)
     {
-        run.Interruption.Token.ThrowIfCancellationRequested();
-        float[] samples = codes.GetLength(0) == 0 ? [] : codec.Decode(codes);
-        run.Reporter.Detail(Format.Text($"audio complete after {progress.Seconds:0.00} s"));
-        return samples;
-    }
-
-    /// <summary>The picture; a prompt's transcript is part of the text, its audio is cut: turns are then not known.</summary>
-    private static void Draw(OutputFile file, float[] samples, int samplingRate, string? text)
-    {
-        var plot = new PlotBuilder(samplingRate, text);
-        plot.Add(samples);
-        plot.Write(file.Stream);
-        file.Commit();
-    }
-
-    private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, int frames, GenerationProgress progress, double generated, bool ended)
-    {
-        if (frames == 0)
+        if (result.Frames == 0)
             run.Reporter.Note("the model ended at once: there is no audio. Another seed or text may help.");
-        run.Reporter.Detail(Format.Text($"{progress.Steps} steps in {generated:0.00} s, {progress.Steps / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
-        double seconds = codec is null ? 0 : (double)frames * codec.HopLength / codec.SamplingRate, wall = progress.Seconds;
+        if (result.FirstAudio is { } first)
+            run.Reporter.Detail(Format.Text($"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {sinceStart - result.Elapsed.TotalSeconds + first.TotalSeconds:0.00} s after the program's start"));
+        double generated = result.Elapsed.TotalSeconds;
+        run.Reporter.Detail(Format.Text($"{result.GeneratedRows} steps in {generated:0.00} s, {result.GeneratedRows / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
+        double seconds = codec is null ? 0 : (double)result.Samples / codec.SamplingRate;
         string what = codec is null
-            ? Format.Text($"{frames} frames of codes in {wall:0.0} s")
-            : Format.Text($"{seconds:0.00} s of audio ({frames} frames) in {wall:0.0} s, {seconds / wall:0.00} times real time");
-        run.Reporter.Summary(Format.Text($"{what}; {(ended ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
+            ? Format.Text($"{result.Frames} frames of codes in {wall:0.0} s")
+            : Format.Text($"{seconds:0.00} s of audio ({result.Frames} frames) in {wall:0.0} s, {seconds / wall:0.00} times real time");
+        run.Reporter.Summary(Format.Text($"{what}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 
-    /// <summary>Whether channel 0's EOS came before the row where it is forced.</summary>
-    internal static bool EndedByItself(int[,,] rows, GenerationConfig config, int promptRows)
+    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, AudioOutput? audio, PlotBuilder? plot) : SpeechJob(textIds, config)
     {
-        int forced = Sampling.RowLimit(config, promptRows) - config.DelayPattern.Max() - 1;
-        for (int t = promptRows; t < rows.GetLength(1); t++)
-            if (rows[0, t, 0] == config.EosTokenId)
-                return t < forced;
-        return false;
-    }
+        public SpeechResult? Result { get; private set; }
 
-    internal static int[,] OnlyItem(int[,,] rows)
-    {
-        int[,] item = new int[rows.GetLength(1), rows.GetLength(2)];
-        Buffer.BlockCopy(rows, 0, item, 0, item.Length * sizeof(int));
-        return item;
+        protected override void OnRow(int rows) => progress.Rows(rows);
+
+        protected override void OnSamples(ReadOnlySpan<float> samples)
+        {
+            audio?.Write(samples);
+            plot?.Add(samples);
+        }
+
+        protected override void OnCompleted(SpeechResult result) => Result = result;
     }
 }

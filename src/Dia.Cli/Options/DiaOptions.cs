@@ -11,7 +11,14 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> File = new("--file", "-f", "FILE", "Read the text from FILE (- is standard input).", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> NoFixText = Flag("--no-fix-text", null, "Do not put [S1] in front of a text that starts with no speaker tag.");
     public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is an error.");
+
+    // Voice.
+    public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE", "Speak in the voice of this recording (WAV, any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> CloneText = new("--clone-text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> Voice = new("--voice", null, "FILE", "Speak in the voice of this file, made by `dia voice`.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> PromptCodes = new("--prompt-codes", null, "FILE", "Continue in the voice of these codes (as --codes and `dia encode` write them). Their transcript must stand at the start of the text.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<bool> KeepPrompt = Flag("--keep-prompt", null, "Leave the voice's own recording at the start of the output.");
+    public static readonly OptionSpec<string> VoiceText = new("--text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text) { HasVariable = false };
 
     // Output.
     public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty, Parsers.Text) { Default = "standard output, unless it is a terminal" };
@@ -78,6 +85,9 @@ internal static class DiaOptions
 
     /// <summary>Options for long scripts.</summary>
     public static OptionGroup ScriptGroup { get; } = new("Long scripts", [Split, NoSplit, Speed, Retries]);
+
+    /// <summary>Whose voice to speak in.</summary>
+    public static OptionGroup VoiceGroup { get; } = new("Voice", [Clone, CloneText, Voice, PromptCodes, KeepPrompt]);
 
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);

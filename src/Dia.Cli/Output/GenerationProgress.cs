@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Dia.Generation;
 
 namespace Dia.Cli.Output;
 
@@ -8,7 +7,7 @@ namespace Dia.Cli.Output;
 /// <param name="rowLimit">Rows at most, the prompt's included.</param>
 /// <param name="promptRows">Rows of the prompt.</param>
 /// <param name="framesPerSecond">Rows that make a second of audio; null where there is no codec.</param>
-internal sealed class GenerationProgress(Reporter reporter, int rowLimit, int promptRows, double? framesPerSecond) : IGenerationObserver
+internal sealed class GenerationProgress(Reporter reporter, int rowLimit, int promptRows, double? framesPerSecond)
 {
     private const double RefreshSeconds = 0.1;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -20,10 +19,10 @@ internal sealed class GenerationProgress(Reporter reporter, int rowLimit, int pr
     /// <summary>Seconds since the start.</summary>
     public double Seconds => _clock.Elapsed.TotalSeconds;
 
-    /// <inheritdoc/>
-    public void RowAdded(int item, int row, ReadOnlySpan<int> ids)
+    /// <summary>Tells how many rows there are.</summary>
+    public void Rows(int rows)
     {
-        Steps++;
+        Steps = rows;
         double now = Seconds;
         if (!reporter.ShowsProgress || now - _shown < RefreshSeconds)
             return;

@@ -13,6 +13,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     private readonly WeightSpec[] _specs;
     private readonly DacNetwork _network;
     private CodecPass? _pass;
+    private string? _id;
 
     private DacModel(DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
     {
@@ -20,6 +21,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         _weights = weights;
         _specs = specs;
         _network = network;
+        LookAheadFrames = network.LookAheadFrames;
         for (int i = 0; i < specs.Length; i++)
             network.Prepare(specs[i], i);
     }
@@ -31,16 +33,19 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public int SamplingRate => Config.SamplingRate;
 
     /// <inheritdoc/>
-    public int HopLength => Config.HopLength;
+    public int HopLength => _network.HopLength;
 
     /// <inheritdoc/>
     public int Codebooks => Config.NCodebooks;
+
+    /// <summary>What its codes mean, as a SHA-256 of its codebooks: two codecs with the same id understand each other's codes.</summary>
+    public string Id => _id ??= Speech.Voice.Identify(this, _specs, _weights.Weights);
 
     /// <summary>Most frames of a window that is decoded at once.</summary>
     public int WindowFrames => _network.WindowFrames;
 
     /// <summary>Frames after a frame that must be known before its last sample can be decoded exactly.</summary>
-    public int LookAheadFrames => _network.LookAheadFrames;
+    public int LookAheadFrames { get; }
 
     /// <summary>Samples that so many frames decode to.</summary>
     public long SamplesOf(long frames) => _network.SamplesOf(frames);

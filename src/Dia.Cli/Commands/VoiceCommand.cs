@@ -1,0 +1,47 @@
+using Dia.Audio;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Codec;
+using Dia.Modeling;
+using Dia.Speech;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>A recording to a voice file.</summary>
+internal static class VoiceCommand
+{
+    public static CommandSpec Spec { get; } = new(
+        "voice",
+        "Keep the voice of a recording in a file, for --voice.",
+        "IN.wav",
+        1,
+        [new OptionGroup("Recording", [DiaOptions.VoiceText]), new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
+        """
+        Example:
+          dia voice me.wav --text "[S1] What I say in me.wav." -o me.voice
+          dia "[S1] Now I say this." --voice me.voice -o out.wav
+
+        IN.wav may be - for standard input. Any rate and number of channels: PCM of 8, 16, 24 or 32 bits, or float; 5 to 10 seconds of
+        one speaker are best. The file is safetensors: codes (int16 [frames, channels]), and in its metadata the transcript and
+        what codec the codes are of; another codec's voice is refused.
+        """,
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        string path = run.Line.Words[0], name = path == "-" ? "standard input" : path, output = run.OutputPath(), text = run.Required(DiaOptions.VoiceText);
+        AudioBuffer audio = VoiceInput.ReadAudio(path);
+        using Device device = ModelLoader.CreateDevice(run);
+        ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;
+        using DacModel codec = ModelLoader.LoadCodec(run, folder, device);
+        // A codec alone sets no limit; the model that speaks with the voice will.
+        int most = folder is null || ModelLoader.IsCodec(folder) ? int.MaxValue : VoiceInput.MaxFrames(ModelCatalog.ReadConfig(folder));
+        using OutputFile file = run.Interruption.Open(output);
+        var voice = Voice.Encode(audio, text, codec, name, most);
+        voice.Save(file.Stream);
+        file.Commit();
+        run.Reporter.Summary(Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: a voice of {voice.Codes.GetLength(0)} frames"));
+    }
+}

@@ -1,0 +1,85 @@
+using Dia.Audio;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Codec;
+using Dia.Modeling;
+using Dia.Speech;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>The voice that the options name, read before the model is loaded so that what is wrong with it is known early.</summary>
+internal sealed class VoiceInput
+{
+    private readonly string _name;
+    private readonly AudioBuffer? _audio;
+    private readonly Voice? _voice;
+
+    /// <summary>A recording and what is said in it.</summary>
+    public VoiceInput(string name, AudioBuffer audio, string transcript) => (_name, _audio, Transcript) = (name, audio, transcript);
+
+    /// <summary>A voice that is encoded already.</summary>
+    public VoiceInput(string name, Voice voice) => (_name, _voice, Transcript) = (name, voice, voice.Transcript);
+
+    /// <summary>What is said in it; empty where the text has it already.</summary>
+    public string Transcript { get; }
+
+    /// <summary>Whether it takes a codec to use it.</summary>
+    public bool NeedsCodec => _audio is not null;
+
+    /// <summary>Frames of a voice that leave room for a frame of speech.</summary>
+    public static int MaxFrames(Configuration.DiaConfig config) => config.DecoderConfig.MaxPositionEmbeddings - 3;
+
+    /// <summary>Reads what --clone, --voice or --prompt-codes name; null: none of them is given.</summary>
+    /// <exception cref="DiaException">Usage: two of them, or options that do not go together. Input: it cannot be read.</exception>
+    public static VoiceInput? Read(CommandLine line)
+    {
+        OptionSpec<string>? option = Choose(line);
+        if (option is null)
+        {
+            // Left over in the environment it means nothing; typed, something is missing.
+            if (line.Get(DiaOptions.CloneText) is { } left && Environment.GetEnvironmentVariable(DiaOptions.CloneText.Variable) != left)
+                throw CommandLine.Usage("--clone-text says what a recording says: name the recording with --clone FILE.");
+            return null;
+        }
+
+        string path = line.Get(option)!;
+        if (option == DiaOptions.Voice)
+            return new VoiceInput(path, Voice.Load(path));
+        if (option == DiaOptions.PromptCodes)
+            return new VoiceInput(path, new Voice(CodesFile.Read(path), "", null));
+        if (line.Get(DiaOptions.CloneText) is not { } transcript)
+            throw CommandLine.Usage($"--clone needs what is said in {path}: give it with --clone-text \"[S1] ...\".");
+        if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
+            throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
+        return new VoiceInput(path == "-" ? "standard input" : path, ReadAudio(path), transcript);
+    }
+
+    /// <summary>A recording; "-" is standard input.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static AudioBuffer ReadAudio(string path) =>
+        path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), "standard input") : WavReader.Read(path);
+
+    /// <summary>The text with the transcript in front.</summary>
+    public string Before(string text) => Transcript.Length == 0 ? text : $"{Transcript} {text}";
+
+    /// <summary>The voice's codes, made if need be, checked.</summary>
+    /// <exception cref="DiaException">Input: the model cannot speak with it.</exception>
+    public int[,] Codes(DiaForConditionalGeneration model, DacModel? codec)
+    {
+        int most = MaxFrames(model.Config);
+        Voice voice = _voice ?? Voice.Encode(_audio!, Transcript, codec!, _name, most);
+        voice.Check(_name, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId, most, codec);
+        return voice.Codes;
+    }
+
+    /// <summary>The one option that names a voice; one from the environment gives way to one that is typed.</summary>
+    private static OptionSpec<string>? Choose(CommandLine line)
+    {
+        OptionSpec<string>[] given = [.. new[] { DiaOptions.Clone, DiaOptions.Voice, DiaOptions.PromptCodes }.Where(o => line.Get(o) is not null)];
+        if (given.Length > 1)
+            given = [.. given.Where(o => Environment.GetEnvironmentVariable(o.Variable) != line.Get(o))];
+        return given.Length <= 1
+            ? given.FirstOrDefault() ?? new[] { DiaOptions.Clone, DiaOptions.Voice, DiaOptions.PromptCodes }.FirstOrDefault(o => line.Get(o) is not null)
+            : throw CommandLine.Usage($"{given[0].Name} and {given[1].Name} both name a voice: give one of them.");
+    }
+}
