@@ -8,7 +8,7 @@ internal static class Program
 {
     /// <summary>
     /// Every reader of outside data, by name. Random bytes have no say elsewhere: what the compiler reads is the same configuration
-    /// code as "config", and words of the command line are read by a parser of their own.
+    /// code as "config", and words of the command line are read by a parser of their own. Voice files have no target here yet.
     /// </summary>
     public static IReadOnlyDictionary<string, Func<FuzzTarget>> Targets { get; } = new SortedDictionary<string, Func<FuzzTarget>>(StringComparer.Ordinal)
     {

@@ -34,7 +34,7 @@ internal static class EncodeCommand
         using Device device = ModelLoader.CreateDevice(run);
         using DacModel codec = ModelLoader.LoadCodec(run, null, device);
         using OutputFile file = run.Interruption.Open(output);
-        float[] mono = Resampler.Resample(audio.ToMono(), audio.SamplingRate, codec.SamplingRate);
+        float[] mono = audio.ToMono(codec.SamplingRate);
         var extractor = new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
         float[,,] padded = extractor.Extract([new AudioBuffer(mono, codec.SamplingRate)]).InputValues;
         float[] samples = new float[padded.Length];
