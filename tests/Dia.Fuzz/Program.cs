@@ -8,13 +8,14 @@ internal static class Program
 {
     /// <summary>
     /// Every reader of outside data, by name. Random bytes have no say elsewhere: what the compiler reads is the same configuration
-    /// code as "config", and words of the command line are read by a parser of their own. Voice files have no target here yet.
+    /// code as "config", and words of the command line are read by a parser of their own.
     /// </summary>
     public static IReadOnlyDictionary<string, Func<FuzzTarget>> Targets { get; } = new SortedDictionary<string, Func<FuzzTarget>>(StringComparer.Ordinal)
     {
         ["bundle"] = () => new BundleTarget(),
         ["codec-config"] = () => new DacConfigTarget(),
         ["codes"] = () => new CodesTarget(),
+        ["voice"] = () => new VoiceTarget(),
         ["config"] = () => new DiaConfigTarget(),
         ["forward"] = () => new ForwardTarget(),
         ["generation-config"] = () => new GenerationConfigTarget(),

@@ -204,9 +204,17 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     {
         int batch = inputs.InputIds.GetLength(0), length = inputs.InputIds.GetLength(1);
         DecoderSession session = CreateSession(batch, guidance);
-        for (int item = 0; item < batch; item++)
-            session.Open(item, Flat(inputs.InputIds).Slice(item * length, length), Flat(inputs.AttentionMask).Slice(item * length, length), maxRows, guidance);
-        return session;
+        try
+        {
+            for (int item = 0; item < batch; item++)
+                session.Open(item, Flat(inputs.InputIds).Slice(item * length, length), Flat(inputs.AttentionMask).Slice(item * length, length), maxRows, guidance);
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
     }
 
     /// <summary>What cross-attention is for a row without text, in each layer: computed once.</summary>

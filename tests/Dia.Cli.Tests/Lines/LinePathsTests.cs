@@ -20,7 +20,7 @@ public sealed class LinePathsTests : LinesTest
         { "file", "link that leads out" },
         { "dangling", "link that leads out" },
         { "", "not the name of a file" },
-        { ".", "folder" },
+        { ".", "not the name of a file" },
         { "sub/", "not the name of a file" },
         { "a\\u0000.wav", "not the name of a file" },
     };

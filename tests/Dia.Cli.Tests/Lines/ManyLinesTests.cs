@@ -8,8 +8,9 @@ namespace Dia.Cli.Tests.Lines;
 /// <summary>Order, batches, memory and interruption of long runs.</summary>
 public sealed class ManyLinesTests : LinesTest
 {
-    // The runtime's own heaps and the model take less than half of this.
-    private const double MostMemory = 160;
+    // Less than half of what is sent where lines are hostile. The runtime's own heaps and the model take less than half of it; the rest is the
+    // collector's slack over lines of a megabyte, which grows with the machine's load.
+    private const double MostMemory = 256;
 
     [Fact]
     public void Ten_thousand_lines_of_which_some_are_bad()

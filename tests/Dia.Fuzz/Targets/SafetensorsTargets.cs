@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Dia.Cli.Commands;
+using Dia.Speech;
 using Dia.Weights;
 
 namespace Dia.Fuzz.Targets;
@@ -148,6 +149,31 @@ internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
         Put(input);
         CodesFile.Check(CodesFile.Read(FileName), FileName, 9, 1024);
         return true;
+    }
+}
+
+/// <summary>What --voice reads.</summary>
+internal sealed class VoiceTarget() : FileTarget("voice", "input.voice")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } = [Saved("[S1] Hello.", null), Saved("[S2] Hi. [S1] Oh.", "an id")];
+
+    // As for codes.
+    public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        Voice.Load(FileName).Check(FileName, 9, 1024, 4096, null);
+        return true;
+    }
+
+    private static byte[] Saved(string transcript, string? codec)
+    {
+        using var stream = new MemoryStream();
+        new Voice(new int[3, 9], transcript, codec).Save(stream);
+        return stream.ToArray();
     }
 }
 
