@@ -1,0 +1,3 @@
+// One module.
+#include "rows.cu"
+#include "rope.cu"
