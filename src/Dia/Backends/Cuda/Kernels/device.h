@@ -8,6 +8,7 @@
 #define __shared__ __attribute__((shared))
 #define __launch_bounds__(threads) __attribute__((launch_bounds(threads)))
 #define INLINE __device__ static inline __attribute__((always_inline))
+#define INLINE_MEMBER __device__ inline __attribute__((always_inline))
 
 using u8 = unsigned char;
 using u16 = unsigned short;

@@ -29,7 +29,7 @@ template <typename T> INLINE void embed_sum(float* y, const int* ids, const T* t
 }
 
 // y = x·(1 / √(mean(x²) + eps))·w. Block x: a row; a thread sums every 256th square, then the block in a fixed tree. y may be x.
-template <typename T> INLINE void rms_norm(float* y, const float* x, const T* w, int d, float eps)
+extern "C" __global__ __launch_bounds__(256) void rms_norm(float* y, const float* x, const float* w, int d, float eps)
 {
     __shared__ float sums[256 / WarpSize];
     const float* from = x + (i64)block_x() * d;
@@ -39,15 +39,15 @@ template <typename T> INLINE void rms_norm(float* y, const float* x, const T* w,
         squares = fused(from[i], from[i], squares);
     float scale = 1 / root(block_sum(squares, sums) / (float)d + eps);
     for (int i = thread_index(); i < d; i += thread_count())
-        to[i] = from[i] * scale * widen(w[i]);
+        to[i] = from[i] * scale * w[i];
 }
 
 // y = x + sin²(αx)/(α + 1e-9) over rows of channels. y may be x.
-template <typename T> INLINE void snake(float* y, const float* x, const T* alpha, u64 count, int channels)
+extern "C" __global__ __launch_bounds__(256) void snake(float* y, const float* x, const float* alpha, u64 count, int channels)
 {
     FOR_EACH(i, count)
     {
-        float a = widen(alpha[(u32)i % (u32)channels]), v = x[i];
+        float a = alpha[(u32)i % (u32)channels], v = x[i];
         y[i] = v + sine_squared(a * v) / (a + 1e-9f);
     }
 }
@@ -62,8 +62,6 @@ template <typename T> INLINE void widen_all(float* to, const T* from, u64 count)
 #define FOR_FORMAT(NAME, T) \
     extern "C" __global__ __launch_bounds__(256) void embed_##NAME(float* y, const int* ids, int idStride, const T* table, int rows, int d) { embed(y, ids, idStride, table, rows, d); } \
     extern "C" __global__ __launch_bounds__(256) void embed_sum_##NAME(float* y, const int* ids, const T* table, int rows, int channels, int vocabulary, int d) { embed_sum(y, ids, table, rows, channels, vocabulary, d); } \
-    extern "C" __global__ __launch_bounds__(256) void rms_norm_##NAME(float* y, const float* x, const T* w, int d, float eps) { rms_norm(y, x, w, d, eps); } \
-    extern "C" __global__ __launch_bounds__(256) void snake_##NAME(float* y, const float* x, const T* alpha, u64 count, int channels) { snake(y, x, alpha, count, channels); } \
     extern "C" __global__ __launch_bounds__(256) void widen_##NAME(float* to, const T* from, u64 count) { widen_all(to, from, count); }
 FOR_FORMAT(f32, float)
 FOR_FORMAT(bf16, bf16)
