@@ -116,17 +116,17 @@ internal sealed class Figures(Report report, int threads)
         DiaNetwork network = model.Network;
         using EncoderPass text = EncodeText(model);
         network.Encode(text);
-        using var cross = new KeyValueCache(network, d.NumHiddenLayers, TextLength, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = TextLength };
+        using var cross = new KeyValueCache(network.Memory, d.NumHiddenLayers, TextLength, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = TextLength };
         network.CrossKeyValues(cross, text.Output(0, model.Config.EncoderConfig.HiddenSize), TextLength);
-        using var first = new KeyValueCache(network, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
-        using var second = new KeyValueCache(network, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
+        using var first = new KeyValueCache(network.Memory, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
+        using var second = new KeyValueCache(network.Memory, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
         var rope = new RotaryEmbedding(Configuration.RotaryFrequencies.For(d));
         rope.Update(PromptRows);
         var conditional = new DecoderSequence { Self = first, Cross = cross, Rope = rope };
         var unconditional = new DecoderSequence { Self = second, Cross = null, Rope = rope };
-        float* constants = network.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
+        float* constants = network.Memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
         int[] ids = [.. RandomCodes(PromptRows, d.NumChannels, model.Config.EosTokenId).Cast<int>()];
-        using var pass = new DecoderPass(network, d.NumChannels, 2 * PromptRows, 2) { UnconditionalCross = constants };
+        using var pass = new DecoderPass(network, d, 2 * PromptRows, 2) { UnconditionalCross = constants };
         Arithmetic($"1.6B: prompt of {PromptRows} rows, guidance {(guidance ? "on" : "off")}", work.PromptFlops(PromptRows, TextLength, guidance), 0.40, 5, () =>
         {
             pass.Clear();
@@ -135,7 +135,7 @@ internal sealed class Figures(Report report, int threads)
                 pass.Add(unconditional, ids);
             network.DecodeBlock(pass);
         });
-        network.Free(constants);
+        network.Memory.Free(constants);
     }
 
     /// <summary>

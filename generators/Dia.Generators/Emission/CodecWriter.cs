@@ -43,9 +43,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
 
     private static void WriteMemory(CodeWriter code)
     {
-        code.Line("public override float* Allocate(long count) => b.Allocate(count);");
-        code.Line();
-        code.Line("public override void Free(float* memory) => b.Free(memory);");
+        code.Line("public override DeviceMemory Memory => b.Memory;");
         code.Line();
         code.Line("public override void Prepare(WeightSpec spec, int index) => b.Prepare(spec, ref w[index]);");
         code.Line();
@@ -213,7 +211,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
             CodecValue z = graph.Decoder.Input;
             code.Line($"// the residual vector quantizer: the sum of each codebook's code vector through its out_proj, latents of {graph.Config.HiddenSize}");
             code.Line($"CodecRows v0 = p.Rows({plan}.{PlaceName(z.Place)}, r0, channels: {z.Channels}, rows0);");
-            code.Line("v0.ZeroOutside();");
+            code.Line("v0.ZeroOutside(b.Memory);");
             code.Line("RowRange inside = r0.Clip(rows0);");
             code.Line("int frames = (int)inside.Count;");
             code.Declarations(

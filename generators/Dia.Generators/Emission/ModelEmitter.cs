@@ -65,9 +65,7 @@ internal static class ModelEmitter
             code.Line();
             code.Line($"public override long DecoderOutput => {name}DecoderPlan.Normed;");
             code.Line();
-            code.Line("public override float* Allocate(long count) => b.Allocate(count);");
-            code.Line();
-            code.Line("public override void Free(float* memory) => b.Free(memory);");
+            code.Line("public override DeviceMemory Memory => b.Memory;");
             code.Line();
             code.Line("public override void Prepare(WeightSpec spec, int index) => b.Prepare(spec, ref w[index]);");
             code.Line();

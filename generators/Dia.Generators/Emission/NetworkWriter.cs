@@ -123,14 +123,14 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
                 return $"b.{linear}({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, n: {o.Y.Width}, k: {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
             case GatedActivation o:
                 return $"b.GatedActivation({Local(o.Y)}, {Local(o.X)}, p.Rows, {o.Y.Width}, HiddenActivation.{o.Activation});";
-            case StoreKeyValues o:
-                return $"p.StoreKeyValues({Local(o.Keys)}, {Local(o.Values)}, layer: {o.Layer}, {o.Keys.Width});";
+            case RopeKeyValues o:
+                return $"b.RopeKeyValues({Local(o.Keys)}, {Local(o.Values)}, {Local(o.Cos)}, {Local(o.Sin)}, p.SelfAttention, layer: {o.Layer}, keyHeads: {o.KeyHeads}, half: {o.Half});";
             case Attention { Kind: AttentionKind.Encoder } o:
-                return Attend(o, $"p.SelfAttention(layer: {o.Layer}, {Local(o.Keys!)}, {Local(o.Values!)}, {o.Heads}, {o.Keys!.Width}), p.SequenceCount");
+                return Attend(o, $"p.SelfAttention({Local(o.Keys!)}, {Local(o.Values!)}, {o.Keys!.Width})", layer: 0, "SelfMaps");
             case Attention { Kind: AttentionKind.Self } o:
-                return Attend(o, $"p.SelfAttention(layer: {o.Layer}, {o.Heads}), p.SequenceCount");
+                return Attend(o, "p.SelfAttention", o.Layer, "SelfMaps");
             case Attention o:
-                return Attend(o, $"p.CrossAttention(layer: {o.Layer}, {o.Heads}), p.ConditionalCount");
+                return Attend(o, "p.CrossAttention", o.Layer, "CrossMaps");
             case AddUnconditionalCross o:
                 return $"b.AddRow({Local(o.Y)} + ((long)p.ConditionalRows * {o.Y.Width}), p.UnconditionalCross + {(long)o.Layer * o.Y.Width}, p.Rows - p.ConditionalRows, {o.Y.Width});";
             case HiddenState o:
@@ -140,8 +140,8 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         }
     }
 
-    private static string Attend(Attention o, string items) =>
-        $"b.Attention({Local(o.Y)}, {Local(o.Q)}, {items}, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim});";
+    private static string Attend(Attention o, string batch, int layer, string maps) =>
+        $"b.Attention({Local(o.Y)}, {Local(o.Q)}, {batch}, layer: {layer}, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim}, p.{maps}(layer: {o.Layer}, {o.Heads}));";
 
     private static string RowCount(Rows rows) => rows == Rows.All ? "p.Rows" : "p.ConditionalRows";
 
@@ -177,7 +177,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         Linear output = graph.CrossKeyValues[0].Keys;
         Attention attention = operations.OfType<Attention>().First(a => a.Kind == AttentionKind.Cross);
         code.Summary($"What cross-attention adds to a row without text [{graph.Config.DecoderConfig.HiddenSize}] in each layer: o_proj of v_proj of a zero byte's encoder output [{output.X.Width}].");
-        using (code.Open("public override void CrossOfUnconditional(float* constants, float* output, float* scratch)"))
+        using (code.Open("public override void CrossOfUnconditional(float* constants, float* output, float* scratch, in AttentionBatch one)"))
         {
             code.Declarations(
             [
@@ -186,13 +186,12 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
                 ($"float* mixed = query + {attention.Q.Width};", $"[{attention.Y.Width}]"),
             ]);
             code.Line("// One key has all the weight whatever the query is: attention only repeats its value for the heads that share it.");
-            code.Line("var one = new AttentionItem { Rows = 1, Keys = value, Values = value, KeyCount = 1, CausalStart = -1 };");
             foreach (Attention o in operations.OfType<Attention>().Where(a => a.Kind == AttentionKind.Cross))
             {
                 Linear values = graph.CrossKeyValues[o.Layer].Values;
                 Linear project = operations.OfType<Linear>().Where(l => l.X == o.Y).ElementAt(o.Layer);
                 code.Line($"b.StepLinear(value, output, {parameters[values.W]}, rows: 1, n: {values.Y.Width}, k: {values.X.Width}, accumulate: false);");
-                code.Line($"b.Attention(mixed, query, &one, itemCount: 1, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim});");
+                code.Line($"b.Attention(mixed, query, one, layer: 0, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim}, maps: null);");
                 code.Line($"b.StepLinear(constants + {(long)o.Layer * project.Y.Width}, mixed, {parameters[project.W]}, rows: 1, n: {project.Y.Width}, k: {project.X.Width}, accumulate: false);");
             }
         }

@@ -123,14 +123,14 @@ internal sealed class DiaGraph
         yield return new Linear(key, normed, Matrix(attention + ".k_proj.weight", keyHeads * headDim, width));
         yield return new Linear(value, normed, Matrix(attention + ".v_proj.weight", keyHeads * headDim, width));
         yield return new Rope(query, cos, sin, heads, headDim / 2);
-        yield return new Rope(key, cos, sin, keyHeads, headDim / 2);
         if (kind == AttentionKind.Self)
         {
-            yield return new StoreKeyValues(key, value, index);
+            yield return new RopeKeyValues(key, value, cos, sin, index, keyHeads, headDim / 2);
             yield return new Attention(mixed, query, kind, index, heads, keyHeads, headDim);
         }
         else
         {
+            yield return new Rope(key, cos, sin, keyHeads, headDim / 2);
             yield return new Attention(mixed, query, kind, index, heads, keyHeads, headDim, key, value);
         }
 

@@ -97,11 +97,11 @@ internal sealed record GatedActivation(Value Y, Value X, string Activation) : Op
     public override IEnumerable<Value> Writes => [Y];
 }
 
-/// <summary>Appends a layer's keys and values to the sequences' caches.</summary>
-internal sealed record StoreKeyValues(Value Keys, Value Values, int Layer) : Operation
+/// <summary>Rotates a layer's keys in place and appends keys and values to the sequences' caches.</summary>
+internal sealed record RopeKeyValues(Value Keys, Value Values, Value Cos, Value Sin, int Layer, int KeyHeads, int Half) : Operation
 {
-    public override IEnumerable<Value> Reads => [Keys, Values];
-    public override IEnumerable<Value> Writes => [];
+    public override IEnumerable<Value> Reads => [Keys, Values, Cos, Sin];
+    public override IEnumerable<Value> Writes => [Keys];
 }
 
 /// <summary>Which keys an attention reads.</summary>

@@ -13,21 +13,41 @@ public unsafe struct AttentionItem
     /// <summary>Number of query rows.</summary>
     public int Rows;
 
-    /// <summary>Keys [KeyCount, keyHeads·headDim].</summary>
+    /// <summary>Keys of layer 0 [KeyCount, keyHeads·headDim].</summary>
     public float* Keys;
 
-    /// <summary>Values [KeyCount, keyHeads·headDim].</summary>
+    /// <summary>Values of layer 0 [KeyCount, keyHeads·headDim].</summary>
     public float* Values;
+
+    /// <summary>Float32 values from a layer's keys to the next layer's, and from values to values.</summary>
+    public long LayerStride;
 
     /// <summary>Number of keys, masked ones included.</summary>
     public int KeyCount;
 
-    /// <summary>One byte per key, 0 = masked; null: no key is masked.</summary>
-    public byte* Mask;
-
     /// <summary>Position of the first query row in the key sequence; negative: not causal, every row sees every key.</summary>
     public int CausalStart;
 
-    /// <summary>Where the attention probabilities [heads, Rows, KeyCount] go; null: they are not wanted.</summary>
-    public float* Map;
+    /// <summary>One byte per key, 0 = masked; null: no key is masked.</summary>
+    public byte* Mask;
+}
+
+/// <summary>Sequences that attend together. The items are in the device's memory; the bounds let the host size the work without reading them.</summary>
+/// <param name="items">The sequences, in device memory.</param>
+/// <param name="count">How many.</param>
+/// <param name="maxRows">No item has more query rows.</param>
+/// <param name="maxKeys">No item has more keys.</param>
+public readonly unsafe struct AttentionBatch(AttentionItem* items, int count, int maxRows, int maxKeys)
+{
+    /// <summary>The sequences, in device memory.</summary>
+    public AttentionItem* Items => items;
+
+    /// <summary>How many.</summary>
+    public int Count => count;
+
+    /// <summary>No item has more query rows.</summary>
+    public int MaxRows => maxRows;
+
+    /// <summary>No item has more keys.</summary>
+    public int MaxKeys => maxKeys;
 }

@@ -14,12 +14,8 @@ namespace Dia.Backends;
 /// </remarks>
 public unsafe interface IBackend : IDisposable
 {
-    /// <summary>Zeroed memory for <paramref name="count"/> float32 values, aligned to 64 bytes.</summary>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    float* Allocate(long count);
-
-    /// <summary>Frees what <see cref="Allocate"/> gave.</summary>
-    void Free(float* memory);
+    /// <summary>Where the pointers of all operations point.</summary>
+    DeviceMemory Memory { get; }
 
     /// <summary>Called once per weight after loading: lays it out for this backend where that helps (sets Packed).</summary>
     void Prepare(WeightSpec spec, ref Weight weight);
@@ -45,8 +41,11 @@ public unsafe interface IBackend : IDisposable
     /// <summary>The same for the few rows of a decoding step: streams w once, bound by memory. A row's result does not depend on rows.</summary>
     void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate);
 
-    /// <summary>cos and sin [rows, half] of the float32 angle positions[r]·inverseFrequencies[i], times scaling.</summary>
-    void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, int rows, int half, float scaling);
+    /// <summary>
+    /// cos and sin [rows, half] of the float32 angle positions[r]·inverseFrequencies[i], times scaling; the rows of a batch's item have
+    /// frequencies of their own, inverseFrequencies [items, half].
+    /// </summary>
+    void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling);
 
     /// <summary>
     /// Rotates x [rows, heads, 2·half] in place, halves convention: (x1, x2) → (x1·cos − x2·sin, x2·cos + x1·sin) with cos and sin [rows, half].
@@ -54,10 +53,24 @@ public unsafe interface IBackend : IDisposable
     void Rope(float* x, float* cos, float* sin, int rows, int heads, int half);
 
     /// <summary>
+    /// Rotates keys [rows, keyHeads, 2·half] in place and appends them and values, of the same shape, to a layer's cache of each item: its row r
+    /// becomes row CausalStart + r there.
+    /// </summary>
+    void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half);
+
+    /// <summary>
     /// y[rows, heads·headDim] = softmax(q·keysᵀ)·values per item and head, scale 1; query head h reads key head h / (heads / keyHeads).
     /// Scores and softmax in float32, the maximum subtracted.
     /// </summary>
-    void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim);
+    /// <param name="y">The result.</param>
+    /// <param name="q">Queries [rows, heads·headDim].</param>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="layer">Whose keys and values to read.</param>
+    /// <param name="heads">Query heads.</param>
+    /// <param name="keyHeads">Key heads.</param>
+    /// <param name="headDim">Values of a head.</param>
+    /// <param name="maps">Where the probabilities [heads, Rows, KeyCount] of the items go, one item after the other; null: they are not wanted.</param>
+    void Attention(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim, float* maps);
 
     /// <summary>y[rows, n] = up · act(gate) for x [rows, 2n] whose first n values per row are the gate.</summary>
     void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation);

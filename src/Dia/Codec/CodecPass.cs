@@ -1,14 +1,19 @@
+using Dia.Backends;
+
 namespace Dia.Codec;
 
 /// <summary>
-/// Runs a codec over windows of sounds, one after the other: the arena for a window, and for the time of a call where the sound's samples
-/// and codes are. It keeps nothing of a sound, so one pass serves any number of them in turn.
+/// Runs a codec over windows of sounds, one after the other: the arena for a window and the codes of its frames, and for the time of a call
+/// where the sound's samples are. It keeps nothing of a sound, so one pass serves any number of them in turn.
 /// </summary>
 public sealed unsafe class CodecPass : IDisposable
 {
     private readonly DacNetwork _network;
+    private readonly DeviceMemory _memory;
     private float* _arena;
     private int* _codes;
+    private long _codesSize;
+    private long _firstFrame;
     private float* _samples;
     private long _firstSample;
 
@@ -18,7 +23,8 @@ public sealed unsafe class CodecPass : IDisposable
     public CodecPass(DacNetwork network)
     {
         _network = network;
-        _arena = network.Allocate(network.ArenaSize);
+        _memory = network.Memory;
+        _arena = _memory.Allocate(network.ArenaSize);
     }
 
     /// <summary>Frames of the sound.</summary>
@@ -40,6 +46,7 @@ public sealed unsafe class CodecPass : IDisposable
     /// <param name="samples">Mono, at the codec's rate.</param>
     /// <param name="codebooks">How many of the first codebooks to use.</param>
     /// <param name="trace">What to record, or null.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
     public int[,] Encode(ReadOnlySpan<float> samples, int codebooks, CodecTrace? trace = null)
     {
         (SampleCount, Frames, Codebooks, Trace) = (samples.Length, _network.FramesOf(samples.Length), codebooks, trace);
@@ -48,10 +55,13 @@ public sealed unsafe class CodecPass : IDisposable
         fixed (int* to = codes)
         {
             _samples = from;
-            _codes = to;
-            _firstSample = 0;
             for (long start = 0; start < Frames; start += _network.WindowFrames)
-                _network.Encode(this, new RowRange(start, Math.Min(_network.WindowFrames, Frames - start)));
+            {
+                var window = new RowRange(start, Math.Min(_network.WindowFrames, Frames - start));
+                HoldCodes(window);
+                _network.Encode(this, window);
+                _memory.Download(to + (start * codebooks), _codes, window.Count * codebooks * sizeof(int));
+            }
         }
 
         return codes;
@@ -65,28 +75,32 @@ public sealed unsafe class CodecPass : IDisposable
     /// <param name="samples">Receives them [window.Count].</param>
     /// <param name="trace">What to record, or null.</param>
     /// <exception cref="ArgumentOutOfRangeException">The window is too long, outside the sound, or needs codes that are not there.</exception>
+    /// <exception cref="DiaException">No memory (Device).</exception>
     public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null)
     {
         long known = codes.Length / codebooks;
+        RowRange needed = _network.FramesFor(window);
         if (window.Start < 0 || window.Count < 1 || window.Count > samples.Length || window.Count > _network.WindowSamples || window.End > _network.SamplesOf(frames)
-            || known > frames || (known < frames && _network.FramesFor(window).End > known))
+            || known > frames || (known < frames && needed.End > known))
         {
             throw new ArgumentOutOfRangeException(nameof(window));
         }
 
         (Frames, SampleCount, Codebooks, Trace) = (frames, _network.SamplesOf(frames), codebooks, trace);
+        needed = needed.Clip(frames);
+        HoldCodes(needed);
         fixed (int* from = codes)
         fixed (float* to = samples)
         {
-            _codes = from;
+            _memory.Upload(_codes, from + (needed.Start * codebooks), needed.Count * codebooks * sizeof(int));
             _samples = to;
             _firstSample = window.Start;
             _network.Decode(this, window);
         }
     }
 
-    /// <summary>The codes of a frame.</summary>
-    public int* CodesAt(long frame) => _codes + (frame * Codebooks);
+    /// <summary>The codes of a frame of the window.</summary>
+    public int* CodesAt(long frame) => _codes + ((frame - _firstFrame) * Codebooks);
 
     /// <summary>Rows of a value at its planned offset.</summary>
     public CodecRows Rows(long offset, RowRange range, int channels, long total) => new(this[offset], range, channels, total);
@@ -94,19 +108,35 @@ public sealed unsafe class CodecPass : IDisposable
     /// <summary>Copies the sound's samples to rows of one channel, zeros outside.</summary>
     public void LoadSamples(CodecRows rows)
     {
-        rows.ZeroOutside();
+        rows.ZeroOutside(_memory);
         RowRange inside = rows.Range.Clip(SampleCount);
-        new ReadOnlySpan<float>(_samples + inside.Start, (int)inside.Count).CopyTo(new Span<float>(rows.At(inside.Start), (int)inside.Count));
+        _memory.Upload(rows.At(inside.Start), _samples + inside.Start, inside.Count * sizeof(float));
     }
 
     /// <summary>Hands over decoded samples.</summary>
     public void StoreSamples(float* samples, RowRange range) =>
-        new ReadOnlySpan<float>(samples, (int)range.Count).CopyTo(new Span<float>(_samples + (range.Start - _firstSample), (int)range.Count));
+        _memory.Download(_samples + (range.Start - _firstSample), samples, range.Count * sizeof(float));
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Free(_arena);
+        _memory.Free(_arena);
+        _memory.Free(_codes);
         _arena = null;
+        _codes = null;
+        _codesSize = 0;
+    }
+
+    /// <summary>Room for the codes of these frames.</summary>
+    private void HoldCodes(RowRange frames)
+    {
+        _firstFrame = frames.Start;
+        long size = frames.Count * Codebooks;
+        if (size <= _codesSize)
+            return;
+        _memory.Free(_codes);
+        _codes = null;
+        _codes = (int*)_memory.Allocate(size);
+        _codesSize = size;
     }
 }

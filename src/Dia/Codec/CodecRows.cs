@@ -31,11 +31,11 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
     }
 
     /// <summary>Zeroes the rows before and after the timeline.</summary>
-    public void ZeroOutside()
+    public void ZeroOutside(DeviceMemory memory)
     {
         RowRange inside = range.Clip(total);
-        Zero(range.Start, Math.Min(inside.Start, range.End));
-        Zero(Math.Max(inside.End, range.Start), range.End);
+        Zero(memory, range.Start, Math.Min(inside.Start, range.End));
+        Zero(memory, Math.Max(inside.End, range.Start), range.End);
     }
 
     /// <summary>Snake of x; these rows may be x's.</summary>
@@ -49,7 +49,7 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
         where TBackend : struct, IBackend
     {
         if (!accumulate)
-            ZeroOutside();
+            ZeroOutside(b.Memory);
         RowRange rows = range.Clip(total);
         if (rows.Count > 0)
             b.Convolution(At(rows.Start), x.At((rows.Start * stride) - padding), w, bias, (int)rows.Count, x.Channels, channels, kernel, stride, dilation, accumulate);
@@ -61,7 +61,7 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
     {
         RowRange input = range.TransposedInput(stride, padding);
         b.TransposedConvolution(data, x.At(input.Start), w, bias, (int)(range.Count / stride), x.Channels, channels, stride);
-        ZeroOutside();
+        ZeroOutside(b.Memory);
     }
 
     /// <summary>tanh, in place.</summary>
@@ -69,9 +69,9 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
         where TBackend : struct, IBackend =>
         b.Tanh(data, data, range.Count * channels);
 
-    private void Zero(long from, long to)
+    private void Zero(DeviceMemory memory, long from, long to)
     {
         if (to > from)
-            new Span<float>(At(from), checked((int)((to - from) * channels))).Clear();
+            memory.Zero(At(from), (to - from) * channels);
     }
 }

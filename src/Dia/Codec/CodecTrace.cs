@@ -1,11 +1,14 @@
+using Dia.Backends;
+
 namespace Dia.Codec;
 
 /// <summary>What lies between samples and codes, for whoever asks: the encoder's latents, each quantizer's projection, and the quantized representation.</summary>
+/// <param name="memory">Where the codec computes.</param>
 /// <param name="frames">Frames of the sound.</param>
 /// <param name="hiddenSize">Channels of latents.</param>
 /// <param name="codebooks">Quantizers in use.</param>
 /// <param name="codebookDim">Channels of a projection.</param>
-public sealed unsafe class CodecTrace(long frames, int hiddenSize, int codebooks, int codebookDim)
+public sealed unsafe class CodecTrace(DeviceMemory memory, long frames, int hiddenSize, int codebooks, int codebookDim)
 {
     private readonly float[] _latents = new float[frames * hiddenSize];
     private readonly float[] _quantized = new float[frames * hiddenSize];
@@ -30,9 +33,9 @@ public sealed unsafe class CodecTrace(long frames, int hiddenSize, int codebooks
     public void Projected(int quantizer, float* x, RowRange range, int channels)
     {
         for (long t = 0; t < range.Count; t++)
-            new ReadOnlySpan<float>(x + (t * channels), channels).CopyTo(_projected.AsSpan((int)((((range.Start + t) * codebooks) + quantizer) * channels)));
+            memory.Download(_projected.AsSpan((int)((((range.Start + t) * codebooks) + quantizer) * channels), channels), x + (t * channels));
     }
 
-    private static void Copy(float[] to, float* x, RowRange range, int channels) =>
-        new ReadOnlySpan<float>(x, checked((int)(range.Count * channels))).CopyTo(to.AsSpan(checked((int)(range.Start * channels))));
+    private void Copy(float[] to, float* x, RowRange range, int channels) =>
+        memory.Download(to.AsSpan(checked((int)(range.Start * channels)), checked((int)(range.Count * channels))), x);
 }

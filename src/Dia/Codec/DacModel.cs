@@ -78,7 +78,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         int count = quantizers ?? Codebooks;
         if (count < 1 || count > Codebooks)
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
-        trace = new CodecTrace(_network.FramesOf(samples.Length), Config.HiddenSize, count, Config.CodebookDim);
+        trace = new CodecTrace(_network.Memory, _network.FramesOf(samples.Length), Config.HiddenSize, count, Config.CodebookDim);
         CodecPass pass = Pass;
         return pass.Encode(samples, count, trace);
     }

@@ -1,3 +1,4 @@
+using Dia.Backends;
 using Dia.Weights;
 
 namespace Dia.Codec;
@@ -38,12 +39,8 @@ public abstract unsafe class DacNetwork
     /// <summary>Encodes the frames of a window of at most <see cref="WindowFrames"/>; any window comes out as if all had been encoded.</summary>
     public abstract void Encode(CodecPass p, RowRange window);
 
-    /// <summary>Zeroed memory of the backend for that many float32 values.</summary>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    public abstract float* Allocate(long count);
-
-    /// <summary>Frees what <see cref="Allocate"/> gave.</summary>
-    public abstract void Free(float* memory);
+    /// <summary>The memory it computes in.</summary>
+    public abstract DeviceMemory Memory { get; }
 
     /// <summary>Lets the backend lay out a weight.</summary>
     public abstract void Prepare(WeightSpec spec, int index);

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Dia.Backends;
 using Dia.Configuration;
 
 namespace Dia.Modeling;
@@ -7,6 +7,7 @@ namespace Dia.Modeling;
 internal sealed unsafe class DecoderItem : IDisposable
 {
     private readonly KeyValueCache _cross;
+    private readonly DeviceMemory _memory;
     private readonly byte* _textMask;
 
     /// <summary>Encodes the text and makes the caches.</summary>
@@ -21,6 +22,7 @@ internal sealed unsafe class DecoderItem : IDisposable
     public DecoderItem(DiaNetwork network, CompiledModel compiled, DiaConfig config, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
     {
         DiaDecoderConfig d = config.DecoderConfig;
+        _memory = network.Memory;
         // Padding at the end is left out: what a text gives does not depend on the longer texts beside it.
         int length = ids.Length;
         while (!mask.IsEmpty && length > 1 && mask[length - 1] == 0)
@@ -31,23 +33,26 @@ internal sealed unsafe class DecoderItem : IDisposable
         using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1);
         network.Encode(encoder);
         KeyValueCache? self = null, other = null;
-        _cross = new KeyValueCache(network, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
+        _cross = new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
         try
         {
             network.CrossKeyValues(_cross, encoder.Output(0, config.EncoderConfig.HiddenSize), length);
-            self = new KeyValueCache(network, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+            self = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
             if (guidance)
-                other = new KeyValueCache(network, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+                other = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+            byte[] text = new byte[length];
+            for (int i = 0; i < length; i++)
+                text[i] = mask.IsEmpty || mask[i] != 0 ? (byte)1 : (byte)0;
+            _textMask = _memory.Place(text);
         }
         catch
         {
+            other?.Dispose();
             self?.Dispose();
             _cross.Dispose();
             throw;
         }
 
-        _textMask = (byte*)NativeMemory.Alloc((nuint)length);
-        new ReadOnlySpan<byte>(encoder.Mask(0), length).CopyTo(new Span<byte>(_textMask, length));
         Conditional = new DecoderSequence { Self = self, Cross = _cross, Rope = Rope, TextMask = _textMask };
         Unconditional = other is null ? null : new DecoderSequence { Self = other, Cross = null, Rope = Rope };
     }
@@ -67,6 +72,6 @@ internal sealed unsafe class DecoderItem : IDisposable
         Conditional.Self.Dispose();
         _cross.Dispose();
         Unconditional?.Self.Dispose();
-        NativeMemory.Free(_textMask);
+        _memory.Free(_textMask);
     }
 }

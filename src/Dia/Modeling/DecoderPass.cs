@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
 using Dia.Backends;
+using Dia.Configuration;
 
 namespace Dia.Modeling;
 
@@ -15,47 +15,58 @@ public sealed unsafe class DecoderSequence
     /// <summary>Its rotary embedding, up to date for its longest position.</summary>
     public required RotaryEmbedding Rope { get; init; }
 
-    /// <summary>One byte per text row, 0 = masked; null: none is.</summary>
+    /// <summary>One byte per text row in device memory, 0 = masked; null: none is.</summary>
     public byte* TextMask { get; init; }
 
-    /// <summary>One byte per audio row, 0 = masked; null: none is.</summary>
+    /// <summary>One byte per audio row in device memory, 0 = masked; null: none is.</summary>
     public byte* AudioMask { get; init; }
 }
 
 /// <summary>
 /// One run of the decoder: rows of one or more sequences, conditional ones first, then the unconditional ones of guidance. It can be
-/// filled and run again and again without allocating.
+/// filled and run again and again without allocating. Between the last <see cref="Add"/> and the run comes <see cref="Send"/>.
 /// </summary>
 public sealed unsafe class DecoderPass : IDisposable
 {
+    private const int IdPart = 0, PositionPart = 1, FrequencyPart = 2, SelfPart = 3, CrossPart = 4;
+
     private readonly DiaNetwork _network;
     private readonly int _channels;
+    private readonly int _half;
     private readonly int _capacity;
     private readonly float* _arena;
-    private readonly int* _positions;
-    private readonly AttentionItem* _self;
-    private readonly AttentionItem* _cross;
+    private readonly DeviceBlock _inputs;
     private readonly DecoderSequence[] _sequences;
+    private float _ropeScaling;
+    private int _maxRows;
+    private int _selfKeys;
+    private int _crossKeys;
 
     /// <summary>A pass with room for so many rows and sequences.</summary>
     /// <param name="network">The network it is for.</param>
-    /// <param name="channels">Codebooks of an audio row.</param>
+    /// <param name="config">Its decoder's configuration.</param>
     /// <param name="capacity">Most rows.</param>
     /// <param name="sequences">Most sequences.</param>
     /// <param name="trace">What to record, or null.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderPass(DiaNetwork network, int channels, int capacity, int sequences, ForwardTrace? trace = null)
+    public DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, ForwardTrace? trace = null)
     {
         _network = network;
-        _channels = channels;
+        (_channels, _half) = (config.NumChannels, config.HeadDim / 2);
         Trace = trace;
         _capacity = ArenaRows.RoundUp(capacity);
         _sequences = new DecoderSequence[sequences];
-        _arena = network.Allocate(network.DecoderArenaWidth * _capacity);
-        Ids = (int*)NativeMemory.AllocZeroed((nuint)((long)_capacity * channels), sizeof(int));
-        _positions = (int*)NativeMemory.AllocZeroed((nuint)_capacity, sizeof(int));
-        _self = (AttentionItem*)NativeMemory.AllocZeroed((nuint)sequences, (nuint)sizeof(AttentionItem));
-        _cross = (AttentionItem*)NativeMemory.AllocZeroed((nuint)sequences, (nuint)sizeof(AttentionItem));
+        _inputs = new DeviceBlock(network.Memory, (long)_capacity * _channels * sizeof(int), (long)_capacity * sizeof(int), (long)sequences * _half * sizeof(float),
+            (long)sequences * sizeof(AttentionItem), (long)sequences * sizeof(AttentionItem));
+        try
+        {
+            _arena = network.Memory.Allocate(network.DecoderArenaWidth * _capacity);
+        }
+        catch
+        {
+            _inputs.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Rows in this pass.</summary>
@@ -70,8 +81,8 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <summary>Conditional sequences: the first ones.</summary>
     public int ConditionalCount { get; private set; }
 
-    /// <summary>Audio ids [rows, channels].</summary>
-    public int* Ids { get; }
+    /// <summary>Audio ids [rows, channels], in device memory.</summary>
+    public int* Ids => _inputs.Device<int>(IdPart);
 
     /// <summary>The constants of unconditional cross-attention [layers, hidden]; null where no sequence is unconditional.</summary>
     public float* UnconditionalCross { get; set; }
@@ -85,10 +96,17 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + (offset * _capacity);
 
+    /// <summary>The sequences' self-attention, over what is cached and this pass's rows.</summary>
+    public AttentionBatch SelfAttention => new(_inputs.Device<AttentionItem>(SelfPart), SequenceCount, _maxRows, _selfKeys);
+
+    /// <summary>The conditional sequences' cross-attention.</summary>
+    public AttentionBatch CrossAttention => new(_inputs.Device<AttentionItem>(CrossPart), ConditionalCount, _maxRows, _crossKeys);
+
     /// <summary>Forgets the rows of the last run.</summary>
     public void Clear()
     {
         Rows = ConditionalRows = SequenceCount = ConditionalCount = 0;
+        _maxRows = _selfKeys = _crossKeys = 0;
     }
 
     /// <summary>Adds rows of a sequence. Conditional sequences must come before unconditional ones.</summary>
@@ -100,96 +118,63 @@ public sealed unsafe class DecoderPass : IDisposable
         int rows = ids.Length / _channels, cached = sequence.Self.Length;
         if (Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || (sequence.Cross is not null && ConditionalCount < SequenceCount))
             throw new InvalidOperationException("The decoder pass has no room for these rows.");
-        ids.CopyTo(new Span<int>(Ids + ((long)Rows * _channels), ids.Length));
+        ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart) + ((long)Rows * _channels), ids.Length));
         for (int r = 0; r < rows; r++)
-            _positions[Rows + r] = positions.IsEmpty ? cached + r : positions[r];
+            _inputs.Host<int>(PositionPart)[Rows + r] = positions.IsEmpty ? cached + r : positions[r];
         _sequences[SequenceCount] = sequence;
-        _self[SequenceCount] = new AttentionItem { FirstRow = Rows, Rows = rows, KeyCount = cached + rows, CausalStart = cached, Mask = sequence.AudioMask };
+        _ropeScaling = sequence.Rope.Scaling;
+        sequence.Rope.InverseFrequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + ((long)SequenceCount * _half), _half));
+        _inputs.Host<AttentionItem>(SelfPart)[SequenceCount] = NewItem(sequence.Self, rows, cached + rows, cached, sequence.AudioMask);
         if (sequence.Cross is { } cross)
         {
-            _cross[SequenceCount] = new AttentionItem { FirstRow = Rows, Rows = rows, KeyCount = cross.Length, CausalStart = -1, Mask = sequence.TextMask };
+            _inputs.Host<AttentionItem>(CrossPart)[SequenceCount] = NewItem(cross, rows, cross.Length, -1, sequence.TextMask);
+            _crossKeys = Math.Max(_crossKeys, cross.Length);
             ConditionalCount++;
             ConditionalRows += rows;
         }
 
+        // The cache's capacity rather than its length: what is made of the bound stays right while a sequence grows.
+        _selfKeys = Math.Max(_selfKeys, sequence.Self.Capacity);
+        _maxRows = Math.Max(_maxRows, rows);
         SequenceCount++;
         Rows += rows;
     }
+
+    /// <summary>Makes the device see the rows that were added.</summary>
+    public void Send() => _inputs.Send();
 
     /// <summary>Counts the rows of this run as cached.</summary>
     public void Advance()
     {
         for (int i = 0; i < SequenceCount; i++)
-            _sequences[i].Self.Length += _self[i].Rows;
+            _sequences[i].Self.Length += _inputs.Host<AttentionItem>(SelfPart)[i].Rows;
     }
 
     /// <summary>Fills cos and sin [rows, half] for the rows' positions, by each sequence's own frequencies.</summary>
     public void RopeTable<TBackend>(in TBackend b, float* cos, float* sin, int half)
-        where TBackend : struct, IBackend
-    {
-        for (int i = 0; i < SequenceCount; i++)
-        {
-            long first = _self[i].FirstRow;
-            RotaryEmbedding rope = _sequences[i].Rope;
-            fixed (float* frequencies = rope.InverseFrequencies)
-                b.RopeTable(cos + (first * half), sin + (first * half), _positions + first, frequencies, _self[i].Rows, half, rope.Scaling);
-        }
-    }
+        where TBackend : struct, IBackend =>
+        b.RopeTable(cos, sin, _inputs.Device<int>(PositionPart), _inputs.Device<float>(FrequencyPart), SelfAttention, half, _ropeScaling);
 
-    /// <summary>Copies a layer's keys and values [rows, width] behind what the sequences have cached.</summary>
-    public void StoreKeyValues(float* keys, float* values, int layer, int width)
-    {
-        for (int i = 0; i < SequenceCount; i++)
-        {
-            KeyValueCache cache = _sequences[i].Self;
-            long from = (long)_self[i].FirstRow * width, to = (long)cache.Length * width, bytes = (long)_self[i].Rows * width * sizeof(float);
-            System.Buffer.MemoryCopy(keys + from, cache.Keys(layer) + to, bytes, bytes);
-            System.Buffer.MemoryCopy(values + from, cache.Values(layer) + to, bytes, bytes);
-        }
-    }
+    /// <summary>Where a layer's self-attention probabilities go, or null.</summary>
+    public float* SelfMaps(int layer, int heads) =>
+        Trace is null ? null : Trace.DecoderAttention(layer, SequenceCount, heads, FirstSelf.Rows, FirstSelf.KeyCount);
 
-    /// <summary>The sequences' self-attention in a layer, over what is cached and this pass's rows.</summary>
-    public AttentionItem* SelfAttention(int layer, int heads)
-    {
-        for (int i = 0; i < SequenceCount; i++)
-        {
-            _self[i].Keys = _sequences[i].Self.Keys(layer);
-            _self[i].Values = _sequences[i].Self.Values(layer);
-        }
-
-        if (Trace is not null)
-            SetMaps(_self, SequenceCount, Trace.DecoderAttention(layer, SequenceCount, heads, _self[0].Rows, _self[0].KeyCount), heads);
-        return _self;
-    }
-
-    /// <summary>The conditional sequences' cross-attention in a layer.</summary>
-    public AttentionItem* CrossAttention(int layer, int heads)
-    {
-        for (int i = 0; i < ConditionalCount; i++)
-        {
-            _cross[i].Keys = _sequences[i].Cross!.Keys(layer);
-            _cross[i].Values = _sequences[i].Cross!.Values(layer);
-        }
-
-        if (Trace is not null)
-            SetMaps(_cross, ConditionalCount, Trace.CrossAttention(layer, ConditionalCount, heads, _cross[0].Rows, _cross[0].KeyCount), heads);
-        return _cross;
-    }
+    /// <summary>Where a layer's cross-attention probabilities go, or null.</summary>
+    public float* CrossMaps(int layer, int heads) =>
+        Trace is null ? null : Trace.CrossAttention(layer, ConditionalCount, heads, FirstSelf.Rows, _crossKeys);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Free(_arena);
-        NativeMemory.Free(Ids);
-        NativeMemory.Free(_positions);
-        NativeMemory.Free(_self);
-        NativeMemory.Free(_cross);
+        _network.Memory.Free(_arena);
+        _inputs.Dispose();
     }
 
-    // A traced pass has sequences of equal lengths (a forward pass), so their maps lie one after the other.
-    private static void SetMaps(AttentionItem* items, int count, float* map, int heads)
+    // A traced pass has sequences of equal lengths (a forward pass).
+    private AttentionItem FirstSelf => _inputs.Host<AttentionItem>(SelfPart)[0];
+
+    private AttentionItem NewItem(KeyValueCache cache, int rows, int keys, int causalStart, byte* mask) => new()
     {
-        for (int i = 0; i < count; i++)
-            items[i].Map = map is null ? null : map + ((long)i * heads * items[i].Rows * items[i].KeyCount);
-    }
+        FirstRow = Rows, Rows = rows, Keys = cache.Keys(0), Values = cache.Values(0), LayerStride = cache.LayerStride, KeyCount = keys, CausalStart = causalStart, Mask = mask,
+    };
 }

@@ -1,3 +1,4 @@
+using Dia.Backends;
 using Dia.Configuration;
 using Dia.Generation;
 
@@ -13,6 +14,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     private const int PromptRows = 256;
 
     private readonly DiaNetwork _network;
+    private readonly DeviceMemory _memory;
     private readonly CompiledModel _compiled;
     private readonly DiaConfig _config;
     private readonly DecoderItem?[] _items;
@@ -30,13 +32,13 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <exception cref="DiaException">No memory (Device).</exception>
     public DecoderSession(DiaNetwork network, CompiledModel compiled, DiaConfig config, int places, float* unconditionalCross)
     {
-        (_network, _compiled, _config) = (network, compiled, config);
+        (_network, _memory, _compiled, _config) = (network, network.Memory, compiled, config);
         _unconditionalCross = unconditionalCross;
         _logitsWidth = config.DecoderConfig.NumChannels * config.DecoderConfig.VocabSize;
         _items = new DecoderItem?[places];
         int rows = places * (unconditionalCross is null ? 1 : 2);
-        _step = new DecoderPass(network, config.DecoderConfig.NumChannels, rows, rows) { UnconditionalCross = unconditionalCross };
-        _logits = network.Allocate((long)rows * _logitsWidth);
+        _step = new DecoderPass(network, config.DecoderConfig, rows, rows) { UnconditionalCross = unconditionalCross };
+        _logits = _memory.Allocate((long)rows * _logitsWidth);
     }
 
     /// <summary>Encodes a text and makes its caches, at a place that is free.</summary>
@@ -66,7 +68,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         DecoderItem it = _items[item]!;
         int channels = _config.DecoderConfig.NumChannels, hidden = _config.DecoderConfig.HiddenSize;
         int block = Math.Min(rowCount, PromptRows), sequences = it.Unconditional is null ? 1 : 2;
-        using var pass = new DecoderPass(_network, channels, block * sequences, sequences) { UnconditionalCross = _unconditionalCross };
+        using var pass = new DecoderPass(_network, _config.DecoderConfig, block * sequences, sequences) { UnconditionalCross = _unconditionalCross };
         for (int start = 0; start < rowCount; start += block)
         {
             int count = Math.Min(block, rowCount - start);
@@ -76,13 +78,14 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             pass.Add(it.Conditional, ids);
             if (it.Unconditional is { } other)
                 pass.Add(other, ids);
+            pass.Send();
             _network.DecodeBlock(pass);
             pass.Advance();
             if (start + count == rowCount)
             {
-                Logits(pass.Output + ((long)(count - 1) * hidden), 1, conditional);
+                Logits(pass.Output + ((long)(count - 1) * hidden), conditional);
                 if (it.Unconditional is not null)
-                    Logits(pass.Output + ((long)((2 * count) - 1) * hidden), 1, unconditional);
+                    Logits(pass.Output + ((long)((2 * count) - 1) * hidden), unconditional);
             }
         }
     }
@@ -102,12 +105,12 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         for (int i = 0; i < items.Length; i++)
             if (_items[items[i]]!.Unconditional is { } other)
                 _step.Add(other, rows.Slice(i * channels, channels));
+        _step.Send();
         _network.DecodeStep(_step);
         _step.Advance();
-        Logits(_step.Output, _step.Rows, default);
-        var logits = new ReadOnlySpan<float>(_logits, _step.Rows * _logitsWidth);
-        logits[..(items.Length * _logitsWidth)].CopyTo(conditional);
-        logits[(items.Length * _logitsWidth)..].CopyTo(unconditional);
+        _network.StepLogits(_logits, _step.Output, _step.Rows);
+        _memory.Download(conditional, _logits);
+        _memory.Download(unconditional, _logits + ((long)items.Length * _logitsWidth));
     }
 
     /// <inheritdoc/>
@@ -116,13 +119,12 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         for (int place = 0; place < _items.Length; place++)
             Close(place);
         _step.Dispose();
-        _network.Free(_logits);
+        _memory.Free(_logits);
     }
 
-    private void Logits(float* output, int rows, Span<float> to)
+    private void Logits(float* output, Span<float> to)
     {
-        _network.StepLogits(_logits, output, rows);
-        if (!to.IsEmpty)
-            new ReadOnlySpan<float>(_logits, rows * _logitsWidth).CopyTo(to);
+        _network.StepLogits(_logits, output, 1);
+        _memory.Download(to, _logits);
     }
 }

@@ -111,7 +111,8 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         ForwardInputs.Check(Config, inputIds, attentionMask, decoderInputIds, decoderPositionIds, decoderAttentionMask, labels);
         int batch = inputIds.GetLength(0), length = inputIds.GetLength(1), rows = decoderInputIds.GetLength(1);
         DiaDecoderConfig d = Config.DecoderConfig;
-        ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(outputHiddenStates, outputAttentions) : null;
+        DeviceMemory memory = _network.Memory;
+        using ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(memory, outputHiddenStates, outputAttentions) : null;
 
         RotaryEmbedding textRope = _compiled.EncoderRope(Config);
         textRope.Update(length);
@@ -123,32 +124,35 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
         int[] ids = Flat(decoderInputIds).ToArray();
         byte[] mask = decoderAttentionMask is null ? [] : [.. Flat(decoderAttentionMask).ToArray().Select(m => m != 0 ? (byte)1 : (byte)0)];
-        using var pass = new DecoderPass(_network, d.NumChannels, batch * rows, batch, trace);
+        using var pass = new DecoderPass(_network, d, batch * rows, batch, trace);
         var caches = new List<KeyValueCache>();
-        fixed (byte* maskPointer = mask)
+        byte* audioMask = mask.Length == 0 ? null : memory.Place(mask);
+        try
         {
-            try
+            for (int i = 0; i < batch; i++)
             {
-                for (int i = 0; i < batch; i++)
-                {
-                    var cross = new KeyValueCache(_network, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
-                    caches.Add(cross);
-                    _network.CrossKeyValues(cross, encoder.Output(i, Config.EncoderConfig.HiddenSize), length);
-                    var self = new KeyValueCache(_network, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
-                    caches.Add(self);
-                    var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = maskPointer is null ? null : maskPointer + ((long)i * rows) };
-                    pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0 ? default : positions.AsSpan(i * rows, rows));
-                }
+                var cross = new KeyValueCache(memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
+                caches.Add(cross);
+                _network.CrossKeyValues(cross, encoder.Output(i, Config.EncoderConfig.HiddenSize), length);
+                var self = new KeyValueCache(memory, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
+                caches.Add(self);
+                var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null ? null : audioMask + ((long)i * rows) };
+                pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0 ? default : positions.AsSpan(i * rows, rows));
+            }
 
-                _network.DecodeBlock(pass);
-            }
-            finally
-            {
-                caches.ForEach(c => c.Dispose());
-            }
+            pass.Send();
+            _network.DecodeBlock(pass);
+            trace?.Complete();
+        }
+        finally
+        {
+            caches.ForEach(c => c.Dispose());
+            memory.Free(audioMask);
         }
 
         float[] logits = Logits(pass, batch, rows);
+        float[] hidden = new float[batch * length * Config.EncoderConfig.HiddenSize];
+        memory.Download(hidden, encoder.Output(0, Config.EncoderConfig.HiddenSize));
         return new DiaOutput
         {
             Logits = logits,
@@ -156,7 +160,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             Rows = rows,
             TextLength = length,
             Config = Config,
-            EncoderLastHiddenState = new ReadOnlySpan<float>(encoder.Output(0, Config.EncoderConfig.HiddenSize), batch * length * Config.EncoderConfig.HiddenSize).ToArray(),
+            EncoderLastHiddenState = hidden,
             Loss = labels is null ? null : CrossEntropy.Mean(logits, Flat(labels), d.VocabSize, numItemsInBatch),
             Trace = trace,
         };
@@ -192,7 +196,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Free(_unconditionalCross);
+        _network.Memory.Free(_unconditionalCross);
         _unconditionalCross = null;
         for (int i = 0; i < _specs.Length; i++)
             _network.Release(_specs[i], i);
@@ -223,14 +227,18 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         if (_unconditionalCross is not null)
             return _unconditionalCross;
         DiaDecoderConfig d = Config.DecoderConfig;
-        float* constants = _network.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
-        float* scratch = _network.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
+        DeviceMemory memory = _network.Memory;
+        float* constants = memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
+        float* scratch = memory.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
+        using var one = new DeviceBlock(memory, sizeof(AttentionItem));
+        *one.Host<AttentionItem>(0) = new AttentionItem { Rows = 1, Keys = scratch, Values = scratch, KeyCount = 1, CausalStart = -1 };
+        one.Send();
         RotaryEmbedding rope = _compiled.EncoderRope(Config);
         rope.Update(1);
         using var encoder = new EncoderPass(_network, rope, [0], default, 1);
         _network.Encode(encoder);
-        _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch);
-        _network.Free(scratch);
+        _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch, new AttentionBatch(one.Device<AttentionItem>(0), 1, 1, 1));
+        memory.Free(scratch);
         return _unconditionalCross = constants;
     }
 
@@ -239,13 +247,13 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     {
         int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
         float[] logits = new float[checked(batch * rows * channels * vocabulary)];
-        float* flat = _network.Allocate(logits.Length);
+        float* flat = _network.Memory.Allocate(logits.Length);
         _network.BlockLogits(flat, pass.Output, batch * rows);
         for (int b = 0; b < batch; b++)
             for (int t = 0; t < rows; t++)
                 for (int c = 0; c < channels; c++)
-                    new ReadOnlySpan<float>(flat + (((((long)b * rows) + t) * channels) + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary));
-        _network.Free(flat);
+                    _network.Memory.Download(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary), flat + (((((long)b * rows) + t) * channels) + c) * vocabulary);
+        _network.Memory.Free(flat);
         return logits;
     }
 

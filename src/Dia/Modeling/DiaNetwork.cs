@@ -1,3 +1,4 @@
+using Dia.Backends;
 using Dia.Weights;
 
 namespace Dia.Modeling;
@@ -28,9 +29,10 @@ public abstract unsafe class DiaNetwork
 
     /// <summary>
     /// What cross-attention adds to an unconditional row in each layer, constants [layers, hidden], from the encoder output of a zero byte
-    /// (numerics.md, the exact saving). <paramref name="scratch"/>: zeroed, key-value width + 2·query width values.
+    /// (numerics.md, the exact saving). <paramref name="scratch"/>: zeroed, key-value width + 2·query width values; <paramref name="one"/>: one
+    /// query row over one key, whose key and value are at the start of scratch.
     /// </summary>
-    public abstract void CrossOfUnconditional(float* constants, float* output, float* scratch);
+    public abstract void CrossOfUnconditional(float* constants, float* output, float* scratch, in AttentionBatch one);
 
     /// <summary>Runs the decoder over any number of rows of each sequence and stores their keys and values.</summary>
     public abstract void DecodeBlock(DecoderPass p);
@@ -44,12 +46,8 @@ public abstract unsafe class DiaNetwork
     /// <summary>Logits [rows, channels·vocabulary] of decoder outputs, for a few rows; a row's do not depend on the others.</summary>
     public abstract void StepLogits(float* logits, float* output, int rows);
 
-    /// <summary>Zeroed memory of the backend for that many float32 values.</summary>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    public abstract float* Allocate(long count);
-
-    /// <summary>Frees what <see cref="Allocate"/> gave.</summary>
-    public abstract void Free(float* memory);
+    /// <summary>The memory it computes in.</summary>
+    public abstract DeviceMemory Memory { get; }
 
     /// <summary>Lets the backend lay out a weight.</summary>
     public abstract void Prepare(WeightSpec spec, int index);

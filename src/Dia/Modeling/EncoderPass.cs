@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dia.Backends;
 
 namespace Dia.Modeling;
@@ -6,13 +5,13 @@ namespace Dia.Modeling;
 /// <summary>One run of the encoder over a batch of equally long texts: its inputs, its arena, and what is traced.</summary>
 public sealed unsafe class EncoderPass : IDisposable
 {
+    private const int IdPart = 0, PositionPart = 1, FrequencyPart = 2, ItemPart = 3, MaskPart = 4;
+
     private readonly DiaNetwork _network;
-    private readonly RotaryEmbedding _rope;
-    private readonly float* _arena;
+    private readonly float _ropeScaling;
     private readonly int _capacity;
-    private readonly int* _positions;
-    private readonly byte* _mask;
-    private readonly AttentionItem* _items;
+    private readonly float* _arena;
+    private readonly DeviceBlock _inputs;
 
     /// <summary>A pass over texts [batch, length].</summary>
     /// <param name="network">The network it is for.</param>
@@ -25,26 +24,37 @@ public sealed unsafe class EncoderPass : IDisposable
     public EncoderPass(DiaNetwork network, RotaryEmbedding rope, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int batch, ForwardTrace? trace = null)
     {
         _network = network;
-        _rope = rope;
+        _ropeScaling = rope.Scaling;
         Trace = trace;
         Rows = ids.Length;
         SequenceCount = batch;
-        int length = Rows / batch;
+        int length = Rows / batch, half = rope.InverseFrequencies.Length;
         _capacity = ArenaRows.RoundUp(Rows);
-        _arena = network.Allocate(network.EncoderArenaWidth * _capacity);
-        Ids = (int*)NativeMemory.Alloc((nuint)Rows, sizeof(int));
-        ids.CopyTo(new Span<int>(Ids, Rows));
-        _positions = (int*)NativeMemory.Alloc((nuint)Rows, sizeof(int));
-        _mask = (byte*)NativeMemory.Alloc((nuint)Rows);
-        for (int i = 0; i < Rows; i++)
+        _inputs = new DeviceBlock(network.Memory, Rows * (long)sizeof(int), Rows * (long)sizeof(int), (long)batch * half * sizeof(float), (long)batch * sizeof(AttentionItem), Rows);
+        try
         {
-            _positions[i] = i % length;
-            _mask[i] = mask.IsEmpty || mask[i] != 0 ? (byte)1 : (byte)0;
+            _arena = network.Memory.Allocate(network.EncoderArenaWidth * _capacity);
+        }
+        catch
+        {
+            _inputs.Dispose();
+            throw;
         }
 
-        _items = (AttentionItem*)NativeMemory.AllocZeroed((nuint)batch, (nuint)sizeof(AttentionItem));
+        ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart), Rows));
+        for (int i = 0; i < Rows; i++)
+        {
+            _inputs.Host<int>(PositionPart)[i] = i % length;
+            _inputs.Host<byte>(MaskPart)[i] = mask.IsEmpty || mask[i] != 0 ? (byte)1 : (byte)0;
+        }
+
         for (int i = 0; i < batch; i++)
-            _items[i] = new AttentionItem { FirstRow = i * length, Rows = length, KeyCount = length, CausalStart = -1, Mask = _mask + (i * length) };
+        {
+            rope.InverseFrequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + (i * half), half));
+            _inputs.Host<AttentionItem>(ItemPart)[i] = new AttentionItem { FirstRow = i * length, Rows = length, KeyCount = length, CausalStart = -1, Mask = Mask(i) };
+        }
+
+        _inputs.Send();
     }
 
     /// <summary>Text rows, all texts together.</summary>
@@ -54,50 +64,52 @@ public sealed unsafe class EncoderPass : IDisposable
     public int SequenceCount { get; }
 
     /// <summary>Text ids [rows].</summary>
-    public int* Ids { get; }
+    public int* Ids => _inputs.Device<int>(IdPart);
 
     /// <summary>What to record, or null.</summary>
     public ForwardTrace? Trace { get; }
 
     /// <summary>Mask of one text [length].</summary>
-    public byte* Mask(int sequence) => _items[sequence].Mask;
+    public byte* Mask(int sequence) => _inputs.Device<byte>(MaskPart) + ((long)sequence * Length);
 
     /// <summary>The encoder output [rows, width] of one text.</summary>
-    public float* Output(int sequence, int width) => this[_network.EncoderOutput] + ((long)_items[sequence].FirstRow * width);
+    public float* Output(int sequence, int width) => this[_network.EncoderOutput] + ((long)sequence * Length * width);
 
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + (offset * _capacity);
 
+    private int Length => Rows / SequenceCount;
+
+    private AttentionBatch Batch => new(_inputs.Device<AttentionItem>(ItemPart), SequenceCount, Length, Length);
+
     /// <summary>Fills cos and sin [rows, half] for the rows' positions.</summary>
     public void RopeTable<TBackend>(in TBackend b, float* cos, float* sin, int half)
-        where TBackend : struct, IBackend
-    {
-        fixed (float* frequencies = _rope.InverseFrequencies)
-            b.RopeTable(cos, sin, _positions, frequencies, Rows, half, _rope.Scaling);
-    }
+        where TBackend : struct, IBackend =>
+        b.RopeTable(cos, sin, _inputs.Device<int>(PositionPart), _inputs.Device<float>(FrequencyPart), Batch, half, _ropeScaling);
 
     /// <summary>The texts' self-attention over keys and values [rows, width] of this pass.</summary>
-    public AttentionItem* SelfAttention(int layer, float* keys, float* values, int heads, int width)
+    public AttentionBatch SelfAttention(float* keys, float* values, int width)
     {
-        int length = Rows / SequenceCount;
-        float* map = Trace is null ? null : Trace.EncoderAttention(layer, SequenceCount, heads, length, length);
+        AttentionItem* items = _inputs.Host<AttentionItem>(ItemPart);
+        if (items[0].Keys == keys && items[0].Values == values)
+            return Batch;
         for (int i = 0; i < SequenceCount; i++)
         {
-            _items[i].Keys = keys + ((long)_items[i].FirstRow * width);
-            _items[i].Values = values + ((long)_items[i].FirstRow * width);
-            _items[i].Map = map is null ? null : map + ((long)i * heads * length * length);
+            items[i].Keys = keys + ((long)items[i].FirstRow * width);
+            items[i].Values = values + ((long)items[i].FirstRow * width);
         }
 
-        return _items;
+        _inputs.Send();
+        return Batch;
     }
+
+    /// <summary>Where a layer's attention probabilities go, or null.</summary>
+    public float* SelfMaps(int layer, int heads) => Trace is null ? null : Trace.EncoderAttention(layer, SequenceCount, heads, Length, Length);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Free(_arena);
-        NativeMemory.Free(Ids);
-        NativeMemory.Free(_positions);
-        NativeMemory.Free(_mask);
-        NativeMemory.Free(_items);
+        _network.Memory.Free(_arena);
+        _inputs.Dispose();
     }
 }

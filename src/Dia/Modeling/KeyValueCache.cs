@@ -1,3 +1,5 @@
+using Dia.Backends;
+
 namespace Dia.Modeling;
 
 /// <summary>
@@ -6,21 +8,21 @@ namespace Dia.Modeling;
 /// </summary>
 public sealed unsafe class KeyValueCache : IDisposable
 {
-    private readonly DiaNetwork _network;
+    private readonly DeviceMemory _owner;
     private float* _memory;
 
     /// <summary>An empty cache.</summary>
-    /// <param name="network">Whose memory it takes.</param>
+    /// <param name="memory">Where it lies.</param>
     /// <param name="layers">Number of layers.</param>
     /// <param name="capacity">Most rows it can hold.</param>
     /// <param name="width">Key-value heads times head_dim.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public KeyValueCache(DiaNetwork network, int layers, int capacity, int width)
+    public KeyValueCache(DeviceMemory memory, int layers, int capacity, int width)
     {
-        _network = network;
+        _owner = memory;
         Capacity = capacity;
         Width = width;
-        _memory = network.Allocate(2L * layers * capacity * width);
+        _memory = memory.Allocate(layers * LayerStride);
     }
 
     /// <summary>Most rows it can hold.</summary>
@@ -32,16 +34,19 @@ public sealed unsafe class KeyValueCache : IDisposable
     /// <summary>Rows stored so far.</summary>
     public int Length { get; set; }
 
+    /// <summary>Float32 values from a layer's keys to the next layer's.</summary>
+    public long LayerStride => 2L * Capacity * Width;
+
     /// <summary>Keys [capacity, width] of a layer.</summary>
-    public float* Keys(int layer) => _memory + (2L * layer * Capacity * Width);
+    public float* Keys(int layer) => _memory + (layer * LayerStride);
 
     /// <summary>Values [capacity, width] of a layer.</summary>
-    public float* Values(int layer) => _memory + (((2L * layer) + 1) * Capacity * Width);
+    public float* Values(int layer) => Keys(layer) + (LayerStride / 2);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Free(_memory);
+        _owner.Free(_memory);
         _memory = null;
     }
 }

@@ -25,9 +25,8 @@ public sealed unsafe class AttentionTests : IDisposable
     [InlineData(70, 300, 4, 1, 128, 230)]
     public void EqualsScalar(int rows, int keys, int heads, int keyHeads, int headDim, int causalStart)
     {
-        const int Count = 3;
+        const int Count = 3, Layer = 2;
         AttentionItem* items = stackalloc AttentionItem[Count];
-        AttentionItem* scalarItems = stackalloc AttentionItem[Count];
         foreach (bool masked in new[] { false, true })
         {
             using KernelMemory m = new(rows + keys);
@@ -39,36 +38,34 @@ public sealed unsafe class AttentionTests : IDisposable
                 masks[i] = [.. Enumerable.Range(0, keys).Select(j => (byte)(j % 5 == 1 || j < i ? 0 : 1))];
                 items[i] = new AttentionItem
                 {
-                    FirstRow = (Count - 1 - i) * rows, Rows = rows, Keys = m.Random(keys * keyWidth), Values = m.Random(keys * keyWidth), KeyCount = keys,
-                    CausalStart = causalStart, Map = i == 1 ? null : m.Filled(mapSize, -1),
+                    FirstRow = (Count - 1 - i) * rows, Rows = rows, Keys = m.Random((keys * Layer + keys) * keyWidth), Values = m.Random((keys * Layer + keys) * keyWidth),
+                    LayerStride = keys * keyWidth, KeyCount = keys, CausalStart = causalStart,
                 };
-                scalarItems[i] = items[i];
-                scalarItems[i].Map = i == 1 ? null : m.Filled(mapSize, -1);
             }
+            float* maps = m.Filled(Count * mapSize, -1), expectedMaps = m.Filled(Count * mapSize, -1);
+            AttentionBatch batch = new(items, Count, rows, keys);
             float* expected = m.Filled(Count * rows * width, 0), y = m.Filled(Count * rows * width, 0);
             fixed (byte* m0 = masks[0], m1 = masks[1], m2 = masks[2])
             {
                 if (masked)
                 {
-                    items[0].Mask = scalarItems[0].Mask = m0;
-                    items[1].Mask = scalarItems[1].Mask = m1;
-                    items[2].Mask = scalarItems[2].Mask = m2;
+                    items[0].Mask = m0;
+                    items[1].Mask = m1;
+                    items[2].Mask = m2;
                 }
-                _scalar.Attention(expected, q, scalarItems, Count, heads, keyHeads, headDim);
-                _cpu.Attention(y, q, items, Count, heads, keyHeads, headDim);
+                _scalar.Attention(expected, q, batch, Layer, heads, keyHeads, headDim, expectedMaps);
+                _cpu.Attention(y, q, batch, Layer, heads, keyHeads, headDim, maps);
                 KernelMemory.Close(expected, y, Count * rows * width, 0, Tolerance);
-                KernelMemory.Close(scalarItems[0].Map, items[0].Map, mapSize, Tolerance, 1e-30);
-                KernelMemory.Close(scalarItems[2].Map, items[2].Map, mapSize, Tolerance, 1e-30);
+                KernelMemory.Close(expectedMaps, maps, Count * mapSize, Tolerance, 1e-30);
 
                 // The last row of the first item alone, on three threads: the same bits.
                 using CpuBackend three = new(3);
                 float* alone = m.Filled(width, 0);
                 AttentionItem last = items[0];
                 (last.FirstRow, last.Rows) = (0, 1);
-                last.Map = null;
                 last.CausalStart = causalStart < 0 ? -1 : causalStart + rows - 1;
                 int at = (items[0].FirstRow + rows - 1) * width;
-                three.Attention(alone, q + at, &last, 1, heads, keyHeads, headDim);
+                three.Attention(alone, q + at, new AttentionBatch(&last, 1, 1, keys), Layer, heads, keyHeads, headDim, null);
                 KernelMemory.Same(y + at, alone, width);
             }
         }
@@ -81,14 +78,14 @@ public sealed unsafe class AttentionTests : IDisposable
         const int Keys = 7, Dim = 5, Rows = 3;
         byte* mask = stackalloc byte[Keys];
         (mask[2], mask[3]) = (1, 1);
-        AttentionItem item = new() { Rows = Rows, Keys = m.Random(Keys * Dim), Values = m.Random(Keys * Dim), KeyCount = Keys, Mask = mask, Map = m.Filled(Rows * Keys, -1) };
-        float* y = m.Filled(Rows * Dim, 0);
-        _cpu.Attention(y, m.Random(Rows * Dim), &item, 1, 1, 1, Dim);
+        AttentionItem item = new() { Rows = Rows, Keys = m.Random(Keys * Dim), Values = m.Random(Keys * Dim), KeyCount = Keys, Mask = mask };
+        float* y = m.Filled(Rows * Dim, 0), map = m.Filled(Rows * Keys, -1);
+        _cpu.Attention(y, m.Random(Rows * Dim), new AttentionBatch(&item, 1, Rows, Keys), 0, 1, 1, Dim, map);
         for (int j = 0; j < Keys; j++)
         {
-            Assert.Equal(1f / Keys, item.Map[j]);
-            Assert.Equal(1f / Keys, item.Map[Keys + j]);
-            Assert.Equal(j == 2 ? 1f : 0, item.Map[2 * Keys + j]);
+            Assert.Equal(1f / Keys, map[j]);
+            Assert.Equal(1f / Keys, map[Keys + j]);
+            Assert.Equal(j == 2 ? 1f : 0, map[2 * Keys + j]);
         }
         for (int d = 0; d < Dim; d++)
         {
@@ -108,8 +105,8 @@ public sealed unsafe class AttentionTests : IDisposable
         item.Keys[6 * Dim + 1] = float.NaN;
         item.Values[8 * Dim + 3] = float.PositiveInfinity;
         float* q = m.Random(Rows * Dim), y = m.Filled(Rows * Dim, 0), expected = m.Filled(Rows * Dim, 0);
-        _scalar.Attention(expected, q, &item, 1, 1, 1, Dim);
-        _cpu.Attention(y, q, &item, 1, 1, 1, Dim);
+        _scalar.Attention(expected, q, new AttentionBatch(&item, 1, 1, Keys), 0, 1, 1, Dim, null);
+        _cpu.Attention(y, q, new AttentionBatch(&item, 1, 1, Keys), 0, 1, 1, Dim, null);
         KernelMemory.Close(expected, y, Rows * Dim, 0, Tolerance);
         Assert.False(float.IsNaN(y[5 * Dim]));
         Assert.True(float.IsNaN(y[6 * Dim]));
@@ -122,8 +119,8 @@ public sealed unsafe class AttentionTests : IDisposable
         const int Keys = 20, Dim = 16;
         AttentionItem item = new() { Rows = 1, Keys = m.Random(Keys * Dim, 50), Values = m.Random(Keys * Dim), KeyCount = Keys, CausalStart = -1 };
         float* q = m.Random(Dim, 50), y = m.Filled(Dim, 0), expected = m.Filled(Dim, 0);
-        _scalar.Attention(expected, q, &item, 1, 1, 1, Dim);
-        _cpu.Attention(y, q, &item, 1, 1, 1, Dim);
+        _scalar.Attention(expected, q, new AttentionBatch(&item, 1, 1, Keys), 0, 1, 1, Dim, null);
+        _cpu.Attention(y, q, new AttentionBatch(&item, 1, 1, Keys), 0, 1, 1, Dim, null);
         // Scores of some thousands are off by 1e-3: so are the probabilities.
         KernelMemory.Close(expected, y, Dim, 0, 1e-2);
     }

@@ -82,7 +82,7 @@ public sealed unsafe class CpuThreadsTests
                 before = GC.GetAllocatedBytesForCurrentThread();
             cpu.BlockLinear(y, x, w, 20, 600, 600, false);
             cpu.StepLinear(y, x, w, 2, 600, 600, false);
-            cpu.Attention(y, x, &item, 1, 6, 6, 100);
+            cpu.Attention(y, x, new AttentionBatch(&item, 1, 20, 20), 0, 6, 6, 100, null);
             cpu.Add(y, x, 20 * 600);
         }
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);

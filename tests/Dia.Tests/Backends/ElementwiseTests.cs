@@ -124,15 +124,20 @@ public sealed unsafe class ElementwiseTests : IDisposable
     [Fact]
     public void RopeEqualsScalar()
     {
+        AttentionItem* items = stackalloc AttentionItem[2];
         foreach (int half in Enumerable.Range(1, 33).Append(64))
         {
             using KernelMemory m = new(half);
             const int Rows = 40, Heads = 3;
             int* positions = m.Integers(Rows, 5000);
-            float* frequencies = m.Random(half), x = m.Random(Rows * Heads * 2 * half);
+            float* frequencies = m.Random(2 * half), x = m.Random(Rows * Heads * 2 * half);
             float* cos = m.Filled(Rows * half, 0), sin = m.Filled(Rows * half, 0), cos2 = m.Filled(Rows * half, 0), sin2 = m.Filled(Rows * half, 0);
-            _scalar.RopeTable(cos, sin, positions, frequencies, Rows, half, 1.3f);
-            _cpu.RopeTable(cos2, sin2, positions, frequencies, Rows, half, 1.3f);
+            // Two sequences of a batch, each with its own frequencies.
+            items[0].Rows = 13;
+            (items[1].FirstRow, items[1].Rows) = (13, Rows - 13);
+            AttentionBatch batch = new(items, 2, Rows - 13, 0);
+            _scalar.RopeTable(cos, sin, positions, frequencies, batch, half, 1.3f);
+            _cpu.RopeTable(cos2, sin2, positions, frequencies, batch, half, 1.3f);
             KernelMemory.Same(cos, cos2, Rows * half);
             KernelMemory.Same(sin, sin2, Rows * half);
             float* y = m.Copy(x, Rows * Heads * 2 * half);
@@ -140,6 +145,45 @@ public sealed unsafe class ElementwiseTests : IDisposable
             _cpu.Rope(y, cos, sin, Rows, Heads, half);
             // Two products of at most 1.3 and their difference, each rounded to 24 bits.
             KernelMemory.Close(x, y, Rows * Heads * 2 * half, 0, 2 * 2.6 * Ulp);
+        }
+    }
+
+    [Fact]
+    public void RotatedKeysAndValuesGoBehindWhatEachItemHas()
+    {
+        using KernelMemory m = new();
+        const int KeyHeads = 2, Half = 5, Width = KeyHeads * 2 * Half, Capacity = 9, Layers = 3, Layer = 1, Rows = 6;
+        float* keys = m.Random(Rows * Width), values = m.Random(Rows * Width), cos = m.Random(Rows * Half), sin = m.Random(Rows * Half);
+        float* rotated = m.Copy(keys, Rows * Width), scalarKeys = m.Copy(keys, Rows * Width);
+        _cpu.Rope(rotated, cos, sin, Rows, KeyHeads, Half);
+        AttentionItem* items = stackalloc AttentionItem[2];
+        AttentionItem* scalarItems = stackalloc AttentionItem[2];
+        for (int i = 0; i < 2; i++)
+        {
+            items[i] = new AttentionItem
+            {
+                FirstRow = i == 0 ? 0 : 2, Rows = i == 0 ? 2 : 4, CausalStart = i == 0 ? 7 : 0, LayerStride = 2 * Capacity * Width,
+                Keys = m.Filled(Layers * 2 * Capacity * Width, -1), KeyCount = Capacity,
+            };
+            items[i].Values = items[i].Keys + Capacity * Width;
+            scalarItems[i] = items[i];
+            scalarItems[i].Keys = m.Filled(Layers * 2 * Capacity * Width, -1);
+            scalarItems[i].Values = scalarItems[i].Keys + Capacity * Width;
+        }
+        _cpu.RopeKeyValues(keys, values, cos, sin, new AttentionBatch(items, 2, 4, Capacity), Layer, KeyHeads, Half);
+        _scalar.RopeKeyValues(scalarKeys, values, cos, sin, new AttentionBatch(scalarItems, 2, 4, Capacity), Layer, KeyHeads, Half);
+        KernelMemory.Same(rotated, keys, Rows * Width);
+        for (int i = 0; i < 2; i++)
+        {
+            long layer = Layer * items[i].LayerStride, at = layer + items[i].CausalStart * Width;
+            KernelMemory.Same(rotated + items[i].FirstRow * Width, items[i].Keys + at, items[i].Rows * Width);
+            KernelMemory.Same(values + items[i].FirstRow * Width, items[i].Values + at, items[i].Rows * Width);
+            // A product, and a sum of products of values around 1, each rounded once by one of the two and twice by the other.
+            KernelMemory.Close(scalarItems[i].Keys, items[i].Keys, Layers * 2 * Capacity * Width, Ulp, 1e-6);
+            int untouched = 0;
+            for (int j = 0; j < Layers * 2 * Capacity * Width; j++)
+                untouched += items[i].Keys[j] == -1 ? 1 : 0;
+            Assert.Equal((Layers * 2 * Capacity - 2 * items[i].Rows) * Width, untouched);
         }
     }
 

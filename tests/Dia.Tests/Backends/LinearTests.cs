@@ -117,7 +117,7 @@ public sealed unsafe class LinearTests : IDisposable
     public void RowsAndThreadsDoNotChangeABit(WeightFormat format)
     {
         using KernelMemory m = new();
-        const int Rows = 211, N = 530, K = 700;
+        const int Rows = 211, N = 530, K = 1100;
         Weight w = m.Weight(_cpu, format, WeightRole.Linear, 1, N, K);
         float* x = m.Random(Rows * K);
         float* block = m.Random(Rows * N);
@@ -134,7 +134,7 @@ public sealed unsafe class LinearTests : IDisposable
             other.StepLinear(y, x, w, Rows, N, K, true);
             KernelMemory.Same(step, y, Rows * N);
         }
-        foreach ((int first, int count) in new[] { (0, 1), (17, 1), (210, 1), (5, 2), (8, 6), (100, 111) })
+        foreach ((int first, int count) in new[] { (0, 1), (17, 1), (210, 1), (5, 2), (9, 3), (3, 4), (4, 5), (8, 6), (1, 16), (100, 111) })
         {
             float* y = m.Copy(start + first * N, count * N);
             _cpu.BlockLinear(y, x + first * K, w, count, N, K, true);

@@ -38,7 +38,7 @@ public sealed class DacModelTests
             Tolerance.Equal(key + "projected", ChannelsLast(expected, key + "projected"), trace.ProjectedValues, Bound);
             Assert.Equal(Transposed(expected.Ints2(key + "codes3")), codec.Encode(expected.Floats(key + "audio"), 3, out _));
 
-            var decoded = new CodecTrace(codes.GetLength(0), codec.Config.HiddenSize, codes.GetLength(1), codec.Config.CodebookDim);
+            var decoded = new CodecTrace(Dia.Backends.DeviceMemory.Host, codes.GetLength(0), codec.Config.HiddenSize, codes.GetLength(1), codec.Config.CodebookDim);
             Tolerance.Equal(key + "decoded", expected.Floats(key + "decoded"), codec.Decode(codes, decoded), Bound);
             Tolerance.Equal(key + "quantized", ChannelsLast(expected, key + "quantized"), decoded.QuantizedValues, Bound);
         }

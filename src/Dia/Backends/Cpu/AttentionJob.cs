@@ -18,6 +18,8 @@ internal unsafe struct AttentionJob : IParallelJob
     public float* Q;
     public AttentionItem* Items;
     public int ItemCount;
+    public int Layer;
+    public float* Maps;
     public int Heads;
     public int KeyHeads;
     public int HeadDim;
@@ -60,9 +62,11 @@ internal unsafe struct AttentionJob : IParallelJob
     public readonly void Run(int part, int thread)
     {
         AttentionItem* item = Items;
+        float* map = Maps;
         while (part >= Tiles(*item) * KeyHeads)
         {
             part -= Tiles(*item) * KeyHeads;
+            map += map == null ? 0 : (long)Heads * item->Rows * item->KeyCount;
             item++;
         }
         int tiles = Tiles(*item), keyHead = part / tiles, first = part % tiles * Tile;
@@ -74,7 +78,7 @@ internal unsafe struct AttentionJob : IParallelJob
 
         int* visible = stackalloc int[Tile];
         bool* even = stackalloc bool[Tile];
-        float* keys = item->Keys + (long)keyHead * HeadDim;
+        float* keys = item->Keys + Layer * item->LayerStride + (long)keyHead * HeadDim;
         int most = 0, least = int.MaxValue;
         for (int t = 0; t < Tile; t++)
         {
@@ -88,7 +92,7 @@ internal unsafe struct AttentionJob : IParallelJob
         for (int t = 0; t < Tile; t++)
             even[t] = !Softmax(p + (long)t * _maxKeys, item->Mask, visible[t], item->KeyCount);
 
-        float* values = item->Values + (long)keyHead * HeadDim;
+        float* values = item->Values + Layer * item->LayerStride + (long)keyHead * HeadDim;
         if (!even[0] && !even[1] && !even[2] && !even[3])
             Accumulate4(y, p, values, item->Mask, least);
         else
@@ -97,10 +101,10 @@ internal unsafe struct AttentionJob : IParallelJob
         {
             Accumulate1(y + t * _padded, p + (long)t * _maxKeys, values, even[t] ? null : item->Mask, least, even[t] ? item->KeyCount : visible[t]);
             Unsafe.CopyBlockUnaligned(Y + At(*item, keyHead, first + t), y + t * _padded, (uint)HeadDim * sizeof(float));
-            if (item->Map != null)
+            if (map != null)
             {
                 int head = keyHead * group + (first + t) % group, row = (first + t) / group;
-                Unsafe.CopyBlockUnaligned(item->Map + ((long)head * item->Rows + row) * item->KeyCount, p + (long)t * _maxKeys, (uint)item->KeyCount * sizeof(float));
+                Unsafe.CopyBlockUnaligned(map + ((long)head * item->Rows + row) * item->KeyCount, p + (long)t * _maxKeys, (uint)item->KeyCount * sizeof(float));
             }
         }
     }

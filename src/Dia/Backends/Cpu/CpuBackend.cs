@@ -24,10 +24,7 @@ public readonly unsafe struct CpuBackend : IBackend
     public void Dispose() => _threads?.Dispose();
 
     /// <inheritdoc/>
-    public float* Allocate(long count) => BackendMemory.Allocate(count);
-
-    /// <inheritdoc/>
-    public void Free(float* memory) => BackendMemory.Free(memory);
+    public DeviceMemory Memory => DeviceMemory.Host;
 
     /// <summary>
     /// Vectors become float32, padded to whole SIMD vectors; convolution kernels become panels in their stored format. Linear weights
@@ -154,11 +151,18 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, int rows, int half, float scaling)
+    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling)
     {
-        RopeTableJob job = new() { Cos = cos, Sin = sin, Positions = positions, InverseFrequencies = inverseFrequencies, Half = half, Scaling = scaling };
-        // A sine and cosine in double cost about as much as ten values of other work.
-        RowParts.Run(_threads, ref job, rows, 10L * half);
+        for (int i = 0; i < batch.Count; i++)
+        {
+            long first = batch.Items[i].FirstRow;
+            RopeTableJob job = new()
+            {
+                Cos = cos + first * half, Sin = sin + first * half, Positions = positions + first, InverseFrequencies = inverseFrequencies + (long)i * half, Half = half, Scaling = scaling,
+            };
+            // A sine and cosine in double cost about as much as ten values of other work.
+            RowParts.Run(_threads, ref job, batch.Items[i].Rows, 10L * half);
+        }
     }
 
     /// <inheritdoc/>
@@ -169,9 +173,23 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim)
+    public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        AttentionJob job = new() { Y = y, Q = q, Items = items, ItemCount = itemCount, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim };
+        long width = 2L * keyHeads * half;
+        for (int i = 0; i < batch.Count; i++)
+        {
+            AttentionItem item = batch.Items[i];
+            long from = item.FirstRow * width, to = layer * item.LayerStride + item.CausalStart * width, bytes = item.Rows * width * sizeof(float);
+            Rope(keys + from, cos + (long)item.FirstRow * half, sin + (long)item.FirstRow * half, item.Rows, keyHeads, half);
+            Buffer.MemoryCopy(keys + from, item.Keys + to, bytes, bytes);
+            Buffer.MemoryCopy(values + from, item.Values + to, bytes, bytes);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Attention(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim, float* maps)
+    {
+        AttentionJob job = new() { Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps };
         job.Start(_threads);
     }
 

@@ -5,15 +5,19 @@ using System.Runtime.Intrinsics.X86;
 namespace Dia.Backends;
 
 /// <summary>
-/// The linear layer of a decoding step: w [n, k] is read once, four rows at a time; bound by memory. Each output is a
-/// vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order) that is then summed across lanes,
-/// the same for any number of rows of x.
+/// The linear layer of a decoding step: w [n, k] is read once. Up to four rows are bound by memory: four outputs of two rows at a time.
+/// More are bound by arithmetic: six outputs of two rows, the weights converted once for all of them (<see cref="StepTile"/>). Each output is
+/// a vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order) that is then summed across lanes, the
+/// same for any number of rows of x.
 /// </summary>
 internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
     private const int WeightRows = 4;
     private const int PrefetchDistance = 2048;
+
+    // From here on converting the weights once for all rows is faster than converting them for each pair.
+    private const int ManyRows = 5;
 
     public float* Y;
     public float* X;
@@ -26,6 +30,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // x as the kernels read it: halves of blocks of 2 vectors as TFormat gives them, padded with zeros to whole blocks.
     private float* _x;
     private long _xStride;
+    private float* _own;
+    private int _sumFloats;
     private int _partRows;
 
     private static int Block => 2 * Vector<float>.Count;
@@ -35,16 +41,25 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         if (Rows <= 0 || N <= 0)
             return;
-        _xStride = ((long)K + Block - 1) / Block * Block;
-        // The threads' scratch as one block that all of them read.
-        _x = (float*)threads.Scratch((Rows * _xStride * sizeof(float) + threads.Count - 1) / threads.Count, out _);
+        // Rows in pairs, the last one filled up with zeros; an odd cache line between them, so that they do not share cache sets.
+        int pairs = (Rows + 1) / 2;
+        _xStride = ((long)K + Block - 1) / Block * Block + 16;
+        // Sums in whole groups of eight, as they are added up.
+        _sumFloats = (pairs * 2 * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
+        long xFloats = pairs * 2 * _xStride, own = StepTile.Outputs * StepTile.Stride + _sumFloats;
+        // x as one block that all threads read, then each thread's own memory.
+        _x = (float*)threads.Scratch((xFloats + threads.Count * own) * sizeof(float) / threads.Count + 64, out _);
+        _own = _x + xFloats;
         for (int r = 0; r < Rows; r++)
             Arrange(X + (long)r * K, _x + r * _xStride);
+        if (Rows % 2 != 0)
+            new Span<float>(_x + Rows * _xStride, (int)_xStride).Clear();
 
         bool inline = (long)N * K * Rows < Gemm.InlineWork || threads.Count == 1;
         // Parts of at least some kilobytes, several for each thread.
         int parts = inline ? 1 : (int)Math.Clamp((long)N * K * TFormat.Size / 32768, threads.Count, 8L * threads.Count);
-        _partRows = ((N + parts - 1) / parts + WeightRows - 1) / WeightRows * WeightRows;
+        int tile = Rows < ManyRows ? WeightRows : StepTile.Outputs;
+        _partRows = ((N + parts - 1) / parts + tile - 1) / tile * tile;
         parts = (N + _partRows - 1) / _partRows;
         if (inline)
             Run(0, 0);
@@ -69,38 +84,111 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private static void ArrangeBlock(float* from, float* to)
     {
         int v = Vector<float>.Count;
-        for (int i = 0; i < v; i++)
+        if (!TFormat.Interleaved)
         {
-            to[i] = from[TFormat.Interleaved ? 2 * i : i];
-            to[v + i] = from[TFormat.Interleaved ? 2 * i + 1 : v + i];
+            Vector.Load(from).Store(to);
+            Vector.Load(from + v).Store(to + v);
+            return;
         }
+        // A value of even index and the next are the halves of 64 bits, and narrowing keeps the lower ones.
+        Vector<ulong> a = Vector.Load((ulong*)from), b = Vector.Load((ulong*)(from + v));
+        Vector.Narrow(a, b).Store((uint*)to);
+        Vector.Narrow(Vector.ShiftRightLogical(a, 32), Vector.ShiftRightLogical(b, 32)).Store((uint*)(to + v));
     }
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        float* sums = stackalloc float[2 * WeightRows * Vector<float>.Count];
-        byte* tails = stackalloc byte[WeightRows * Block * TFormat.Size];
         int first = part * _partRows, count = Math.Min(N - first, _partRows);
-        // A tile takes a row from each quarter of the part: four streams, each of them contiguous from one tile to the next.
-        int quarter = count / WeightRows;
-        for (int i = 0; i < quarter; i++)
-            Tiles(first + i, quarter, WeightRows, tails, sums);
-        if (count % WeightRows != 0)
-            Tiles(first + quarter * WeightRows, 1, count % WeightRows, tails, sums);
+        int tile = Rows < ManyRows ? WeightRows : StepTile.Outputs;
+        float* weights = _own + thread * (StepTile.Outputs * StepTile.Stride + _sumFloats);
+        byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
+        // A tile takes a row from each quarter (or sixth) of the part: streams of which each is contiguous from one tile to the next.
+        int streams = count / tile;
+        for (int i = 0; i <= streams; i++)
+        {
+            bool last = i == streams;
+            int n = last ? first + streams * tile : first + i, step = last ? 1 : streams, outputs = last ? count % tile : tile;
+            if (outputs == 0)
+                continue;
+            CopyTails(n, step, outputs, tails);
+            if (Rows < ManyRows)
+                Tile(n, step, outputs, tails, weights);
+            else
+                ConvertedTile(n, step, outputs, tails, weights);
+        }
     }
 
-    // All rows of x for up to four rows of w, `step` apart.
-    private readonly void Tiles(int n, int step, int count, byte* tails, float* sums)
+    // The last values of each row of w, padded with zeros to a block.
+    private readonly void CopyTails(int n, int step, int count, byte* tails)
     {
         int rest = K % Block, size = Block * TFormat.Size;
-        if (rest != 0)
+        if (rest == 0)
+            return;
+        new Span<byte>(tails, StepTile.Outputs * size).Clear();
+        for (int i = 0; i < count; i++)
+            Unsafe.CopyBlockUnaligned(tails + i * size, W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+    }
+
+    // Outputs of up to six rows of w and all of x: blocks of w are converted once and serve all pairs of rows from the cache.
+    private readonly void ConvertedTile(int n, int step, int count, byte* tails, float* weights)
+    {
+        int v = Vector<float>.Count, whole = K / Block * Block, size = Block * TFormat.Size;
+        long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
+        byte* w = W + n * rowBytes;
+        float* sums = weights + StepTile.Outputs * StepTile.Stride;
+        new Span<float>(sums, _sumFloats).Clear();
+        if (count < StepTile.Outputs)
+            new Span<float>(weights, StepTile.Outputs * StepTile.Stride).Clear();
+        for (int k = 0; k < whole; k += StepTile.KBlock)
         {
-            // The last values of each row of w, padded with zeros to a block.
-            new Span<byte>(tails, WeightRows * size).Clear();
-            for (int i = 0; i < count; i++)
-                Unsafe.CopyBlockUnaligned(tails + i * size, W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+            int blocks = Math.Min(StepTile.KBlock, whole - k) / Block;
+            Multiply(w + (long)k * TFormat.Size, stride, count, weights, k, blocks, sums);
         }
+        if (whole < K)
+            Multiply(tails, size, count, weights, whole, 1, sums);
+
+        float* eight = stackalloc float[8];
+        for (int j = 0; j < _sumFloats / v; j++)
+        {
+            if (j % 8 == 0)
+                VectorMath.SumEight((Vector<float>*)(sums + j * v), eight);
+            int row = j / StepTile.Outputs, i = j % StepTile.Outputs;
+            if (row < Rows && i < count)
+                Output(row, n + i * step, eight[j % 8]);
+        }
+    }
+
+    // A block of up to six rows of w with every pair of rows of x. While they are multiplied, the memory brings the next block.
+    private readonly void Multiply(byte* w, long stride, int count, float* weights, int k, int blocks, float* sums)
+    {
+        bool together = typeof(TFormat) != typeof(Float16Format) && count == StepTile.Outputs;
+        if (!together)
+        {
+            for (int i = 0; i < count; i++)
+                StepTile.Convert<TFormat>(w + i * stride, weights + i * StepTile.Stride, blocks);
+        }
+        int pairs = (Rows + 1) / 2, bytes = StepTile.KBlock * TFormat.Size, share = (bytes / pairs + 63) / 64 * 64;
+        float* x = _x + k;
+        for (int p = 0; p < pairs; p++, x += 2 * _xStride, sums += 2 * StepTile.Outputs * Vector<float>.Count)
+        {
+            StepTile.Prefetch(w + bytes, stride, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
+            if (p == 0 && together)
+                StepTile.ConvertSixByTwo<TFormat>(w, stride, weights, x, x + _xStride, blocks, sums);
+            else
+                StepTile.SixByTwo(weights, x, x + _xStride, blocks, sums);
+        }
+    }
+
+    private readonly void Output(int row, int column, float sum)
+    {
+        float* y = Y + (long)row * N + column;
+        *y = Accumulate ? *y + sum : sum;
+    }
+
+    // Outputs of up to four rows of w and all of x.
+    private readonly void Tile(int n, int step, int count, byte* tails, float* sums)
+    {
         for (int r = 0; r < Rows; r += 2)
             Tile(n, step, count, r, Math.Min(2, Rows - r), tails, sums);
     }
@@ -137,13 +225,10 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             }
         }
 
+        float* eight = stackalloc float[8];
+        VectorMath.SumEight((Vector<float>*)sums, eight);
         for (int j = 0; j < count * rows; j++)
-        {
-            int row = j / count, column = j % count;
-            float* y = Y + (long)(r + row) * N + n + column * step;
-            float sum = Vector.Sum(Vector.Load(sums + (row * WeightRows + column) * v));
-            *y = Accumulate ? *y + sum : sum;
-        }
+            Output(r + j / count, n + j % count * step, eight[j / count * WeightRows + j % count]);
     }
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.

@@ -10,10 +10,7 @@ namespace Dia.Backends;
 public readonly unsafe struct ScalarBackend : IBackend
 {
     /// <inheritdoc/>
-    public float* Allocate(long count) => BackendMemory.Allocate(count);
-
-    /// <inheritdoc/>
-    public void Free(float* memory) => BackendMemory.Free(memory);
+    public DeviceMemory Memory => DeviceMemory.Host;
 
     /// <summary>Nothing to do: weights are read as stored.</summary>
     public void Prepare(WeightSpec spec, ref Weight weight)
@@ -87,15 +84,18 @@ public readonly unsafe struct ScalarBackend : IBackend
         BlockLinear(y, x, w, rows, n, k, accumulate);
 
     /// <inheritdoc/>
-    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, int rows, int half, float scaling)
+    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling)
     {
-        for (long r = 0; r < rows; r++)
+        for (int n = 0; n < batch.Count; n++)
         {
-            for (int i = 0; i < half; i++)
+            for (long r = batch.Items[n].FirstRow; r < batch.Items[n].FirstRow + batch.Items[n].Rows; r++)
             {
-                float angle = positions[r] * inverseFrequencies[i];
-                cos[r * half + i] = (float)Math.Cos(angle) * scaling;
-                sin[r * half + i] = (float)Math.Sin(angle) * scaling;
+                for (int i = 0; i < half; i++)
+                {
+                    float angle = positions[r] * inverseFrequencies[n * half + i];
+                    cos[r * half + i] = (float)Math.Cos(angle) * scaling;
+                    sin[r * half + i] = (float)Math.Sin(angle) * scaling;
+                }
             }
         }
     }
@@ -120,23 +120,54 @@ public readonly unsafe struct ScalarBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Attention(float* y, float* q, AttentionItem* items, int itemCount, int heads, int keyHeads, int headDim)
+    public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        for (int n = 0; n < itemCount; n++)
+        long width = 2L * keyHeads * half;
+        for (int n = 0; n < batch.Count; n++)
         {
-            double[] p = new double[items[n].KeyCount];
-            for (int r = 0; r < items[n].Rows; r++)
+            AttentionItem item = batch.Items[n];
+            for (int r = 0; r < item.Rows; r++)
             {
-                for (int h = 0; h < heads; h++)
+                long from = item.FirstRow + r, to = layer * item.LayerStride + (item.CausalStart + r) * width;
+                Rope(keys + from * width, cos + from * half, sin + from * half, 1, keyHeads, half);
+                for (int i = 0; i < width; i++)
                 {
-                    long at = ((long)(items[n].FirstRow + r) * heads + h) * headDim;
-                    AttendRow(y + at, q + at, items[n], r, h, h / (heads / keyHeads), keyHeads, headDim, p);
+                    item.Keys[to + i] = keys[from * width + i];
+                    item.Values[to + i] = values[from * width + i];
                 }
             }
         }
     }
 
-    private static void AttendRow(float* y, float* q, in AttentionItem item, int row, int head, int keyHead, int keyHeads, int headDim, double[] p)
+    /// <inheritdoc/>
+    public void Attention(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim, float* maps)
+    {
+        for (int n = 0; n < batch.Count; n++)
+        {
+            AttentionItem item = batch.Items[n];
+            item.Keys += layer * item.LayerStride;
+            item.Values += layer * item.LayerStride;
+            double[] p = new double[item.KeyCount];
+            for (int r = 0; r < item.Rows; r++)
+            {
+                for (int h = 0; h < heads; h++)
+                {
+                    long at = ((long)(item.FirstRow + r) * heads + h) * headDim;
+                    AttendRow(y + at, q + at, item, r, h / (heads / keyHeads), keyHeads, headDim, p);
+                    if (maps != null)
+                    {
+                        for (int j = 0; j < item.KeyCount; j++)
+                            maps[((long)h * item.Rows + r) * item.KeyCount + j] = (float)p[j];
+                    }
+                }
+            }
+
+            if (maps != null)
+                maps += (long)heads * item.Rows * item.KeyCount;
+        }
+    }
+
+    private static void AttendRow(float* y, float* q, in AttentionItem item, int row, int keyHead, int keyHeads, int headDim, double[] p)
     {
         int keys = item.KeyCount;
         bool Visible(in AttentionItem item, int j) => (item.Mask == null || item.Mask[j] != 0) && (item.CausalStart < 0 || j <= item.CausalStart + row);
@@ -164,11 +195,7 @@ public readonly unsafe struct ScalarBackend : IBackend
         }
 
         for (int j = 0; j < keys; j++)
-        {
             p[j] /= sum;
-            if (item.Map != null)
-                item.Map[((long)head * item.Rows + row) * keys + j] = (float)p[j];
-        }
 
         for (int i = 0; i < headDim; i++)
         {
