@@ -4,3 +4,5 @@
 #include "step_linear.cu"
 #include "product_f32.cu"
 #include "product_mma.cu"
+#include "attention.cu"
+#include "block_attention.cu"

@@ -12,24 +12,18 @@
 
 constexpr int MmaTile = 64, MmaDepth = 32, MmaPitch = MmaDepth / 2 + 4;
 
-template <typename T> INLINE void split(float4 x, uint2& high, uint2& low)
+// The value in the high half's format; only float16 has a range to leave.
+INLINE float within_range(float x, bf16) { return x; }
+INLINE float within_range(float x, f16) { return x > 65504 ? 65504 : x < -65504 ? -65504 : x; } // a NaN stays
+
+// What the high half leaves. An infinity leaves nothing: less itself it would be NaN.
+template <typename T> INLINE float left(float x, float high) { return absolute(x) < Infinity ? within_range(x - high, T{}) : 0; }
+
+template <typename T> INLINE void split(float a, float b, u32& high, u32& low)
 {
-    for (int i = 0; i < 2; i++)
-    {
-        float a = x[2 * i], b = x[2 * i + 1];
-        if constexpr (__is_same(T, f16))
-        {
-            a = a > 65504 ? 65504 + least(a - 65504, 65504.0f) : a < -65504 ? -65504 - least(-a - 65504, 65504.0f) : a;
-            b = b > 65504 ? 65504 + least(b - 65504, 65504.0f) : b < -65504 ? -65504 - least(-b - 65504, 65504.0f) : b;
-            float headA = a > 65504 ? 65504 : a < -65504 ? -65504 : a, headB = b > 65504 ? 65504 : b < -65504 ? -65504 : b;
-            high[i] = narrow_pair(headA, headB, T{});
-        }
-        else
-            high[i] = narrow_pair(a, b, T{});
-        float2 rounded = widen_pair(high[i], T{});
-        // An infinity stays in the high half: less itself it would be NaN.
-        low[i] = narrow_pair(absolute(a) < Infinity ? a - rounded.x : 0, absolute(b) < Infinity ? b - rounded.y : 0, T{});
-    }
+    high = narrow_pair(within_range(a, T{}), within_range(b, T{}), T{});
+    float2 rounded = widen_pair(high, T{});
+    low = narrow_pair(left<T>(a, rounded.x), left<T>(b, rounded.y), T{});
 }
 
 template <typename T> INLINE uint4 load_eight_weights(const Product& p, bool vectors, int column, int k)
@@ -63,23 +57,22 @@ template <typename T> INLINE void product_mma(const Product& p)
     float4 nextX[4];
     uint4 nextW[2];
     auto load = [&](int k) {
+#pragma unroll
         for (int h = 0; h < 4; h++)
             nextX[h] = windows.load(firstRow + thread / 8 + 16 * h, k + thread % 8 * 4);
+#pragma unroll
         for (int h = 0; h < 2; h++)
             nextW[h] = load_eight_weights<T>(p, vectors, firstColumn + thread / 4 + 32 * h, k + thread % 4 * 8);
     };
     auto keep = [&](int buffer) {
+#pragma unroll
         for (int h = 0; h < 4; h++)
         {
             int at = (thread / 8 + 16 * h) * MmaPitch + thread % 8 * 2;
-            uint2 high, low;
-            split<T>(nextX[h], high, low);
-            for (int j = 0; j < 2; j++)
-            {
-                sharedHigh[buffer][at + j] = high[j];
-                sharedLow[buffer][at + j] = low[j];
-            }
+            split<T>(nextX[h].x, nextX[h].y, sharedHigh[buffer][at], sharedLow[buffer][at]);
+            split<T>(nextX[h].z, nextX[h].w, sharedHigh[buffer][at + 1], sharedLow[buffer][at + 1]);
         }
+#pragma unroll
         for (int h = 0; h < 2; h++)
             sharedW[buffer][(thread / 4 + 32 * h) * (MmaPitch / 4) + thread % 4] = nextW[h];
     };
