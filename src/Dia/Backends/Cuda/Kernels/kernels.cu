@@ -6,3 +6,4 @@
 #include "product_mma.cu"
 #include "attention.cu"
 #include "block_attention.cu"
+#include "sampler.cu"
