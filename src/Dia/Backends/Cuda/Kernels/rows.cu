@@ -6,7 +6,7 @@
     for (u64 i = (u64)block_x() * thread_count() + thread_index(), step = (u64)grid_x() * thread_count(); i < (count); i += step)
 
 // y[r] = table[ids[r·idStride]] for rows of d values. Block y: a row (strided by the grid); threads along d.
-template <typename T> INLINE void embed(float* y, const int* ids, int idStride, const T* table, int rows, int d)
+template <typename T> INLINE void embed(float* y, const int* ids, const T* table, int idStride, int rows, int d)
 {
     FOR_EACH(i, (u64)rows * d)
     {
@@ -60,7 +60,7 @@ template <typename T> INLINE void widen_all(float* to, const T* from, u64 count)
 }
 
 #define FOR_FORMAT(NAME, T) \
-    extern "C" __global__ __launch_bounds__(256) void embed_##NAME(float* y, const int* ids, int idStride, const T* table, int rows, int d) { embed(y, ids, idStride, table, rows, d); } \
+    extern "C" __global__ __launch_bounds__(256) void embed_##NAME(float* y, const int* ids, const T* table, int idStride, int rows, int d) { embed(y, ids, table, idStride, rows, d); } \
     extern "C" __global__ __launch_bounds__(256) void embed_sum_##NAME(float* y, const int* ids, const T* table, int rows, int channels, int vocabulary, int d) { embed_sum(y, ids, table, rows, channels, vocabulary, d); } \
     extern "C" __global__ __launch_bounds__(256) void widen_##NAME(float* to, const T* from, u64 count) { widen_all(to, from, count); }
 FOR_FORMAT(f32, float)
@@ -150,7 +150,7 @@ INLINE double norm_of(double squares)
     return norm < 1e-12 ? 1e-12 : norm; // a NaN stays
 }
 
-template <typename T> INLINE void nearest_code(int* codes, int codeStride, const float* x, const T* codebook, int entries, int d)
+template <typename T> INLINE void nearest_code(int* codes, const float* x, const T* codebook, int codeStride, int entries, int d)
 {
     __shared__ double bestScores[128];
     __shared__ int bestCodes[128];
@@ -198,6 +198,6 @@ template <typename T> INLINE void nearest_code(int* codes, int codeStride, const
         codes[(i64)block_x() * codeStride] = bestCodes[0];
 }
 
-extern "C" __global__ __launch_bounds__(128) void nearest_code_f32(int* codes, int codeStride, const float* x, const float* codebook, int entries, int d) { nearest_code(codes, codeStride, x, codebook, entries, d); }
-extern "C" __global__ __launch_bounds__(128) void nearest_code_bf16(int* codes, int codeStride, const float* x, const bf16* codebook, int entries, int d) { nearest_code(codes, codeStride, x, codebook, entries, d); }
-extern "C" __global__ __launch_bounds__(128) void nearest_code_f16(int* codes, int codeStride, const float* x, const f16* codebook, int entries, int d) { nearest_code(codes, codeStride, x, codebook, entries, d); }
+extern "C" __global__ __launch_bounds__(128) void nearest_code_f32(int* codes, const float* x, const float* codebook, int codeStride, int entries, int d) { nearest_code(codes, x, codebook, codeStride, entries, d); }
+extern "C" __global__ __launch_bounds__(128) void nearest_code_bf16(int* codes, const float* x, const bf16* codebook, int codeStride, int entries, int d) { nearest_code(codes, x, codebook, codeStride, entries, d); }
+extern "C" __global__ __launch_bounds__(128) void nearest_code_f16(int* codes, const float* x, const f16* codebook, int codeStride, int entries, int d) { nearest_code(codes, x, codebook, codeStride, entries, d); }
