@@ -151,6 +151,7 @@ internal static class ModelEmitter
         using (code.Open($"public override {type}? {method}(Device device, Weight[] weights) => device.Kind switch", "};"))
         {
             code.Line($"DeviceKind.Scalar => new {className}<ScalarBackend>(device.Scalar, weights),");
+            code.Line($"DeviceKind.Cuda => new {className}<CudaBackend>(device.Cuda, weights),");
             code.Line($"_ => new {className}<CpuBackend>(device.Cpu, weights),");
         }
 

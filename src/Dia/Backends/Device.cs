@@ -8,17 +8,22 @@ public enum DeviceKind
 
     /// <summary>The processor in plain loops: the reference the others are tested against.</summary>
     Scalar,
+
+    /// <summary>An NVIDIA GPU.</summary>
+    Cuda,
 }
 
 /// <summary>Where models run. Models and sounds made on a device must be disposed before it.</summary>
 public sealed class Device : IDisposable
 {
     private readonly CpuBackend? _cpu;
+    private readonly CudaDevice? _cuda;
 
-    private Device(DeviceKind kind, CpuBackend? cpu)
+    private Device(DeviceKind kind, CpuBackend? cpu = null, CudaDevice? cuda = null)
     {
         Kind = kind;
         _cpu = cpu;
+        _cuda = cuda;
     }
 
     /// <summary>Which implementation it is.</summary>
@@ -31,13 +36,26 @@ public sealed class Device : IDisposable
     /// <exception cref="InvalidOperationException">This is another kind of device.</exception>
     public CpuBackend Cpu => _cpu ?? throw new InvalidOperationException("This device is not the SIMD backend.");
 
+    /// <summary>The GPU.</summary>
+    /// <exception cref="InvalidOperationException">This is another kind of device.</exception>
+    public CudaBackend Cuda => new(_cuda ?? throw new InvalidOperationException("This device is not a GPU."));
+
     /// <summary>The processor on so many threads.</summary>
     /// <param name="threads">At least 1.</param>
     public static Device CreateCpu(int threads) => new(DeviceKind.Cpu, new CpuBackend(threads));
 
     /// <summary>The processor in plain loops.</summary>
-    public static Device CreateScalar() => new(DeviceKind.Scalar, null);
+    public static Device CreateScalar() => new(DeviceKind.Scalar);
+
+    /// <summary>An NVIDIA GPU.</summary>
+    /// <param name="ordinal">Which one, from 0.</param>
+    /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
+    public static Device CreateCuda(int ordinal) => new(DeviceKind.Cuda, cuda: new CudaDevice(ordinal));
 
     /// <inheritdoc/>
-    public void Dispose() => _cpu?.Dispose();
+    public void Dispose()
+    {
+        _cpu?.Dispose();
+        _cuda?.Dispose();
+    }
 }

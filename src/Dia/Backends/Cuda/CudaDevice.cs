@@ -1,0 +1,159 @@
+using System.Globalization;
+using ManagedCuda;
+using ManagedCuda.BasicTypes;
+using ManagedCuda.VectorTypes;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// An NVIDIA GPU: a context, one stream in whose order everything happens, the kernels, and memory. It needs the driver
+/// (<c>libcuda.so.1</c>) and nothing else. One operation at a time.
+/// </summary>
+public sealed unsafe class CudaDevice : IDisposable
+{
+    private readonly CudaContext _context;
+    private readonly CudaStream _stream;
+    private readonly List<nint> _scratches = [];
+    private long _scratchBytes;
+
+    /// <summary>Takes a GPU and loads the kernels.</summary>
+    /// <param name="ordinal">Which one, from 0.</param>
+    /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
+    public CudaDevice(int ordinal)
+    {
+        DriverVersion = CheckDriver();
+        try
+        {
+            int count = CudaContext.GetDeviceCount();
+            if (ordinal < 0 || ordinal >= count)
+                throw new DiaException(DiaErrorKind.Device, Text($"There is no GPU {ordinal}: the driver has {count}, numbered from 0. Choose one of them, or use --device cpu."));
+            Name = CudaContext.GetDeviceName(ordinal);
+            Capability = CudaContext.GetDeviceComputeCapability(ordinal);
+            if (Capability < new Version(8, 0))
+                throw new DiaException(DiaErrorKind.Device, Text($"GPU {ordinal} ({Name}) has compute capability {Capability}; the kernels need 8.0 (Ampere) or later. Use --device cpu."));
+            _context = new CudaContext(ordinal);
+            Multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
+            TotalMemory = _context.GetTotalDeviceMemorySize();
+            _stream = new CudaStream(CUStreamFlags.NonBlocking);
+            Kernels = new CudaKernels(_context);
+            DeviceMemory = new CudaMemory(this);
+        }
+        catch (CudaException e)
+        {
+            Dispose();
+            throw Failure("start", e);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The GPU's name.</summary>
+    public string Name { get; }
+
+    /// <summary>Its compute capability.</summary>
+    public Version Capability { get; }
+
+    /// <summary>The newest CUDA version that the driver supports.</summary>
+    public Version DriverVersion { get; }
+
+    /// <summary>Number of multiprocessors.</summary>
+    public int Multiprocessors { get; }
+
+    /// <summary>Bytes of its memory.</summary>
+    public long TotalMemory { get; }
+
+    /// <summary>Bytes of its memory that no program has.</summary>
+    public long FreeMemory => _context.GetFreeDeviceMemorySize();
+
+    /// <summary>Its memory.</summary>
+    public DeviceMemory Memory => DeviceMemory;
+
+    /// <summary>The stream in whose order everything happens.</summary>
+    public CudaStream Stream => _stream;
+
+    internal CudaKernels Kernels { get; }
+
+    internal CudaMemory DeviceMemory { get; }
+
+    /// <summary>
+    /// Scratch memory of at least so many bytes. It grows by doubling and never moves under work that was already given to the device or
+    /// captured in a graph: what it had before stays allocated until the device is disposed.
+    /// </summary>
+    internal void* Scratch(long bytes)
+    {
+        if (bytes > _scratchBytes)
+        {
+            _scratchBytes = Math.Max(bytes, 2 * _scratchBytes);
+            _scratches.Add((nint)DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels"));
+        }
+
+        return (void*)_scratches[^1];
+    }
+
+    /// <summary>Makes the context the calling thread's.</summary>
+    internal void Enter() => _context.SetCurrent();
+
+    /// <summary>Starts a kernel. Allocates nothing.</summary>
+    /// <exception cref="DiaException">The launch failed (Device).</exception>
+    internal void Launch(CudaKernel kernel, dim3 grid, int block, in KernelArguments arguments, int sharedMemory = 0)
+    {
+        try
+        {
+            _context.SetCurrent();
+            kernel.Launch(_stream.Stream, grid, new dim3(block), (uint)sharedMemory, in arguments);
+        }
+        catch (CudaException e)
+        {
+            throw Failure($"start the kernel {kernel.KernelName}", e);
+        }
+    }
+
+    /// <summary>Waits until everything is done.</summary>
+    /// <exception cref="DiaException">Something that was started has failed (Device).</exception>
+    public void Synchronize()
+    {
+        try
+        {
+            _context.SetCurrent();
+            _stream.Synchronize();
+        }
+        catch (CudaException e)
+        {
+            throw Failure("finish its work", e);
+        }
+    }
+
+    /// <summary>What the user is told of an error of the driver's.</summary>
+    internal DiaException Failure(string doing, CudaException e) => new(
+        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message} Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        DeviceMemory?.Dispose();
+        _stream?.Dispose();
+        _context?.Dispose();
+    }
+
+    private static Version CheckDriver()
+    {
+        if (!CudaContext.TryLoad())
+            throw new DiaException(DiaErrorKind.Device, "libcuda.so.1 was not found: install the NVIDIA driver or use --device cpu.");
+        try
+        {
+            Version version = CudaContext.GetDriverVersion();
+            if (version < new Version(11, 4))
+                throw new DiaException(DiaErrorKind.Device, Text($"The NVIDIA driver supports CUDA {version}; 11.4 or later is needed (driver 470). Update the driver, or use --device cpu."));
+            return version;
+        }
+        catch (CudaException e)
+        {
+            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message} Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
+        }
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,194 @@
+using System.Globalization;
+using ManagedCuda;
+using ManagedCuda.BasicTypes;
+using Native = ManagedCuda.DriverAPINativeMethods;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// A GPU's memory. Copies go through pinned buffers, since the device reaches no other host memory at full speed: a copy to the device
+/// returns when the buffer has the bytes, and a buffer is not used again before its copy is done.
+/// </summary>
+internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
+{
+    private const int BufferBytes = 4 << 20;
+
+    private readonly CudaDevice _device;
+    private readonly Transfer[] _transfers;
+    private int _next;
+
+    /// <summary>Takes the pinned buffers.</summary>
+    /// <param name="device">A device that has its context and stream.</param>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public CudaMemory(CudaDevice device)
+    {
+        _device = device;
+        _transfers = [new(BufferBytes), new(BufferBytes), new(BufferBytes), new(BufferBytes)];
+    }
+
+    /// <inheritdoc/>
+    public override bool IsHost => false;
+
+    /// <inheritdoc/>
+    public override float* Allocate(long count)
+    {
+        float* memory = (float*)AllocateBytes(checked(count * sizeof(float)), "activations and caches");
+        Zero(memory, count);
+        return memory;
+    }
+
+    /// <summary>Memory of so many bytes, aligned to 256; what is in it is not defined.</summary>
+    /// <param name="bytes">How much; 0 takes a little all the same, so that the address is one of its own.</param>
+    /// <param name="what">What it is for, to tell the user.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public void* AllocateBytes(long bytes, string what)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        _device.Enter();
+        CUdeviceptr memory = default;
+        CUResult result = Native.MemoryManagement.cuMemAlloc_v2(ref memory, Math.Max(bytes, 16));
+        if (result == CUResult.ErrorOutOfMemory)
+        {
+            throw new DiaException(DiaErrorKind.Device, string.Create(CultureInfo.InvariantCulture,
+                $"The GPU {_device.Name} has no memory for {bytes} bytes ({what}): {_device.FreeMemory} of {_device.TotalMemory} bytes are free. End other programs that use it, generate less at once, or use --device cpu."));
+        }
+
+        Check(result, "give memory");
+        return (void*)(ulong)memory;
+    }
+
+    /// <inheritdoc/>
+    public override void Free(void* memory)
+    {
+        if (memory is null)
+            return;
+        // Work that was started may still use it.
+        _device.Synchronize();
+        Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
+    }
+
+    /// <inheritdoc/>
+    public override void Upload(void* to, void* from, long bytes) => Upload(to, from, bytes, null);
+
+    /// <summary>
+    /// The same for much at a time, to memory that no earlier work uses: the pieces go in streams of their own, side by side; the device's
+    /// stream waits for them.
+    /// </summary>
+    public void UploadParallel(void* to, void* from, long bytes)
+    {
+        _device.Enter();
+        try
+        {
+            Upload(to, from, bytes, _transfers);
+            foreach (Transfer transfer in _transfers)
+                _device.Stream.WaitEvent(transfer.Done.Event);
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("copy weights", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Download(void* to, void* from, long bytes)
+    {
+        _device.Enter();
+        byte* target = (byte*)to, source = (byte*)from;
+        for (long done = 0, piece; done < bytes; done += piece)
+        {
+            Transfer transfer = Next(out piece, bytes - done);
+            Check(Native.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)transfer.Host, At(source + done), piece, _device.Stream.Stream), "copy results");
+            _device.Synchronize();
+            Buffer.MemoryCopy(transfer.Host, target + done, piece, piece);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Zero(float* memory, long count)
+    {
+        if (count == 0)
+            return;
+        _device.Enter();
+        Check(Native.MemsetAsync.cuMemsetD32Async(At(memory), 0, count, _device.Stream.Stream), "zero memory");
+    }
+
+    /// <summary>Copies within the device.</summary>
+    public void Copy(void* to, void* from, long bytes)
+    {
+        _device.Enter();
+        Check(Native.AsynchronousMemcpy_v2.cuMemcpyDtoDAsync_v2(At(to), At(from), bytes, _device.Stream.Stream), "copy memory");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Transfer transfer in _transfers ?? [])
+            transfer.Dispose();
+    }
+
+    private static CUdeviceptr At(void* memory) => new((nuint)memory);
+
+    private void Upload(void* to, void* from, long bytes, Transfer[]? own)
+    {
+        _device.Enter();
+        byte* target = (byte*)to, source = (byte*)from;
+        try
+        {
+            for (long done = 0, piece; done < bytes; done += piece)
+            {
+                Transfer transfer = Next(out piece, bytes - done);
+                Buffer.MemoryCopy(source + done, transfer.Host, piece, piece);
+                CUstream stream = own is null ? _device.Stream.Stream : transfer.Stream.Stream;
+                Check(Native.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(At(target + done), (nint)transfer.Host, piece, stream), "copy data");
+                transfer.Done.Record(stream);
+            }
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("copy data", e);
+        }
+    }
+
+    /// <summary>The next buffer, when its last copy is done.</summary>
+    private Transfer Next(out long piece, long left)
+    {
+        Transfer transfer = _transfers[_next];
+        _next = (_next + 1) % _transfers.Length;
+        transfer.Done.Synchronize();
+        piece = Math.Min(left, BufferBytes);
+        return transfer;
+    }
+
+    private void Check(CUResult result, string doing)
+    {
+        if (result != CUResult.Success)
+            throw _device.Failure(doing, new CudaException(result));
+    }
+
+    /// <summary>A pinned buffer with a stream of its own and the end of its last copy.</summary>
+    private sealed class Transfer : IDisposable
+    {
+        private readonly CudaPageLockedHostMemory<byte> _host;
+
+        public Transfer(int bytes)
+        {
+            _host = new CudaPageLockedHostMemory<byte>(bytes);
+            Stream = new CudaStream(CUStreamFlags.NonBlocking);
+            Done = new CudaEvent(CUEventFlags.DisableTiming);
+        }
+
+        public byte* Host => (byte*)_host.PinnedHostPointer;
+
+        public CudaStream Stream { get; }
+
+        public CudaEvent Done { get; }
+
+        public void Dispose()
+        {
+            Stream.Synchronize();
+            Done.Dispose();
+            Stream.Dispose();
+            _host.Dispose();
+        }
+    }
+}

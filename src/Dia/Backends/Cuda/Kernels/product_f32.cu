@@ -1,0 +1,99 @@
+// Tiled products in float32: linear layers of many rows where there is no cuBLAS, and float32 codecs.
+//
+// A block of 128 threads makes a tile of 64 rows by 64 columns, a thread 8 by 4 of them, in steps of 16 along k: while one step is
+// multiplied from shared memory, the next is on its way from global memory to registers. Each output is one chain of fused
+// multiply-adds in ascending k: it depends on no row beside it. 16-bit weights are widened on the way (exact).
+// Bytes moved: the tile's 64·k values and 64·k weights, from the L2 cache for all but the first block that needs them. Grid x: tiles,
+// those of the same rows together.
+#include "product.h"
+
+constexpr int Tile = 64, Depth = 16, Pitch = Tile + 4;
+
+template <typename T> INLINE float4 load_weights(const Product& p, bool vectors, int column, int k)
+{
+    float4 values = {};
+    const T* from = (const T*)p.w + (i64)column * p.k + k;
+    if (column >= p.n)
+        return values;
+    if (vectors && k < p.k)
+    {
+        if constexpr (sizeof(T) == 4)
+            return *(const float4*)from;
+        else
+        {
+            uint2 bits = *(const uint2*)from;
+            float2 low = widen_pair(bits.x, T{}), high = widen_pair(bits.y, T{});
+            return {low.x, low.y, high.x, high.y};
+        }
+    }
+    for (int j = 0; j < 4; j++)
+        if (k + j < p.k)
+            values[j] = widen(from[j]);
+    return values;
+}
+
+template <typename T> INLINE void product_f32(const Product& p)
+{
+    __shared__ float4 sharedX[2][Depth][Pitch / 4];
+    __shared__ float4 sharedW[2][Depth][Pitch / 4];
+    int tilesN = (p.n + Tile - 1) / Tile;
+    int firstRow = (int)block_x() / tilesN * Tile, firstColumn = (int)block_x() % tilesN * Tile;
+    int thread = (int)thread_index();
+    int loadAt = thread / 4, loadK = thread % 4 * 4;   // loads rows (columns) loadAt and loadAt + 32
+    int atRow = thread / 16 * 4, atColumn = thread % 16 * 4; // makes rows atRow … + 3 and atRow + 32 … + 3
+    Windows windows(p);
+    bool vectors = p.k % 4 == 0 && aligned16(p.w);
+
+    float4 nextX[2], nextW[2];
+    auto load = [&](int k) {
+        for (int h = 0; h < 2; h++)
+        {
+            nextX[h] = windows.load(firstRow + loadAt + 32 * h, k + loadK);
+            nextW[h] = load_weights<T>(p, vectors, firstColumn + loadAt + 32 * h, k + loadK);
+        }
+    };
+    auto keep = [&](int buffer) {
+        for (int h = 0; h < 2; h++)
+            for (int j = 0; j < 4; j++)
+            {
+                ((float*)sharedX[buffer][loadK + j])[loadAt + 32 * h] = nextX[h][j];
+                ((float*)sharedW[buffer][loadK + j])[loadAt + 32 * h] = nextW[h][j];
+            }
+    };
+
+    float sums[8][4] = {};
+    load(0);
+    keep(0);
+    barrier();
+    for (int k = 0, buffer = 0; k < p.k; k += Depth, buffer ^= 1)
+    {
+        bool more = k + Depth < p.k;
+        if (more)
+            load(k + Depth);
+#pragma unroll
+        for (int d = 0; d < Depth; d++)
+        {
+            float4 low = sharedX[buffer][d][atRow / 4], high = sharedX[buffer][d][atRow / 4 + 8], w = sharedW[buffer][d][atColumn / 4];
+#pragma unroll
+            for (int r = 0; r < 4; r++)
+#pragma unroll
+                for (int c = 0; c < 4; c++)
+                {
+                    sums[r][c] = fused(low[r], w[c], sums[r][c]);
+                    sums[r + 4][c] = fused(high[r], w[c], sums[r + 4][c]);
+                }
+        }
+        if (more)
+            keep(buffer ^ 1);
+        barrier();
+    }
+#pragma unroll
+    for (int r = 0; r < 8; r++)
+#pragma unroll
+        for (int c = 0; c < 4; c++)
+            store(p, firstRow + atRow + r % 4 + r / 4 * 32, firstColumn + atColumn + c, sums[r][c]);
+}
+
+extern "C" __global__ __launch_bounds__(128) void product_f32(Product p) { product_f32<float>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_bf16(Product p) { product_f32<bf16>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_f16(Product p) { product_f32<f16>(p); }

@@ -1,0 +1,386 @@
+// Picks the next row of every sequence from its logits: src/Dia/Generation on the device. For the same logits both give the same ids:
+// every comparison is that of LogitsProcessors.cs, EosDelayPattern.cs and TokenSampler.cs, every sum of weights is in double in the
+// same order, and nothing is contracted. Only e^x may differ by an ulp of double from the host's.
+#include "attention_item.h"
+#include "math.h"
+#include "sequence_state.h"
+
+constexpr int SamplerThreads = 256;
+
+enum { ConditionalNotFinite = 1, UnconditionalNotFinite = 2, ScoreNotFinite = 4 };
+
+// Philox4x32-10, numerics.md, "The draw".
+INLINE double uniform(u64 seed, int row, int channel, int item)
+{
+    u32 c0 = (u32)row, c1 = (u32)channel, c2 = (u32)item, c3 = 0, k0 = (u32)seed, k1 = (u32)(seed >> 32);
+    for (int round = 0; round < 10; round++)
+    {
+        u64 product0 = (u64)0xD2511F53u * c0, product1 = (u64)0xCD9E8D57u * c2;
+        c0 = (u32)(product1 >> 32) ^ c1 ^ k0;
+        c1 = (u32)product1;
+        c2 = (u32)(product0 >> 32) ^ c3 ^ k1;
+        c3 = (u32)product0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return (double)(((u64)c0 << 32 | c1) >> 11) * (1.0 / 9007199254740992.0);
+}
+
+// What a block works on. weights and sorted hold capacity values (a power of two, at least the vocabulary), scores the vocabulary.
+struct Channel
+{
+    double* weights;
+    float* sorted;
+    float* scores;
+    int* shared; // one value per warp
+    int* counts; // one value per thread
+    int size;
+    int capacity;
+};
+
+// The number of ids of which something holds, to every thread.
+template <typename Condition> INLINE int count_if(const Channel& c, int size, Condition holds)
+{
+    int count = 0;
+    for (int id = (int)thread_index(); id < size; id += SamplerThreads)
+        count += holds(id);
+    return block_sum(count, c.shared);
+}
+
+// The id of the greatest value, the lowest of equals (0 where every value is −∞), to every thread.
+INLINE int best_of(const Channel& c, const float* values, int size)
+{
+    float best = -Infinity;
+    int id = 0;
+    for (int i = (int)thread_index(); i < size; i += SamplerThreads)
+        if (values[i] > best)
+        {
+            best = values[i];
+            id = i;
+        }
+    for (int mask = 16; mask > 0; mask >>= 1)
+    {
+        float other = shuffle_xor(best, mask);
+        int otherId = shuffle_xor(id, mask);
+        if (other > best || (other == best && otherId < id))
+        {
+            best = other;
+            id = otherId;
+        }
+    }
+    barrier(); // the last use of shared and counts
+    if (lane_index() == 0)
+    {
+        c.shared[warp_index()] = id;
+        c.counts[warp_index()] = __builtin_bit_cast(int, best);
+    }
+    barrier();
+    for (int w = 0; w < SamplerThreads / WarpSize; w++)
+    {
+        float other = __builtin_bit_cast(float, c.counts[w]);
+        if (other > best || (other == best && c.shared[w] < id))
+        {
+            best = other;
+            id = c.shared[w];
+        }
+    }
+    return id;
+}
+
+// Sorts the values ascending into c.sorted, −∞ before them to fill it. A bitonic network: log² stages, no data-dependent branch.
+INLINE void sort(const Channel& c, const float* values)
+{
+    barrier();
+    for (int i = (int)thread_index(); i < c.capacity; i += SamplerThreads)
+        c.sorted[i] = i < c.size ? values[i] : -Infinity;
+    for (int run = 2; run <= c.capacity; run *= 2)
+        for (int distance = run / 2; distance > 0; distance /= 2)
+        {
+            barrier();
+            for (int pair = (int)thread_index(); pair < c.capacity / 2; pair += SamplerThreads)
+            {
+                int low = pair / distance * distance * 2 + pair % distance, high = low + distance;
+                float a = c.sorted[low], b = c.sorted[high];
+                if ((a > b) == ((low & run) == 0) && a != b)
+                {
+                    c.sorted[low] = b;
+                    c.sorted[high] = a;
+                }
+            }
+        }
+    barrier();
+}
+
+// How many of the ids before this one have its value.
+INLINE int rank_among_equals(const float* values, int id)
+{
+    int rank = 0;
+    for (int before = 0; before < id; before++)
+        rank += values[before] == values[id];
+    return rank;
+}
+
+// LogitsProcessors.Guide: x = c + g·(c − u); with top-k the k best of x, of equals the lowest ids, keep their conditional values.
+INLINE void guide(const Channel& c, const SequenceState& state, const float* conditional, const float* unconditional)
+{
+    bool selects = state.topK > 0 && state.topK < c.size;
+    float* guided = (float*)c.weights; // free until weights are made
+    for (int id = (int)thread_index(); id < c.size; id += SamplerThreads)
+    {
+        guided[id] = conditional[id] + (conditional[id] - unconditional[id]) * state.guidanceScale;
+        c.scores[id] = state.topK > 0 ? conditional[id] : guided[id];
+    }
+    if (!selects)
+        return;
+    sort(c, guided);
+    float lowest = c.sorted[c.capacity - state.topK];
+    int equals = state.topK - count_if(c, c.size, [&](int id) { return guided[id] > lowest; });
+    for (int id = (int)thread_index(); id < c.size; id += SamplerThreads)
+        if (guided[id] < lowest || (guided[id] == lowest && rank_among_equals(guided, id) >= equals))
+            c.scores[id] = -Infinity;
+}
+
+// LogitsProcessors.FilterEos.
+INLINE void filter_eos(const Channel& c, const SequenceState& state, int channel, const float* conditional)
+{
+    int eos = state.eos;
+    barrier();
+    bool only = channel == 0 && best_of(c, c.scores, eos + 1) == eos;
+    barrier();
+    for (int id = (int)thread_index(); id < c.size; id += SamplerThreads)
+        if (only ? id != eos : id >= eos)
+            c.scores[id] = -Infinity;
+    if (only || !state.doSample)
+        return;
+    barrier();
+    if (count_if(c, c.size, [&](int id) { return c.scores[id] != -Infinity; }) > 0)
+        return;
+    int best = best_of(c, conditional, eos);
+    if (thread_index() == 0)
+        c.scores[best] = 0;
+}
+
+// LogitsProcessors.KeepTopP after KeepTopK, on scores sorted ascending. Sums go over the sorted values in ascending order.
+INLINE void drop_tail(const Channel& c, float lowest, double p)
+{
+    int count = count_if(c, c.capacity, [&](int i) { return c.sorted[i] > -Infinity && c.sorted[i] >= lowest; });
+    if (count < 2)
+        return;
+    const float* ordered = c.sorted + c.capacity - count;
+    barrier(); // the guided values there have been read
+    for (int i = (int)thread_index(); i < count; i += SamplerThreads)
+        c.weights[i] = exponential((double)ordered[i] - ordered[count - 1]);
+    barrier();
+    if (thread_index() == 0)
+    {
+        double total = 0;
+        for (int i = 0; i < count; i++)
+            total += c.weights[i];
+        int dropped = 0;
+        for (double tail = c.weights[0]; dropped < count - 1 && tail <= (1 - p) * total; tail += c.weights[dropped])
+            dropped++;
+        int equals = 0;
+        while (equals < dropped && ordered[dropped - equals - 1] == ordered[dropped])
+            equals++;
+        c.counts[0] = dropped;
+        c.counts[1] = equals;
+    }
+    barrier();
+    float kept = ordered[c.counts[0]];
+    int equals = c.counts[1];
+    // Which ids go is found before any goes: ranks read the scores of others.
+    u32 gone = 0;
+    int at = 0;
+    for (int id = (int)thread_index(); id < c.size; id += SamplerThreads, at++)
+        gone |= (u32)(c.scores[id] < kept || (c.scores[id] == kept && equals > 0 && rank_among_equals(c.scores, id) < equals)) << at;
+    barrier();
+    at = 0;
+    for (int id = (int)thread_index(); id < c.size; id += SamplerThreads, at++)
+        if (gone >> at & 1)
+            c.scores[id] = -Infinity;
+}
+
+// TokenSampler.Draw. The weights above 0 are brought together in the order of their ids; zeros between them would change no sum.
+INLINE int draw(const Channel& c, int best, double u)
+{
+    double maximum = c.scores[best];
+    int share = (c.size + SamplerThreads - 1) / SamplerThreads, first = (int)thread_index() * share, end = least(first + share, c.size), count = 0;
+    barrier(); // the last use of counts, weights and sorted
+    for (int id = first; id < end; id++)
+        count += c.scores[id] != -Infinity && exponential(c.scores[id] - maximum) > 0;
+    c.counts[thread_index()] = count;
+    barrier();
+    int at = 0;
+    for (int t = 0; t < (int)thread_index(); t++)
+        at += c.counts[t];
+    int* ids = (int*)c.sorted;
+    for (int id = first; id < end; id++)
+    {
+        double weight = c.scores[id] == -Infinity ? 0 : exponential(c.scores[id] - maximum);
+        if (weight > 0)
+        {
+            c.weights[at] = weight;
+            ids[at++] = id;
+        }
+    }
+    if (thread_index() == SamplerThreads - 1)
+        c.shared[0] = at;
+    barrier();
+    if (thread_index() != 0)
+        return 0;
+    int candidates = c.shared[0];
+    double total = 0, sum = 0;
+    for (int i = 0; i < candidates; i++)
+        total += c.weights[i];
+    for (int i = 0; i < candidates - 1; i++)
+    {
+        sum += c.weights[i];
+        if (sum > u * total)
+            return ids[i];
+    }
+    return candidates == 0 ? best : ids[candidates - 1]; // none only beside an infinite score, which is a failure
+}
+
+extern "C" __shared__ __attribute__((aligned(16))) double samplerMemory[];
+
+// picks [places, channels] from logits [rows, channels, vocabulary]. Grid x: channels, y: places; a block per channel. Dynamic shared
+// memory: 12·capacity + 4·vocabulary bytes. Bytes moved: the logits once or twice.
+extern "C" __global__ __launch_bounds__(SamplerThreads) void sample_rows(Pick* picks, const SequenceState* states, const float* logits, int channels, int vocabulary, int capacity)
+{
+    __shared__ int shared[SamplerThreads / WarpSize];
+    __shared__ int counts[SamplerThreads];
+    const SequenceState& state = states[block_y()];
+    int channel = (int)block_x();
+    if (state.conditionalRow < 0 || state.finished)
+        return;
+    float* sorted = (float*)(samplerMemory + capacity);
+    Channel c = {samplerMemory, sorted, sorted + capacity, shared, counts, vocabulary, capacity};
+    const float* conditional = logits + ((i64)state.conditionalRow * channels + channel) * vocabulary;
+    const float* unconditional = state.useGuidance ? logits + ((i64)state.unconditionalRow * channels + channel) * vocabulary : nullptr;
+    Pick pick = {};
+    if (count_if(c, vocabulary, [&](int id) { return !(absolute(conditional[id]) < Infinity); }))
+        pick.faults |= ConditionalNotFinite;
+    if (unconditional && count_if(c, vocabulary, [&](int id) { return !(absolute(unconditional[id]) < Infinity); }))
+        pick.faults |= UnconditionalNotFinite;
+
+    // Of an ended channel nothing is asked, but channel 0's best id can start the end.
+    if (!pick.faults && (channel == 0 || !(state.ended >> channel & 1)))
+    {
+        if (unconditional)
+            guide(c, state, conditional, unconditional);
+        else
+            for (int id = (int)thread_index(); id < vocabulary; id += SamplerThreads)
+                c.scores[id] = conditional[id];
+        barrier();
+        for (int id = (int)thread_index(); id < vocabulary; id += SamplerThreads)
+            c.scores[id] = c.scores[id] / state.temperature;
+        filter_eos(c, state, channel, conditional);
+        bool cuts = state.topK > 0 && state.topK < vocabulary;
+        if (state.doSample && (cuts || state.topP < 1))
+        {
+            sort(c, c.scores);
+            float lowest = cuts ? sorted[capacity - state.topK] : -Infinity;
+            for (int id = (int)thread_index(); id < vocabulary; id += SamplerThreads)
+                if (c.scores[id] < lowest)
+                    c.scores[id] = -Infinity;
+            barrier();
+            if (state.topP < 1)
+                drop_tail(c, lowest, state.topP);
+        }
+        barrier();
+        pick.best = best_of(c, c.scores, vocabulary);
+        if (c.scores[pick.best] == Infinity)
+            pick.faults |= ScoreNotFinite;
+        if (state.doSample)
+            pick.drawn = draw(c, pick.best, uniform(state.seed, state.generated, channel, state.drawItem));
+    }
+    if (thread_index() == 0)
+        picks[(i64)block_y() * channels + channel] = pick;
+}
+
+// The progress word that the host reads: rows generated in the low half; above it 0 while running, 1 when finished, 2 for a logit and
+// 3 for a score that is not finite, with the channel from bit 8 on.
+INLINE void report(const SequenceState& state, int status)
+{
+    fence_system(); // the row is there before the word says so
+    *state.progress = (u64)(u32)status << 32 | (u32)state.generated;
+}
+
+// Fails a sequence that cannot go on. Like LogitsProcessors' caller: conditional logits of all channels first, then unconditional ones.
+INLINE bool fail(SequenceState& state, const Pick* picks, int channels, int fault, int status)
+{
+    for (int channel = 0; channel < channels; channel++)
+        if (picks[channel].faults & fault)
+        {
+            state.finished = 1;
+            report(state, status | channel << 8);
+            return true;
+        }
+    return false;
+}
+
+// Appends the picked rows and moves the step's inputs on: ids [rows, channels], positions [rows] and self-attention items [rows] of the
+// sequence's conditional and unconditional row. The last two may be null (after a prompt, whose pass is the host's). A finished sequence
+// stays where it is: further steps repeat its last row into the same place of its cache. A thread per place: a few hundred bytes.
+extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, const Pick* allPicks, int* ids, int* positions, AttentionItem* items, int places, int channels)
+{
+    int place = (int)(block_x() * thread_count() + thread_index());
+    if (place >= places)
+        return;
+    SequenceState& state = states[place];
+    if (state.conditionalRow < 0 || state.finished)
+        return;
+    const Pick* picks = allPicks + (i64)place * channels;
+    if (fail(state, picks, channels, ConditionalNotFinite, 2) || fail(state, picks, channels, UnconditionalNotFinite, 2))
+        return;
+
+    // EosDelayPattern.Apply. Equals, not "at least": a prompt that is already longer is never forced to end.
+    if (state.stepsSinceEnd < 0 && (state.rowCount == state.rowLimit - state.maxDelay - 1 || picks[0].best == state.eos))
+        state.stepsSinceEnd = 0;
+    int since = state.stepsSinceEnd;
+    if (since >= 0)
+        state.stepsSinceEnd = since + 1;
+    for (int channel = 0; channel < channels; channel++)
+    {
+        bool asked = !(state.ended >> channel & 1) && !(since >= 0 && state.delays[channel] == since);
+        if (asked && picks[channel].faults & ScoreNotFinite)
+        {
+            state.finished = 1;
+            report(state, 3 | channel << 8);
+            return;
+        }
+    }
+
+    // GenerationSequence.Append: what was picked decides whether a channel ends, then the prompt's known cells overwrite it.
+    int* row = state.ring + (i64)(state.generated % state.ringRows) * channels;
+    for (int channel = 0; channel < channels; channel++)
+    {
+        bool ended = state.ended >> channel & 1, forced = since >= 0 && state.delays[channel] == since;
+        int id = ended ? state.pad : forced ? state.eos : state.doSample ? picks[channel].drawn : picks[channel].best;
+        if (!ended && id == state.eos)
+            state.ended |= 1ull << channel;
+        int known = state.rowCount < state.inputRows ? state.forced[(i64)state.rowCount * channels + channel] : state.pad;
+        id = known == state.pad ? id : known;
+        row[channel] = id;
+        if (ids)
+        {
+            ids[(i64)state.conditionalRow * channels + channel] = id;
+            if (state.useGuidance)
+                ids[(i64)state.unconditionalRow * channels + channel] = id;
+        }
+    }
+    state.rowCount++;
+    state.generated++;
+    u64 all = channels == 64 ? ~0ull : (1ull << channels) - 1;
+    state.finished = state.ended == all || state.rowCount >= state.rowLimit;
+    report(state, state.finished);
+    if (state.finished || !positions)
+        return;
+    for (int half = 0; half <= state.useGuidance; half++)
+    {
+        int at = half ? state.unconditionalRow : state.conditionalRow;
+        positions[at]++;
+        items[at].keyCount++;
+        items[at].causalStart++;
+    }
+}

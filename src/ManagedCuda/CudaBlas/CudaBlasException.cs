@@ -1,0 +1,56 @@
+using System.Runtime.InteropServices;
+
+namespace ManagedCuda.CudaBlas;
+
+/// <summary>A call of cuBLAS failed. The message names the call and cuBLAS's name of the error.</summary>
+public class CudaBlasException : Exception
+{
+    /// <summary>An error.</summary>
+    /// <param name="error">cuBLAS's status.</param>
+    public CudaBlasException(CublasStatus error)
+        : this(error, NameOf(error), null)
+    {
+    }
+
+    /// <summary>An error.</summary>
+    /// <param name="error">cuBLAS's status.</param>
+    /// <param name="message">What happened.</param>
+    /// <param name="exception">What caused it.</param>
+    public CudaBlasException(CublasStatus error, string message, Exception? exception)
+        : base(message, exception) => CudaBlasError = error;
+
+    /// <summary>cuBLAS's status.</summary>
+    public CublasStatus CudaBlasError { get; }
+
+    /// <summary>cuBLAS's name of a status: its own where it is there and tells (11.4.2 and later).</summary>
+    /// <param name="error">The status.</param>
+    internal static string NameOf(CublasStatus error) =>
+        CudaBlasNativeMethods.TryGetStatusName(error, out nint text) ? Marshal.PtrToStringUTF8(text)! : error switch
+        {
+            CublasStatus.Success => "CUBLAS_STATUS_SUCCESS",
+            CublasStatus.NotInitialized => "CUBLAS_STATUS_NOT_INITIALIZED",
+            CublasStatus.AllocFailed => "CUBLAS_STATUS_ALLOC_FAILED",
+            CublasStatus.InvalidValue => "CUBLAS_STATUS_INVALID_VALUE",
+            CublasStatus.ArchMismatch => "CUBLAS_STATUS_ARCH_MISMATCH",
+            CublasStatus.MappingError => "CUBLAS_STATUS_MAPPING_ERROR",
+            CublasStatus.ExecutionFailed => "CUBLAS_STATUS_EXECUTION_FAILED",
+            CublasStatus.InternalError => "CUBLAS_STATUS_INTERNAL_ERROR",
+            CublasStatus.NotSupported => "CUBLAS_STATUS_NOT_SUPPORTED",
+            CublasStatus.LicenseError => "CUBLAS_STATUS_LICENSE_ERROR",
+            _ => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"cuBLAS status {(int)error}"),
+        };
+}
+
+/// <summary>Checks of statuses.</summary>
+internal static class CublasStatusExtensions
+{
+    /// <summary>Throws where a call failed.</summary>
+    /// <param name="status">Its status.</param>
+    /// <param name="call">The call as it is in the source, which the compiler fills in.</param>
+    /// <exception cref="CudaBlasException">It failed.</exception>
+    public static void ThrowIfFailed(this CublasStatus status, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != CublasStatus.Success)
+            throw new CudaBlasException(status, $"{CudaException.FunctionOf(call)} failed: {CudaBlasException.NameOf(status)}", null);
+    }
+}

@@ -1,0 +1,142 @@
+using System.Runtime.InteropServices;
+using ManagedCuda.BasicTypes;
+using Native = ManagedCuda.DriverAPINativeMethods;
+
+namespace ManagedCuda;
+
+// What the driver says about itself and about devices.
+public partial class CudaContext
+{
+    /// <summary>Whether the driver's library (libcuda.so.1) is on this machine. It is looked for once.</summary>
+    public static bool TryLoad() => Driver.IsThere;
+
+    /// <summary>The CUDA version of the driver; 11.4 is R470.</summary>
+    /// <exception cref="CudaException">There is no driver, or it failed.</exception>
+    public static Version GetDriverVersion()
+    {
+        Initialise();
+        int version = 0;
+        Native.cuDriverGetVersion(ref version).ThrowIfFailed();
+        return new Version(version / 1000, version % 1000 / 10);
+    }
+
+    /// <summary>How many devices there are.</summary>
+    /// <exception cref="CudaException">There is no driver, or it failed; a driver without a device may say so at once.</exception>
+    public static int GetDeviceCount()
+    {
+        Initialise();
+        int count = 0;
+        Native.DeviceManagement.cuDeviceGetCount(ref count).ThrowIfFailed();
+        return count;
+    }
+
+    /// <summary>A device's name.</summary>
+    /// <param name="deviceId">The device's ordinal, from 0.</param>
+    /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
+    public static string GetDeviceName(int deviceId) => NameOf(DeviceOf(deviceId));
+
+    /// <summary>A device's name.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public string GetDeviceName() => NameOf(Device);
+
+    /// <summary>The device's identity.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public CUuuid GetDeviceUuid()
+    {
+        CUuuid uuid = default;
+        Native.DeviceManagement.cuDeviceGetUuid(ref uuid, Device).ThrowIfFailed();
+        return uuid;
+    }
+
+    /// <summary>A property of a device.</summary>
+    /// <param name="attribute">Which.</param>
+    /// <param name="deviceId">The device's ordinal, from 0.</param>
+    /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
+    public static int GetDeviceAttribute(CUDeviceAttribute attribute, int deviceId) => AttributeOf(DeviceOf(deviceId), attribute);
+
+    /// <summary>A property of the device.</summary>
+    /// <param name="attribute">Which.</param>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public int GetDeviceAttribute(CUDeviceAttribute attribute) => AttributeOf(Device, attribute);
+
+    /// <summary>A device's compute capability; 8.0 is sm_80.</summary>
+    /// <param name="deviceId">The device's ordinal, from 0.</param>
+    /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
+    public static Version GetDeviceComputeCapability(int deviceId) => CapabilityOf(DeviceOf(deviceId));
+
+    /// <summary>The device's compute capability; 8.0 is sm_80.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public Version GetDeviceComputeCapability() => CapabilityOf(Device);
+
+    /// <summary>The device's memory in bytes.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public SizeT GetTotalDeviceMemorySize() => MemoryInfo().Total;
+
+    /// <summary>The device's memory that no one uses, in bytes.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public SizeT GetFreeDeviceMemorySize() => MemoryInfo().Free;
+
+    /// <summary>A device's memory in bytes, without a context.</summary>
+    /// <param name="deviceId">The device's ordinal, from 0.</param>
+    /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
+    public static SizeT GetTotalDeviceMemorySize(int deviceId)
+    {
+        SizeT bytes = default;
+        Native.DeviceManagement.cuDeviceTotalMem_v2(ref bytes, DeviceOf(deviceId)).ThrowIfFailed();
+        return bytes;
+    }
+
+    private (SizeT Free, SizeT Total) MemoryInfo()
+    {
+        using Scope _ = Enter();
+        SizeT free = default, total = default;
+        Native.MemoryManagement.cuMemGetInfo_v2(ref free, ref total).ThrowIfFailed();
+        return (free, total);
+    }
+
+    private static void Initialise()
+    {
+        if (!TryLoad())
+        {
+            throw new CudaException(CUResult.ErrorSharedObjectInitFailed,
+                $"The NVIDIA driver is not on this machine: the loader does not find {Native.CUDA_DRIVER_API_DLL_NAME}.", null);
+        }
+
+        Native.cuInit(CUInitializationFlags.None).ThrowIfFailed();
+    }
+
+    private static CUdevice DeviceOf(int deviceId)
+    {
+        Initialise();
+        CUdevice device = default;
+        CUResult result = Native.DeviceManagement.cuDeviceGet(ref device, deviceId);
+        if (result == CUResult.ErrorInvalidDevice)
+            throw new CudaException(result, $"There is no CUDA device {deviceId}: this machine has {GetDeviceCount()}.", null);
+        result.ThrowIfFailed(nameof(Native.DeviceManagement.cuDeviceGet));
+        return device;
+    }
+
+    private static unsafe string NameOf(CUdevice device)
+    {
+        const int Bytes = 256;
+        byte* name = stackalloc byte[Bytes];
+        Native.DeviceManagement.cuDeviceGetName(name, Bytes, device).ThrowIfFailed();
+        return Marshal.PtrToStringUTF8((nint)name)!;
+    }
+
+    private static int AttributeOf(CUdevice device, CUDeviceAttribute attribute)
+    {
+        int value = 0;
+        Native.DeviceManagement.cuDeviceGetAttribute(ref value, attribute, device).ThrowIfFailed();
+        return value;
+    }
+
+    private static Version CapabilityOf(CUdevice device) =>
+        new(AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMajor), AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMinor));
+
+    // A class of its own, so that the library is looked for when someone asks.
+    private static class Driver
+    {
+        public static readonly bool IsThere = NativeLibrary.TryLoad(Native.CUDA_DRIVER_API_DLL_NAME, out _);
+    }
+}

@@ -1,0 +1,100 @@
+using ManagedCuda.BasicTypes;
+using ManagedCuda.Handles;
+using Native = ManagedCuda.DriverAPINativeMethods;
+
+namespace ManagedCuda;
+
+/// <summary>A stream: work that is done in order. The null stream is <c>default(CUstream)</c>.</summary>
+public sealed class CudaStream : IDisposable
+{
+    private readonly StreamHandle? _owned;
+    private readonly CUstream _foreign;
+
+    /// <summary>A new stream in the current context.</summary>
+    /// <exception cref="CudaException">No context is current, or the driver failed.</exception>
+    public CudaStream()
+        : this(CUStreamFlags.None)
+    {
+    }
+
+    /// <summary>A new stream in the current context.</summary>
+    /// <param name="flags">Its properties.</param>
+    /// <exception cref="CudaException">No context is current, or the driver failed.</exception>
+    public CudaStream(CUStreamFlags flags)
+    {
+        ContextHandle context = ContextHandle.RequireCurrent();
+        CUstream stream = default;
+        Native.Streams.cuStreamCreate(ref stream, flags).ThrowIfFailed();
+        _owned = new StreamHandle(context, stream);
+    }
+
+    /// <summary>A stream that belongs to someone else; disposing this leaves it alone.</summary>
+    /// <param name="stream">The stream.</param>
+    public CudaStream(CUstream stream) => _foreign = stream;
+
+    /// <summary>The driver's handle; valid until this object is disposed.</summary>
+    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
+    public CUstream Stream => _owned == null ? _foreign : new CUstream { Pointer = _owned.Value };
+
+    /// <summary>Waits for the stream's work. What failed in it is thrown here.</summary>
+    /// <exception cref="CudaException">The driver, or a kernel, failed.</exception>
+    public void Synchronize()
+    {
+        Native.Streams.cuStreamSynchronize(Stream).ThrowIfFailed();
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Whether the stream's work is done.</summary>
+    /// <exception cref="CudaException">The driver, or a kernel, failed.</exception>
+    public bool Query()
+    {
+        CUResult result = Native.Streams.cuStreamQuery(Stream);
+        GC.KeepAlive(this);
+        if (result != CUResult.ErrorNotReady)
+            result.ThrowIfFailed(nameof(Native.Streams.cuStreamQuery));
+        return result == CUResult.Success;
+    }
+
+    /// <summary>Lets further work of the stream wait for an event.</summary>
+    /// <param name="cuevent">The event.</param>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public void WaitEvent(CUevent cuevent)
+    {
+        Native.Streams.cuStreamWaitEvent(Stream, cuevent, 0).ThrowIfFailed();
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>From here on the stream's work is recorded instead of done, until <see cref="EndCapture"/>.</summary>
+    /// <param name="mode">Which calls are refused meanwhile.</param>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public void BeginCapture(CUstreamCaptureMode mode)
+    {
+        Native.Streams.cuStreamBeginCapture(Stream, mode).ThrowIfFailed();
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Ends recording.</summary>
+    /// <returns>What was recorded.</returns>
+    /// <exception cref="CudaException">A call spoiled the capture, or the driver failed.</exception>
+    public CudaGraph EndCapture()
+    {
+        ContextHandle context = ContextHandle.RequireCurrent();
+        CUgraph graph = default;
+        Native.Streams.cuStreamEndCapture(Stream, ref graph).ThrowIfFailed();
+        GC.KeepAlive(this);
+        return new CudaGraph(new GraphHandle(context, graph));
+    }
+
+    /// <summary>Whether the stream's work is recorded.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    public CUstreamCaptureStatus IsCapturing()
+    {
+        CUstreamCaptureStatus status = default;
+        Native.Streams.cuStreamIsCapturing(Stream, ref status).ThrowIfFailed();
+        GC.KeepAlive(this);
+        return status;
+    }
+
+    /// <summary>Destroys the stream; work that is under way is still done.</summary>
+    public void Dispose() => _owned?.Dispose();
+}

@@ -1,0 +1,66 @@
+#pragma warning disable IDE1006, CS8981 // The names are CUDA's and the package's.
+namespace ManagedCuda.VectorTypes;
+
+/// <summary>The extent of a grid in blocks, or of a block in threads.</summary>
+public struct dim3 : IEquatable<dim3>
+{
+    /// <summary>Extent in x, the fastest dimension.</summary>
+    public uint x;
+
+    /// <summary>Extent in y.</summary>
+    public uint y;
+
+    /// <summary>Extent in z.</summary>
+    public uint z;
+
+    /// <summary>An extent.</summary>
+    /// <param name="x">Extent in x.</param>
+    /// <param name="y">Extent in y.</param>
+    /// <param name="z">Extent in z.</param>
+    public dim3(uint x, uint y = 1, uint z = 1)
+    {
+        this.x = x;
+        this.y = y;
+        this.z = z;
+    }
+
+    /// <summary>An extent.</summary>
+    /// <param name="x">Extent in x.</param>
+    /// <param name="y">Extent in y.</param>
+    /// <param name="z">Extent in z.</param>
+    /// <exception cref="OverflowException">One is negative.</exception>
+    public dim3(int x, int y = 1, int z = 1)
+        : this(checked((uint)x), checked((uint)y), checked((uint)z))
+    {
+    }
+
+    /// <summary>(x, 1, 1)</summary>
+    /// <param name="x">Extent in x.</param>
+    public static implicit operator dim3(int x) => new(x);
+
+    /// <summary>(x, 1, 1)</summary>
+    /// <param name="x">Extent in x.</param>
+    public static implicit operator dim3(uint x) => new(x);
+
+    /// <summary>Whether all three extents are equal.</summary>
+    /// <param name="left">An extent.</param>
+    /// <param name="right">An extent.</param>
+    public static bool operator ==(dim3 left, dim3 right) => left.Equals(right);
+
+    /// <summary>Whether one of the extents differs.</summary>
+    /// <param name="left">An extent.</param>
+    /// <param name="right">An extent.</param>
+    public static bool operator !=(dim3 left, dim3 right) => !left.Equals(right);
+
+    /// <inheritdoc/>
+    public readonly bool Equals(dim3 other) => x == other.x && y == other.y && z == other.z;
+
+    /// <inheritdoc/>
+    public override readonly bool Equals(object? obj) => obj is dim3 other && Equals(other);
+
+    /// <inheritdoc/>
+    public override readonly int GetHashCode() => HashCode.Combine(x, y, z);
+
+    /// <summary>"(x, y, z)"</summary>
+    public override readonly string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"({x}, {y}, {z})");
+}
