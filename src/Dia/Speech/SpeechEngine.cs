@@ -20,7 +20,7 @@ public sealed class SpeechEngine : IDisposable
     private readonly DiaForConditionalGeneration _model;
     private readonly DacModel? _codec;
     private readonly DecoderSession _session;
-    private readonly GenerationSteps _steps;
+    private readonly IGenerationSteps _steps;
     private readonly SpeechPlace?[] _places;
     private readonly CodecPass? _pass;
     private readonly float[] _samples;
@@ -42,7 +42,7 @@ public sealed class SpeechEngine : IDisposable
         (_model, _codec) = (model, codec);
         _places = new SpeechPlace?[batch];
         _session = model.CreateSession(batch, guidance: true);
-        _steps = new GenerationSteps(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
+        _steps = GenerationSteps.For(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
         _pass = codec?.CreatePass();
         _samples = codec is null ? [] : new float[codec.WindowFrames * codec.HopLength];
     }
@@ -108,6 +108,7 @@ public sealed class SpeechEngine : IDisposable
     public void Dispose()
     {
         _pass?.Dispose();
+        _steps.Dispose();
         _session.Dispose();
     }
 
