@@ -20,6 +20,7 @@ internal sealed unsafe class SamplerChecks
     /// <summary>Greedy and sampling runs under every setting, with ties, prompts, ends and numbers that are not finite.</summary>
     public void Run()
     {
+        Exponentials();
         GenerationConfig greedy = new() { DelayPattern = [0, 2, 1, 3], EosTokenId = 30, PadTokenId = 31, BosTokenId = 32, MaxNewTokens = 24, TopK = null };
         GenerationConfig sampling = greedy with { DoSample = true, Temperature = 1.2, Seed = 0x1234_5678_9ABC_DEF0 };
         Check("greedy", greedy, new Logits(36, 0));
@@ -41,6 +42,20 @@ internal sealed unsafe class SamplerChecks
         Check("a logit is not finite", greedy, new Logits(36, 0) { BreakAt = 4 });
         Check("a score is not finite", sampling with { Temperature = 1e-37 }, new Logits(36, 0));
     }
+
+    // The host's is within about half a ulp of the true value and the device's within one, so they may be 2 apart.
+    private void Exponentials()
+    {
+        var random = new Random(5);
+        double[] x = [0, -0.0, double.NegativeInfinity, -800, -745.1, -708.5, -1e-300, .. Enumerable.Range(0, 2000).Select(_ => -random.NextDouble() * Math.Pow(10, (random.NextDouble() * 12) - 9))];
+        double[] y = CudaSampler.Exponentials(_device, x);
+        double error = 0;
+        for (int i = 0; i < x.Length; i++)
+            error = Math.Max(error, Ulps(y[i], Math.Exp(x[i])));
+        _report(new KernelCheck("sampler: e^x in ulp", $"[{x.Length}]", error, 2));
+    }
+
+    private static double Ulps(double a, double b) => Math.Abs(BitConverter.DoubleToInt64Bits(a) - BitConverter.DoubleToInt64Bits(b));
 
     private void Check(string name, GenerationConfig config, Logits logits, bool prompted = false)
     {
