@@ -19,6 +19,9 @@ public readonly unsafe partial struct CudaBackend : IBackend
     // Keys of a piece and query heads that a block makes at once: Kernels/attention.cu.
     private const int PieceKeys = 64, PieceHeads = 4;
 
+    // Multiplications below which widening the weights for cuBLAS is not worth it.
+    private const long LeastForBlas = 1 << 22;
+
     private readonly CudaDevice _device;
 
     /// <summary>A backend on a device, which it does not own.</summary>
@@ -68,9 +71,34 @@ public readonly unsafe partial struct CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) => Product(
+    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    {
+        if (_device.HasBlas && (long)rows * n * k >= LeastForBlas)
+            BlasLinear(y, x, w, rows, n, k, accumulate);
+        else
+            TiledLinear(y, x, w, rows, n, k, accumulate);
+    }
+
+    /// <summary>The product by the project's own kernel.</summary>
+    internal void TiledLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) => Product(
         Kernels.Product[(int)w.Format],
         new CudaProduct { Y = y, X = x, W = w.Packed, RowStride = k, TapStride = k, TapLength = k, Rows = rows, N = n, K = k, Accumulate = accumulate ? 1 : 0 });
+
+    /// <summary>The product by cuBLAS, in float32: 16-bit weights are widened first.</summary>
+    internal void BlasLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    {
+        float* wide = (float*)w.Packed;
+        if (w.Format != WeightFormat.Float32)
+        {
+            long count = (long)n * k;
+            wide = (float*)_device.Scratch(count * sizeof(float));
+            KernelArguments a = Pointers(wide, w.Packed);
+            a.Add((ulong)count);
+            _device.Launch(Kernels.Widen[(int)w.Format], Blocks(count), Threads, a);
+        }
+
+        _device.BlasProduct(y, x, wide, rows, n, k, accumulate);
+    }
 
     /// <inheritdoc/>
     public void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)

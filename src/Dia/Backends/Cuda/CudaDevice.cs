@@ -1,18 +1,23 @@
 using System.Globalization;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
+using ManagedCuda.CudaBlas;
 using ManagedCuda.VectorTypes;
 
 namespace Dia.Backends;
 
 /// <summary>
 /// An NVIDIA GPU: a context, one stream in whose order everything happens, the kernels, and memory. It needs the driver
-/// (<c>libcuda.so.1</c>) and nothing else. One operation at a time.
+/// (<c>libcuda.so.1</c>) and nothing else; cuBLAS makes large products where it is present. One operation at a time.
 /// </summary>
 public sealed unsafe class CudaDevice : IDisposable
 {
+    // What NVIDIA recommends for the newest GPUs; with less, cuBLAS has fewer ways to choose from.
+    private const int BlasWorkspace = 32 << 20;
+
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
+    private readonly CudaBlas? _blas;
     private readonly List<nint> _scratches = [];
     private long _scratchBytes;
 
@@ -37,8 +42,9 @@ public sealed unsafe class CudaDevice : IDisposable
             _stream = new CudaStream(CUStreamFlags.NonBlocking);
             Kernels = new CudaKernels(_context);
             DeviceMemory = new CudaMemory(this);
+            _blas = LoadBlas();
         }
-        catch (CudaException e)
+        catch (Exception e) when (e is CudaException or CudaBlasException)
         {
             Dispose();
             throw Failure("start", e);
@@ -68,11 +74,16 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <summary>Bytes of its memory that no program has.</summary>
     public long FreeMemory => _context.GetFreeDeviceMemorySize();
 
+    /// <summary>cuBLAS's version, or null where it is not present.</summary>
+    public Version? BlasVersion => _blas?.GetVersion();
+
     /// <summary>Its memory.</summary>
     public DeviceMemory Memory => DeviceMemory;
 
     /// <summary>The stream in whose order everything happens.</summary>
     public CudaStream Stream => _stream;
+
+    internal bool HasBlas => _blas is not null;
 
     internal CudaKernels Kernels { get; }
 
@@ -86,7 +97,7 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         if (bytes > _scratchBytes)
         {
-            _scratchBytes = Math.Max(bytes, 2 * _scratchBytes);
+            _scratchBytes = System.Math.Max(bytes, 2 * _scratchBytes);
             _scratches.Add((nint)DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels"));
         }
 
@@ -111,6 +122,23 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
+    /// <summary>Starts y[rows, n] = x[rows, k]·wᵀ (+ y) for a float32 matrix w [n, k] with cuBLAS.</summary>
+    /// <exception cref="DiaException">cuBLAS failed (Device).</exception>
+    internal void BlasProduct(float* y, float* x, float* w, int rows, int n, int k, bool accumulate)
+    {
+        try
+        {
+            _context.SetCurrent();
+
+            // Stored by columns, a matrix [a, b] of ours is [b, a]: yᵀ = w·xᵀ.
+            _blas!.Gemm(Operation.Transpose, Operation.NonTranspose, n, rows, k, 1, At(w), k, At(x), k, accumulate ? 1 : 0, At(y), n);
+        }
+        catch (CudaBlasException e)
+        {
+            throw Failure($"multiply [{rows}, {k}] by [{n}, {k}] with cuBLAS", e);
+        }
+    }
+
     /// <summary>Waits until everything is done.</summary>
     /// <exception cref="DiaException">Something that was started has failed (Device).</exception>
     public void Synchronize()
@@ -127,15 +155,29 @@ public sealed unsafe class CudaDevice : IDisposable
     }
 
     /// <summary>What the user is told of an error of the driver's.</summary>
-    internal DiaException Failure(string doing, CudaException e) => new(
+    internal DiaException Failure(string doing, Exception e) => new(
         DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message} Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        _blas?.Dispose();
         DeviceMemory?.Dispose();
         _stream?.Dispose();
         _context?.Dispose();
+    }
+
+    private static CUdeviceptr At(float* memory) => new((nuint)memory);
+
+    private CudaBlas? LoadBlas()
+    {
+        if (!CudaBlas.TryLoad())
+            return null;
+
+        // Pedantic: float32 products stay float32.
+        var blas = new CudaBlas(_stream.Stream) { MathMode = ManagedCuda.CudaBlas.Math.PedanticMath };
+        blas.SetWorkspace(At((float*)DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS")), BlasWorkspace);
+        return blas;
     }
 
     private static Version CheckDriver()

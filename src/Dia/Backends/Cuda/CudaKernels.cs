@@ -49,6 +49,7 @@ internal sealed class CudaKernels
         AttentionMap = Load("attention_map");
         SampleRows = Load("sample_rows");
         Advance = Load("advance");
+        Exponentials = Load("exponentials");
 
         // Above 48 KiB a kernel must be allowed to have so much.
         AttendBlock[1].MaxDynamicSharedSizeBytes = BlockAttentionMemory(MaxHeadDim);
@@ -111,6 +112,8 @@ internal sealed class CudaKernels
     public CudaKernel SampleRows { get; }
 
     public CudaKernel Advance { get; }
+
+    public CudaKernel Exponentials { get; }
 
     /// <summary>Dynamic shared memory of a block of <see cref="AttendBlock"/> in bytes: 16 query rows and 32 key rows, padded (block_attention.cu).</summary>
     public static int BlockAttentionMemory(int headDim) => (16 + 32) * (((headDim + 3) / 4 * 4) + 4) * sizeof(float);

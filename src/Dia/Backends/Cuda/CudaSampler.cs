@@ -171,6 +171,27 @@ internal sealed unsafe class CudaSampler : IDisposable
         _device.Launch(_device.Kernels.Advance, (Places + 31) / 32, 32, a);
     }
 
+    /// <summary>e^x as the sampler computes it, for the self-test.</summary>
+    public static double[] Exponentials(CudaDevice device, double[] x)
+    {
+        double[] y = new double[x.Length];
+        double* from = (double*)device.Memory.Allocate(2L * x.Length), to = (double*)device.Memory.Allocate(2L * x.Length);
+        fixed (double* source = x, target = y)
+        {
+            device.Memory.Upload(from, source, x.Length * (long)sizeof(double));
+            KernelArguments a = default;
+            a.Add((nint)to);
+            a.Add((nint)from);
+            a.Add(x.Length);
+            device.Launch(device.Kernels.Exponentials, (x.Length + 255) / 256, 256, a);
+            device.Memory.Download(target, to, x.Length * (long)sizeof(double));
+        }
+
+        device.Memory.Free(from);
+        device.Memory.Free(to);
+        return y;
+    }
+
     /// <summary>How far a place's sequence is, as the device last said; it may be further by now.</summary>
     public CudaProgress Progress(int place)
     {

@@ -32,7 +32,7 @@ template <typename T> INLINE float4 load_weights(const Product& p, bool vectors,
     return values;
 }
 
-template <typename T> INLINE void product_f32(const Product& p)
+template <typename T> INLINE void make_tile(const Product& p)
 {
     __shared__ float4 sharedX[2][Depth][Pitch / 4];
     __shared__ float4 sharedW[2][Depth][Pitch / 4];
@@ -94,6 +94,6 @@ template <typename T> INLINE void product_f32(const Product& p)
             store(p, firstRow + atRow + r % 4 + r / 4 * 32, firstColumn + atColumn + c, sums[r][c]);
 }
 
-extern "C" __global__ __launch_bounds__(128) void product_f32(Product p) { product_f32<float>(p); }
-extern "C" __global__ __launch_bounds__(128) void product_bf16(Product p) { product_f32<bf16>(p); }
-extern "C" __global__ __launch_bounds__(128) void product_f16(Product p) { product_f32<f16>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_f32(Product p) { make_tile<float>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_bf16(Product p) { make_tile<bf16>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_f16(Product p) { make_tile<f16>(p); }

@@ -40,7 +40,7 @@ template <typename T> INLINE uint4 load_eight_weights(const Product& p, bool vec
     return bits;
 }
 
-template <typename T> INLINE void product_mma(const Product& p)
+template <typename T> INLINE void make_mma_tile(const Product& p)
 {
     __shared__ u32 sharedHigh[2][MmaTile * MmaPitch];
     __shared__ u32 sharedLow[2][MmaTile * MmaPitch];
@@ -126,5 +126,5 @@ template <typename T> INLINE void product_mma(const Product& p)
                 store(p, firstRow + warpRow + 16 * m + group + j / 2 * 8, firstColumn + warpColumn + 8 * c + inGroup * 2 + j % 2, sums[m][c][j]);
 }
 
-extern "C" __global__ __launch_bounds__(128) void product_mma_bf16(Product p) { product_mma<bf16>(p); }
-extern "C" __global__ __launch_bounds__(128) void product_mma_f16(Product p) { product_mma<f16>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_mma_bf16(Product p) { make_mma_tile<bf16>(p); }
+extern "C" __global__ __launch_bounds__(128) void product_mma_f16(Product p) { make_mma_tile<f16>(p); }

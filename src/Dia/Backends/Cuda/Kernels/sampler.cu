@@ -26,6 +26,14 @@ INLINE double uniform(u64 seed, int row, int channel, int item)
     return (double)(((u64)c0 << 32 | c1) >> 11) * (1.0 / 9007199254740992.0);
 }
 
+// y = e^x as the sampler computes it: for the self-test, which compares it with the host's.
+extern "C" __global__ __launch_bounds__(SamplerThreads) void exponentials(double* y, const double* x, int count)
+{
+    int i = (int)(block_x() * thread_count() + thread_index());
+    if (i < count)
+        y[i] = exponential(x[i]);
+}
+
 // What a block works on. weights and sorted hold capacity values (a power of two, at least the vocabulary), scores the vocabulary.
 struct Channel
 {

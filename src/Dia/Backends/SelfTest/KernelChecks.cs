@@ -1,0 +1,193 @@
+using System.Globalization;
+using Dia.Configuration;
+using Dia.Weights;
+
+namespace Dia.Backends.SelfTest;
+
+/// <summary>
+/// Compares every operation of a backend with the scalar backend's: at given shapes, and at odd ones (tails, unaligned operands, one
+/// row, more rows than a tile, NaN and infinity). The operands come from a seed.
+/// </summary>
+/// <remarks>
+/// Tolerances come from the rounding of float32, u = 2^-24. A sum of k products in float32 in any order is off by about √k·u of the sum of
+/// their magnitudes (k·u at worst): that much, plus a few roundings, is allowed. Products of 16-bit codecs may take their activations in two
+/// 16-bit halves: 2^-17 of that sum more. What is a copy, a choice or the same sum made twice must be equal.
+/// </remarks>
+public sealed unsafe partial class KernelChecks<TBackend>
+    where TBackend : struct, IBackend
+{
+    private const double U = 1.0 / (1 << 24);
+
+    private readonly TBackend _backend;
+    private readonly ScalarBackend _scalar = default;
+    private readonly Action<KernelCheck> _report;
+
+    /// <summary>Checks of a backend.</summary>
+    /// <param name="backend">What is checked.</param>
+    /// <param name="report">Receives each check when it is done.</param>
+    public KernelChecks(TBackend backend, Action<KernelCheck> report) => (_backend, _report) = (backend, report);
+
+    private static WeightFormat[] Formats => [WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Float16];
+
+    /// <summary>Every operation at odd shapes: small enough for any device.</summary>
+    public void RunOdd()
+    {
+        Tables();
+        Values();
+        foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024])
+            Norm(3, d);
+        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (33, 250), (10, 2056), (5, 264)])
+        {
+            StepLinear(n, k);
+            BlockLinear(n, k);
+        }
+
+        BlockLinear(261, 256); // large enough for a library's product
+
+        foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (6, 1, 16), (4, 4, 64), (2, 1, 128), (3, 3, 136), (2, 1, 256), (5, 5, 22)])
+        {
+            Rotary(heads, keyHeads, headDim);
+            Attention(heads, keyHeads, headDim);
+        }
+
+        foreach ((int inputs, int outputs, int kernel, int stride, int dilation) in (ReadOnlySpan<(int, int, int, int, int)>)
+            [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1)])
+        {
+            Convolution(inputs, outputs, kernel, stride, dilation);
+        }
+
+        foreach ((int inputs, int outputs, int stride) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 1), (6, 4, 2), (40, 24, 8), (16, 3, 5)])
+            TransposedConvolution(inputs, outputs, stride);
+        Codes(6, 8);
+        Codes(300, 5);
+        Codes(16, 3);
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Reports the greatest difference, relative to the greater of the expected value and <paramref name="scale"/>.</summary>
+    private void Compare(string name, string shapes, ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, double tolerance, double scale = 1)
+    {
+        double error = actual.Length == expected.Length ? 0 : double.PositiveInfinity;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            double a = actual[i], e = expected[i];
+            if (a == e || (double.IsNaN(a) && double.IsNaN(e)))
+                continue;
+            double difference = Math.Abs(a - e) / Math.Max(Math.Abs(e), scale);
+            error = Math.Max(error, double.IsFinite(a) && double.IsFinite(e) ? difference : double.PositiveInfinity);
+        }
+
+        _report(new KernelCheck(name, shapes, error, tolerance));
+    }
+
+    private void CompareInts(string name, string shapes, ReadOnlySpan<int> actual, ReadOnlySpan<int> expected) =>
+        _report(new KernelCheck(name, shapes, actual.SequenceEqual(expected) ? 0 : double.PositiveInfinity, 0));
+
+    /// <summary>Look-ups: copies, and sums of a few values.</summary>
+    private void Tables()
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 1);
+            const int Rows = 5, Channels = 3, Vocabulary = 11, Width = 37;
+            (Weight host, Weight device) = memory.Weight(WeightRole.Embedding, format, [Channels * Vocabulary, Width]);
+            Twin<int> ids = memory.Integers(Rows * Channels, Vocabulary);
+            Twin<float> y = memory.Floats(Rows * Width);
+            _scalar.Embed(y.OnHost, ids.OnHost, host, Rows, Width);
+            _backend.Embed(y.OnDevice, ids.OnDevice, device, Rows, Width);
+            Compare("embed " + format, $"[{Rows}, {Width}]", memory.Download(y), y.Values, 0);
+            _scalar.EmbedSum(y.OnHost, ids.OnHost, host, Rows, Channels, Vocabulary, Width);
+            _backend.EmbedSum(y.OnDevice, ids.OnDevice, device, Rows, Channels, Vocabulary, Width);
+            Compare("embed_sum " + format, $"[{Rows}, {Channels}, {Width}]", memory.Download(y), y.Values, Channels * U);
+            _scalar.LookUpCode(y.OnHost, ids.OnHost, Channels, host, Rows, Width);
+            _backend.LookUpCode(y.OnDevice, ids.OnDevice, Channels, device, Rows, Width);
+            Compare("look_up_code " + format, $"[{Rows}, {Width}]", memory.Download(y), y.Values, 0);
+        }
+    }
+
+    /// <summary>The nearest code: a choice.</summary>
+    public void Codes(int entries, int d)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 2);
+            const int Rows = 9, Stride = 2;
+            float[] book = memory.Floats(entries * d).Values.ToArray();
+            book.AsSpan(0, d).CopyTo(book.AsSpan((entries - 1) * d)); // equals: the first counts
+            book.AsSpan(d, d).Clear(); // an all-zero entry has no direction
+            (Weight host, Weight device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
+            float[] x = memory.Floats(Rows * d).Values.ToArray();
+            book.AsSpan(0, d).CopyTo(x);
+            x[d] = float.NaN;
+            Twin<float> rows = memory.Place<float>(x);
+            Twin<int> codes = memory.Integers(Rows * Stride, 3);
+            _scalar.NearestCode(codes.OnHost, Stride, rows.OnHost, host, Rows, entries, d);
+            _backend.NearestCode(codes.OnDevice, Stride, rows.OnDevice, device, Rows, entries, d);
+            CompareInts("nearest_code " + format, $"[{Rows}, {entries}, {d}]", memory.Download(codes), codes.Values);
+        }
+    }
+
+    /// <summary>RMSNorm: a sum of d squares, a root and a quotient. A NaN stays in its row.</summary>
+    public void Norm(int rows, int d)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 3);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [d]);
+            float[] values = memory.Floats(rows * d, 3).Values.ToArray();
+            values[^1] = float.NaN;
+            Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * d);
+            _scalar.RmsNorm(y.OnHost, x.OnHost, host, rows, d, 1e-5f);
+            _backend.RmsNorm(y.OnDevice, x.OnDevice, device, rows, d, 1e-5f);
+            Compare("rms_norm " + format, $"[{rows}, {d}]", memory.Download(y), y.Values, (6 + Math.Sqrt(d)) * U);
+        }
+    }
+
+    /// <summary>Operations on single values.</summary>
+    private void Values()
+    {
+        using var memory = new CheckMemory<TBackend>(_backend, 4);
+        const int Rows = 13, Width = 29, Count = Rows * Width;
+        float[] special = memory.Floats(2 * Count, 12).Values.ToArray();
+        ReadOnlySpan<float> unusual = [0, -0f, float.NaN, float.PositiveInfinity, float.NegativeInfinity, 1e-30f, -1e-30f, 1e-42f, 100, -100, 0.5f, -0.5f, 1e10f];
+        unusual.CopyTo(special);
+        unusual.CopyTo(special.AsSpan(2 * Width)); // the second row's gates
+        Twin<float> x = memory.Place<float>(special), y = memory.Floats(Count), more = memory.Floats(Count), row = memory.Floats(Width);
+        foreach (HiddenActivation activation in (ReadOnlySpan<HiddenActivation>)[HiddenActivation.Silu, HiddenActivation.Gelu, HiddenActivation.GeluNew, HiddenActivation.Relu])
+        {
+            _scalar.GatedActivation(y.OnHost, x.OnHost, Rows, Width, activation);
+            _backend.GatedActivation(y.OnDevice, x.OnDevice, Rows, Width, activation);
+
+            // e^x to 1.5 ulp, its sum, quotient and two products; GELU's 1 + erf loses up to a ulp of 1 at negative x, times x and up (12·12).
+            Compare("gated_activation " + activation, $"[{Rows}, {Width}]", memory.Download(y), y.Values, activation is HiddenActivation.Gelu ? 300 * U : 24 * U);
+        }
+
+        _scalar.Tanh(y.OnHost, x.OnHost, Count);
+        _backend.Tanh(y.OnDevice, x.OnDevice, Count);
+        Compare("tanh", $"[{Count}]", memory.Download(y), y.Values, 6 * U, 1e-37);
+        y = memory.Floats(Count);
+        _scalar.Add(y.OnHost, more.OnHost, Count);
+        _backend.Add(y.OnDevice, more.OnDevice, Count);
+        Compare("add", $"[{Count}]", memory.Download(y), y.Values, 0);
+        _scalar.AddRow(y.OnHost, row.OnHost, Rows, Width);
+        _backend.AddRow(y.OnDevice, row.OnDevice, Rows, Width);
+        Compare("add_row", $"[{Rows}, {Width}]", memory.Download(y), y.Values, 0);
+        _scalar.Subtract(y.OnHost, more.OnHost, Count - 3);
+        _backend.Subtract(y.OnDevice, more.OnDevice, Count - 3);
+        Compare("subtract", $"[{Count - 3}]", memory.Download(y), y.Values, 0);
+
+        foreach (WeightFormat format in Formats)
+        {
+            (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [Width], 0.9f, 1.2f);
+            x = memory.Place<float>(special.AsSpan(0, Count));
+            _scalar.Snake(y.OnHost, x.OnHost, host, Rows, Width);
+            _backend.Snake(y.OnDevice, x.OnDevice, device, Rows, Width);
+
+            // sin² to 1e-6 absolute, over the smallest α, 0.3.
+            Compare("snake " + format, $"[{Rows}, {Width}]", memory.Download(y), y.Values, 4e-6);
+            _backend.Snake(x.OnDevice, x.OnDevice, device, Rows, Width);
+            Compare("snake in place " + format, $"[{Rows}, {Width}]", memory.Download(x), y.Values, 4e-6);
+        }
+    }
+}
