@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Dia.Backends;
+using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Cli.Plot;
@@ -43,6 +44,7 @@ internal static class SpeakCommand
         A first word that names a command is that command; after -- everything is text: dia -- info
         To a pipe, audio leaves as it is made: what comes out is the same as all at once.
         A voice's transcript is put in front of the text with a space between, and its recording is cut from the output.
+        {LineRequest.Help}
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
         Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
         """,

@@ -89,6 +89,9 @@ internal static class DiaOptions
     /// <summary>Whose voice to speak in.</summary>
     public static OptionGroup VoiceGroup { get; } = new("Voice", [Clone, CloneText, Voice, PromptCodes, KeepPrompt]);
 
+    /// <summary>Those that name a voice and its transcript.</summary>
+    public static IReadOnlyList<OptionSpec> VoiceSources { get; } = [Clone, CloneText, Voice, PromptCodes];
+
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);
 
