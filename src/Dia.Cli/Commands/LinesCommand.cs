@@ -59,7 +59,7 @@ internal sealed class LinesCommand : IDisposable
         _model = ModelLoader.Load(run, _folder, _device);
         try
         {
-            _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device) : null;
+            _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device, _model.Config) : null;
         }
         catch (DiaException e) when (!_targets.AlwaysAudio && _voice?.NeedsCodec != true)
         {
