@@ -16,7 +16,8 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
 
     /// <summary>How splitting works, for the help.</summary>
     public const string Help = """
-        Long scripts: a text that is longer than the model can hold is split, as is any text with --split. Pieces are cut at
+        Long scripts: a text that is longer than the model can hold is split, as is any text with --split (not the lines of --lines
+        and --jsonl: one that is too long is an error; speak it in a run of its own). Pieces are cut at
         speaker turns and sentence ends, else at commas, else between words; each starts with its speaker's tag. At 15 characters
         a second a piece and the voice it goes on from take 20 seconds together, what the model was trained on: pieces are of 5 to 10
         seconds, of up to 20 after a short voice of your own, shorter where the model holds less. That voice is an earlier piece: the last
