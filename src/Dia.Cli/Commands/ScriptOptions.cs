@@ -10,8 +10,10 @@ namespace Dia.Cli.Commands;
 /// <param name="Retries">Further attempts for a piece, at most.</param>
 internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int Retries)
 {
-    // A piece and the voice before it together: what the model was trained on at most. In ids, what speaks well is below what fits: the demo
-    // model, with 256 positions, learned texts of up to about 100.
+    // A piece and the voice before it together: what the model was trained on at most, 20 seconds, and in ids below what fits: the demo model, with
+    // 256 positions, learned texts of up to about 100. It is the sum that counts, so a piece that goes on from another gets half. More was tried: the
+    // demo model's word error over unseen sentences is 0.39 at 60 ids, 0.57 at 86, 0.76 at 120 and 0.91 at 180, and splitting such texts
+    // this way brings it down to 0.42, 0.47 and 0.55. A larger share for pieces would bring them to where it is worse.
     private const double PartOfPositions = 3.0 / 8;
 
     /// <summary>How splitting works, for the help.</summary>
