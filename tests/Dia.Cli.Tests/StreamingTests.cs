@@ -50,10 +50,10 @@ public sealed class StreamingTests : TestFolder
     public void A_reader_that_leaves_ends_it_at_once()
     {
         var clock = Stopwatch.StartNew();
-        Outcome outcome = Dia.Shell("($DIA '[S1] Hello.' --device scalar --temperature 1000 --top-k 0 --top-p 1 --seed 1 --raw -q; echo code $? >&2) | head -c 1000 | wc -c");
+        Outcome outcome = Dia.Shell($"($DIA '{Fixtures.LongText}' --device scalar --seed 5 --raw -q; echo code $? >&2) | head -c 1000 | wc -c");
         Assert.Equal("code 0\n", outcome.Error);
         Assert.Equal("1000", outcome.Text.Trim());
-        // All of its 768 rows would take minutes.
+        // All of it would take minutes.
         Assert.True(clock.Elapsed < TimeSpan.FromMinutes(1), $"it went on for {clock.Elapsed}");
     }
 
@@ -131,7 +131,7 @@ public sealed class StreamingTests : TestFolder
             "mkfifo $1/fifo; (sleep 1; head -c 300000; exec sleep 60) < $1/fifo > /dev/null 2>&1 & reader=$!; $DIA \"$3\" --seed 5 --raw -o $1/fifo 2> $2 & pid=$!; sleep 5; kill -TERM $pid; wait $pid; echo $?; kill $reader",
             Folder,
             terminal.Path,
-            "[S1] The letter is fast again. [S2] Hello world. [S1] The letter is fast again. [S2] You know the quiet voice. [S1] They want the blue river.");
+            Fixtures.LongText);
         Assert.Equal("143\n", outcome.Text);
         string shown = terminal.Read();
         Assert.Contains("times real time", shown, StringComparison.Ordinal);
