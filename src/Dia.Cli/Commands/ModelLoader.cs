@@ -3,6 +3,7 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Weights;
 
@@ -64,12 +65,25 @@ internal static class ModelLoader
     /// <param name="run">The options.</param>
     /// <param name="model">The model's folder; null: opened if it is needed.</param>
     /// <param name="device">Where it runs.</param>
-    /// <exception cref="DiaException">Model: there is none, or it does not load.</exception>
-    public static DacModel LoadCodec(Invocation run, ModelFolder? model, Device device)
+    /// <param name="config">The model that it is to be the codec of; null: any.</param>
+    /// <exception cref="DiaException">Model: there is none, it does not load, or it is another model's.</exception>
+    public static DacModel LoadCodec(Invocation run, ModelFolder? model, Device device, DiaConfig? config = null)
     {
         var warnings = new List<string>();
-        var codec = DacModel.FromPretrained(CodecFolder(run, model), CompiledModels.All, device, warnings);
+        ModelFolder folder = CodecFolder(run, model);
+        var codec = DacModel.FromPretrained(folder, CompiledModels.All, device, warnings);
         warnings.ForEach(run.Reporter.Warning);
+        try
+        {
+            if (config is not null)
+                codec.CheckFits(config);
+        }
+        catch (DiaException e)
+        {
+            codec.Dispose();
+            throw new DiaException(e.Kind, $"{folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
+        }
+
         return codec;
     }
 

@@ -35,10 +35,7 @@ public sealed class SpeechEngine : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         DiaConfig config = model.Config;
-        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: give the model's own codec.");
-        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: give the model's own codec.");
+        codec?.CheckFits(config);
         (_model, _codec) = (model, codec);
         _places = new SpeechPlace?[batch];
         _session = model.CreateSession(batch, guidance: true);
