@@ -185,7 +185,15 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
 
         public void Dispose()
         {
-            Stream.Synchronize();
+            try
+            {
+                Stream.Synchronize();
+            }
+            catch (CudaException)
+            {
+                // The device failed: that was thrown where it was found, and nothing is copied any more.
+            }
+
             Done.Dispose();
             Stream.Dispose();
             _host.Dispose();

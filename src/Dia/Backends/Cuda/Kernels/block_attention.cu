@@ -117,7 +117,7 @@ INLINE void attend_block(float* y, const float* q, const AttentionItem* items, i
 #pragma unroll
         for (int n = 0; n < DIMS; n++)
         {
-            int d = least(thread + n * BlockThreads, pitch - 1); // threads past headDim add up zeros
+            int d = least(thread + n * BlockThreads, headDim - 1); // threads past headDim repeat the last value; they store nothing
 #pragma unroll
             for (int r = 0; r < QueryTile; r++)
                 made[n][r] = made[n][r] * scales[r];
