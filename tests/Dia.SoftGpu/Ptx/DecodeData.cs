@@ -269,6 +269,14 @@ internal sealed unsafe partial class Decoder
         {
             _out.Handler = &Vectors.Predicates;
             _out.D = Predicate(d.Name);
+            if (a.Kind == OperandKind.Integer)
+            {
+                // A constant: d xor d, flipped for one that is not 0.
+                _out.Aux = 3;
+                _out.A = _out.B = _out.D;
+                _out.Imm = a.Bits != 0 ? uint.MaxValue : 0;
+                return;
+            }
             _out.A = Predicate(a.Name);
             _out.Imm = Flip(a);
         }
