@@ -19,6 +19,7 @@ public sealed unsafe class CudaDevice : IDisposable
     private readonly CudaStream _stream;
     private readonly CudaBlas? _blas;
     private readonly List<nint> _scratches = [];
+    private void* _scratch;
     private long _scratchBytes;
 
     /// <summary>Takes a GPU and loads the kernels.</summary>
@@ -98,10 +99,11 @@ public sealed unsafe class CudaDevice : IDisposable
         if (bytes > _scratchBytes)
         {
             _scratchBytes = System.Math.Max(bytes, 2 * _scratchBytes);
-            _scratches.Add((nint)DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels"));
+            _scratch = DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels");
+            _scratches.Add((nint)_scratch);
         }
 
-        return (void*)_scratches[^1];
+        return _scratch;
     }
 
     /// <summary>Makes the context the calling thread's.</summary>
@@ -161,7 +163,17 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _blas?.Dispose();
+        try
+        {
+            _blas?.Dispose();
+            foreach (nint memory in _scratches)
+                DeviceMemory.Free((void*)memory);
+        }
+        catch (Exception e) when (e is DiaException or CudaBlasException)
+        {
+            // The device failed: that was thrown where it was found, and its memory goes with the context.
+        }
+
         DeviceMemory?.Dispose();
         _stream?.Dispose();
         _context?.Dispose();
@@ -173,10 +185,21 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         if (!CudaBlas.TryLoad())
             return null;
+        CudaBlas blas;
+        try
+        {
+            blas = new CudaBlas(_stream.Stream);
+        }
+        catch (CudaBlasException)
+        {
+            return null; // a library for newer drivers than this one
+        }
 
         // Pedantic: float32 products stay float32.
-        var blas = new CudaBlas(_stream.Stream) { MathMode = ManagedCuda.CudaBlas.Math.PedanticMath };
-        blas.SetWorkspace(At((float*)DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS")), BlasWorkspace);
+        blas.MathMode = ManagedCuda.CudaBlas.Math.PedanticMath;
+        void* workspace = DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS");
+        _scratches.Add((nint)workspace);
+        blas.SetWorkspace(At((float*)workspace), BlasWorkspace);
         return blas;
     }
 
