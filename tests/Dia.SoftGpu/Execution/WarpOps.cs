@@ -140,6 +140,8 @@ internal static unsafe class WarpOps
     /// <summary>bar.sync of the whole block: Imm the barrier's number.</summary>
     public static void Barrier(Warp w, Instruction* i, uint mask)
     {
+        if (mask != w.Alive && w.GiveWay(mask))
+            return;
         if (mask != w.Alive)
             w.Report(Fault.Divergence, i, w.Alive & ~mask, 0, $"bar.sync in divergent code: lanes {w.Alive & ~mask:x8} of the warp are elsewhere");
         if (w.State != WarpState.Running)
