@@ -1,3 +1,4 @@
+using Dia.SoftGpu.Driver;
 using Xunit;
 
 namespace Dia.SoftGpu.Tests.Execution;
@@ -6,7 +7,7 @@ public sealed class ControlFlowTests
 {
     private static uint[] Run(string body, int threads = 64, int seed = 1)
     {
-        var gpu = new Gpu(new Driver.Settings { Seed = seed });
+        var gpu = new Gpu(new Settings { Seed = seed });
         ulong to = gpu.Upload(new uint[threads]);
         nint kernel = gpu.Compile("mul.wide.u32 %d5, %r0, 4; add.s64 %d6, %d0, %d5; mov.u32 %r20, 0;\n" + body + "\nst.global.u32 [%d6], %r20;", parameters: 1);
         Gpu.Good(gpu.Run(kernel, 1, threads, to));
@@ -122,6 +123,12 @@ public sealed class ControlFlowTests
     public void PredicatedInstructionsTouchOnlyTheirLanes()
     {
         Check(Run("setp.eq.u32 %p1, %r0, 5; mov.u32 %r20, 1; @%p1 mov.u32 %r20, 2; @!%p1 add.s32 %r20, %r20, 10;"), k => k == 5 ? 2u : 11u);
+    }
+
+    [Fact]
+    public void PredicatesTakeNumbers()
+    {
+        Check(Run("mov.pred %p1, -1; mov.pred %p2, 0; and.pred %p3, %p1, -1; @%p3 add.s32 %r20, %r20, 1; @%p2 add.s32 %r20, %r20, 2;"), _ => 1);
     }
 
     [Fact]
