@@ -107,7 +107,18 @@ public sealed unsafe class CudaDevice : IDisposable
     }
 
     /// <summary>Makes the context the calling thread's.</summary>
-    internal void Enter() => _context.SetCurrent();
+    /// <exception cref="DiaException">The device has failed (Device).</exception>
+    internal void Enter()
+    {
+        try
+        {
+            _context.SetCurrent();
+        }
+        catch (CudaException e)
+        {
+            throw Failure("go on", e);
+        }
+    }
 
     /// <summary>Starts a kernel. Allocates nothing.</summary>
     /// <exception cref="DiaException">The launch failed (Device).</exception>
@@ -158,7 +169,7 @@ public sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
-        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message} Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
+        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -169,7 +180,7 @@ public sealed unsafe class CudaDevice : IDisposable
             foreach (nint memory in _scratches)
                 DeviceMemory.Free((void*)memory);
         }
-        catch (Exception e) when (e is DiaException or CudaBlasException)
+        catch (CudaBlasException)
         {
             // The device failed: that was thrown where it was found, and its memory goes with the context.
         }
@@ -216,7 +227,7 @@ public sealed unsafe class CudaDevice : IDisposable
         }
         catch (CudaException e)
         {
-            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message} Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
+            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message.TrimEnd('.', ' ')}. Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
         }
     }
 
