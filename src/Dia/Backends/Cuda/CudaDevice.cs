@@ -120,10 +120,12 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
-    /// <summary>Starts a kernel. Allocates nothing.</summary>
+    /// <summary>Starts a kernel, if its grid has any block. Allocates nothing.</summary>
     /// <exception cref="DiaException">The launch failed (Device).</exception>
     internal void Launch(CudaKernel kernel, dim3 grid, int block, in KernelArguments arguments, int sharedMemory = 0)
     {
+        if (grid.x == 0 || grid.y == 0 || grid.z == 0)
+            return;
         try
         {
             _context.SetCurrent();
