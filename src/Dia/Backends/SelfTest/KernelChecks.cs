@@ -25,9 +25,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// <summary>Checks of a backend.</summary>
     /// <param name="backend">What is checked.</param>
     /// <param name="report">Receives each check when it is done.</param>
-    public KernelChecks(TBackend backend, Action<KernelCheck> report) => (_backend, _report) = (backend, report);
+    /// <param name="formats">The formats of weights to check; none: all.</param>
+    public KernelChecks(TBackend backend, Action<KernelCheck> report, params WeightFormat[] formats)
+    {
+        (_backend, _report) = (backend, report);
+        Formats = formats.Length > 0 ? formats : [WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Float16];
+    }
 
-    private static WeightFormat[] Formats => [WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Float16];
+    private WeightFormat[] Formats { get; }
 
     /// <summary>Every operation at odd shapes: small enough for any device.</summary>
     public void RunOdd()
