@@ -19,6 +19,7 @@ internal static class ExitCodes
     public static IReadOnlyList<(int Code, string Meaning)> Meanings { get; } =
     [
         (Done, "Done, or the reader of a pipe wanted no more."),
+        (SomeLinesFailed, "Some of the lines failed; each answer says why."),
         (Usage, "The command was called in a wrong way."),
         (Model, "The model or its weights: missing, damaged, or not of this executable."),
         (Input, "The text or the audio that went in."),

@@ -19,15 +19,21 @@ internal sealed class Interruption : IDisposable
     private readonly ManualResetEventSlim _ended = new();
     private readonly List<OutputFile> _files = [];
     private readonly PosixSignalRegistration[] _registrations;
+    private readonly Reporter _reporter;
 
     /// <summary>Takes over the signals.</summary>
-    public Interruption() => _registrations =
-    [
-        PosixSignalRegistration.Create(PosixSignal.SIGINT, c => Stop(c, ExitCodes.Interrupted)),
-        PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Stop(c, ExitCodes.Terminated)),
-        PosixSignalRegistration.Create(PosixSignal.SIGHUP, c => Stop(c, ExitCodes.HungUp)),
-        PosixSignalRegistration.Create(FileSizeExceeded, c => c.Cancel = true),
-    ];
+    /// <param name="reporter">Its progress line is removed where the program is ended in the middle of its work.</param>
+    public Interruption(Reporter reporter)
+    {
+        _reporter = reporter;
+        _registrations =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, c => Stop(c, ExitCodes.Interrupted)),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Stop(c, ExitCodes.Terminated)),
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, c => Stop(c, ExitCodes.HungUp)),
+            PosixSignalRegistration.Create(FileSizeExceeded, c => c.Cancel = true),
+        ];
+    }
 
     /// <summary>Is cancelled by the first signal.</summary>
     public CancellationToken Token => _source.Token;
@@ -67,6 +73,7 @@ internal sealed class Interruption : IDisposable
         if (_ended.Wait(Patience))
             return;
         DropFiles();
+        _reporter.EndProgress();
         Environment.Exit(exitCode);
     }
 

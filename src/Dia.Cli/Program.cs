@@ -19,8 +19,9 @@ internal static class Program
                 return Print(HelpWriter.Write(line.Command, CommandList.All));
             if (line.Has(DiaOptions.Version))
                 return Print($"dia {BuildInfo.Version}\n");
-            interruption = new Interruption();
-            var run = new Invocation(line, new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose)), interruption);
+            var reporter = new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose));
+            interruption = new Interruption(reporter);
+            var run = new Invocation(line, reporter, interruption);
             line.Command.Run(run);
             return run.ExitCode;
         }

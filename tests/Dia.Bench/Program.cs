@@ -152,7 +152,7 @@ internal static unsafe class Program
     {
         int size = format == WeightFormat.Float32 ? 4 : 2, copies = (int)Math.Clamp(200_000_000L / ((long)n * k * size), 1, 64);
         Weight w = Weight(cpu, format, WeightRole.Linear, copies, n, k);
-        float* x = Values(cpu, rows * k), y = cpu.Allocate(rows * n);
+        float* x = Values(cpu, rows * k), y = cpu.Memory.Allocate(rows * n);
         List<double> ofPeak = [];
         double bandwidth = CpuMeasure.ReadBandwidth(cpu.Threads);
         double best = double.MaxValue;
@@ -173,8 +173,8 @@ internal static unsafe class Program
         ofPeak.Sort();
         Console.WriteLine($"rows {rows,2} {format,-8} n {n,5} k {k,5}: best {best * 1e6,8:F1} us {2.0 * rows * n * k / best / 1e9,5:F0} GFLOP/s {n * (double)k * size / best / 1e9,5:F1} GB/s; {ofPeak[2],4:P0} of peak (median), {n * (double)k * size / best / bandwidth,4:P0} of bandwidth");
         Free(cpu, w);
-        cpu.Free(x);
-        cpu.Free(y);
+        cpu.Memory.Free(x);
+        cpu.Memory.Free(y);
     }
 
     private static void Block(CpuBackend cpu, int rows, int n, int k, double peak)

@@ -46,6 +46,35 @@ public sealed class CodecTests : TestFolder
     }
 
     [Fact]
+    public void Another_models_codec_is_refused_and_the_option_named()
+    {
+        string model = Fixtures.Path("generate/model"), codec = Fixtures.Path("dac/odd"); // nine channels, four codebooks
+        string[] speak = ["--model", model, "--codec", codec, "--max-tokens", "20", "-o", In("a.wav")];
+        Fails(3, Executable.WithFixtures.Run(["[S1] Hi.", .. speak]), "dac/odd", "4 codebooks", "9 channels", "--codec DIR");
+        Fails(3, Executable.WithFixtures.Run(["[S1] Hi.", .. speak, "--split"]), "4 codebooks", "--codec DIR");
+        File.WriteAllText(In("lines"), "[S1] Hi.\n");
+        Fails(3, Executable.WithFixtures.Run(["--lines", "-f", In("lines"), .. speak[..^1], In("{n}.wav")]), "4 codebooks", "--codec DIR");
+        File.WriteAllBytes(In("me.wav"), Wav.OfFloats(16000, 1, Tone(16000, 8000)));
+        Fails(3, Executable.WithFixtures.Run("voice", In("me.wav"), "--text", "[S1] x", "--model", model, "--codec", codec, "-o", In("v")), "4 codebooks", "--codec DIR");
+        Assert.Equal(["lines", "me.wav"], Names());
+    }
+
+    [Fact]
+    public void A_recording_at_the_codecs_rate_is_encoded_as_it_is()
+    {
+        // Near half of the rate, where a resampler's low-pass would take everything away: silence would have the same codes in every frame.
+        float[] high = [.. Enumerable.Range(0, 16 * 512).Select(i => (float)(0.5 * Math.Sin(2 * Math.PI * 7900 * i / 16000) * Math.Sin(i / 700.0)))];
+        File.WriteAllBytes(In("high.wav"), Wav.OfFloats(16000, 1, high));
+        File.WriteAllBytes(In("still.wav"), Wav.OfFloats(16000, 1, new float[high.Length]));
+        foreach (string name in new[] { "high", "still" })
+            Succeeds(Dia.Run("encode", In(name + ".wav"), "-o", In(name)));
+        int[] codes = Tensors.Integers(In("high"), "codes"), still = Tensors.Integers(In("still"), "codes");
+        Assert.Equal(codes.Length, still.Length);
+        int differ = Enumerable.Range(0, codes.Length).Count(i => codes[i] != still[i]);
+        Assert.True(differ > codes.Length / 2, $"{differ} of {codes.Length} codes are not those of silence");
+    }
+
+    [Fact]
     public void Any_rate_and_channel_count_is_taken()
     {
         float[] mono = Tone(16000, 8000), stereo = [.. mono.SelectMany(s => new[] { s * 1.5f, s * 0.5f })];

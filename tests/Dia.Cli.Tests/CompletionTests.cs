@@ -13,6 +13,8 @@ public sealed class CompletionTests : TestFolder
         (["-"], ["-o", "--output", "--help", "--plot"], ["--dtype"]),
         ([""], ["forward", "encode", "info", "completion", "man"], ["--temperature"]),
         (["enc"], ["encode"], ["decode"]),
+        (["voi"], ["voice"], ["encode"]),
+        (["voice", "--te"], ["--text"], ["--temperature"]),
         (["-q", "--seed", "5", "inf"], ["info"], ["encode"]),
         (["--seed", "info", "--plo"], ["--plot"], []),
         (["--device", ""], ["auto", "cpu", "scalar"], ["encode"]),
@@ -110,9 +112,9 @@ public sealed class CompletionTests : TestFolder
         string[] variables = [.. Regex.Matches(help, @"\[(DIA_[A-Z_]+)\]").Select(m => m.Groups[1].Value)];
         Assert.True(names.Length > 15 && variables.Length > 15);
         Assert.All([.. names, .. variables], name => Assert.Contains($"\\fB{name}\\fR", manual, StringComparison.Ordinal));
-        foreach (string command in new[] { "forward", "encode", "decode", "synth", "convert", "bundle", "info", "completion", "man" })
+        foreach (string command in new[] { "forward", "voice", "encode", "decode", "synth", "convert", "bundle", "info", "completion", "man" })
             Assert.Contains($".SS \\fBdia {command}\\fR", manual, StringComparison.Ordinal);
-        foreach (int code in new[] { 0, 2, 3, 4, 5, 6, 70, 130, 143 })
+        foreach (int code in new[] { 0, 1, 2, 3, 4, 5, 6, 70, 129, 130, 143 })
             Assert.Contains($".TP\n\\fB{code}\\fR\n", manual, StringComparison.Ordinal);
     }
 

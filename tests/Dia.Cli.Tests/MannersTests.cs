@@ -8,8 +8,7 @@ namespace Dia.Cli.Tests;
 /// <summary>What a well-made tool does when its surroundings are not as usual.</summary>
 public sealed class MannersTests : TestFolder
 {
-    // Random ids hardly ever end by themselves, and plain loops are slow: minutes of work.
-    private const string LongRun = "'[S1] Hello.' --device scalar --temperature 1000 --top-k 0 --top-p 1 --seed 1";
+    private const string LongRun = $"'{Fixtures.LongText}' --device scalar --seed 5";
     private const string Hello = "'[S1] Hello world.' --greedy --seed 1";
 
     [Fact]

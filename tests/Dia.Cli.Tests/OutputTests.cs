@@ -6,7 +6,7 @@ namespace Dia.Cli.Tests;
 public sealed class OutputTests : TestFolder
 {
     // Random ids hardly ever end by themselves, and plain loops are slow: minutes of work.
-    private static readonly string[] LongRun = ["[S1] Hello.", "--device", "scalar", "--temperature", "1000", "--top-k", "0", "--top-p", "1", "--seed", "1"];
+    private static readonly string[] LongRun = [Fixtures.LongText, "--device", "scalar", "--seed", "5"];
     private static readonly string[] Hello = ["[S1] Hello world.", "--greedy"];
 
     [Fact]

@@ -106,7 +106,7 @@ public sealed class PipelineTests : TestFolder
     public void Timeout_stops_it_in_the_middle(string signal, int exitCode)
     {
         // Random ids hardly ever end by themselves, and plain loops are slow: minutes of work.
-        Outcome outcome = Dia.Shell($"timeout --preserve-status -s {signal} 2 $DIA '[S1] Hello.' --device scalar --temperature 1000 --top-k 0 --top-p 1 --seed 1 -q -o $1/a.wav", Folder);
+        Outcome outcome = Dia.Shell($"timeout --preserve-status -s {signal} 2 $DIA '{Fixtures.LongText}' --device scalar --seed 5 -q -o $1/a.wav", Folder);
         Assert.Equal(exitCode, outcome.ExitCode);
         Assert.Empty(outcome.Error);
         Assert.Empty(Names());

@@ -61,6 +61,30 @@ public sealed class PlotTests : TestFolder
     }
 
     [Theory]
+    [InlineData(false, false, new[] { FirstSpeaker, SecondSpeaker })]
+    [InlineData(true, false, new[] { FirstSpeaker, FirstSpeaker, SecondSpeaker })]
+    [InlineData(false, true, new[] { FirstSpeaker, SecondSpeaker })]
+    [InlineData(true, true, new[] { FirstSpeaker, FirstSpeaker, SecondSpeaker })]
+    public void Turns_are_marked_with_a_voice_too(bool kept, bool split, int[] turns)
+    {
+        string recording = Fixtures.Path("demo/voice.wav"), transcript = File.ReadAllText(Fixtures.Path("demo/voice.txt")).Trim();
+        string[] options = [.. kept ? new[] { "--keep-prompt" } : [], .. split ? new[] { "--split" } : []];
+        Succeeds(Dia.Run([.. Dialogue, "--clone", recording, "--clone-text", transcript, "--plot", In("p.png"), .. options]));
+        Png png = Png.Parse(File.ReadAllBytes(In("p.png")));
+        var found = new List<int>();
+        for (int x = 0, last = 0; x < png.Width; x++)
+        {
+            // Turns end in a column of paper, which letters of names above this row do not reach.
+            int color = png.At(x, 54) is FirstSpeaker or SecondSpeaker ? png.At(x, 54) : 0;
+            if (color != 0 && color != last)
+                found.Add(color);
+            last = color;
+        }
+
+        Assert.Equal(turns, found);
+    }
+
+    [Theory]
     [InlineData("[S1] Hi.\n[S2] \u00DC\u00F1\u4E2D? [S1] a [S2] b [S1] c [S2] d", "-1")] // letters that the font lacks, turns too narrow for a name
     [InlineData("Hello.", "17")] // 32 ms
     public void Every_text_and_length_is_drawn(string text, string tokens)

@@ -130,6 +130,55 @@ public sealed partial class ScriptTests : TestFolder
         Assert.InRange(Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples.Length / 512.0, frames * 0.8, frames);
     }
 
+    [Fact]
+    public void The_model_s_own_rows_are_those_of_one_piece()
+    {
+        Succeeds(Dia.Run(Short, "--seed", "3", "--codes", In("plain")));
+        Succeeds(Dia.Run(Short, "--seed", "3", "--split", "--speed", "1.5", "--codes", In("one")));
+        Assert.Equal(File.ReadAllBytes(In("plain")), File.ReadAllBytes(In("one")));
+        Assert.Equal(["codes", "rows"], Tensors.Names(In("one")));
+        Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("many")));
+        Assert.Equal(["codes"], Tensors.Names(In("many")));
+        string help = Regex.Replace(Succeeds(Dia.Run("--help")).Text, @"\s+", " ");
+        Assert.Contains("of a text in pieces codes only", help, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_piece_is_spoken_in_the_given_voice()
+    {
+        string recording = Fixtures.Path("demo/voice.wav"), transcript = File.ReadAllText(Fixtures.Path("demo/voice.txt")).Trim();
+        const int frames = 46; // 23,495 samples in frames of 512
+        string[] options = [Script, "--seed", "3", "--clone", recording, "--clone-text", transcript];
+        Outcome outcome = Succeeds(Dia.Run([.. options, "-v", "-o", In("a.wav"), "--codes", In("a")]));
+        string[] pieces = [.. outcome.Error.Split('\n').Where(l => l.StartsWith("piece ", StringComparison.Ordinal))];
+        Assert.True(pieces.Length > 2, outcome.Error);
+        // No piece goes on from another, and none repeats the transcript.
+        Assert.All(pieces, p => Assert.Contains($"after {frames} frames of a voice", p, StringComparison.Ordinal));
+        Assert.All(pieces, p => Assert.DoesNotContain(transcript, p, StringComparison.Ordinal));
+        Assert.Equal(Script, string.Join(' ', pieces.Select(p => p[(p.IndexOf("[S", StringComparison.Ordinal))..])));
+        Assert.InRange(Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples.Length / (double)Rate, 9, 24);
+
+        Succeeds(Dia.Run("voice", recording, "--text", transcript, "-o", In("v")));
+        Succeeds(Dia.Run(Script, "--seed", "3", "--voice", In("v"), "-o", In("b.wav"), "--codes", In("b")));
+        Assert.Equal(File.ReadAllBytes(In("a.wav")), File.ReadAllBytes(In("b.wav")));
+        Assert.Equal(File.ReadAllBytes(In("a")), File.ReadAllBytes(In("b")));
+
+        // Kept, it is heard once, before the first piece.
+        Succeeds(Dia.Run([.. options, "--keep-prompt", "-o", In("c.wav"), "--codes", In("c")]));
+        Assert.Equal([.. Tensors.Integers(In("v"), "codes"), .. Tensors.Integers(In("a"), "codes")], Tensors.Integers(In("c"), "codes"));
+    }
+
+    [Fact]
+    public void A_line_that_is_too_long_is_an_error_that_names_no_option_it_has_not()
+    {
+        Outcome outcome = Dia.Run(["--lines", "-o", In("{n}.wav"), "--max-tokens", "20", "--seed", "1"], System.Text.Encoding.UTF8.GetBytes(Script + "\n" + Short + "\n"));
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Contains("line 1: the text is", outcome.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("--no-split", outcome.Error, StringComparison.Ordinal);
+        Assert.Equal(["2.wav"], Names());
+        Fails(2, Dia.Run("--lines", "--split", "-o", In("{n}.wav")), "--split", "--lines");
+    }
+
     [Theory]
     [InlineData("--retries", "1", "--greedy")]
     [InlineData("--split", "--no-split")]

@@ -50,10 +50,94 @@ public sealed class StreamingTests : TestFolder
     public void A_reader_that_leaves_ends_it_at_once()
     {
         var clock = Stopwatch.StartNew();
-        Outcome outcome = Dia.Shell("($DIA '[S1] Hello.' --device scalar --temperature 1000 --top-k 0 --top-p 1 --seed 1 --raw -q; echo code $? >&2) | head -c 1000 | wc -c");
+        Outcome outcome = Dia.Shell($"($DIA '{Fixtures.LongText}' --device scalar --seed 5 --raw -q; echo code $? >&2) | head -c 1000 | wc -c");
         Assert.Equal("code 0\n", outcome.Error);
         Assert.Equal("1000", outcome.Text.Trim());
-        // All of its 768 rows would take minutes.
+        // All of it would take minutes.
         Assert.True(clock.Elapsed < TimeSpan.FromMinutes(1), $"it went on for {clock.Elapsed}");
     }
+
+    // Plain loops are slow enough to be stopped in the middle.
+    private static readonly string[] Slow = [.. Script, "--device", "scalar", "--greedy", "--max-tokens", "80"];
+
+    [Theory]
+    [InlineData("INT", 130, "--raw", 0)]
+    [InlineData("TERM", 143, "--raw", 0)]
+    [InlineData("INT", 130, "--quiet", 44)]
+    [InlineData("TERM", 143, "--quiet", 44)]
+    public void A_signal_in_the_middle_leaves_whole_samples_in_the_pipe(string signal, int exitCode, string option, int header)
+    {
+        using Process process = Dia.Start([.. Slow, option]);
+        process.StandardInput.Close();
+        byte[] first = new byte[header + 1024];
+        process.StandardOutput.BaseStream.ReadExactly(first);
+        Signal(process, signal);
+        var output = new MemoryStream();
+        output.Write(first);
+        process.StandardOutput.BaseStream.CopyTo(output);
+        Assert.Equal("", process.StandardError.ReadToEnd());
+        process.WaitForExit();
+        Assert.Equal(exitCode, process.ExitCode);
+        byte[] whole = Succeeds(Dia.Run([.. Slow, option])).Output;
+        Assert.InRange(output.Length, first.Length, whole.Length - 2048);
+        // Whole frames of the codec: the chunk that was being written is complete.
+        Assert.Equal(0, (output.Length - header) % 1024);
+        Assert.Equal(whole[..(int)output.Length], output.ToArray());
+    }
+
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    public void A_signal_while_a_file_grows_leaves_none(string signal, int exitCode)
+    {
+        using Process process = Dia.Start([.. Slow, "-o", In("a.wav")]);
+        // It has a temporary name, a header and a frame at least.
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromMinutes(1) && !Names().Any(n => new FileInfo(In(n)).Length > 44 + 1024);)
+            Thread.Sleep(5);
+        Assert.Single(Names());
+        Signal(process, signal);
+        Outcome outcome = Executable.Finish(process, []);
+        Assert.Equal(exitCode, outcome.ExitCode);
+        Assert.Empty(outcome.Error);
+        Assert.Empty(Names());
+    }
+
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    public void A_signal_leaves_whole_samples_in_a_file_that_the_shell_has_opened(string signal, int exitCode)
+    {
+        byte[] whole = Succeeds(Dia.Run([.. Slow, "--raw"])).Output;
+        // The shell's file cannot be taken back; exec makes the process that is signalled the program itself.
+        using Process process = Dia.StartShell("exec $DIA \"$@\" > $0", [In("a.raw"), .. Slow, "--raw"]);
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromMinutes(1) && !(File.Exists(In("a.raw")) && new FileInfo(In("a.raw")).Length >= 1024);)
+            Thread.Sleep(5);
+        Signal(process, signal);
+        Outcome outcome = Executable.Finish(process, []);
+        Assert.Equal(exitCode, outcome.ExitCode);
+        byte[] part = File.ReadAllBytes(In("a.raw"));
+        Assert.InRange(part.Length, 1024, whole.Length - 2048);
+        Assert.Equal(0, part.Length % 1024);
+        Assert.Equal(whole[..part.Length], part);
+    }
+
+    [Fact]
+    public void An_end_that_is_forced_removes_the_progress_line()
+    {
+        using var terminal = new Terminal();
+        // A reader that takes a second, reads some, so that there is progress to show, and then no more: once the FIFO is full (64 KiB) the program
+        // waits for it. All of the text makes 700 KB.
+        Outcome outcome = Dia.Shell(
+            "mkfifo $1/fifo; (sleep 1; head -c 300000; exec sleep 60) < $1/fifo > /dev/null 2>&1 & reader=$!; $DIA \"$3\" --seed 5 --raw -o $1/fifo 2> $2 & pid=$!; sleep 5; kill -TERM $pid; wait $pid; echo $?; kill $reader",
+            Folder,
+            terminal.Path,
+            Fixtures.LongText);
+        Assert.Equal("143\n", outcome.Text);
+        string shown = terminal.Read();
+        Assert.Contains("times real time", shown, StringComparison.Ordinal);
+        Assert.EndsWith("\r\e[K", shown, StringComparison.Ordinal);
+    }
+
+    private static void Signal(Process process, string signal) =>
+        Process.Start("kill", [$"-{signal}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)])!.WaitForExit();
 }

@@ -40,7 +40,7 @@ public sealed class JsonLinesProperties
         string valid = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Get));
         string? path = output is null ? null : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(output));
         string json = $"{{\"id\":{id.Get},\"text\":{JsonSerializer.Serialize(valid)},\"output\":{JsonSerializer.Serialize(path)},\"seed\":{seed},\"greedy\":{(greedy ? "true" : "false")}}}";
-        LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), Command, DiaOptions.SamplingGroup.Options, out string? written);
+        LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), Command, out string? written);
         Assert.Equal(valid, request.Text);
         Assert.Equal(path, request.Output);
         Assert.Equal(id.Get.ToString(System.Globalization.CultureInfo.InvariantCulture), written);

@@ -37,6 +37,7 @@ internal sealed class Figures(Report report, int threads)
         Prompt(model, work, guidance: false);
         Prompt(model, work, guidance: true);
         Step(model, work);
+        Batch(model, work);
     }
 
     /// <summary>A generation with the checkpoint's defaults (room for the longest), decoded while it runs, as the command does.</summary>
@@ -170,6 +171,57 @@ internal sealed class Figures(Report report, int threads)
         Report.Note("    reading, this time on this machine", $"{bytes / reads[Steps / 2] / 1e9:f1} GB/s");
     }
 
+    /// <summary>
+    /// Eight utterances that share their steps, beside one alone: their steps take turns, so that both meet the same machine. Whole steps with
+    /// guidance (16 rows and 2 rows), processors and draws included.
+    /// </summary>
+    private void Batch(DiaForConditionalGeneration model, Work work)
+    {
+        const int Steps = 15, Utterances = 8;
+        (DecoderSession one, GenerationLoop single) = Loop(model, 1, Steps + 1);
+        (DecoderSession many, GenerationLoop batch) = Loop(model, Utterances, Steps + 1);
+        using (one)
+        using (many)
+        {
+            single.Step();
+            batch.Step();
+            double[] ratios = new double[Steps], rates = new double[Steps], byProcessor = new double[Steps];
+            for (int i = 0; i < Steps; i++)
+            {
+                double peak = CpuMeasure.PeakFlops(threads);
+                _bestRate = Math.Max(_bestRate, peak);
+                double alone = Seconds(single);
+                TimeSpan before = Environment.CpuUsage.TotalTime;
+                double together = Seconds(batch);
+                double processor = (Environment.CpuUsage.TotalTime - before).TotalSeconds / threads;
+                double flops = Utterances * work.StepFlops(PromptRows + i, TextLength, guidance: true);
+                ratios[i] = Utterances * alone / together;
+                rates[i] = flops / together / peak;
+                byProcessor[i] = flops / processor / _bestRate;
+            }
+
+            report.AtLeast($"1.6B: steps of {Utterances} utterances, of the multiply-add rate", 100 * Median(rates), 60, "%");
+            Report.Note("    by processor time, of the best rate so far", $"{100 * Median(byProcessor):g4}%");
+            report.AtLeast($"1.6B: frames a second of {Utterances} utterances / of one", Median(ratios), 2.5);
+        }
+
+        static double Seconds(GenerationLoop loop)
+        {
+            long start = Stopwatch.GetTimestamp();
+            loop.Step();
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+    }
+
+    private static (DecoderSession Session, GenerationLoop Loop) Loop(DiaForConditionalGeneration model, int utterances, int steps)
+    {
+        int vocabulary = model.Config.DecoderConfig.VocabSize, rows = PromptRows + steps + model.Config.DelayPattern.Max() + 1;
+        GenerationConfig config = model.GenerationConfig();
+        DiaInputs inputs = Inputs(model, PromptRows, utterances);
+        DecoderSession session = model.OpenSession(inputs, rows, guidance: true);
+        return (session, new GenerationLoop(session, config, new DecoderPrompt(inputs.DecoderInputIds, null, utterances, config, vocabulary), vocabulary, rows));
+    }
+
     /// <summary>Reports work done per time as a part of the multiply-add rate.</summary>
     private void Arithmetic(string what, double flops, double demanded, int repetitions, Action run)
     {
@@ -222,23 +274,22 @@ internal sealed class Figures(Report report, int threads)
 
     private static string Text => "[S1]" + new string('a', TextLength - 1);
 
-    /// <summary>A text, and rows of random codes as a voice prompt.</summary>
-    private static DiaInputs Inputs(DiaForConditionalGeneration model, int rows)
+    /// <summary>A text, and rows of random codes as a voice prompt; several utterances have the same.</summary>
+    private static DiaInputs Inputs(DiaForConditionalGeneration model, int rows, int utterances = 1)
     {
         int channels = model.Config.DecoderConfig.NumChannels;
         int[,] codes = RandomCodes(rows, channels, model.Config.EosTokenId);
-        var ids = new int[1, rows, channels];
-        Buffer.BlockCopy(codes, 0, ids, 0, codes.Length * sizeof(int));
-        DiaInputs text = new DiaProcessor(new DiaFeatureExtractor(), new DiaTokenizer()).Process([Text]);
-        return new DiaInputs { InputIds = text.InputIds, AttentionMask = text.AttentionMask, DecoderInputIds = ids, DecoderAttentionMask = Ones(rows) };
-    }
+        var ids = new int[utterances, rows, channels];
+        var mask = new int[utterances, rows];
+        for (int u = 0; u < utterances; u++)
+        {
+            Buffer.BlockCopy(codes, 0, ids, u * codes.Length * sizeof(int), codes.Length * sizeof(int));
+            for (int r = 0; r < rows; r++)
+                mask[u, r] = 1;
+        }
 
-    private static int[,] Ones(int rows)
-    {
-        var mask = new int[1, rows];
-        for (int i = 0; i < rows; i++)
-            mask[0, i] = 1;
-        return mask;
+        DiaInputs text = new DiaProcessor(new DiaFeatureExtractor(), new DiaTokenizer()).Process([.. Enumerable.Repeat(Text, utterances)]);
+        return new DiaInputs { InputIds = text.InputIds, AttentionMask = text.AttentionMask, DecoderInputIds = ids, DecoderAttentionMask = mask };
     }
 
     private static int[,] RandomCodes(int frames, int codebooks, int entries)

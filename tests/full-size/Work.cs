@@ -23,12 +23,18 @@ internal sealed class Work(DiaConfig config, WeightSpec[] specs)
     }
 
     /// <summary>The same of the decoder over a prompt, with guidance its unconditional rows too, whose cross-attention is a constant.</summary>
-    public double PromptFlops(int rows, int textRows, bool guidance)
+    public double PromptFlops(int rows, int textRows, bool guidance) => DecoderFlops(rows, rows * (rows + 1) / 2.0, textRows, guidance);
+
+    /// <summary>The same of a decoding step of one utterance, logits included, over so many cached rows.</summary>
+    public double StepFlops(int cachedRows, int textRows, bool guidance) =>
+        DecoderFlops(1, cachedRows, textRows, guidance) + ((guidance ? 2 : 1) * 2.0 * specs.First(s => s.Name == "logits_dense.weight").Count);
+
+    private double DecoderFlops(int rows, double pairs, int textRows, bool guidance)
     {
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] linear = [.. specs.Where(s => s.Role == WeightRole.Linear && InDecoder(s))];
         double cross = linear.Where(s => s.Name.Contains("cross_attention", StringComparison.Ordinal)).Sum(s => s.Count);
-        double each = (2 * (linear.Sum(s => s.Count) - cross) * rows) + (d.NumHiddenLayers * Attention(rows * (rows + 1) / 2.0, d.NumAttentionHeads * d.HeadDim));
+        double each = (2 * (linear.Sum(s => s.Count) - cross) * rows) + (d.NumHiddenLayers * Attention(pairs, d.NumAttentionHeads * d.HeadDim));
         double conditional = (2 * cross * rows) + (d.NumHiddenLayers * Attention((double)rows * textRows, d.CrossNumAttentionHeads * d.CrossHeadDim));
         return (guidance ? 2 * each : each) + conditional;
     }

@@ -3,7 +3,6 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
-using Dia.Processing;
 
 namespace Dia.Cli.Commands;
 
@@ -34,12 +33,7 @@ internal static class EncodeCommand
         using Device device = ModelLoader.CreateDevice(run);
         using DacModel codec = ModelLoader.LoadCodec(run, null, device);
         using OutputFile file = run.Interruption.Open(output);
-        float[] mono = audio.ToMono(codec.SamplingRate);
-        var extractor = new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
-        float[,,] padded = extractor.Extract([new AudioBuffer(mono, codec.SamplingRate)]).InputValues;
-        float[] samples = new float[padded.Length];
-        Buffer.BlockCopy(padded, 0, samples, 0, samples.Length * sizeof(float));
-        int[,] codes = codec.Encode(samples);
+        int[,] codes = codec.Encode(audio);
         CodesFile.Write(file.Stream, codes);
         file.Commit();
         run.Reporter.Summary(Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: {codes.GetLength(0)} frames of {codes.GetLength(1)} codes"));

@@ -59,7 +59,7 @@ internal sealed class LinesCommand : IDisposable
         _model = ModelLoader.Load(run, _folder, _device);
         try
         {
-            _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device) : null;
+            _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device, _model.Config) : null;
         }
         catch (DiaException e) when (!_targets.AlwaysAudio && _voice?.NeedsCodec != true)
         {
@@ -144,9 +144,10 @@ internal sealed class LinesCommand : IDisposable
     private LineJob Begin(long place, InputLine line, out string? id)
     {
         id = null;
-        LineRequest request = _json ? LineRequest.FromJson(line, _options, DiaOptions.SamplingGroup.Options, out id) : LineRequest.FromText(line, _options);
+        LineRequest request = _json ? LineRequest.FromJson(line, _options, out id) : LineRequest.FromText(line, _options);
         Invocation silent = _silent with { Line = request.Options };
-        string whole = _voice?.Before(request.Text) ?? request.Text, text = SpeakCommand.FixText(silent, _tokenizer, whole);
+        VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(request.Options, _targets.Paths) : _voice;
+        string whole = voice?.Before(request.Text) ?? request.Text, text = SpeakCommand.FixText(silent, _tokenizer, whole);
         if (text != whole && !_noted)
         {
             _noted = true;
@@ -154,13 +155,16 @@ internal sealed class LinesCommand : IDisposable
         }
 
         int[] ids = SpeakCommand.TextIds(silent, _model.Config, text);
-        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, 1 + (_prompt?.GetLength(0) ?? 0));
+        if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
+            throw _noCodec!;
+        int[,]? prompt = request.OwnVoice ? voice!.Codes(_model, _codec) : _prompt;
+        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, 1 + (prompt?.GetLength(0) ?? 0));
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
             if (files.MakesAudio)
                 files.Start(_codec?.SamplingRate ?? throw _noCodec!);
-            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config) { Prompt = _prompt, KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt), WantsAudio = files.MakesAudio };
+            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config) { Prompt = prompt, KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt), WantsAudio = files.MakesAudio };
         }
         catch
         {

@@ -3,6 +3,7 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Weights;
 
@@ -29,14 +30,24 @@ internal static class ModelLoader
         ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
 
     /// <summary>The device that --device and --threads name.</summary>
-    public static Device CreateDevice(Invocation run) => run.Line.Get(DiaOptions.Device) == "scalar"
-        ? Device.CreateScalar()
-        : Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+    /// <exception cref="DiaException">Device: it is not there or does not start.</exception>
+    public static Device CreateDevice(Invocation run)
+    {
+        string name = run.Line.Get(DiaOptions.Device) ?? "auto";
+        if (name == "scalar")
+            return Device.CreateScalar();
+        if (name.StartsWith("cuda", StringComparison.Ordinal))
+            return Device.CreateCuda(name.Length == 4 ? 0 : int.Parse(name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture));
+        return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+    }
 
     /// <summary>A device's name, as -v shows it.</summary>
-    public static string Describe(Device device) => device.Kind == DeviceKind.Scalar
-        ? "scalar (reference loops)"
-        : $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}";
+    public static string Describe(Device device) => device.Kind switch
+    {
+        DeviceKind.Scalar => "scalar (reference loops)",
+        DeviceKind.Cuda => $"cuda, {device.Cuda.Device.Name}",
+        _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
+    };
 
     /// <summary>Loads a model that speaks.</summary>
     /// <exception cref="DiaException">Model.</exception>
@@ -54,12 +65,25 @@ internal static class ModelLoader
     /// <param name="run">The options.</param>
     /// <param name="model">The model's folder; null: opened if it is needed.</param>
     /// <param name="device">Where it runs.</param>
-    /// <exception cref="DiaException">Model: there is none, or it does not load.</exception>
-    public static DacModel LoadCodec(Invocation run, ModelFolder? model, Device device)
+    /// <param name="config">The model that it is to be the codec of; null: any.</param>
+    /// <exception cref="DiaException">Model: there is none, it does not load, or it is another model's.</exception>
+    public static DacModel LoadCodec(Invocation run, ModelFolder? model, Device device, DiaConfig? config = null)
     {
         var warnings = new List<string>();
-        var codec = DacModel.FromPretrained(CodecFolder(run, model), CompiledModels.All, device, warnings);
+        ModelFolder folder = CodecFolder(run, model);
+        var codec = DacModel.FromPretrained(folder, CompiledModels.All, device, warnings);
         warnings.ForEach(run.Reporter.Warning);
+        try
+        {
+            if (config is not null)
+                codec.CheckFits(config);
+        }
+        catch (DiaException e)
+        {
+            codec.Dispose();
+            throw new DiaException(e.Kind, $"{folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
+        }
+
         return codec;
     }
 

@@ -46,6 +46,9 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
 
     private double FramesPerSecond => codec.SamplingRate / (double)codec.HopLength;
 
+    /// <summary>The rows of the only piece; null where there are several: each has its own prompt and its own end.</summary>
+    public int[,]? Rows { get; private set; }
+
     /// <summary>The codes of all pieces, one after the other [frames, channels].</summary>
     public int[,] Codes()
     {
@@ -100,6 +103,7 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
         if (retries > 0)
             joiner?.Write(CollectionsMarshal.AsSpan(best.Samples));
         CutPieces += best.Result.Stop == SpeechStop.Length ? 1 : 0;
+        Rows = _codes.Count == 0 ? best.Result.Rows : null;
         _codes.Add(best.Result.Codes);
         // A piece that was not spoken as its text asks is no voice to go on from.
         if (_pace.Add(piece.Characters, best.Seconds))

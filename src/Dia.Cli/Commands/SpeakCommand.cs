@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Dia.Backends;
+using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Cli.Plot;
@@ -43,6 +44,7 @@ internal static class SpeakCommand
         A first word that names a command is that command; after -- everything is text: dia -- info
         To a pipe, audio leaves as it is made: what comes out is the same as all at once.
         A voice's transcript is put in front of the text with a space between, and its recording is cut from the output.
+        {LineRequest.Help}
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
         Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
         """,
@@ -70,7 +72,7 @@ internal static class SpeakCommand
         string whole = voice?.Before(text) ?? text;
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
         bool wantsAudio = audioPath is not null || plotPath is not null;
-        using DacModel? codec = wantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device) : null;
+        using DacModel? codec = wantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device, model.Config) : null;
         int[,]? prompt = voice?.Codes(model, codec);
         if (asScript)
         {
@@ -91,8 +93,7 @@ internal static class SpeakCommand
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
         using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
         AudioOutput? audio = audioFile is null ? null : new AudioOutput(audioFile, codec!.SamplingRate, line.Has(DiaOptions.Raw));
-        // A prompt's transcript may be part of the text, and its sound is cut: turns are then not known.
-        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec!.SamplingRate, prompt is null ? whole : null);
+        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec!.SamplingRate, HeardText(text, voice?.Transcript, line.Has(DiaOptions.KeepPrompt)));
         var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, wantsAudio ? codec!.SamplingRate / (double)codec.HopLength : null);
         var job = new Job(ids, config, progress, audio, plot) { Prompt = prompt, KeepPrompt = line.Has(DiaOptions.KeepPrompt), WantsAudio = wantsAudio };
         try
@@ -134,6 +135,21 @@ internal static class SpeakCommand
         return (audio, codes, plot);
     }
 
+    /// <summary>
+    /// What is said in the output; null: it is not known, since the text begins with the transcript of codes that are cut from it.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    /// <param name="transcript">What the voice's recording says; empty: the text begins with it; null: there is no voice.</param>
+    /// <param name="keepPrompt">Whether that recording is part of the output.</param>
+    internal static string? HeardText(string text, string? transcript, bool keepPrompt) => transcript switch
+    {
+        null => text,
+        "" => keepPrompt ? text : null,
+        _ when keepPrompt => $"{transcript} {text}",
+        // The transcript's last speaker goes on where the text names none.
+        _ => new DiaTokenizer().Encode(text)[0] is not (1 or 2) && ScriptSplitter.LastSpeaker(transcript) is { } speaker ? $"{speaker} {text}" : text,
+    };
+
     /// <summary>Two texts are a mistake; a file named in the environment gives way to the arguments.</summary>
     private static void CheckText(CommandLine line)
     {
@@ -158,14 +174,14 @@ internal static class SpeakCommand
         if (ids.Length <= positions)
             return ids;
         if (!run.Line.Has(DiaOptions.Truncate))
-            throw TooLong(ids.Length, positions);
+            throw TooLong(run.Line, ids.Length, positions);
         run.Reporter.Note($"the text was cut from {ids.Length} to {positions} bytes.");
         return ids[..positions];
     }
 
     /// <summary>The error of a text that is not split.</summary>
-    public static DiaException TooLong(int length, int positions) =>
-        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. Leave out --no-split, split it yourself, or let --truncate cut it.");
+    public static DiaException TooLong(CommandLine line, int length, int positions) =>
+        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
 
     private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, SpeechResult result, double wall, double sinceStart)
     {

@@ -40,8 +40,7 @@ internal static class SpeakScript
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
         using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
         using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
-        // A voice's transcript may be part of the text, and its sound is cut: turns are then not known.
-        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec.SamplingRate, voice is null ? text : null);
+        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec.SamplingRate, SpeakCommand.HeardText(text, voice?.Text, keepVoice));
         using var engine = new SpeechEngine(model, codec);
         var flow = new ScriptFlow(run, model, codec, engine, config, options.Retries);
         var clock = Stopwatch.StartNew();
@@ -60,7 +59,7 @@ internal static class SpeakScript
 
         if (codesFile is not null)
         {
-            CodesFile.Write(codesFile.Stream, flow.Codes());
+            CodesFile.Write(codesFile.Stream, flow.Codes(), flow.Rows);
             codesFile.Commit();
         }
 
@@ -102,7 +101,7 @@ internal static class SpeakScript
         if (!options.Splits(tooLong, run.Line))
         {
             if (tooLong && !run.Line.Has(DiaOptions.Truncate))
-                throw SpeakCommand.TooLong(length, positions);
+                throw SpeakCommand.TooLong(run.Line, length, positions);
             if (tooLong)
                 run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
             return [new ScriptPiece(0, text.Length, text)];

@@ -3,6 +3,7 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Speech;
 using Dia.Weights;
@@ -24,8 +25,8 @@ internal static class VoiceCommand
           dia "[S1] Now I say this." --voice me.voice -o out.wav
 
         IN.wav may be - for standard input. Any rate and number of channels: PCM of 8, 16, 24 or 32 bits, or float; 5 to 10 seconds of
-        one speaker are best. The file is safetensors: codes (int16 [frames, channels]), and in its metadata the transcript and
-        what codec the codes are of; another codec's voice is refused.
+        one speaker are best. The file is safetensors: codes (int16 [frames, channels]), samples of the codec's codebooks, and in its
+        metadata the transcript. Another codec's voice is refused; the same codec in another format of weights is no other.
         """,
         Run);
 
@@ -35,11 +36,11 @@ internal static class VoiceCommand
         AudioBuffer audio = VoiceInput.ReadAudio(path);
         using Device device = ModelLoader.CreateDevice(run);
         ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;
-        using DacModel codec = ModelLoader.LoadCodec(run, folder, device);
         // A codec alone sets no limit; the model that speaks with the voice will.
-        int most = folder is null || ModelLoader.IsCodec(folder) ? int.MaxValue : VoiceInput.MaxFrames(ModelCatalog.ReadConfig(folder));
+        DiaConfig? config = folder is null || ModelLoader.IsCodec(folder) ? null : ModelCatalog.ReadConfig(folder);
+        using DacModel codec = ModelLoader.LoadCodec(run, folder, device, config);
         using OutputFile file = run.Interruption.Open(output);
-        var voice = Voice.Encode(audio, text, codec, name, most);
+        var voice = Voice.Encode(audio, text, codec, name, config is null ? int.MaxValue : VoiceInput.MaxFrames(config));
         voice.Save(file.Stream);
         file.Commit();
         run.Reporter.Summary(Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: a voice of {voice.Codes.GetLength(0)} frames"));

@@ -1,4 +1,5 @@
 using Dia.Audio;
+using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
@@ -52,6 +53,23 @@ internal sealed class VoiceInput
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
             throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
         return new VoiceInput(path == "-" ? "standard input" : path, ReadAudio(path), transcript);
+    }
+
+    /// <summary>Reads the voice that a JSON line names.</summary>
+    /// <param name="line">The line's options, the command's voice left out.</param>
+    /// <param name="paths">Where its paths may lead.</param>
+    /// <exception cref="DiaException">Usage: keys that do not go together, or a path that is not allowed. Input: it cannot be read.</exception>
+    public static VoiceInput Read(CommandLine line, LinePaths paths)
+    {
+        string cloneKey = LineRequest.Key(DiaOptions.Clone), textKey = LineRequest.Key(DiaOptions.CloneText), voiceKey = LineRequest.Key(DiaOptions.Voice);
+        string? clone = line.Get(DiaOptions.Clone), transcript = line.Get(DiaOptions.CloneText), voice = line.Get(DiaOptions.Voice);
+        if (clone is not null && voice is not null)
+            throw CommandLine.Usage($"{cloneKey} and {voiceKey} both name a voice: give one of them.");
+        if ((clone is null) != (transcript is null))
+            throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
+        return voice is not null
+            ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
+            : new VoiceInput(clone!, WavReader.Read(paths.Input(cloneKey, clone!)), transcript!);
     }
 
     /// <summary>A recording; "-" is standard input.</summary>

@@ -42,6 +42,8 @@ internal sealed unsafe partial class LinePaths
     /// <exception cref="DiaException">Usage: it leads out of the folder. Input: there is no such file.</exception>
     public string Input(string key, string path)
     {
+        if (path == "-")
+            throw new DiaException(DiaErrorKind.Usage, $"{key} is -, but standard input holds the lines: name a file in the folder of --input-dir.");
         string full = Combine(_inputFolder, "--input-dir", key, path);
         if (_anyPath)
             return full;

@@ -9,8 +9,28 @@ namespace Dia.Cli.Lines;
 /// <param name="Text">What to say.</param>
 /// <param name="Output">Where the audio goes, as it stands in the line; null: into the answer.</param>
 /// <param name="Options">The command's options, with those of the line in their place.</param>
-internal sealed record LineRequest(string Text, string? Output, CommandLine Options)
+/// <param name="OwnVoice">Whether the line names its own voice. The options then hold nothing of the command's voice.</param>
+internal sealed record LineRequest(string Text, string? Output, CommandLine Options, bool OwnVoice = false)
 {
+    private static readonly OptionSpec[] VoiceKeys = [DiaOptions.Clone, DiaOptions.CloneText, DiaOptions.Voice];
+
+    /// <summary>The options that may stand in a JSON line, under their long names with `_`.</summary>
+    public static IReadOnlyList<OptionSpec> Keys { get; } = [.. DiaOptions.SamplingGroup.Options, .. VoiceKeys];
+
+    /// <summary>Requests and answers, for the help.</summary>
+    public static string Help { get; } = $$"""
+        JSON lines: with --jsonl each line asks for an utterance, and is answered by a line on standard output:
+          {"id":"a1","text":"[S1] Hello there.","output":"a1.wav","seed":7,"clone":"me.wav","clone_text":"[S1] What I say in me.wav."}
+          {"line":1,"id":"a1","output":"a1.wav","seconds":2.31,"frames":199,"stop":"eos","seed":7,"rtf":3.1}
+        Keys of a request, all but text optional; those that are options go before the command's: id, text, output,
+          {{string.Join(", ", DiaOptions.SamplingGroup.Options.Select(Key))}}, {{string.Join(", ", VoiceKeys.Select(Key))}}.
+          output is in the folder of --output-dir, clone and voice are in that of --input-dir. A line that names a voice has nothing
+          of the command's.
+        Keys of an answer: line (its number), id, output, codes (the file of --codes), seconds, frames, stop (eos: it ended by
+          itself; length: by the limit), seed, rtf (seconds of audio for each second), audio (a WAV in base64, where the request names
+          no output). Of a line that failed: line, id, error with its code (usage, model, input, device, output) and message.
+        """;
+
     private const string IdKey = "id";
     private const string TextKey = "text";
     private const string OutputKey = "output";
@@ -26,10 +46,9 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
     /// <summary>A JSON line. Its keys are strict: one that is not known or stands twice is an error, and null is "not given".</summary>
     /// <param name="line">The line.</param>
     /// <param name="command">The command's options.</param>
-    /// <param name="keys">The options that may stand in a line, under their long names with `_`.</param>
     /// <param name="id">The line's id as JSON text, set as soon as it is known: an error's answer carries it too.</param>
     /// <exception cref="DiaException">Input: too long, not UTF-8, no JSON, or no text. Usage: a key or value that is wrong.</exception>
-    public static LineRequest FromJson(InputLine line, CommandLine command, IEnumerable<OptionSpec> keys, out string? id)
+    public static LineRequest FromJson(InputLine line, CommandLine command, out string? id)
     {
         id = null;
         CheckBytes(line);
@@ -41,7 +60,7 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             using JsonDocument document = JsonDocument.Parse(json);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new DiaException(DiaErrorKind.Input, "the line is JSON, but no object: a request looks like {\"text\":\"[S1] Hello.\"}.");
-            return FromObject(document.RootElement, command, keys, out id);
+            return FromObject(document.RootElement, command, out id);
         }
         catch (JsonException e)
         {
@@ -54,26 +73,26 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         }
     }
 
-    private static LineRequest FromObject(JsonElement request, CommandLine command, IEnumerable<OptionSpec> keys, out string? id)
+    private static LineRequest FromObject(JsonElement request, CommandLine command, out string? id)
     {
         id = request.TryGetProperty(IdKey, out JsonElement given) && given.ValueKind is JsonValueKind.String or JsonValueKind.Number ? given.GetRawText() : null;
         if (id is null && given.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null))
             throw CommandLine.Usage($"{IdKey} must be a string or a number.");
         string? text = null, output = null;
-        var values = new Dictionary<OptionSpec, object>(command.Values);
+        var own = new Dictionary<OptionSpec, object>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (JsonProperty property in request.EnumerateObject())
         {
             string key = property.Name;
             if (!seen.Add(key))
                 throw CommandLine.Usage($"the key {key} stands twice in the line.");
-            OptionSpec? option = keys.FirstOrDefault(o => Key(o) == key);
+            OptionSpec? option = Keys.FirstOrDefault(o => Key(o) == key);
             if (option is null && key is not (IdKey or TextKey or OutputKey))
-                throw CommandLine.Usage($"unknown key {key}. The keys are: {string.Join(", ", keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");
+                throw CommandLine.Usage($"unknown key {key}. The keys are: {string.Join(", ", Keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");
             if (property.Value.ValueKind == JsonValueKind.Null)
                 continue;
             if (option is not null)
-                values[option] = Value(option, key, property.Value);
+                own[option] = Value(option, key, property.Value);
             else if (key == TextKey)
                 text = String(key, property.Value);
             else if (key == OutputKey)
@@ -82,7 +101,10 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
 
         if (string.IsNullOrEmpty(text))
             throw new DiaException(DiaErrorKind.Input, text is null ? $"the key {TextKey} is missing: there is nothing to say." : $"{TextKey} is empty: there is nothing to say.");
-        return new LineRequest(text, output, command with { Values = values });
+        bool ownVoice = VoiceKeys.Any(own.ContainsKey);
+        // A recording of the line and a transcript of the command would not belong together.
+        IEnumerable<KeyValuePair<OptionSpec, object>> kept = command.Values.Where(v => !own.ContainsKey(v.Key) && !(ownVoice && DiaOptions.VoiceSources.Contains(v.Key)));
+        return new LineRequest(text, output, command with { Values = new Dictionary<OptionSpec, object>(kept.Concat(own)) }, ownVoice);
     }
 
     /// <summary>An option's key in a line: --top-k is top_k.</summary>

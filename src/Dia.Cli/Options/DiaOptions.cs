@@ -10,7 +10,7 @@ internal static class DiaOptions
     // Input.
     public static readonly OptionSpec<string> File = new("--file", "-f", "FILE", "Read the text from FILE (- is standard input).", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> NoFixText = Flag("--no-fix-text", null, "Do not put [S1] in front of a text that starts with no speaker tag.");
-    public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is an error.");
+    public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl or --no-split it is an error.");
 
     // Voice.
     public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE", "Speak in the voice of this recording (WAV, any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
@@ -24,7 +24,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty, Parsers.Text) { Default = "standard output, unless it is a terminal" };
     public static readonly OptionSpec<string> OutputFolder = new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
-    public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
+    public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
 
     // Looking.
     public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", CodesFile);
@@ -48,7 +48,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> AnyPath = Flag("--any-path", null, "Let JSON lines name absolute paths, paths with `..`, and links that lead out of these folders.");
 
     // Long scripts.
-    public static readonly OptionSpec<bool> Split = Flag("--split", null, "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway.");
+    public static readonly OptionSpec<bool> Split = Flag("--split", null, "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway. Not with --lines and --jsonl: there a text that is too long is an error of its line.");
     public static readonly OptionSpec<bool> NoSplit = Flag("--no-split", null, "Split nothing: a text that is too long for the model is an error.");
     public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2", Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
     public static readonly OptionSpec<int> Retries = new("--retries", null, "N", "Speak a piece again with the next seed where it ended before its text can have been spoken, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
@@ -56,7 +56,7 @@ internal static class DiaOptions
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
-    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, or scalar (plain loops: the reference, slow).", "auto, cpu or scalar", Parsers.OneOf("auto", "cpu", "scalar")) { Default = "auto", Choices = ["auto", "cpu", "scalar"] };
+    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, cuda (an NVIDIA GPU; cuda:1 is the second), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
     public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.", "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
 
     // Commands.
@@ -88,6 +88,9 @@ internal static class DiaOptions
 
     /// <summary>Whose voice to speak in.</summary>
     public static OptionGroup VoiceGroup { get; } = new("Voice", [Clone, CloneText, Voice, PromptCodes, KeepPrompt]);
+
+    /// <summary>Those that name a voice and its transcript.</summary>
+    public static IReadOnlyList<OptionSpec> VoiceSources { get; } = [Clone, CloneText, Voice, PromptCodes];
 
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);

@@ -71,6 +71,14 @@ internal sealed class OptionSpec<T>(string name, string? shortName, string? valu
 /// <summary>How values are read: the same for the command line and the environment, independent of the user's language.</summary>
 internal static class Parsers
 {
+    /// <summary>A device: auto, cpu, scalar, cuda, or cuda:N for the GPU of that number.</summary>
+    public static bool Device(string text, out string value)
+    {
+        value = text;
+        return text is "auto" or "cpu" or "scalar" or "cuda"
+            || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < 1000);
+    }
+
     /// <summary>Any text that is not empty.</summary>
     public static bool Text(string text, out string value)
     {
@@ -102,13 +110,6 @@ internal static class Parsers
         value = new Seed(random ? null : number);
         return valid;
     }
-
-    /// <summary>One of a few words.</summary>
-    public static TryParse<string> OneOf(params string[] words) => (string text, out string value) =>
-    {
-        value = text;
-        return words.Contains(text);
-    };
 }
 
 /// <summary>A seed as asked for.</summary>

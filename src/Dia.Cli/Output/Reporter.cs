@@ -6,7 +6,9 @@ namespace Dia.Cli.Output;
 internal sealed class Reporter(bool quiet, bool verbose)
 {
     private const int Descriptor = 2;
+    private readonly Lock _lock = new();
     private bool _onProgressLine;
+    private bool _ended;
 
     /// <summary>Whether a progress line can be shown.</summary>
     public bool ShowsProgress { get; } = !quiet && !Console.IsErrorRedirected;
@@ -38,16 +40,34 @@ internal sealed class Reporter(bool quiet, bool verbose)
     {
         if (!ShowsProgress)
             return;
-        _onProgressLine = true;
-        Write("\r" + message + "\e[K");
+        lock (_lock)
+        {
+            if (_ended)
+                return;
+            _onProgressLine = true;
+            Write("\r" + message + "\e[K");
+        }
     }
 
     /// <summary>Removes the progress line.</summary>
     public void ClearProgress()
     {
-        if (_onProgressLine)
-            Write("\r\e[K");
-        _onProgressLine = false;
+        lock (_lock)
+        {
+            if (_onProgressLine)
+                Write("\r\e[K");
+            _onProgressLine = false;
+        }
+    }
+
+    /// <summary>Removes the progress line for good: the program is ended while another thread may still work.</summary>
+    public void EndProgress()
+    {
+        lock (_lock)
+        {
+            ClearProgress();
+            _ended = true;
+        }
     }
 
     private void Line(string message)

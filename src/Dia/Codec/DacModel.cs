@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Dia.Audio;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Modeling;
@@ -13,7 +14,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     private readonly WeightSpec[] _specs;
     private readonly DacNetwork _network;
     private CodecPass? _pass;
-    private string? _id;
+    private CodecIdentity? _identity;
 
     private DacModel(DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
     {
@@ -38,8 +39,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <inheritdoc/>
     public int Codebooks => Config.NCodebooks;
 
-    /// <summary>What its codes mean, as a SHA-256 of its codebooks: two codecs with the same id understand each other's codes.</summary>
-    public string Id => _id ??= Speech.Voice.Identify(this, _specs, _weights.Weights);
+    /// <summary>What its codes are codes of: codecs whose identities match understand each other's.</summary>
+    public CodecIdentity Identity => _identity ??= CodecIdentity.Of(this, _specs, _weights.Weights);
 
     /// <summary>Most frames of a window that is decoded at once.</summary>
     public int WindowFrames => _network.WindowFrames;
@@ -63,6 +64,30 @@ public sealed class DacModel : IAudioCodec, IDisposable
         WeightSpec[] specs = compiled.CodecWeights();
         LoadedWeights weights = LoadedWeights.Load(folder, specs);
         return new DacModel(config, weights, specs, compiled.CreateCodec(device, weights.Weights)!);
+    }
+
+    /// <summary>Refuses to be the codec of a model whose codes it cannot hold.</summary>
+    /// <exception cref="DiaException">Model: its codebooks are not the model's channels, or are too small.</exception>
+    public void CheckFits(DiaConfig model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (Codebooks != model.DecoderConfig.NumChannels)
+            throw new DiaException(DiaErrorKind.Model, $"the codec has {Codebooks} codebooks, the model {model.DecoderConfig.NumChannels} channels: it needs its own codec.");
+        if (Config.CodebookSize < model.EosTokenId)
+            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {Config.CodebookSize} entries, the model's codes go up to {model.EosTokenId - 1}: it needs its own codec.");
+    }
+
+    /// <summary>A recording to codes [frames, codebooks]: averaged to mono, resampled where its rate is another, padded with silence to whole frames.</summary>
+    /// <exception cref="DiaException">Input: no samples. Device: no memory.</exception>
+    public int[,] Encode(AudioBuffer recording)
+    {
+        ArgumentNullException.ThrowIfNull(recording);
+        if (recording.Frames == 0)
+            throw new DiaException(DiaErrorKind.Input, "The recording holds no samples.");
+        float[] mono = recording.ToMono(SamplingRate);
+        float[] padded = new float[(mono.Length + HopLength - 1) / HopLength * HopLength];
+        mono.CopyTo(padded, 0);
+        return Encode(padded);
     }
 
     /// <summary>Samples to codes [frames, codebooks]. Nothing is padded: frames follow from the strides (numerics.md).</summary>

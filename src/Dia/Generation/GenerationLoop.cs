@@ -9,11 +9,11 @@ namespace Dia.Generation;
 /// padded batch, as in the reference, so an item that is left-padded beside a longer voice prompt has fewer rows of its own left (with
 /// max_new_tokens it makes no difference). And a draw has the item's index in it, unless every item is asked to draw as if alone.
 /// </remarks>
-internal sealed class GenerationLoop
+internal sealed class GenerationLoop : IDisposable
 {
     private readonly int _channels;
     private readonly GenerationSequence[] _sequences;
-    private readonly GenerationSteps _steps;
+    private readonly IGenerationSteps _steps;
     private bool _started;
 
     /// <summary>Allocates what the whole generation needs.</summary>
@@ -27,7 +27,7 @@ internal sealed class GenerationLoop
     public GenerationLoop(IDecoderSession session, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit, bool drawAlone = false, IGenerationObserver? observer = null)
     {
         _channels = config.Channels;
-        _steps = new GenerationSteps(session, prompt.Batch, _channels, vocabularySize, observer);
+        _steps = GenerationSteps.For(session, prompt.Batch, _channels, vocabularySize, observer);
         _sequences = new GenerationSequence[prompt.Batch];
         for (int item = 0; item < _sequences.Length; item++)
             _sequences[item] = new GenerationSequence(prompt, item, config, vocabularySize, rowLimit, drawAlone ? 0 : item);
@@ -74,6 +74,9 @@ internal sealed class GenerationLoop
         _started = true;
         return _steps.ActiveCount > 0;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _steps.Dispose();
 
     /// <summary>The sequences so far [batch, rows, channels], shorter items filled with PAD.</summary>
     public int[,,] Result()

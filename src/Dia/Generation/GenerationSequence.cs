@@ -30,6 +30,9 @@ internal sealed class GenerationSequence
         RowCount = prompt.Rows;
     }
 
+    /// <summary>The rows of its batch that it starts from.</summary>
+    public DecoderPrompt Prompt => _prompt;
+
     /// <summary>How its rows are generated.</summary>
     public GenerationConfig Config { get; }
 
@@ -96,6 +99,17 @@ internal sealed class GenerationSequence
         }
 
         RowCount++;
+    }
+
+    /// <summary>Adds a row that a device has already completed, as <see cref="Append"/> would have.</summary>
+    /// <param name="row">The row [channels].</param>
+    /// <param name="last">Whether every channel has ended with it.</param>
+    public void AppendCompleted(ReadOnlySpan<int> row, bool last)
+    {
+        row.CopyTo(_rows.AsSpan(RowCount * _channels, _channels));
+        RowCount++;
+        if (last)
+            _channelsLeft = 0;
     }
 
     /// <summary>Copies the rows into the result [batch, rows, channels] and fills what is beyond them with PAD.</summary>

@@ -2,11 +2,8 @@ using System.Globalization;
 
 namespace Dia.Generation;
 
-/// <summary>
-/// Adds rows to the sequences that run: a sequence joins with its prompt when it comes, and every step gives each running one a row.
-/// What a sequence gets depends on no other. A step allocates nothing here.
-/// </summary>
-internal sealed class GenerationSteps
+/// <summary>Steps whose ids are picked here, on the host, from the session's logits. A step allocates nothing here.</summary>
+internal sealed class GenerationSteps : IGenerationSteps
 {
     private readonly IDecoderSession _session;
     private readonly IGenerationObserver? _observer;
@@ -42,12 +39,19 @@ internal sealed class GenerationSteps
         _picked = new int[channels];
     }
 
-    /// <summary>Sequences that are not finished.</summary>
+    /// <inheritdoc/>
     public int ActiveCount => _activeCount;
 
-    /// <summary>Runs a sequence's prompt and adds its first row; it takes part in the steps from then on.</summary>
-    /// <param name="place">Its place in the session; no running sequence has it.</param>
-    /// <param name="sequence">The sequence.</param>
+    /// <summary>The session's own way of making steps, if it has one and no observer wants to see scores; else this one.</summary>
+    /// <param name="session">The network, with the caches of each place.</param>
+    /// <param name="places">Most sequences that run at a time.</param>
+    /// <param name="channels">Channels of a row.</param>
+    /// <param name="vocabularySize">Number of ids per channel.</param>
+    /// <param name="observer">Sees scores and rows.</param>
+    public static IGenerationSteps For(IDecoderSession session, int places, int channels, int vocabularySize, IGenerationObserver? observer = null) =>
+        (observer is null ? session.CreateSteps(places) : null) ?? new GenerationSteps(session, places, channels, vocabularySize, observer);
+
+    /// <inheritdoc/>
     public void Start(int place, GenerationSequence sequence)
     {
         ReadOnlySpan<int> rows = sequence.PromptRows;
@@ -65,7 +69,7 @@ internal sealed class GenerationSteps
         _active[at] = place;
     }
 
-    /// <summary>Forgets a sequence that has not finished.</summary>
+    /// <inheritdoc/>
     public void Stop(int place)
     {
         int left = 0;
@@ -75,7 +79,12 @@ internal sealed class GenerationSteps
         _activeCount = left;
     }
 
-    /// <summary>Adds one row to every sequence that is not finished.</summary>
+    /// <summary>Nothing to do.</summary>
+    public void Dispose()
+    {
+    }
+
+    /// <inheritdoc/>
     public void Step()
     {
         if (_activeCount == 0)
@@ -149,7 +158,8 @@ internal sealed class GenerationSteps
         return null;
     }
 
-    private static DiaException NotFiniteError(string what, GenerationSequence sequence, int channel) => new(
+    /// <summary>What is said of a sequence whose logits or scores are not finite.</summary>
+    internal static DiaException NotFiniteError(string what, GenerationSequence sequence, int channel) => new(
         DiaErrorKind.Model,
         string.Create(CultureInfo.InvariantCulture, $"A {what} of item {sequence.Item}, row {sequence.RowCount}, channel {channel} is not a finite number. Check that the checkpoint is intact, and that guidance_scale and temperature are of ordinary size."));
 }

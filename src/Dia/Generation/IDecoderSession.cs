@@ -20,4 +20,8 @@ public interface IDecoderSession : IDisposable
     /// <param name="conditional">Receives the logits [items.Length, channels, vocabulary].</param>
     /// <param name="unconditional">Those without the text of the items with guidance, in the same order [guided items, channels, vocabulary].</param>
     void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional);
+
+    /// <summary>Steps that pick their ids where the logits are, for a device that can; null: logits are for the host.</summary>
+    /// <param name="places">Most items at a time.</param>
+    internal IGenerationSteps? CreateSteps(int places) => null;
 }

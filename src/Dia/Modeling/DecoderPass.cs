@@ -84,6 +84,9 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <summary>Audio ids [rows, channels], in device memory.</summary>
     public int* Ids => _inputs.Device<int>(IdPart);
 
+    /// <summary>Positions [rows], in device memory.</summary>
+    public int* Positions => _inputs.Device<int>(PositionPart);
+
     /// <summary>The constants of unconditional cross-attention [layers, hidden]; null where no sequence is unconditional.</summary>
     public float* UnconditionalCross { get; set; }
 
@@ -153,7 +156,7 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <summary>Fills cos and sin [rows, half] for the rows' positions, by each sequence's own frequencies.</summary>
     public void RopeTable<TBackend>(in TBackend b, float* cos, float* sin, int half)
         where TBackend : struct, IBackend =>
-        b.RopeTable(cos, sin, _inputs.Device<int>(PositionPart), _inputs.Device<float>(FrequencyPart), SelfAttention, half, _ropeScaling);
+        b.RopeTable(cos, sin, Positions, _inputs.Device<float>(FrequencyPart), SelfAttention, half, _ropeScaling);
 
     /// <summary>Where a layer's self-attention probabilities go, or null.</summary>
     public float* SelfMaps(int layer, int heads) =>

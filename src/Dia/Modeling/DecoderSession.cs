@@ -19,8 +19,6 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     private readonly DiaConfig _config;
     private readonly DecoderItem?[] _items;
     private readonly float* _unconditionalCross;
-    private readonly DecoderPass _step;
-    private readonly float* _logits;
     private readonly int _logitsWidth;
 
     /// <summary>Makes room for the steps; there are no items yet.</summary>
@@ -37,9 +35,15 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         _logitsWidth = config.DecoderConfig.NumChannels * config.DecoderConfig.VocabSize;
         _items = new DecoderItem?[places];
         int rows = places * (unconditionalCross is null ? 1 : 2);
-        _step = new DecoderPass(network, config.DecoderConfig, rows, rows) { UnconditionalCross = unconditionalCross };
-        _logits = _memory.Allocate((long)rows * _logitsWidth);
+        StepPass = new DecoderPass(network, config.DecoderConfig, rows, rows) { UnconditionalCross = unconditionalCross };
+        Logits = _memory.Allocate((long)rows * _logitsWidth);
     }
+
+    /// <summary>The pass of the steps.</summary>
+    public DecoderPass StepPass { get; }
+
+    /// <summary>The logits of the last prompt or step [rows, channels·vocabulary], in device memory.</summary>
+    public float* Logits { get; }
 
     /// <summary>Encodes a text and makes its caches, at a place that is free.</summary>
     /// <param name="place">The place.</param>
@@ -65,6 +69,17 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <inheritdoc/>
     public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional)
     {
+        Prompt(item, rows, rowCount);
+        _memory.Download(conditional, Logits);
+        _memory.Download(unconditional, Logits + _logitsWidth);
+    }
+
+    /// <summary>Runs an item's prompt; <see cref="Logits"/> then has the last row's, and behind them those without the text.</summary>
+    /// <param name="item">The item's place.</param>
+    /// <param name="rows">Ids [rowCount, channels].</param>
+    /// <param name="rowCount">Number of rows, at least 1.</param>
+    public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount)
+    {
         DecoderItem it = _items[item]!;
         int channels = _config.DecoderConfig.NumChannels, hidden = _config.DecoderConfig.HiddenSize;
         int block = Math.Min(rowCount, PromptRows), sequences = it.Unconditional is null ? 1 : 2;
@@ -83,9 +98,9 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             pass.Advance();
             if (start + count == rowCount)
             {
-                Logits(pass.Output + ((long)(count - 1) * hidden), conditional);
+                _network.StepLogits(Logits, pass.Output + ((long)(count - 1) * hidden), 1);
                 if (it.Unconditional is not null)
-                    Logits(pass.Output + ((long)((2 * count) - 1) * hidden), unconditional);
+                    _network.StepLogits(Logits + _logitsWidth, pass.Output + ((long)((2 * count) - 1) * hidden), 1);
             }
         }
     }
@@ -93,38 +108,56 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <inheritdoc/>
     public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
     {
+        PrepareStep(items, rows);
+        RunStep();
+        StepPass.Advance();
+        _memory.Download(conditional, Logits);
+        _memory.Download(unconditional, Logits + ((long)items.Length * _logitsWidth));
+    }
+
+    /// <summary>Fills the step's pass with a further row for each of the listed items: first those with the text, then those without.</summary>
+    public void PrepareStep(ReadOnlySpan<int> items, ReadOnlySpan<int> rows)
+    {
         int channels = _config.DecoderConfig.NumChannels;
-        _step.Clear();
+        StepPass.Clear();
         for (int i = 0; i < items.Length; i++)
         {
             DecoderItem item = _items[items[i]]!;
             item.Rope.Update(item.Conditional.Self.Length + 1);
-            _step.Add(item.Conditional, rows.Slice(i * channels, channels));
+            StepPass.Add(item.Conditional, rows.Slice(i * channels, channels));
         }
 
         for (int i = 0; i < items.Length; i++)
             if (_items[items[i]]!.Unconditional is { } other)
-                _step.Add(other, rows.Slice(i * channels, channels));
-        _step.Send();
-        _network.DecodeStep(_step);
-        _step.Advance();
-        _network.StepLogits(_logits, _step.Output, _step.Rows);
-        _memory.Download(conditional, _logits);
-        _memory.Download(unconditional, _logits + ((long)items.Length * _logitsWidth));
+                StepPass.Add(other, rows.Slice(i * channels, channels));
+        StepPass.Send();
     }
+
+    /// <summary>Runs the step's pass; <see cref="Logits"/> then has its rows'. On a device that is captured, not run, while its stream is.</summary>
+    public void RunStep()
+    {
+        _network.DecodeStep(StepPass);
+        _network.StepLogits(Logits, StepPass.Output, StepPass.Rows);
+    }
+
+    /// <summary>Says how many rows an item's caches hold, where a device has appended them by itself.</summary>
+    public void SetCached(int item, int rows)
+    {
+        _items[item]!.Conditional.Self.Length = rows;
+        if (_items[item]!.Unconditional is { } other)
+            other.Self.Length = rows;
+    }
+
+    /// <inheritdoc/>
+    IGenerationSteps? IDecoderSession.CreateSteps(int places) => _memory is CudaMemory cuda ? new CudaGenerationSteps(cuda.Device, this, _config, places) : null;
 
     /// <inheritdoc/>
     public void Dispose()
     {
         for (int place = 0; place < _items.Length; place++)
             Close(place);
-        _step.Dispose();
-        _memory.Free(_logits);
+        StepPass.Dispose();
+        _memory.Free(Logits);
     }
 
-    private void Logits(float* output, Span<float> to)
-    {
-        _network.StepLogits(_logits, output, 1);
-        _memory.Download(to, _logits);
-    }
 }

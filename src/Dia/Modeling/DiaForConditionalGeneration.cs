@@ -183,7 +183,8 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, inputs.InputIds.GetLength(0), config, Config.DecoderConfig.VocabSize);
         int limit = config.RowLimit(prompt.Rows, RowCapacity);
         using DecoderSession session = OpenSession(inputs, limit, config.UsesGuidance);
-        return new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer).Run(cancellationToken);
+        using var loop = new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer);
+        return loop.Run(cancellationToken);
     }
 
     /// <summary>Room for items that run together.</summary>

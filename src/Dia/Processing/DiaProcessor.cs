@@ -41,10 +41,7 @@ public sealed class DiaProcessor
     /// <exception cref="DiaException">Model: the codec's codebooks are not the model's channels, or cannot hold its codes.</exception>
     public static DiaProcessor Create(DiaConfig config, DacModel? codec = null)
     {
-        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: it needs its own codec.");
-        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: it needs its own codec.");
+        codec?.CheckFits(config);
         var extractor = codec is null ? new DiaFeatureExtractor() : new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
         return new DiaProcessor(extractor, new DiaTokenizer(), codec)
         {

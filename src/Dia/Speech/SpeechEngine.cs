@@ -20,7 +20,7 @@ public sealed class SpeechEngine : IDisposable
     private readonly DiaForConditionalGeneration _model;
     private readonly DacModel? _codec;
     private readonly DecoderSession _session;
-    private readonly GenerationSteps _steps;
+    private readonly IGenerationSteps _steps;
     private readonly SpeechPlace?[] _places;
     private readonly CodecPass? _pass;
     private readonly float[] _samples;
@@ -35,14 +35,11 @@ public sealed class SpeechEngine : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         DiaConfig config = model.Config;
-        if (codec is not null && codec.Codebooks != config.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.Codebooks} codebooks, the model {config.DecoderConfig.NumChannels} channels: give the model's own codec.");
-        if (codec is not null && codec.Config.CodebookSize < config.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.Config.CodebookSize} entries, the model's codes go up to {config.EosTokenId - 1}: give the model's own codec.");
+        codec?.CheckFits(config);
         (_model, _codec) = (model, codec);
         _places = new SpeechPlace?[batch];
         _session = model.CreateSession(batch, guidance: true);
-        _steps = new GenerationSteps(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
+        _steps = GenerationSteps.For(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
         _pass = codec?.CreatePass();
         _samples = codec is null ? [] : new float[codec.WindowFrames * codec.HopLength];
     }
@@ -108,6 +105,7 @@ public sealed class SpeechEngine : IDisposable
     public void Dispose()
     {
         _pass?.Dispose();
+        _steps.Dispose();
         _session.Dispose();
     }
 

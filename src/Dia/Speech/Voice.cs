@@ -1,8 +1,6 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using Dia.Audio;
 using Dia.Codec;
-using Dia.Processing;
 using Dia.Weights;
 
 namespace Dia.Speech;
@@ -13,10 +11,10 @@ namespace Dia.Speech;
 /// </summary>
 /// <param name="Codes">The recording's codes [frames, codebooks].</param>
 /// <param name="Transcript">What is said in it, speaker tags included.</param>
-/// <param name="CodecId">The codec that made them, as <see cref="DacModel.Id"/> gives it; null: not known.</param>
-public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
+/// <param name="Codec">The codec that made them; null: not known.</param>
+public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec)
 {
-    private const string Format = "dia-voice-1";
+    private const string Format = "dia-voice-2";
     private const string FormatKey = "format", TranscriptKey = "transcript", CodecKey = "codec", CodesName = "codes";
 
     /// <summary>A recording that is below this everywhere (60 dB under full scale) is silence, or the noise of an open line.</summary>
@@ -26,9 +24,9 @@ public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
     private const int MaxSeconds = 600;
 
     // More than any model's rows; a file cannot ask for more memory than its own size either way.
-    private const int MaxFrames = 1 << 20, MaxTranscript = 1 << 20;
+    private const int MaxFrames = 1 << 20, MaxTranscript = 1 << 20, MaxChannels = 64, MaxCodecSamples = 1 << 10, MaxGeometry = 200;
 
-    /// <summary>Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as the processor does.</summary>
+    /// <summary>Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer)"/> does.</summary>
     /// <param name="audio">The recording.</param>
     /// <param name="transcript">What is said in it.</param>
     /// <param name="codec">The codec.</param>
@@ -53,13 +51,11 @@ public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
 
         if (loudest < Silence)
             throw Error($"{name} is silent: give a recording in which someone speaks.");
-        float[] mono = audio.ToMono(codec.SamplingRate);
-        int frames = (mono.Length + codec.HopLength - 1) / codec.HopLength;
-        if (frames > maxFrames)
+        int[,] codes = codec.Encode(audio);
+        int frames = codes.GetLength(0);
+        if (frames > maxFrames) // Less than a frame more.
             throw Error($"{name} has {frames} frames; the model takes at most {maxFrames} ({most:0.0} s) of a voice. Cut it: 5 to 10 s of clear speech are best.");
-        float[] padded = new float[frames * codec.HopLength];
-        mono.CopyTo(padded, 0);
-        return new Voice(codec.Encode(padded), transcript, codec.Id);
+        return new Voice(codes, transcript, codec.Identity);
     }
 
     /// <summary>Reads a voice file.</summary>
@@ -67,20 +63,23 @@ public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
     public static Voice Load(string path)
     {
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
-        if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript) || !file.Metadata.TryGetValue(CodecKey, out string? codec))
+        if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript))
             throw Error($"{path} is not a voice file. Make one with: dia voice IN.wav --text \"[S1] What is said in it.\" -o FILE");
         SafetensorsTensor tensor = file[CodesName];
-        if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MaxFrames || tensor.Shape[1] is < 1 or > 64)
+        if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MaxFrames || tensor.Shape[1] is < 1 or > MaxChannels)
             throw Error($"{path}: codes is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has I16 [frames, codebooks], at least one frame. The file is damaged: make it again.");
         if (transcript.Length is 0 or > MaxTranscript)
             throw Error($"{path}: the transcript has {transcript.Length} characters. The file is damaged: make it again.");
         int[] values = tensor.ToInt32();
         int[,] codes = new int[tensor.Shape[0], tensor.Shape[1]];
         Buffer.BlockCopy(values, 0, codes, 0, values.Length * sizeof(int));
-        return new Voice(codes, transcript, codec);
+        return new Voice(codes, transcript, ReadCodec(file, path));
     }
 
-    /// <summary>Writes a voice file: safetensors with `codes` int16 [frames, codebooks]; transcript and codec are in its metadata.</summary>
+    /// <summary>
+    /// Writes a voice file: safetensors with `codes` int16 [frames, codebooks] and `codec` float32 [codebooks, samples of each]; the transcript and the
+    /// codec's geometry are in its metadata.
+    /// </summary>
     /// <exception cref="IOException">The stream cannot be written.</exception>
     public void Save(Stream stream)
     {
@@ -88,11 +87,14 @@ public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
         int i = 0;
         foreach (int code in Codes)
             flat[i++] = checked((short)code);
-        SafetensorsWriter.Save(stream, [new SafetensorsArray(CodesName, [Codes.GetLength(0), Codes.GetLength(1)], flat)], new Dictionary<string, string>
+        var arrays = new List<SafetensorsArray> { new(CodesName, [Codes.GetLength(0), Codes.GetLength(1)], flat) };
+        if (Codec is not null)
+            arrays.Add(new SafetensorsArray(CodecKey, [Codec.Samples.GetLength(0), Codec.Samples.GetLength(1)], Codec.Samples.Cast<float>().ToArray()));
+        SafetensorsWriter.Save(stream, arrays, new Dictionary<string, string>
         {
             [FormatKey] = Format,
             [TranscriptKey] = Transcript,
-            [CodecKey] = CodecId ?? "",
+            [CodecKey] = Codec?.Geometry ?? "",
         });
     }
 
@@ -105,8 +107,8 @@ public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
     /// <exception cref="DiaException">Input.</exception>
     public void Check(string name, int channels, int codeLimit, int maxFrames, DacModel? codec)
     {
-        if (CodecId is not null && codec is not null && CodecId != codec.Id)
-            throw Error($"{name} was made with another codec ({CodecId[..Math.Min(12, CodecId.Length)]}, this one is {codec.Id[..12]}), so its codes mean other sounds here. Make it again from the recording with `dia voice` and this model.");
+        if (Codec is not null && codec is not null && !Codec.Matches(codec.Identity))
+            throw Error($"{name} was made with another codec (of {Codec.Geometry}; this one is of {codec.Identity.Geometry}), so its codes mean other sounds here. Make it again from the recording with `dia voice` and this model.");
         if (Codes.GetLength(1) != channels)
             throw Error($"{name} has {Codes.GetLength(1)} channels, the model has {channels}. Make it again from the recording with `dia voice` and this model.");
         if (Codes.GetLength(0) > maxFrames)
@@ -117,25 +119,17 @@ public sealed record Voice(int[,] Codes, string Transcript, string? CodecId)
                     throw Error($"{name}: frame {t}, channel {c}: {Codes[t, c]} is no code; codes are from 0 to {codeLimit - 1}.");
     }
 
-    /// <summary>What a codec's codes mean, as a SHA-256: its codebooks and geometry.</summary>
-    internal static unsafe string Identify(DacModel codec, IReadOnlyList<WeightSpec> specs, ReadOnlySpan<Weight> weights)
+    private static CodecIdentity? ReadCodec(SafetensorsFile file, string path)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(System.Text.Encoding.UTF8.GetBytes(Text($"{codec.SamplingRate} {codec.HopLength} {codec.Codebooks}")));
-        for (int i = 0; i < specs.Count; i++)
-        {
-            if (!specs[i].Name.EndsWith(".codebook.weight", StringComparison.Ordinal))
-                continue;
-            // Rounded to bfloat16, so that a float32 checkpoint and its conversion are the same codec.
-            float[] values = new float[specs[i].Count];
-            WeightFormats.Read(weights[i].Data, weights[i].Format, values);
-            byte[] rounded = new byte[2 * values.Length];
-            fixed (byte* to = rounded)
-                WeightFormats.Write(values, WeightFormat.BFloat16, to);
-            hash.AppendData(rounded);
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        if (!file.Metadata.TryGetValue(CodecKey, out string? geometry) || geometry.Length == 0)
+            return null;
+        SafetensorsTensor tensor = file[CodecKey];
+        if (tensor.DType != SafetensorsDType.F32 || tensor.Shape is not [>= 1 and <= MaxChannels, >= 1 and <= MaxCodecSamples] || geometry.Length > MaxGeometry)
+            throw Error($"{path}: codec is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has F32 [codebooks, samples of each]. The file is damaged: make it again.");
+        float[] values = tensor.ToSingle();
+        float[,] samples = new float[tensor.Shape[0], tensor.Shape[1]];
+        Buffer.BlockCopy(values, 0, samples, 0, values.Length * sizeof(float));
+        return new CodecIdentity(geometry, samples);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -49,7 +49,10 @@ public sealed class Executable
     public Outcome Run(string[] args, byte[] input, params (string Name, string Value)[] environment) => Finish(Start(Path, args, environment), input);
 
     /// <summary>Runs a line of sh in which $DIA is the executable, and $1, $2, ... are the arguments.</summary>
-    public Outcome Shell(string script, params string[] args) => Finish(Start("/bin/sh", ["-c", script, "sh", .. args], [("DIA", Path)]), []);
+    public Outcome Shell(string script, params string[] args) => Finish(StartShell(script, ["sh", .. args]), []);
+
+    /// <summary>Starts a line of sh in which $DIA is the executable, and $0, $1, ... are the arguments.</summary>
+    public Process StartShell(string script, params string[] args) => Start("/bin/sh", ["-c", script, .. args], [("DIA", Path)]);
 
     /// <summary>Starts it.</summary>
     public Process Start(params string[] args) => Start(Path, args, []);

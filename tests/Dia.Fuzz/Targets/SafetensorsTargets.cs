@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Dia.Cli.Commands;
+using Dia.Codec;
 using Dia.Speech;
 using Dia.Weights;
 
@@ -155,7 +156,7 @@ internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
 /// <summary>What --voice reads.</summary>
 internal sealed class VoiceTarget() : FileTarget("voice", "input.voice")
 {
-    public override IReadOnlyList<byte[]> Seeds { get; } = [Saved("[S1] Hello.", null), Saved("[S2] Hi. [S1] Oh.", "an id")];
+    public override IReadOnlyList<byte[]> Seeds { get; } = [Saved("[S1] Hello.", null), Saved("[S2] Hi. [S1] Oh.", new CodecIdentity("a codec", new float[9, 4]))];
 
     // As for codes.
     public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
@@ -169,7 +170,7 @@ internal sealed class VoiceTarget() : FileTarget("voice", "input.voice")
         return true;
     }
 
-    private static byte[] Saved(string transcript, string? codec)
+    private static byte[] Saved(string transcript, CodecIdentity? codec)
     {
         using var stream = new MemoryStream();
         new Voice(new int[3, 9], transcript, codec).Save(stream);

@@ -85,7 +85,7 @@ internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
     {
         try
         {
-            LineRequest request = LineRequest.FromJson(line, _command, DiaOptions.SamplingGroup.Options, out string? _);
+            LineRequest request = LineRequest.FromJson(line, _command, out string? _);
             return request.Text.Length > 0 ? true : throw new InvalidOperationException("no text");
         }
         catch (DiaException)

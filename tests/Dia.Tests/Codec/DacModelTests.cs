@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dia.Audio;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
@@ -53,6 +54,33 @@ public sealed class DacModelTests
         using DacModel codec = Load("dac", name, device);
         foreach (int frames in new[] { 1, 2, 7, 33 })
             Tolerance.Equal($"decode{frames}", expected.Floats($"decode{frames}.audio"), codec.Decode(Transposed(expected.Ints2($"decode{frames}.codes"))), Bound);
+    }
+
+    [Theory]
+    [InlineData("base")]
+    [InlineData("odd")]
+    public void A_recording_at_the_codecs_rate_is_encoded_as_it_is(string name)
+    {
+        using Device device = Device.CreateCpu(2);
+        using DacModel codec = Load("dac", name, device);
+        // Noise has as much above the resampler's pass band as below.
+        float[] noise = Noise(20 * codec.HopLength);
+        int[,] expected = codec.Encode(noise);
+        Assert.Equal(expected, codec.Encode(new AudioBuffer(noise, codec.SamplingRate)));
+        float[] stereo = [.. noise.SelectMany(s => new[] { s * 1.5f, s * 0.5f })];
+        Assert.Equal(expected, codec.Encode(new AudioBuffer(stereo, codec.SamplingRate, 2)));
+
+        // What is missing to a whole frame is silence.
+        Array.Clear(noise, noise.Length - 3, 3);
+        Assert.Equal(codec.Encode(noise), codec.Encode(new AudioBuffer(noise[..^3], codec.SamplingRate)));
+        DiaException error = Assert.Throws<DiaException>(() => codec.Encode(new AudioBuffer([], codec.SamplingRate)));
+        Assert.Equal(DiaErrorKind.Input, error.Kind);
+
+        static float[] Noise(int count)
+        {
+            var random = new Random(1);
+            return [.. Enumerable.Range(0, count).Select(_ => (random.NextSingle() - 0.5f) / 2)];
+        }
     }
 
     internal static DacModel Load(string group, string name, Device device) =>

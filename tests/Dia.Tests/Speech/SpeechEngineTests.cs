@@ -216,6 +216,7 @@ public sealed class SpeechEngineTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new SpeechEngine(loaded.Model, null, 0));
         using DacModel other = CodecStreamTests.Load("tests/fixtures/dac/odd", loaded.Device);
         Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new SpeechEngine(loaded.Model, other, 1)).Kind);
+        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => DiaProcessor.Create(loaded.Model.Config, other)).Kind);
     }
 
     private static List<Recorder> Jobs(Loaded loaded)

@@ -26,6 +26,9 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         _transfers = [new(BufferBytes), new(BufferBytes), new(BufferBytes), new(BufferBytes)];
     }
 
+    /// <summary>The GPU it is of.</summary>
+    public CudaDevice Device => _device;
+
     /// <inheritdoc/>
     public override bool IsHost => false;
 

@@ -79,12 +79,12 @@ internal sealed unsafe class CudaSampler : IDisposable
     /// <summary>Puts a sequence in a place, with its prompt's rows.</summary>
     /// <param name="place">The place.</param>
     /// <param name="sequence">The sequence, before its first generated row.</param>
-    /// <param name="prompt">The rows it starts from.</param>
     /// <param name="conditionalRow">Its row in the step.</param>
     /// <param name="unconditionalRow">Its row without the text; ignored where it has no guidance.</param>
-    public void Open(int place, GenerationSequence sequence, DecoderPrompt prompt, int conditionalRow, int unconditionalRow)
+    public void Open(int place, GenerationSequence sequence, int conditionalRow, int unconditionalRow)
     {
         GenerationConfig config = sequence.Config;
+        DecoderPrompt prompt = sequence.Prompt;
         int[] forced = new int[prompt.InputRows * _channels], delays = [.. config.DelayPattern];
         for (int i = 0; i < forced.Length; i++)
             forced[i] = prompt.Id(sequence.Item, i / _channels, i % _channels);
@@ -121,6 +121,16 @@ internal sealed unsafe class CudaSampler : IDisposable
             UnconditionalRow = unconditionalRow,
         };
         _device.Memory.Upload(States + place, &state, sizeof(SequenceState));
+    }
+
+    /// <summary>Says which rows of the logits are a sequence's from now on; −1: none, so that it is passed over.</summary>
+    /// <param name="place">The place.</param>
+    /// <param name="conditionalRow">Its row.</param>
+    /// <param name="unconditionalRow">Its row without the text; ignored where it has no guidance.</param>
+    public void Move(int place, int conditionalRow, int unconditionalRow)
+    {
+        int* rows = stackalloc int[] { conditionalRow, unconditionalRow };
+        _device.Memory.Upload(&States[place].ConditionalRow, rows, 2 * sizeof(int));
     }
 
     /// <summary>Empties a place.</summary>

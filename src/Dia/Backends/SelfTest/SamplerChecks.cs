@@ -186,7 +186,7 @@ internal sealed unsafe class SamplerChecks
 
             // Places are not in the order of rows, and one is empty.
             for (int item = 0; item < Batch; item++)
-                sampler.Open(Batch - item, new GenerationSequence(prompt, item, config, logits.Vocabulary, limit, item), prompt, item, Batch + item);
+                sampler.Open(Batch - item, new GenerationSequence(prompt, item, config, logits.Vocabulary, limit, item), item, Batch + item);
         }
 
         public void Compare(List<string> faults, DiaException? failure)

@@ -1,0 +1,232 @@
+using Dia.Configuration;
+using Dia.Generation;
+using Dia.Modeling;
+using ManagedCuda;
+using ManagedCuda.BasicTypes;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// Steps that run by themselves on a GPU: the decoder, the sampler, and moving positions and ids on are captured once in a graph, which
+/// is launched a few steps ahead of the host. The host only takes finished rows, all that are there at a time, so the GPU never waits for
+/// it. When a sequence comes or goes, the device comes to rest and the step is arranged anew.
+/// </summary>
+internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
+{
+    /// <summary>Steps that are under way at most: enough to hide the host's work, few enough that little is lost when a sequence ends.</summary>
+    private const int Ahead = 4;
+
+    private readonly CudaDevice _device;
+    private readonly DecoderSession _session;
+    private readonly CudaSampler _sampler;
+    private readonly int _channels;
+    private readonly bool _lengthChangesRope;
+    private readonly GenerationSequence?[] _sequences;
+    private readonly List<int> _active = [];
+    private readonly CudaEvent[] _done;
+    private CudaGraphExec? _graph;
+    private int _launched;
+    private int _waited;
+    private bool _arranged;
+    private bool _warm;
+
+    /// <summary>Makes room for the sequences' states.</summary>
+    /// <param name="device">The GPU.</param>
+    /// <param name="session">The network and its caches, on that GPU.</param>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="places">Most sequences at a time.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public CudaGenerationSteps(CudaDevice device, DecoderSession session, DiaConfig config, int places)
+    {
+        (_device, _session) = (device, session);
+        _channels = config.DecoderConfig.NumChannels;
+        _lengthChangesRope = RotaryFrequencies.For(config.DecoderConfig).DependsOnLength;
+        _sequences = new GenerationSequence?[places];
+        _sampler = new CudaSampler(device, places, _channels, config.DecoderConfig.VocabSize);
+        _done = [.. Enumerable.Range(0, Ahead).Select(_ => new CudaEvent(CUEventFlags.DisableTiming))];
+    }
+
+    /// <inheritdoc/>
+    public int ActiveCount => _active.Count;
+
+    /// <inheritdoc/>
+    public void Start(int place, GenerationSequence sequence)
+    {
+        Rest();
+
+        // The sampler picks for every sequence that has a row in the logits: here only the new one's are there.
+        foreach (int other in _active)
+            _sampler.Move(other, -1, -1);
+        _session.Prompt(place, sequence.PromptRows, sequence.PromptRows.Length / _channels);
+        _sampler.Open(place, sequence, 0, 1);
+        _sampler.Sample(_session.Logits, null, null, null);
+        _device.Synchronize();
+        _sampler.Move(place, -1, -1);
+        _sequences[place] = sequence;
+        Take(place);
+        if (!sequence.Finished)
+        {
+            // Ascending places: the session is promised that.
+            int at = _active.BinarySearch(place);
+            _active.Insert(~at, place);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Stop(int place)
+    {
+        if (_sequences[place] is null)
+            return;
+        Rest();
+        _active.Remove(place);
+        _sequences[place] = null;
+        _sampler.Close(place);
+    }
+
+    /// <inheritdoc/>
+    public void Step()
+    {
+        if (_active.Count == 0)
+            return;
+        if (!_arranged)
+            Arrange();
+        while (_waited < _launched && _done[_waited % Ahead].Query())
+            _waited++;
+        while (_launched - _waited < (_lengthChangesRope ? 1 : Ahead))
+            Launch();
+        foreach (int place in _active)
+        {
+            while (!HasNews(place))
+                WaitForOldest();
+            Take(place);
+        }
+
+        if (_active.RemoveAll(place => _sequences[place]!.Finished) > 0 || _lengthChangesRope)
+            Rest();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Rest();
+        _sampler.Dispose();
+        foreach (CudaEvent done in _done)
+            done.Dispose();
+    }
+
+    /// <summary>Whether the host has not yet taken what the device last said of a sequence.</summary>
+    private bool HasNews(int place)
+    {
+        CudaProgress progress = _sampler.Progress(place);
+        return progress.Generated > _sequences[place]!.Generated || progress.Status is CudaSequenceStatus.LogitNotFinite or CudaSequenceStatus.ScoreNotFinite;
+    }
+
+    /// <summary>Adds the rows of a sequence that are there: so it is never more than two arrangements' steps behind. Or its failure.</summary>
+    private void Take(int place)
+    {
+        GenerationSequence sequence = _sequences[place]!;
+        CudaProgress progress = _sampler.Progress(place);
+        while (progress.Generated > sequence.Generated)
+            sequence.AppendCompleted(_sampler.Row(place, sequence.Generated), last: progress.Status == CudaSequenceStatus.Finished && progress.Generated == sequence.Generated + 1);
+        if (progress.Status is CudaSequenceStatus.LogitNotFinite or CudaSequenceStatus.ScoreNotFinite)
+        {
+            sequence.Fail(GenerationSteps.NotFiniteError(progress.Status == CudaSequenceStatus.LogitNotFinite ? "logit" : "score", sequence, progress.Channel));
+        }
+    }
+
+    /// <summary>Waits for what is under way; the next step is arranged anew.</summary>
+    private void Rest()
+    {
+        _device.Synchronize();
+        (_launched, _waited, _arranged) = (0, 0, false);
+        _graph?.Dispose();
+        _graph = null;
+    }
+
+    /// <summary>
+    /// Gives every sequence that goes on its rows in the step, behind what its caches hold: the device may have made rows that the host has
+    /// not taken.
+    /// </summary>
+    private void Arrange()
+    {
+        List<int> running = [.. _active.Where(place => _sampler.Progress(place).Status == CudaSequenceStatus.Running)];
+        int[] rows = new int[running.Count * _channels];
+        for (int i = 0; i < running.Count; i++)
+        {
+            int generated = _sampler.Progress(running[i]).Generated;
+            _sampler.Row(running[i], generated - 1).CopyTo(rows.AsSpan(i * _channels));
+            _session.SetCached(running[i], (_sequences[running[i]]!.PromptRows.Length / _channels) + generated - 1);
+        }
+
+        _session.PrepareStep([.. running], rows);
+        int guided = running.Count;
+        for (int i = 0; i < running.Count; i++)
+            _sampler.Move(running[i], i, _sequences[running[i]]!.Config.UsesGuidance ? guided++ : -1);
+        (_arranged, _warm) = (true, false);
+    }
+
+    /// <summary>
+    /// Starts a step. The first after an arrangement runs kernel by kernel, since it may still take scratch memory, which a capture does
+    /// not allow; from the second on it is one launch.
+    /// </summary>
+    private void Launch()
+    {
+        try
+        {
+            if (!_warm)
+            {
+                Enqueue();
+                _warm = true;
+            }
+            else
+            {
+                _graph ??= Capture();
+                _graph.Launch(_device.Stream);
+            }
+
+            _done[_launched++ % Ahead].Record(_device.Stream.Stream);
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("start a decoding step", e);
+        }
+    }
+
+    private void Enqueue()
+    {
+        _session.RunStep();
+        _sampler.Sample(_session.Logits, _session.StepPass.Ids, _session.StepPass.Positions, _session.StepPass.SelfAttention.Items);
+    }
+
+    private CudaGraphExec Capture()
+    {
+        _device.Stream.BeginCapture(CUstreamCaptureMode.Local);
+        try
+        {
+            Enqueue();
+        }
+        catch
+        {
+            // A capture that is left open would make every later call fail.
+            _device.Stream.EndCapture().Dispose();
+            throw;
+        }
+
+        using CudaGraph graph = _device.Stream.EndCapture();
+        return graph.Instantiate();
+    }
+
+    private void WaitForOldest()
+    {
+        if (_waited == _launched)
+            throw new InvalidOperationException("A sequence waits for a row that no step makes.");
+        try
+        {
+            _done[_waited++ % Ahead].Synchronize();
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("do a decoding step", e);
+        }
+    }
+}
