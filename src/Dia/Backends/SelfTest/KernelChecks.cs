@@ -41,7 +41,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         Values();
         foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024])
             Norm(3, d);
-        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (33, 250), (10, 2056), (5, 264)])
+        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (33, 250), (9, 33), (10, 2056), (5, 264)])
         {
             StepLinear(n, k);
             BlockLinear(n, k);
@@ -56,7 +56,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
 
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation) in (ReadOnlySpan<(int, int, int, int, int)>)
-            [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1)])
+            [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (11, 4, 3, 1, 2), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1)])
         {
             Convolution(inputs, outputs, kernel, stride, dilation);
         }
