@@ -58,7 +58,6 @@ internal sealed unsafe class Block
             _registers = (byte*)NativeMemory.AlignedAlloc(total, 128);
             _registerBytes = total;
         }
-        NativeMemory.Fill(_registers, total, DeviceMemory.Poison);
         LocalBytes = (kernel.LocalBytes + 15) / 16 * 16;
         nuint local = (nuint)LocalBytes * 32 * (nuint)warps;
         if (local > _localBytes)
@@ -163,7 +162,7 @@ internal sealed unsafe class Block
             Warp w = _warps[k];
             if (w.State is WarpState.Exited)
                 continue;
-            w.State = WarpState.Running;
+            w.Resume();
             w.Run();
             if (w.State == WarpState.Aborted || Launch.Stopped)
                 return false;

@@ -44,6 +44,10 @@ internal sealed unsafe partial class Decoder
     private Kernel Run(string[] source)
     {
         List<Statement> body = _function.Body;
+        PlaceSharedVariables(body);
+        int before = _bytes;
+        _bytes = RegisterPlaces.Assign(body, _bytes);
+        int registers = Math.Clamp(((_bytes - before) / 128) + 16, 16, 255);
         var steps = new ControlFlow.Step[body.Count + 1];
         var decoded = new Instruction[body.Count + 1];
         for (int k = 0; k < body.Count; k++)
@@ -60,6 +64,12 @@ internal sealed unsafe partial class Decoder
                 if (target < 0)
                     throw Error($"there is no label '{_statement.Operands[0].Name}'");
                 _out.Handler = &Warp.Branch;
+                // A jump to a bare return is a return: lanes that are done must not be waited for there.
+                if (target == body.Count || body[target] is { Guard: null, Opcode: "ret" or "exit" })
+                {
+                    (target, ends) = (-1, true);
+                    _out.Handler = &Warp.Exit;
+                }
             }
             else if (opcode is "ret" or "exit")
             {
@@ -78,11 +88,11 @@ internal sealed unsafe partial class Decoder
         // Running off the end is a return.
         decoded[^1] = new Instruction { Handler = &Warp.Exit, Guard = -1, Line = body.Count > 0 ? body[^1].Line : _function.Line };
         steps[^1] = new ControlFlow.Step(-1, false, true);
-        return Finish(decoded, steps, source);
+        return Finish(decoded, steps, source, registers);
     }
 
     // Lays the code out with an instruction before each place where paths meet, and corrects the targets.
-    private Kernel Finish(Instruction[] decoded, ControlFlow.Step[] steps, string[] source)
+    private Kernel Finish(Instruction[] decoded, ControlFlow.Step[] steps, string[] source, int registers)
     {
         int[] joins = ControlFlow.JoinsOf(steps);
         var meets = new bool[decoded.Length];
@@ -122,9 +132,23 @@ internal sealed unsafe partial class Decoder
         {
             Name = _function.Name, Code = code, Count = count, Parameters = [.. parameters], ParameterBytes = _function.ParameterBytes,
             SharedBytes = _function.SharedBytes, DynamicShared = _dynamicShared, LocalBytes = _function.LocalBytes, MaxThreads = _function.MaxThreads,
-            RegisterBytes = _bytes, Registers = Math.Clamp((_bytes / 128 / 4) + 16, 16, 255), Constants = [.. constants], Specials = [.. specials],
+            RegisterBytes = _bytes, Registers = registers, Constants = [.. constants], Specials = [.. specials],
             CellShift = _cellShift, Source = source, PtxVersion = _module.Version, Target = _module.Target,
         };
+    }
+
+    // Shared variables of the module: each kernel that names one has its own.
+    private void PlaceSharedVariables(List<Statement> body)
+    {
+        foreach (Statement s in body)
+            foreach (Operand o in s.Operands)
+                if (o.Name != "" && _module.Scope.Variables.TryGetValue(o.Name, out Variable? v) && v is { Space: Space.Shared, Size: > 0 }
+                    && s.Scope.FindVariable(o.Name) == v && s.Scope.FindRegister(o.Name) == null)
+                {
+                    int at = (int)Parser.Align(_function.SharedBytes, v.Align);
+                    _function.SharedBytes = at + (int)v.Size;
+                    _function.Scope.Variables[v.Name] = new Variable { Name = v.Name, Space = v.Space, Align = v.Align, Size = v.Size, Address = (ulong)at };
+                }
     }
 
     private void Begin()
