@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dia.Backends;
 using Dia.Backends.SelfTest;
+using Dia.Weights;
 
 namespace Dia.Cuda.Tests;
 
@@ -8,7 +9,7 @@ namespace Dia.Cuda.Tests;
 /// What runs on the GPU: started by the tests with the software GPU as the driver, or by hand on a machine that has one. Prints a line per
 /// check, tab-separated: PASS or FAIL, name, shapes, error, tolerance.
 /// </summary>
-internal static class Program
+internal static unsafe class Program
 {
     public static int Main(string[] arguments)
     {
@@ -22,17 +23,53 @@ internal static class Program
         try
         {
             using Device device = Device.CreateCuda(0);
-            if (arguments is ["sampler"])
-                new SamplerChecks(device.Cuda.Device, Report).Run();
-            else
-                new KernelChecks<CudaBackend>(device.Cuda, Report).RunOdd();
+            switch (arguments[0])
+            {
+                case "kernels":
+                    new KernelChecks<CudaBackend>(device.Cuda, Report).RunOdd();
+                    break;
+                case "sampler":
+                    new SamplerChecks(device.Cuda.Device, Report).Run();
+                    break;
+                case "allocations":
+                    Report(new KernelCheck("bytes allocated by a step's launches", "", AllocatedBytes(device.Cuda), 0));
+                    break;
+                default:
+                    return 2;
+            }
         }
         catch (DiaException e)
         {
-            Console.WriteLine($"FAIL\t{e.Kind}\t{e.Message}\t\t");
+            Console.WriteLine($"FAIL\t{e.Kind}\t{e.Message.ReplaceLineEndings(" ")}\t\t");
             return 5;
         }
 
         return failed ? 1 : 0;
+    }
+
+    private static long AllocatedBytes(CudaBackend b)
+    {
+        using var memory = new CheckMemory<CudaBackend>(b, 1);
+        const int Width = 64;
+        (_, Weight w) = memory.Weight(WeightRole.Linear, WeightFormat.BFloat16, [Width, Width]);
+        (_, Weight norm) = memory.Weight(WeightRole.Vector, WeightFormat.BFloat16, [Width]);
+        Twin<float> x = memory.Floats(2 * Width), y = memory.Floats(2 * Width), cache = memory.Floats(16 * Width);
+        AttentionItem item = new() { Rows = 1, Keys = cache.OnDevice, Values = cache.OnDevice + (8 * Width), KeyCount = 5, CausalStart = 4 };
+        Twin<AttentionItem> items = memory.Place<AttentionItem>([item]);
+        AttentionBatch batch = new(items.OnDevice, 1, 1, 8);
+        long before = 0;
+        for (int round = 0; round < 3; round++)
+        {
+            // The first rounds may still make what every later one uses.
+            if (round == 2)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            b.RmsNorm(y.OnDevice, x.OnDevice, norm, 2, Width, 1e-5f);
+            b.StepLinear(x.OnDevice, y.OnDevice, w, 2, Width, Width, true);
+            b.Attention(y.OnDevice, x.OnDevice, batch, 0, 4, 2, Width / 2, null);
+            b.GatedActivation(y.OnDevice, x.OnDevice, 1, Width, Configuration.HiddenActivation.Silu);
+            b.Add(y.OnDevice, x.OnDevice, Width);
+        }
+
+        return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 }

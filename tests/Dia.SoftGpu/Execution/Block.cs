@@ -163,7 +163,7 @@ internal sealed unsafe class Block
             Warp w = _warps[k];
             if (w.State is WarpState.Exited)
                 continue;
-            w.State = WarpState.Running;
+            w.Resume();
             w.Run();
             if (w.State == WarpState.Aborted || Launch.Stopped)
                 return false;

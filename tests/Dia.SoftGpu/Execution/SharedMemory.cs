@@ -74,6 +74,8 @@ internal sealed unsafe class SharedMemory
         uint span = stride == 0 ? (uint)bytes : 32u * (uint)bytes;
         if (first >= (uint)Size || (uint)Size - first < span || (first & (ulong)(bytes - 1)) != 0)
             return null;
+        if (bytes < 1 << _shift)
+            return null;
         int cells = (int)(span >> _shift), perLane = System.Numerics.BitOperations.Log2((uint)(bytes >> _shift));
         if (stride == 0)
             return Broadcast(w, (int)first, bytes);
@@ -149,6 +151,9 @@ internal sealed unsafe class SharedMemory
             new Span<byte>(_written + address, bytes).Fill(0xFF);
         else if (!Warp.AllOnes(_written + address, bytes))
             w.Report(Fault.Uninitialised, i, 1u << lane, address, $"read of {bytes} bytes of shared memory that nothing wrote (or a cp.async still writes)");
+        // Narrower than the cells: only by a generic address, which the kernel's code did not show. Such accesses are not watched.
+        if (bytes < 1 << _shift)
+            return _data + address;
         uint tag = TagOf(w, lane);
         int first = (int)address >> _shift, last = (int)(address + (uint)bytes - 1) >> _shift;
         for (int cell = first; cell <= last; cell++)

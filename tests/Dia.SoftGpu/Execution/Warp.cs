@@ -54,6 +54,7 @@ internal sealed unsafe partial class Warp
         Pc = 0;
         Join = -1;
         _depth = 0;
+        _gaveWay = 0;
         Epoch = 0;
         Jumps = 0;
         State = WarpState.Running;
@@ -132,6 +133,33 @@ internal sealed unsafe partial class Warp
         w.Active &= ~mask;
         if (w.Active == 0)
             w.Pop();
+    }
+
+    /// <summary>
+    /// A path that waits at a barrier while another, which it never meets, has yet to run to its end: that one goes first. False where
+    /// there is none, or it has had its turn.
+    /// </summary>
+    public bool GiveWay(uint mask)
+    {
+        if (Join >= 0 || _depth == 0 || _stackJoin[_depth - 1] >= 0 || (_gaveWay & mask) != 0)
+            return false;
+        _gaveWay |= mask;
+        (Pc, _stackPc[_depth - 1]) = (_stackPc[_depth - 1], Pc - 1);
+        uint other = _stackMask[_depth - 1] & Alive;
+        _stackMask[_depth - 1] = Active;
+        Active = other;
+        if (other == 0)
+            Pop();
+        return true;
+    }
+
+    private uint _gaveWay;
+
+    /// <summary>A barrier is passed.</summary>
+    public void Resume()
+    {
+        State = WarpState.Running;
+        _gaveWay = 0;
     }
 
     private void Push(int pc, uint mask, int join)

@@ -36,6 +36,20 @@ internal static unsafe class WarpOps
         for (int k = 0; k < 32; k++)
             value[k] = a[k];
         uint inRange = 0;
+        if (mask == Warp.Full && i->Aux == 2)
+        {
+            // The butterfly of reductions, all lanes there.
+            for (int lane = 0; lane < 32; lane++)
+            {
+                int from = lane ^ (int)(b[lane] & 31), clamp = (int)(c[lane] & 31), segment = (int)((c[lane] >> 8) & 31);
+                bool good = from <= ((lane & segment) | (clamp & ~segment));
+                d[lane] = value[good ? from : lane];
+                inRange |= good ? 1u << lane : 0;
+            }
+            if (i->E >= 0)
+                *(uint*)(w.Regs + i->E) = inRange;
+            return;
+        }
         for (uint m = mask; m != 0; m &= m - 1)
         {
             int lane = BitOperations.TrailingZeroCount(m);
@@ -140,6 +154,8 @@ internal static unsafe class WarpOps
     /// <summary>bar.sync of the whole block: Imm the barrier's number.</summary>
     public static void Barrier(Warp w, Instruction* i, uint mask)
     {
+        if (mask != w.Alive && w.GiveWay(mask))
+            return;
         if (mask != w.Alive)
             w.Report(Fault.Divergence, i, w.Alive & ~mask, 0, $"bar.sync in divergent code: lanes {w.Alive & ~mask:x8} of the warp are elsewhere");
         if (w.State != WarpState.Running)

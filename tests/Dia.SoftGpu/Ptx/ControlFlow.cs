@@ -46,7 +46,8 @@ internal static class ControlFlow
             Step last = code[(b + 1 < blocks ? starts[b + 1] : n) - 1];
             if (last.Target >= 0)
                 Edge(b, blockOf[last.Target]);
-            if (last.Ends)
+            // Lanes that end while others go on have no say in where those meet.
+            if (last.Ends && !last.Falls)
                 Edge(b, exit);
             if (last.Falls)
                 Edge(b, b + 1);

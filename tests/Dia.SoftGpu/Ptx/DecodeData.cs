@@ -7,7 +7,8 @@ internal sealed unsafe partial class Decoder
 {
     private static uint Flip(Operand o) => o.Negated ? uint.MaxValue : 0;
 
-    private bool IsPredicate(Operand o) => o.Kind == OperandKind.Name && _statement.Scope.FindRegister(o.Name)?.Bits == 1;
+    // A number stands for all lanes: 0, or anything else.
+    private int ReadPredicate(Operand o) => o.Kind == OperandKind.Integer ? Constant(4, o.Bits == 0 ? 0 : uint.MaxValue) : Predicate(o.Name);
 
     private void Logic(string opcode)
     {
@@ -17,11 +18,11 @@ internal sealed unsafe partial class Decoder
             _out.Handler = &Vectors.Predicates;
             _out.Aux = opcode switch { "and" => 1, "or" => 2, "xor" => 3, _ => 4 };
             _out.D = Predicate(At(0).Name);
-            _out.A = Predicate(At(1).Name);
+            _out.A = ReadPredicate(At(1));
             _out.Imm = Flip(At(1));
             if (opcode != "not")
             {
-                _out.B = Predicate(At(2).Name);
+                _out.B = ReadPredicate(At(2));
                 _out.Imm |= (long)((ulong)Flip(At(2)) << 32);
             }
             return;
@@ -133,7 +134,7 @@ internal sealed unsafe partial class Decoder
         _out.D = Predicate(d.Name);
         if (_out.Aux != 0)
         {
-            _out.C = Predicate(At(3).Name);
+            _out.C = ReadPredicate(At(3));
             _out.Imm = Flip(At(3));
         }
         if (type is PtxType.F16 or PtxType.BF16 or PtxType.F16X2 or PtxType.BF16X2)
@@ -195,7 +196,7 @@ internal sealed unsafe partial class Decoder
         _out.D = Write(At(0), bits);
         _out.A = Read(At(1), bits);
         _out.B = Read(At(2), bits);
-        _out.C = Predicate(At(3).Name);
+        _out.C = ReadPredicate(At(3));
         _out.Imm = Flip(At(3));
     }
 
@@ -269,7 +270,7 @@ internal sealed unsafe partial class Decoder
         {
             _out.Handler = &Vectors.Predicates;
             _out.D = Predicate(d.Name);
-            _out.A = Predicate(a.Name);
+            _out.A = ReadPredicate(a);
             _out.Imm = Flip(a);
         }
         else if (d.Kind == OperandKind.List || a.Kind == OperandKind.List)

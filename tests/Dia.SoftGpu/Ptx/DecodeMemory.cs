@@ -95,7 +95,7 @@ internal sealed unsafe partial class Decoder
             return;
         }
         Address(At(load ? 1 : 0), space);
-        if (space is Space.Shared or Space.Generic)
+        if (space == Space.Shared)
             Narrow(count * bits / 8);
         bool wide = lane == 64;
         if (load)

@@ -69,7 +69,7 @@ internal sealed unsafe partial class Decoder
         Count(3, 3);
         _out.Handler = &WarpOps.Vote;
         _out.D = _out.Aux == 3 ? Write(At(0), 32) : Predicate(At(0).Name);
-        _out.A = Predicate(At(1).Name);
+        _out.A = ReadPredicate(At(1));
         _out.Imm = Flip(At(1));
         _out.More = Array(Read(At(2), 32));
     }

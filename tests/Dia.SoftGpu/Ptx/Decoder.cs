@@ -44,6 +44,7 @@ internal sealed unsafe partial class Decoder
     private Kernel Run(string[] source)
     {
         List<Statement> body = _function.Body;
+        PlaceSharedVariables(body);
         var steps = new ControlFlow.Step[body.Count + 1];
         var decoded = new Instruction[body.Count + 1];
         for (int k = 0; k < body.Count; k++)
@@ -60,6 +61,12 @@ internal sealed unsafe partial class Decoder
                 if (target < 0)
                     throw Error($"there is no label '{_statement.Operands[0].Name}'");
                 _out.Handler = &Warp.Branch;
+                // A jump to a bare return is a return: lanes that are done must not be waited for there.
+                if (target == body.Count || body[target] is { Guard: null, Opcode: "ret" or "exit" })
+                {
+                    (target, ends) = (-1, true);
+                    _out.Handler = &Warp.Exit;
+                }
             }
             else if (opcode is "ret" or "exit")
             {
@@ -125,6 +132,20 @@ internal sealed unsafe partial class Decoder
             RegisterBytes = _bytes, Registers = Math.Clamp((_bytes / 128 / 4) + 16, 16, 255), Constants = [.. constants], Specials = [.. specials],
             CellShift = _cellShift, Source = source, PtxVersion = _module.Version, Target = _module.Target,
         };
+    }
+
+    // Shared variables of the module: each kernel that names one has its own.
+    private void PlaceSharedVariables(List<Statement> body)
+    {
+        foreach (Statement s in body)
+            foreach (Operand o in s.Operands)
+                if (o.Name != "" && _module.Scope.Variables.TryGetValue(o.Name, out Variable? v) && v is { Space: Space.Shared, Size: > 0 }
+                    && s.Scope.FindVariable(o.Name) == v && s.Scope.FindRegister(o.Name) == null)
+                {
+                    int at = (int)Parser.Align(_function.SharedBytes, v.Align);
+                    _function.SharedBytes = at + (int)v.Size;
+                    _function.Scope.Variables[v.Name] = new Variable { Name = v.Name, Space = v.Space, Align = v.Align, Size = v.Size, Address = (ulong)at };
+                }
     }
 
     private void Begin()

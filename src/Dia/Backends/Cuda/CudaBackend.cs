@@ -263,11 +263,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     private void Product(CudaKernel kernel, in CudaProduct product)
     {
         const int Tile = 64;
-        if (product.Rows == 0)
-            return;
-        KernelArguments a = default;
-        a.Add(product);
-        _device.Launch(kernel, checked(Ceiling(product.Rows, Tile) * Ceiling(product.N, Tile)), 128, a);
+        _device.Launch(kernel, checked(Ceiling(product.Rows, Tile) * Ceiling(product.N, Tile)), 128, product.Arguments());
     }
 
     /// <inheritdoc/>

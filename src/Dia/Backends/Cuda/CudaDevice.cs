@@ -19,6 +19,7 @@ public sealed unsafe class CudaDevice : IDisposable
     private readonly CudaStream _stream;
     private readonly CudaBlas? _blas;
     private readonly List<nint> _scratches = [];
+    private void* _scratch;
     private long _scratchBytes;
 
     /// <summary>Takes a GPU and loads the kernels.</summary>
@@ -98,19 +99,33 @@ public sealed unsafe class CudaDevice : IDisposable
         if (bytes > _scratchBytes)
         {
             _scratchBytes = System.Math.Max(bytes, 2 * _scratchBytes);
-            _scratches.Add((nint)DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels"));
+            _scratch = DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels");
+            _scratches.Add((nint)_scratch);
         }
 
-        return (void*)_scratches[^1];
+        return _scratch;
     }
 
     /// <summary>Makes the context the calling thread's.</summary>
-    internal void Enter() => _context.SetCurrent();
+    /// <exception cref="DiaException">The device has failed (Device).</exception>
+    internal void Enter()
+    {
+        try
+        {
+            _context.SetCurrent();
+        }
+        catch (CudaException e)
+        {
+            throw Failure("go on", e);
+        }
+    }
 
-    /// <summary>Starts a kernel. Allocates nothing.</summary>
+    /// <summary>Starts a kernel, if its grid has any block. Allocates nothing.</summary>
     /// <exception cref="DiaException">The launch failed (Device).</exception>
     internal void Launch(CudaKernel kernel, dim3 grid, int block, in KernelArguments arguments, int sharedMemory = 0)
     {
+        if (grid.x == 0 || grid.y == 0 || grid.z == 0)
+            return;
         try
         {
             _context.SetCurrent();
@@ -156,12 +171,22 @@ public sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
-        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message} Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
+        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _blas?.Dispose();
+        try
+        {
+            _blas?.Dispose();
+            foreach (nint memory in _scratches)
+                DeviceMemory.Free((void*)memory);
+        }
+        catch (CudaBlasException)
+        {
+            // The device failed: that was thrown where it was found, and its memory goes with the context.
+        }
+
         DeviceMemory?.Dispose();
         _stream?.Dispose();
         _context?.Dispose();
@@ -173,10 +198,21 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         if (!CudaBlas.TryLoad())
             return null;
+        CudaBlas blas;
+        try
+        {
+            blas = new CudaBlas(_stream.Stream);
+        }
+        catch (CudaBlasException)
+        {
+            return null; // a library for newer drivers than this one
+        }
 
         // Pedantic: float32 products stay float32.
-        var blas = new CudaBlas(_stream.Stream) { MathMode = ManagedCuda.CudaBlas.Math.PedanticMath };
-        blas.SetWorkspace(At((float*)DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS")), BlasWorkspace);
+        blas.MathMode = ManagedCuda.CudaBlas.Math.PedanticMath;
+        void* workspace = DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS");
+        _scratches.Add((nint)workspace);
+        blas.SetWorkspace(At((float*)workspace), BlasWorkspace);
         return blas;
     }
 
@@ -193,7 +229,7 @@ public sealed unsafe class CudaDevice : IDisposable
         }
         catch (CudaException e)
         {
-            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message} Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
+            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message.TrimEnd('.', ' ')}. Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
         }
     }
 

@@ -65,9 +65,17 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     {
         if (memory is null)
             return;
-        // Work that was started may still use it.
-        _device.Synchronize();
-        Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
+        try
+        {
+            // Work that was started may still use it.
+            _device.Synchronize();
+            Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
+        }
+        catch (DiaException)
+        {
+            // The device failed, and every later operation says so. Memory is freed where things are disposed of, often because of that
+            // very failure: a second exception would hide the first.
+        }
     }
 
     /// <inheritdoc/>
@@ -188,7 +196,15 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
 
         public void Dispose()
         {
-            Stream.Synchronize();
+            try
+            {
+                Stream.Synchronize();
+            }
+            catch (CudaException)
+            {
+                // The device failed: that was thrown where it was found, and nothing is copied any more.
+            }
+
             Done.Dispose();
             Stream.Dispose();
             _host.Dispose();

@@ -25,6 +25,7 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     typedef float vector __attribute__((ext_vector_type(VECTOR)));
     __shared__ __attribute__((aligned(16))) float sharedQ[HEADS * 256];
     __shared__ float scores[HEADS][PieceKeys];
+    __shared__ u8 seen[PieceKeys];
     __shared__ float sums[PieceThreads * VECTOR];
     const AttentionItem& item = items[block_z()];
     int piece = (int)block_x(), firstKey = piece * PieceKeys, keyCount = item.keyCount;
@@ -37,6 +38,11 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     i64 width = (i64)keyHeads * headDim, at = layer * item.layerStride + firstKey * width + (i64)keyHead * headDim;
     int thread = (int)thread_index(), lane = (int)lane_index(), warp = (int)warp_index();
 
+    const float* allKeys = global(item.keys) + at;
+    const float* allValues = global(item.values) + at;
+    if (thread < PieceKeys)
+        seen[thread] = thread < keys && sees(item, 0, firstKey + thread);
+
     // Query heads that are not there repeat the last one.
     for (int i = thread; i < HEADS * headDim; i += PieceThreads)
         sharedQ[i] = q[((i64)item.firstRow * heads + firstHead + least(i / headDim, headCount - 1)) * headDim + i % headDim];
@@ -46,8 +52,9 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     for (int first = warp * 4; first < keys; first += PieceThreads / WarpSize * 4)
     {
         int key = first + lane / 8;
-        const float* row = item.keys + at + least(key, keys - 1) * width;
+        const float* row = allKeys + least(key, keys - 1) * width;
         float dots[HEADS] = {};
+#pragma unroll 4
         for (int part = lane % 8; part < parts; part += 8)
         {
             vector values = ((const vector*)row)[part];
@@ -79,7 +86,7 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
         for (int j = 0; j < 2; j++)
         {
             int key = lane + 32 * j;
-            visible[j] = key < keys && sees(item, 0, firstKey + key);
+            visible[j] = seen[key];
             score[j] = visible[j] ? scores[h][key] : 0;
             maximum = visible[j] ? greater(maximum, score[j]) : maximum;
         }
@@ -103,17 +110,20 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     int slots = PieceThreads / parts, slot = thread / parts, part = thread % parts;
     vector made[HEADS] = {};
     if (slot < slots)
+    {
+#pragma unroll 4
         for (int key = slot; key < keys; key += slots)
         {
-            if (!sees(item, 0, firstKey + key))
-                continue; // a masked value may be anything, NaN included
-            vector values = ((const vector*)(item.values + at + key * width))[part];
+            vector values = {};
+            if (seen[key]) // what is masked may be anything, NaN included
+                values = ((const vector*)(allValues + key * width))[part];
 #pragma unroll
             for (int h = 0; h < HEADS; h++)
 #pragma unroll
                 for (int j = 0; j < VECTOR; j++)
                     made[h][j] = fused(scores[h][key], values[j], made[h][j]);
         }
+    }
 #pragma unroll
     for (int h = 0; h < HEADS; h++)
     {
@@ -162,7 +172,7 @@ extern "C" __global__ __launch_bounds__(128) void join_pieces(float* y, float* p
             total = fused(exponential(first[(i64)p * stride] - maximum), sum, total);
     }
     bool none = total == 0;
-    const float* values = item.values + layer * item.layerStride + (i64)(head / (heads / keyHeads)) * headDim;
+    const float* values = global(item.values) + layer * item.layerStride + (i64)(head / (heads / keyHeads)) * headDim;
     for (int i = thread_index(); i < headDim; i += thread_count())
     {
         float value = 0;

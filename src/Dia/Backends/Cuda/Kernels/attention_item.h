@@ -21,7 +21,7 @@ static_assert(sizeof(AttentionItem) == 48, "as the C# struct");
 // Whether the item's query row sees a key.
 INLINE bool sees(const AttentionItem& item, int row, int key)
 {
-    return (!item.mask || item.mask[key]) && (item.causalStart < 0 || key <= item.causalStart + row);
+    return (!item.mask || global(item.mask)[key]) && (item.causalStart < 0 || key <= item.causalStart + row);
 }
 
 #endif

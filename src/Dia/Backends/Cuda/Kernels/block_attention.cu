@@ -71,9 +71,9 @@ INLINE void attend_block(float* y, const float* q, const AttentionItem* items, i
     for (int first = 0; first < end; first += KeyTile)
     {
         int keys = least(KeyTile, end - first);
-        const u8* mask = item.mask ? item.mask + first : nullptr;
+        const u8* mask = item.mask ? global(item.mask) + first : nullptr;
         barrier(); // the tile before has been used
-        load_tile(tile, item.keys + at + first * width, mask, width, keys, headDim);
+        load_tile(tile, global(item.keys) + at + first * width, mask, width, keys, headDim);
         barrier();
 
         float dots[4] = {}; // rows 4·warp …, key lane
@@ -111,13 +111,13 @@ INLINE void attend_block(float* y, const float* q, const AttentionItem* items, i
         }
         weights[lane][warp] = weight;
         barrier(); // scores have been made of the keys, weights are there
-        load_tile(tile, item.values + at + first * width, mask, width, keys, headDim);
+        load_tile(tile, global(item.values) + at + first * width, mask, width, keys, headDim);
         barrier();
 
 #pragma unroll
         for (int n = 0; n < DIMS; n++)
         {
-            int d = least(thread + n * BlockThreads, pitch - 1); // threads past headDim add up zeros
+            int d = least(thread + n * BlockThreads, headDim - 1); // threads past headDim repeat the last value; they store nothing
 #pragma unroll
             for (int r = 0; r < QueryTile; r++)
                 made[n][r] = made[n][r] * scales[r];
@@ -147,7 +147,7 @@ INLINE void attend_block(float* y, const float* q, const AttentionItem* items, i
         for (int r = 0; r < rows; r++)
             none |= totals[r] == 0;
         for (int key = 0; key < keyCount && none && d < headDim; key++)
-            even += item.values[at + key * width + d];
+            even += global(item.values)[at + key * width + d];
 #pragma unroll
         for (int r = 0; r < QueryTile; r++)
             if (r < rows && d < headDim)
@@ -178,7 +178,7 @@ extern "C" __global__ __launch_bounds__(WarpSize) void attention_map(float* maps
         map += (i64)heads * items[before].rows * items[before].keyCount;
     map += ((i64)head * item.rows + row) * keys;
     const float* query = q + ((i64)(item.firstRow + row) * heads + head) * headDim;
-    const float* from = item.keys + layer * item.layerStride + (i64)(head / (heads / keyHeads)) * headDim;
+    const float* from = global(item.keys) + layer * item.layerStride + (i64)(head / (heads / keyHeads)) * headDim;
     float maximum = -Infinity, total = 0;
     int seen = 0;
     for (int key = (int)lane_index(); key < keys; key += WarpSize)

@@ -50,6 +50,9 @@ typedef float float4 __attribute__((ext_vector_type(4)));
 typedef u32 uint2 __attribute__((ext_vector_type(2)));
 typedef u32 uint4 __attribute__((ext_vector_type(4)));
 
+// A pointer that was read from memory, where the compiler cannot see that it points to global memory: with this it can.
+template <typename T> INLINE T* global(T* p) { return (T*)(T __attribute__((address_space(1)))*)(u64)p; }
+
 template <typename T> INLINE bool aligned16(const T* p) { return ((u64)p & 15) == 0; }
 
 // ---- 16-bit formats. ----

@@ -22,7 +22,13 @@ struct Product
     int accumulate;
 };
 
-static_assert(sizeof(Product) == 72, "as the C# struct");
+// A kernel that makes tiles of a product. The members are parameters of their own: one of a struct type would be read byte by byte.
+#define PRODUCT_KERNEL(NAME, MAKE_TILE) \
+    extern "C" __global__ __launch_bounds__(128) void NAME(float* y, const float* x, const void* w, const float* bias, i64 rowStride, i64 tapStride, \
+        int tapLength, int biasCount, int rows, int n, int k, int accumulate) \
+    { \
+        MAKE_TILE({y, x, w, bias, rowStride, tapStride, tapLength, biasCount, rows, n, k, accumulate}); \
+    }
 
 // Four values of a row's window from k on, 0 past the end of rows or window. k must be a multiple of 4.
 struct Windows

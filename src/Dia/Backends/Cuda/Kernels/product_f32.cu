@@ -94,6 +94,6 @@ template <typename T> INLINE void make_tile(const Product& p)
             store(p, firstRow + atRow + r % 4 + r / 4 * 32, firstColumn + atColumn + c, sums[r][c]);
 }
 
-extern "C" __global__ __launch_bounds__(128) void product_f32(Product p) { make_tile<float>(p); }
-extern "C" __global__ __launch_bounds__(128) void product_bf16(Product p) { make_tile<bf16>(p); }
-extern "C" __global__ __launch_bounds__(128) void product_f16(Product p) { make_tile<f16>(p); }
+PRODUCT_KERNEL(product_f32, make_tile<float>)
+PRODUCT_KERNEL(product_bf16, make_tile<bf16>)
+PRODUCT_KERNEL(product_f16, make_tile<f16>)

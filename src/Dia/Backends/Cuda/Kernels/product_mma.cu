@@ -126,5 +126,5 @@ template <typename T> INLINE void make_mma_tile(const Product& p)
                 store(p, firstRow + warpRow + 16 * m + group + j / 2 * 8, firstColumn + warpColumn + 8 * c + inGroup * 2 + j % 2, sums[m][c][j]);
 }
 
-extern "C" __global__ __launch_bounds__(128) void product_mma_bf16(Product p) { make_mma_tile<bf16>(p); }
-extern "C" __global__ __launch_bounds__(128) void product_mma_f16(Product p) { make_mma_tile<f16>(p); }
+PRODUCT_KERNEL(product_mma_bf16, make_mma_tile<bf16>)
+PRODUCT_KERNEL(product_mma_f16, make_mma_tile<f16>)

@@ -48,14 +48,16 @@ extern "C" __global__ __launch_bounds__(128) void rope_key_values(float* keys, c
         return;
     i64 row = item.firstRow + (i64)block_x(), width = (i64)keyHeads * 2 * half;
     i64 to = layer * item.layerStride + (item.causalStart + (i64)block_x()) * width;
+    float* cachedKeys = global(item.keys) + to;
+    float* cachedValues = global(item.values) + to;
     for (int i = thread_index(); i < keyHeads * half; i += thread_count())
     {
         i64 at = (i64)(i / half) * 2 * half + i % half;
         float x1 = keys[row * width + at], x2 = keys[row * width + at + half];
         rotate(x1, x2, cos[row * half + i % half], sin[row * half + i % half]);
-        keys[row * width + at] = item.keys[to + at] = x1;
-        keys[row * width + at + half] = item.keys[to + at + half] = x2;
-        item.values[to + at] = values[row * width + at];
-        item.values[to + at + half] = values[row * width + at + half];
+        keys[row * width + at] = cachedKeys[at] = x1;
+        keys[row * width + at + half] = cachedKeys[at + half] = x2;
+        cachedValues[at] = values[row * width + at];
+        cachedValues[at + half] = values[row * width + at + half];
     }
 }

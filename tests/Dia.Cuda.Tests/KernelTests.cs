@@ -1,0 +1,41 @@
+using System.Diagnostics;
+using Xunit;
+
+namespace Dia.Cuda.Tests;
+
+/// <summary>Every kernel on the software GPU, which reports whatever a kernel must not do as a failed launch.</summary>
+public class KernelTests
+{
+    // Orders of blocks and warps, and a driver with and one without cuBLAS.
+    [Theory]
+    [InlineData("DIA_SOFTGPU_SEED=1", "DIA_SOFTGPU_DRIVER=11040")]
+    [InlineData("DIA_SOFTGPU_SEED=2", "DIA_SOFTGPU_DRIVER=12000")]
+    public void OperationsAgreeWithTheScalarBackend(string seed, string driver) => AllPass("kernels", 400, seed, driver, "DIA_SOFTGPU_LEAKS=1");
+
+    [Theory]
+    [InlineData("DIA_SOFTGPU_SEED=1")]
+    [InlineData("DIA_SOFTGPU_SEED=2")]
+    public void TheSamplerPicksTheHostsIds(string seed) => AllPass("sampler", 19, seed, "DIA_SOFTGPU_LEAKS=1");
+
+    [Fact]
+    public void AStepsLaunchesAllocateNothing() => AllPass("allocations", 1);
+
+    /// <summary>The committed module is what the sources give, wherever the compiler is installed.</summary>
+    [Fact]
+    public void TheModuleIsWhatTheSourcesGive()
+    {
+        if (!Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, "clang-19"))))
+            return; // Debian: apt-get install clang-19
+        using Process build = Process.Start(Path.Combine(GpuProcess.Root(), "src/Dia/Backends/Cuda/Kernels/build"), "--check");
+        build.WaitForExit();
+        Assert.Equal(0, build.ExitCode);
+    }
+
+    private static void AllPass(string arguments, int least, params string[] settings)
+    {
+        (int exitCode, string[] lines) = GpuProcess.Run(arguments, settings);
+        Assert.All(lines, line => Assert.StartsWith("PASS\t", line, StringComparison.Ordinal));
+        Assert.True(lines.Length >= least, $"only {lines.Length} checks");
+        Assert.Equal(0, exitCode);
+    }
+}
