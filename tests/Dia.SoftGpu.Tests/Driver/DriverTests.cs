@@ -71,6 +71,7 @@ public sealed unsafe class DriverTests
         Assert.Equal(1, gpu.Launch(kernel, 1, 32, 163 * 1024, 0, 0, 0, 0, 0));
         var set = (delegate* unmanaged<nint, int, int, int>)&ModuleApi.FuncSetAttribute;
         Assert.Equal(1, set(kernel, 8, (163 * 1024) + 1));
+        Violations.Recent.Clear();
         Gpu.Good(set(kernel, 8, 163 * 1024));
         Gpu.Good(gpu.Launch(kernel, 1, 32, 163 * 1024, 0, 0, 0, 0, 0));
         Assert.Equal((int)Status.ILLEGAL_ADDRESS, gpu.Launch(kernel, 1, 32, 159 * 1024, 0, 0, 0, 0, 0) is 0 ? gpu.Synchronize() : -1);

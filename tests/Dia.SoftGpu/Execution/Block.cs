@@ -58,7 +58,6 @@ internal sealed unsafe class Block
             _registers = (byte*)NativeMemory.AlignedAlloc(total, 128);
             _registerBytes = total;
         }
-        NativeMemory.Fill(_registers, total, DeviceMemory.Poison);
         LocalBytes = (kernel.LocalBytes + 15) / 16 * 16;
         nuint local = (nuint)LocalBytes * 32 * (nuint)warps;
         if (local > _localBytes)

@@ -45,6 +45,9 @@ internal sealed unsafe partial class Decoder
     {
         List<Statement> body = _function.Body;
         PlaceSharedVariables(body);
+        int before = _bytes;
+        _bytes = RegisterPlaces.Assign(body, _bytes);
+        int registers = Math.Clamp(((_bytes - before) / 128) + 16, 16, 255);
         var steps = new ControlFlow.Step[body.Count + 1];
         var decoded = new Instruction[body.Count + 1];
         for (int k = 0; k < body.Count; k++)
@@ -85,11 +88,11 @@ internal sealed unsafe partial class Decoder
         // Running off the end is a return.
         decoded[^1] = new Instruction { Handler = &Warp.Exit, Guard = -1, Line = body.Count > 0 ? body[^1].Line : _function.Line };
         steps[^1] = new ControlFlow.Step(-1, false, true);
-        return Finish(decoded, steps, source);
+        return Finish(decoded, steps, source, registers);
     }
 
     // Lays the code out with an instruction before each place where paths meet, and corrects the targets.
-    private Kernel Finish(Instruction[] decoded, ControlFlow.Step[] steps, string[] source)
+    private Kernel Finish(Instruction[] decoded, ControlFlow.Step[] steps, string[] source, int registers)
     {
         int[] joins = ControlFlow.JoinsOf(steps);
         var meets = new bool[decoded.Length];
@@ -129,7 +132,7 @@ internal sealed unsafe partial class Decoder
         {
             Name = _function.Name, Code = code, Count = count, Parameters = [.. parameters], ParameterBytes = _function.ParameterBytes,
             SharedBytes = _function.SharedBytes, DynamicShared = _dynamicShared, LocalBytes = _function.LocalBytes, MaxThreads = _function.MaxThreads,
-            RegisterBytes = _bytes, Registers = Math.Clamp((_bytes / 128 / 4) + 16, 16, 255), Constants = [.. constants], Specials = [.. specials],
+            RegisterBytes = _bytes, Registers = registers, Constants = [.. constants], Specials = [.. specials],
             CellShift = _cellShift, Source = source, PtxVersion = _module.Version, Target = _module.Target,
         };
     }
