@@ -29,26 +29,6 @@ internal static class ModelLoader
     public static string ExecutablePath => Environment.ProcessPath
         ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
 
-    /// <summary>The device that --device and --threads name.</summary>
-    /// <exception cref="DiaException">Device: it is not there or does not start.</exception>
-    public static Device CreateDevice(Invocation run)
-    {
-        string name = run.Line.Get(DiaOptions.Device) ?? "auto";
-        if (name == "scalar")
-            return Device.CreateScalar();
-        if (name.StartsWith("cuda", StringComparison.Ordinal))
-            return Device.CreateCuda(name.Length == 4 ? 0 : int.Parse(name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture));
-        return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
-    }
-
-    /// <summary>A device's name, as -v shows it.</summary>
-    public static string Describe(Device device) => device.Kind switch
-    {
-        DeviceKind.Scalar => "scalar (reference loops)",
-        DeviceKind.Cuda => $"cuda, {device.Cuda.Device.Name}",
-        _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
-    };
-
     /// <summary>Loads a model that speaks.</summary>
     /// <exception cref="DiaException">Model.</exception>
     public static DiaForConditionalGeneration Load(Invocation run, ModelFolder folder, Device device)
@@ -87,7 +67,9 @@ internal static class ModelLoader
         return codec;
     }
 
-    private static ModelFolder CodecFolder(Invocation run, ModelFolder? model)
+    /// <summary>The folder of the codec that --codec names, or the model's own.</summary>
+    /// <exception cref="DiaException">Model: there is none.</exception>
+    public static ModelFolder CodecFolder(Invocation run, ModelFolder? model)
     {
         if (run.Line.Get(DiaOptions.Codec) is { } path)
             return ModelFolder.Open(path);
