@@ -59,10 +59,15 @@ internal static class DeviceChoice
         var device = Device.CreateCuda(ordinal);
         try
         {
-            var plan = MemoryPlan.Of(DeviceKind.Cuda, CompiledModels.All, model, codec ? CodecOf(run, model) : null, batch);
+            var plan = MemoryPlan.Of(DeviceKind.Cuda, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
             CudaDevice gpu = device.Cuda.Device;
             return plan.Bytes <= gpu.FreeMemory ? device : throw new DiaException(DiaErrorKind.Device,
                 $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+        }
+        catch (CudaException e)
+        {
+            device.Dispose();
+            throw new DiaException(DiaErrorKind.Device, $"The GPU does not say how much memory is free: {e.Message} Restart the driver, or use --device cpu.", e);
         }
         catch
         {
@@ -71,7 +76,8 @@ internal static class DeviceChoice
         }
     }
 
-    private static ModelFolder? CodecOf(Invocation run, ModelFolder? model)
+    /// <summary>That a codec is missing or malformed is said where it is loaded.</summary>
+    private static ModelFolder? Codec(Invocation run, ModelFolder? model)
     {
         try
         {
@@ -79,7 +85,7 @@ internal static class DeviceChoice
         }
         catch (DiaException e) when (e.Kind == DiaErrorKind.Model)
         {
-            return null; // That it is missing is said where it is loaded.
+            return null;
         }
     }
 

@@ -25,6 +25,11 @@ internal static class ModelLoader
             : throw new DiaException(DiaErrorKind.Model, "this executable has no model inside: name a checkpoint's folder with --model DIR (or DIA_MODEL), or put one inside with `dia bundle DIR -o FILE`.");
     }
 
+    /// <summary>The same; null where none is named and none is inside.</summary>
+    /// <exception cref="DiaException">Model: what --model names is none.</exception>
+    public static ModelFolder? TryOpenModel(Invocation run) =>
+        run.Line.Get(DiaOptions.Model) is null && Bundle.TryOpen(ExecutablePath) is null ? null : OpenModel(run);
+
     /// <summary>This executable.</summary>
     public static string ExecutablePath => Environment.ProcessPath
         ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
@@ -80,6 +85,19 @@ internal static class ModelLoader
         return inside.Exists(ModelCatalog.ConfigName)
             ? inside
             : throw new DiaException(DiaErrorKind.Model, $"{model.Description} has no codec ({inside.Describe(ModelCatalog.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+    }
+
+    /// <summary>The same; null where none is named and the model has none.</summary>
+    public static ModelFolder? TryCodecFolder(Invocation run, ModelFolder? model)
+    {
+        try
+        {
+            return model is null && run.Line.Get(DiaOptions.Codec) is null ? null : CodecFolder(run, model);
+        }
+        catch (DiaException) when (run.Line.Get(DiaOptions.Codec) is null)
+        {
+            return null;
+        }
     }
 
     /// <summary>Whether a folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>

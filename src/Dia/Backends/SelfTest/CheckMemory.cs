@@ -3,12 +3,18 @@ using Dia.Weights;
 namespace Dia.Backends.SelfTest;
 
 /// <summary>The same values twice: for the scalar backend in the host's memory, and in a device's.</summary>
-/// <param name="Host">The host's.</param>
-/// <param name="Device">The device's.</param>
-/// <param name="Count">How many values.</param>
-internal readonly unsafe record struct Twin<T>(nint Host, nint Device, int Count)
+/// <param name="host">The host's.</param>
+/// <param name="device">The device's.</param>
+/// <param name="count">How many values.</param>
+internal readonly unsafe struct Twin<T>(nint host, nint device, int count)
     where T : unmanaged
 {
+    public nint Host => host;
+
+    public nint Device => device;
+
+    public int Count => count;
+
     public T* OnHost => (T*)Host;
 
     public T* OnDevice => (T*)Device;
