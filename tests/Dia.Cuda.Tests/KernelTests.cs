@@ -12,6 +12,9 @@ public class KernelTests
     [InlineData("DIA_SOFTGPU_SEED=2", "DIA_SOFTGPU_DRIVER=12000")]
     public void OperationsAgreeWithTheScalarBackend(string seed, string driver) => AllPass("kernels", 400, seed, driver, "DIA_SOFTGPU_LEAKS=1");
 
+    [Fact]
+    public void TheDemoModelsShapesAgreeWithTheScalarBackend() => AllPass($"model \"{Path.Combine(GpuProcess.Root(), "configs", "dia-demo")}\"", 150, "DIA_SOFTGPU_SEED=3");
+
     [Theory]
     [InlineData("DIA_SOFTGPU_SEED=1")]
     [InlineData("DIA_SOFTGPU_SEED=2")]

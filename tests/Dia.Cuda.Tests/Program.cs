@@ -28,6 +28,11 @@ internal static unsafe class Program
                 case "kernels":
                     new KernelChecks<CudaBackend>(device.Cuda, Report).RunOdd();
                     break;
+                case "model":
+                    var model = new KernelChecks<CudaBackend>(device.Cuda, Report, WeightFormat.BFloat16);
+                    model.RunModel(Configuration.DiaConfigParser.Parse(File.ReadAllText(Path.Combine(arguments[1], "config.json")), Configuration.ProblemSeverity.Warning).Config!);
+                    model.RunCodec(Configuration.DacConfigParser.Parse(File.ReadAllText(Path.Combine(arguments[1], "dac", "config.json")), Configuration.ProblemSeverity.Warning).Config!);
+                    break;
                 case "sampler":
                     new SamplerChecks(device.Cuda.Device, Report).Run();
                     break;

@@ -49,6 +49,20 @@ public sealed class JsonLinesProperties
         Assert.Equal(greedy, request.Options.Has(DiaOptions.Greedy));
     }
 
+    [Property(MaxTest = 300)]
+    public void A_voice_of_the_line_leaves_nothing_of_the_commands(NonEmptyString? clone, NonEmptyString? transcript, NonEmptyString? voice)
+    {
+        OptionSpec<string>[] sources = [DiaOptions.Clone, DiaOptions.CloneText, DiaOptions.Voice, DiaOptions.PromptCodes];
+        CommandLine command = Command with { Values = sources.ToDictionary(o => (OptionSpec)o, _ => (object)"the command's") };
+        string?[] given = [.. new[] { clone, transcript, voice }.Select(v => v is null ? null : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(v.Get)))];
+        string json = JsonSerializer.Serialize(new Dictionary<string, string?> { ["text"] = "x", ["clone"] = given[0], ["clone_text"] = given[1], ["voice"] = given[2] });
+        LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), command, out _);
+        bool own = given.Any(v => v is not null);
+        Assert.Equal(own, request.OwnVoice);
+        string?[] expected = own ? [.. given, null] : [.. Enumerable.Repeat("the command's", 4)];
+        Assert.Equal(expected, sources.Select(request.Options.Get));
+    }
+
     /// <summary>A stream that gives a few bytes at a time.</summary>
     private sealed class Pieces(byte[] content, int size) : MemoryStream(content)
     {

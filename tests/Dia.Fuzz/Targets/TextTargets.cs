@@ -46,12 +46,15 @@ internal sealed class TextTarget() : FuzzTarget("text")
 /// <summary>JSON lines, a few at a time.</summary>
 internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
 {
-    private readonly CommandLine _command = new(SpeakCommand.Spec, [], new Dictionary<OptionSpec, object> { [DiaOptions.Seed] = new Seed(1) });
+    private const string TheVoice = "the command's";
+
+    private readonly CommandLine _command = new(SpeakCommand.Spec, [], new Dictionary<OptionSpec, object> { [DiaOptions.Seed] = new Seed(1), [DiaOptions.Voice] = TheVoice });
 
     public override IReadOnlyList<byte[]> Seeds { get; } = [.. new[]
     {
         """{"id":"a1","text":"[S1] Hello.","output":"a1.wav","seed":7,"temperature":1.0}""",
         """{"text":"x"}""",
+        """{"text":"[S2] Hi.","clone":"me.wav","clone_text":"[S1] What I say.","voice":null}""",
         "{\"id\":-1.5e3,\"text\":\"[S1] \\ud83d\\ude00 \\u0000\",\"top_k\":0,\"top_p\":0.5,\"cfg_scale\":1,\"max_tokens\":20,\"greedy\":true,\"output\":null}\r\n\n{\"text\":\"b\"}\n",
     }.Select(Encoding.UTF8.GetBytes)];
 
@@ -86,6 +89,8 @@ internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
         try
         {
             LineRequest request = LineRequest.FromJson(line, _command, out string? _);
+            if (!request.OwnVoice && request.Options.Get(DiaOptions.Voice) != TheVoice)
+                throw new InvalidOperationException("the command's voice was lost");
             return request.Text.Length > 0 ? true : throw new InvalidOperationException("no text");
         }
         catch (DiaException)

@@ -131,6 +131,25 @@ public sealed class ControlFlowTests
         Check(Run("mov.pred %p1, -1; mov.pred %p2, 0; and.pred %p3, %p1, -1; @%p3 add.s32 %r20, %r20, 1; @%p2 add.s32 %r20, %r20, 2;"), _ => 1);
     }
 
+    // Registers share places: what was set before a loop and is read in each round must outlive the values of the round.
+    [Fact]
+    public void ALoopKeepsWhatCameBeforeIt()
+    {
+        Check(Run("""
+            add.s32 %r40, %r0, 7;
+            mov.u32 %r3, 0;
+            LOOP:
+            add.s32 %r41, %r40, %r3;
+            add.s32 %r42, %r41, 1;
+            add.s32 %r43, %r42, 1;
+            add.s32 %r44, %r43, 1;
+            add.s32 %r20, %r20, %r44;
+            add.s32 %r3, %r3, 1;
+            setp.lt.u32 %p1, %r3, 4;
+            @%p1 bra LOOP;
+            """), k => (4 * ((uint)k + 10)) + 6);
+    }
+
     [Fact]
     public void NamesInInnerBracesHideOuterOnes()
     {

@@ -130,7 +130,8 @@ internal sealed unsafe class CudaSampler : IDisposable
     public void Move(int place, int conditionalRow, int unconditionalRow)
     {
         int* rows = stackalloc int[] { conditionalRow, unconditionalRow };
-        _device.Memory.Upload(&States[place].ConditionalRow, rows, 2 * sizeof(int));
+        // By its offset: for the address of a field the compiler looks at the struct, which is in the device's memory.
+        _device.Memory.Upload((byte*)(States + place) + SequenceState.RowsOffset, rows, 2 * sizeof(int));
     }
 
     /// <summary>Empties a place.</summary>

@@ -9,6 +9,9 @@ namespace Dia.Backends;
 [StructLayout(LayoutKind.Explicit, Size = 128)]
 internal unsafe struct SequenceState
 {
+    /// <summary>Where <see cref="ConditionalRow"/> is, and <see cref="UnconditionalRow"/> behind it.</summary>
+    public const int RowsOffset = 120;
+
     /// <summary>The probability mass that sampling keeps; 1: all.</summary>
     [FieldOffset(0)] public double TopP;
 
@@ -79,7 +82,7 @@ internal unsafe struct SequenceState
     [FieldOffset(116)] public int Finished;
 
     /// <summary>Its row in the step; negative: there is no sequence here.</summary>
-    [FieldOffset(120)] public int ConditionalRow;
+    [FieldOffset(RowsOffset)] public int ConditionalRow;
 
     /// <summary>Its row without the text.</summary>
     [FieldOffset(124)] public int UnconditionalRow;

@@ -33,6 +33,7 @@ internal sealed unsafe class SamplerChecks
         Check("sampling, top_k above the vocabulary", sampling with { TopK = 5000 }, new Logits(36, 0));
         Check("sampling, top_p", sampling with { TopP = 0.8 }, new Logits(36, 0));
         Check("sampling, top_p, equals", sampling with { TopP = 0.6, TopK = 9 }, new Logits(36, 1f));
+        Check("sampling, top_p, all equal: the tail is exactly what may go", sampling with { TopP = 0.5 }, new Logits(36, 100));
         Check("sampling, all", sampling with { GuidanceScale = 3, TopK = 45, TopP = 0.95 }, new Logits(300, 0) { EndAt = 15 });
         Check("sampling, all, equals", sampling with { GuidanceScale = 3, TopK = 12, TopP = 0.9 }, new Logits(300, 0.25f));
         Check("sampling, guided without top_k", sampling with { GuidanceScale = 1.7, TopP = 0.95 }, new Logits(300, 0));
