@@ -16,6 +16,8 @@ internal static class CommandList
         ConvertCommand.Spec,
         BundleCommand.Spec,
         InfoCommand.Spec,
+        SelfTestCommand.Spec,
+        BenchCommand.Spec,
         CompletionCommand.Spec,
         ManCommand.Spec,
     ];

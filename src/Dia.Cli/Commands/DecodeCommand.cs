@@ -28,7 +28,7 @@ internal static class DecodeCommand
     {
         string path = run.Line.Words[0], output = run.OutputPath();
         int[,] codes = CodesFile.Read(path);
-        using Device device = ModelLoader.CreateDevice(run);
+        using Device device = DeviceChoice.Create(run, null, codec: true);
         using DacModel codec = ModelLoader.LoadCodec(run, null, device);
         int frames = codes.GetLength(0);
         if ((long)frames * codec.HopLength > AudioBuffer.MaxSamples)

@@ -30,7 +30,7 @@ internal static class EncodeCommand
         AudioBuffer audio = VoiceInput.ReadAudio(path);
         if (audio.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, $"{path} holds no samples.");
-        using Device device = ModelLoader.CreateDevice(run);
+        using Device device = DeviceChoice.Create(run, null, codec: true);
         using DacModel codec = ModelLoader.LoadCodec(run, null, device);
         using OutputFile file = run.Interruption.Open(output);
         int[,] codes = codec.Encode(audio);

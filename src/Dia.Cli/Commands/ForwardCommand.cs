@@ -33,7 +33,7 @@ internal static class ForwardCommand
         bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
         var inputs = ForwardFile.Read(input);
         var folder = ModelLoader.OpenModel(run);
-        using Device device = ModelLoader.CreateDevice(run);
+        using Device device = DeviceChoice.Create(run, folder, codec: false);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
         int[,,]? decoderIds = inputs.DecoderInputIds(model.Config.DecoderConfig.NumChannels);
         CheckSize(input, model.Config, inputs.InputIds, decoderIds, attentions);

@@ -11,6 +11,7 @@ using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Weights;
+using ManagedCuda;
 
 namespace Dia.Cli.Commands;
 
@@ -22,8 +23,12 @@ internal static class InfoCommand
         "Show the compiled configurations, version, processor, and how much memory each configuration takes.",
         "",
         0,
-        [],
-        "The SHA-256 is that of the configuration with every field spelled out, the config.json that `dia synth` writes.",
+        [DiaOptions.CodecGroup],
+        """
+        With --device the device is shown, and what speaking takes of its memory at most, of the model inside or --model and of each
+        compiled configuration with bfloat16 weights; nothing of it is allocated.
+        The SHA-256 is that of the configuration with every field spelled out, the config.json that `dia synth` writes.
+        """,
         Run);
 
     private static void Run(Invocation run)
@@ -31,14 +36,32 @@ internal static class InfoCommand
         var text = new StringBuilder();
         text.Append($"dia {BuildInfo.Version} ({RuntimeInformation.RuntimeIdentifier})\n");
         text.Append(Format.Text($"processor: {Environment.ProcessorCount} threads, {InstructionSet()}, {Vector<float>.Count * 32} bits wide\n"));
-        text.Append($"devices: cpu, scalar\n");
+        text.Append($"devices: cpu, scalar{Gpus()}\n");
         text.Append($"model inside: {(Bundle.TryOpen(ModelLoader.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
+        string? device = run.Line.Get(DiaOptions.Device);
+        if (device is not null)
+            InfoPlan.Write(run, device, text);
         foreach (CompiledModel model in CompiledModels.All)
             Describe(text, model);
         Program.Print(text.ToString());
     }
 
     private static string InstructionSet() => Vector512.IsHardwareAccelerated ? "AVX-512" : Avx2.IsSupported ? "AVX2" : Sse42.IsSupported ? "SSE4.2" : RuntimeInformation.ProcessArchitecture.ToString();
+
+    /// <summary>The GPUs that the driver has, if there is one.</summary>
+    private static string Gpus()
+    {
+        if (!CudaContext.TryLoad())
+            return "";
+        try
+        {
+            return string.Concat(Enumerable.Range(0, CudaContext.GetDeviceCount()).Select(i => Format.Text($", cuda:{i} ({CudaContext.GetDeviceName(i)})")));
+        }
+        catch (CudaException e)
+        {
+            return $"; the NVIDIA driver does not start: {e.Message}";
+        }
+    }
 
     private static string Inside(Bundle bundle)
     {

@@ -55,7 +55,7 @@ internal sealed class LinesCommand : IDisposable
         _targets = new LineTargets(run);
         _voice = VoiceInput.Read(run.Line);
         _folder = ModelLoader.OpenModel(run);
-        _device = ModelLoader.CreateDevice(run);
+        _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch);
         _model = ModelLoader.Load(run, _folder, _device);
         try
         {

@@ -25,29 +25,14 @@ internal static class ModelLoader
             : throw new DiaException(DiaErrorKind.Model, "this executable has no model inside: name a checkpoint's folder with --model DIR (or DIA_MODEL), or put one inside with `dia bundle DIR -o FILE`.");
     }
 
+    /// <summary>The same; null where none is named and none is inside.</summary>
+    /// <exception cref="DiaException">Model: what --model names is none.</exception>
+    public static ModelFolder? TryOpenModel(Invocation run) =>
+        run.Line.Get(DiaOptions.Model) is null && Bundle.TryOpen(ExecutablePath) is null ? null : OpenModel(run);
+
     /// <summary>This executable.</summary>
     public static string ExecutablePath => Environment.ProcessPath
         ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
-
-    /// <summary>The device that --device and --threads name.</summary>
-    /// <exception cref="DiaException">Device: it is not there or does not start.</exception>
-    public static Device CreateDevice(Invocation run)
-    {
-        string name = run.Line.Get(DiaOptions.Device) ?? "auto";
-        if (name == "scalar")
-            return Device.CreateScalar();
-        if (name.StartsWith("cuda", StringComparison.Ordinal))
-            return Device.CreateCuda(name.Length == 4 ? 0 : int.Parse(name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture));
-        return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
-    }
-
-    /// <summary>A device's name, as -v shows it.</summary>
-    public static string Describe(Device device) => device.Kind switch
-    {
-        DeviceKind.Scalar => "scalar (reference loops)",
-        DeviceKind.Cuda => $"cuda, {device.Cuda.Device.Name}",
-        _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
-    };
 
     /// <summary>Loads a model that speaks.</summary>
     /// <exception cref="DiaException">Model.</exception>
@@ -87,7 +72,9 @@ internal static class ModelLoader
         return codec;
     }
 
-    private static ModelFolder CodecFolder(Invocation run, ModelFolder? model)
+    /// <summary>The folder of the codec that --codec names, or the model's own.</summary>
+    /// <exception cref="DiaException">Model: there is none.</exception>
+    public static ModelFolder CodecFolder(Invocation run, ModelFolder? model)
     {
         if (run.Line.Get(DiaOptions.Codec) is { } path)
             return ModelFolder.Open(path);
@@ -98,6 +85,19 @@ internal static class ModelLoader
         return inside.Exists(ModelCatalog.ConfigName)
             ? inside
             : throw new DiaException(DiaErrorKind.Model, $"{model.Description} has no codec ({inside.Describe(ModelCatalog.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+    }
+
+    /// <summary>The same; null where none is named and the model has none.</summary>
+    public static ModelFolder? TryCodecFolder(Invocation run, ModelFolder? model)
+    {
+        try
+        {
+            return model is null && run.Line.Get(DiaOptions.Codec) is null ? null : CodecFolder(run, model);
+        }
+        catch (DiaException) when (run.Line.Get(DiaOptions.Codec) is null)
+        {
+            return null;
+        }
     }
 
     /// <summary>Whether a folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>

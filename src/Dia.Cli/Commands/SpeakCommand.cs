@@ -67,7 +67,7 @@ internal static class SpeakCommand
         string text = TextInput.Read(line);
 
         var folder = ModelLoader.OpenModel(run);
-        using Device device = ModelLoader.CreateDevice(run);
+        using Device device = DeviceChoice.Create(run, folder, codec: audioPath is not null || plotPath is not null || voice?.NeedsCodec == true);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
         string whole = voice?.Before(text) ?? text;
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
@@ -86,7 +86,7 @@ internal static class SpeakCommand
         int[] ids = TextIds(run, model.Config, whole);
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
-        run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {ModelLoader.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
+        run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
 
         // Opened before the work: that they cannot be written is better known now.
         using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);

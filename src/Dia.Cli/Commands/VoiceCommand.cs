@@ -34,7 +34,7 @@ internal static class VoiceCommand
     {
         string path = run.Line.Words[0], name = path == "-" ? "standard input" : path, output = run.OutputPath(), text = run.Required(DiaOptions.VoiceText);
         AudioBuffer audio = VoiceInput.ReadAudio(path);
-        using Device device = ModelLoader.CreateDevice(run);
+        using Device device = DeviceChoice.Create(run, null, codec: true);
         ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;
         // A codec alone sets no limit; the model that speaks with the voice will.
         DiaConfig? config = folder is null || ModelLoader.IsCodec(folder) ? null : ModelCatalog.ReadConfig(folder);

@@ -56,7 +56,7 @@ internal static class DiaOptions
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
-    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto, cpu, cuda (an NVIDIA GPU; cuda:1 is the second), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
+    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto (the first NVIDIA GPU if there is one and the model fits into its memory, else the processor), cpu, cuda (cuda:1 is the second GPU), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
     public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.", "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
 
     // Commands.
@@ -65,6 +65,8 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
     public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType) { Choices = ["bf16", "f16", "f32"] };
+
+    public static readonly OptionSpec<bool> Small = Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
 
     // Messages.
     public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors.");

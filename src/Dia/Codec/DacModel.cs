@@ -30,6 +30,12 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <summary>Its configuration.</summary>
     public DacConfig Config { get; }
 
+    /// <summary>Its parameters; for checks and measurements.</summary>
+    internal WeightSpec[] Specs => _specs;
+
+    /// <summary>Their values, in the same order.</summary>
+    internal LoadedWeights Weights => _weights;
+
     /// <inheritdoc/>
     public int SamplingRate => Config.SamplingRate;
 

@@ -43,6 +43,9 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <summary>Its weights; for tests that read them to see how fast that can go.</summary>
     internal LoadedWeights Weights => _weights;
 
+    /// <summary>Its parameters, in the order of <see cref="Weights"/>.</summary>
+    internal WeightSpec[] Specs => _specs;
+
     /// <summary>The emitted network; for tests that time its passes.</summary>
     internal DiaNetwork Network => _network;
 

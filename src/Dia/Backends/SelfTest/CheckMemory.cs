@@ -3,12 +3,18 @@ using Dia.Weights;
 namespace Dia.Backends.SelfTest;
 
 /// <summary>The same values twice: for the scalar backend in the host's memory, and in a device's.</summary>
-/// <param name="Host">The host's.</param>
-/// <param name="Device">The device's.</param>
-/// <param name="Count">How many values.</param>
-internal readonly unsafe record struct Twin<T>(nint Host, nint Device, int Count)
+/// <param name="host">The host's.</param>
+/// <param name="device">The device's.</param>
+/// <param name="count">How many values.</param>
+internal readonly unsafe struct Twin<T>(nint host, nint device, int count)
     where T : unmanaged
 {
+    public nint Host => host;
+
+    public nint Device => device;
+
+    public int Count => count;
+
     public T* OnHost => (T*)Host;
 
     public T* OnDevice => (T*)Device;
@@ -25,7 +31,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
 {
     private readonly List<nint> _host = [];
     private readonly List<nint> _device = [];
-    private readonly List<(WeightSpec Spec, Weight Weight)> _weights = [];
+    private readonly List<(WeightSpec Spec, Weight Weight, nint Data)> _weights = [];
 
     public Random Random { get; } = new(seed);
 
@@ -69,11 +75,10 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
     public (Weight Host, Weight Device) Weight(WeightSpec spec, WeightFormat format, float[] values)
     {
         void* data = BackendMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
-        _host.Add((nint)data);
         WeightFormats.Write(values, format, data);
         Weight host = new() { Data = data, Format = format }, device = host;
         backend.Prepare(spec, ref device);
-        _weights.Add((spec, device));
+        _weights.Add((spec, device, (nint)data));
         return (host, device);
     }
 
@@ -87,15 +92,23 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         return values;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Frees the weights made so far: checks of large ones hold one at a time.</summary>
+    public void ReleaseWeights()
     {
-        foreach ((WeightSpec spec, Weight weight) in _weights)
+        foreach ((WeightSpec spec, Weight weight, nint data) in _weights)
         {
             Weight device = weight;
             backend.Release(spec, ref device);
+            BackendMemory.Free((void*)data);
         }
 
+        _weights.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ReleaseWeights();
         foreach (nint memory in _device)
             backend.Memory.Free((void*)memory);
         foreach (nint memory in _host)

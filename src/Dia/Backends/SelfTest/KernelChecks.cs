@@ -37,7 +37,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// <summary>Every operation at odd shapes: small enough for any device.</summary>
     public void RunOdd()
     {
-        Tables();
+        Tables(5, 3, 11, 37);
         Values();
         foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024])
             Norm(3, d);
@@ -90,24 +90,23 @@ public sealed unsafe partial class KernelChecks<TBackend>
         _report(new KernelCheck(name, shapes, actual.SequenceEqual(expected) ? 0 : double.PositiveInfinity, 0));
 
     /// <summary>Look-ups: copies, and sums of a few values.</summary>
-    private void Tables()
+    private void Tables(int rows, int channels, int vocabulary, int width)
     {
         foreach (WeightFormat format in Formats)
         {
             using var memory = new CheckMemory<TBackend>(_backend, 1);
-            const int Rows = 5, Channels = 3, Vocabulary = 11, Width = 37;
-            (Weight host, Weight device) = memory.Weight(WeightRole.Embedding, format, [Channels * Vocabulary, Width]);
-            Twin<int> ids = memory.Integers(Rows * Channels, Vocabulary);
-            Twin<float> y = memory.Floats(Rows * Width);
-            _scalar.Embed(y.OnHost, ids.OnHost, host, Rows, Width);
-            _backend.Embed(y.OnDevice, ids.OnDevice, device, Rows, Width);
-            Compare("embed " + format, $"[{Rows}, {Width}]", memory.Download(y), y.Values, 0);
-            _scalar.EmbedSum(y.OnHost, ids.OnHost, host, Rows, Channels, Vocabulary, Width);
-            _backend.EmbedSum(y.OnDevice, ids.OnDevice, device, Rows, Channels, Vocabulary, Width);
-            Compare("embed_sum " + format, $"[{Rows}, {Channels}, {Width}]", memory.Download(y), y.Values, Channels * U);
-            _scalar.LookUpCode(y.OnHost, ids.OnHost, Channels, host, Rows, Width);
-            _backend.LookUpCode(y.OnDevice, ids.OnDevice, Channels, device, Rows, Width);
-            Compare("look_up_code " + format, $"[{Rows}, {Width}]", memory.Download(y), y.Values, 0);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Embedding, format, [channels * vocabulary, width]);
+            Twin<int> ids = memory.Integers(rows * channels, vocabulary);
+            Twin<float> y = memory.Floats(rows * width);
+            _scalar.Embed(y.OnHost, ids.OnHost, host, rows, width);
+            _backend.Embed(y.OnDevice, ids.OnDevice, device, rows, width);
+            Compare("embed " + format, Text($"[{rows}, {width}]"), memory.Download(y), y.Values, 0);
+            _scalar.EmbedSum(y.OnHost, ids.OnHost, host, rows, channels, vocabulary, width);
+            _backend.EmbedSum(y.OnDevice, ids.OnDevice, device, rows, channels, vocabulary, width);
+            Compare("embed_sum " + format, Text($"[{rows}, {channels}, {width}]"), memory.Download(y), y.Values, channels * U);
+            _scalar.LookUpCode(y.OnHost, ids.OnHost, channels, host, rows, width);
+            _backend.LookUpCode(y.OnDevice, ids.OnDevice, channels, device, rows, width);
+            Compare("look_up_code " + format, Text($"[{rows}, {width}]"), memory.Download(y), y.Values, 0);
         }
     }
 

@@ -1,0 +1,188 @@
+using System.Diagnostics;
+using Dia.Backends;
+using Dia.Backends.Benchmark;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Codec;
+using Dia.Generation;
+using Dia.Modeling;
+using Dia.Speech;
+using Dia.Text;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Speeds, beside what the device can do at most.</summary>
+internal static class BenchCommand
+{
+    private const int TextLength = 170;
+    private const int CachedRows = 1000;
+    private const int Rows = 128;
+    private const int Utterances = 8;
+    private const int Frames = 128;
+
+    public static CommandSpec Spec { get; } = new(
+        "bench",
+        "Measure a device: each operation beside what the device can do at most, steps a second, times real time.",
+        "",
+        0,
+        [DiaOptions.CodecGroup],
+        """
+        "step" is a decoding step of one utterance with guidance (two rows), "block" 128 rows of a text or prompt, "codec" a window of the
+        decoder. Bytes are what must be read and written at least, once; weights that fit into the device's caches can be faster than its memory.
+        On a GPU the time is between two events in its stream. It runs on any weights, those of `dia synth` too.
+        """,
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        ModelFolder folder = ModelLoader.OpenModel(run);
+        bool codecAlone = ModelLoader.IsCodec(folder);
+        using Device device = DeviceChoice.Create(run, codecAlone ? null : folder, codec: true);
+        var clock = Stopwatch.StartNew();
+        using DiaForConditionalGeneration? model = codecAlone ? null : ModelLoader.Load(run, folder, device);
+        double modelSeconds = clock.Elapsed.TotalSeconds;
+        using DacModel? codec = Codec(run, folder, device, model);
+        double load = clock.Elapsed.TotalSeconds;
+        using var bench = new DeviceBenchmark(device);
+        List<KernelTiming> kernels = [];
+        int rows = model is null ? 0 : Math.Min(CachedRows, model.Config.DecoderConfig.MaxPositionEmbeddings), text = model is null ? 0 : Math.Min(TextLength, model.Config.EncoderConfig.MaxPositionEmbeddings);
+        bench.TimeKernels(model, codec, rows, text, timing =>
+        {
+            run.Interruption.Token.ThrowIfCancellationRequested();
+            run.Reporter.Progress(timing.Name);
+            kernels.Add(timing);
+        });
+
+        List<(string What, string Value)> whole =
+        [
+            ("device", DeviceChoice.Describe(device)),
+            (bench.BandwidthName, Format.Text($"{bench.Bandwidth / 1e9:0.0} GB/s")),
+            (bench.OperationsName, bench.Operations > 0 ? Format.Text($"{bench.Operations / 1e9:0} GFLOP/s") : "not measured: cuBLAS is absent"),
+            ("loading", Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}")),
+        ];
+        if (model is not null)
+            Speak(run, model, codec, text, bench, kernels, whole);
+        if (codec is not null)
+            Codec(codec, bench, whole);
+        run.Reporter.ClearProgress();
+        Program.Print($"{Table(kernels, bench)}\n{Values(whole)}");
+    }
+
+    private static DacModel? Codec(Invocation run, ModelFolder folder, Device device, DiaForConditionalGeneration? model)
+    {
+        try
+        {
+            return ModelLoader.LoadCodec(run, folder, device, model?.Config);
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Model && model is not null && run.Line.Get(DiaOptions.Codec) is null)
+        {
+            run.Reporter.Note($"no codec is measured. {e.Message}");
+            return null;
+        }
+    }
+
+    /// <summary>Utterances as the command speaks them: steps alone, then with audio. Weights that are noise end when they like, so several.</summary>
+    private static void Speak(Invocation run, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels, List<(string What, string Value)> whole)
+    {
+        string text = string.Concat(Enumerable.Repeat("[S1] The letter is fast again. [S2] Hello world. ", 8));
+        int[] ids = new DiaTokenizer().Encode(text);
+        Array.Resize(ref ids, Math.Min(ids.Length, textLength));
+        double step = Steps(run, model, null, ids).StepSeconds;
+        double bytes = kernels.Where(k => k.Part == "step").Sum(k => k.Bytes), sum = kernels.Where(k => k.Part == "step").Sum(k => k.Seconds);
+        whole.Add(("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}")));
+        whole.Add(("a step's bytes at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB with {CachedRows} cached rows)")));
+        whole.Add(("a step's time over its operations' alone", Format.Text($"{step / sum:0.00}")));
+        if (codec is null)
+            return;
+        double second = codec.SamplingRate / (double)codec.HopLength;
+        whole.Add(("steps alone, times real time", Format.Text($"{1 / step / second:0.00}")));
+        (double speech, double? first) = Steps(run, model, codec, ids);
+        whole.Add(("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}")));
+        whole.Add(("first audio, weights loaded", first is { } seconds ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon"));
+    }
+
+    private static (double StepSeconds, double? FirstAudio) Steps(Invocation run, DiaForConditionalGeneration model, DacModel? codec, int[] ids)
+    {
+        using var engine = new SpeechEngine(model, codec);
+        double seconds = 0;
+        double? first = null;
+        int rows = 0, most = Math.Min(Rows + model.Config.DelayPattern.Max(), model.Config.DecoderConfig.MaxPositionEmbeddings - 1);
+        for (int seed = 0; seed <= Utterances && rows < Rows; seed++)
+        {
+            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, MaxNewTokens = most, Seed = (ulong)seed };
+            var job = new Job(ids, config, codec is not null);
+            engine.Run(job, run.Interruption.Token);
+
+            // The first brings everything into place.
+            if (seed == 0)
+                continue;
+            (rows, seconds) = (rows + job.Count, seconds + job.Seconds);
+            first = job.First is { } time && !(first < time) ? time : first;
+        }
+
+        return (rows == 0 ? double.NaN : seconds / rows, first);
+    }
+
+    private static void Codec(DacModel codec, DeviceBenchmark bench, List<(string What, string Value)> whole)
+    {
+        int[,] codes = new int[Frames, codec.Codebooks];
+        for (int t = 0; t < Frames; t++)
+            for (int q = 0; q < codec.Codebooks; q++)
+                codes[t, q] = (int)((uint)((t * 7919) + (q * 104729)) % (uint)codec.Config.CodebookSize);
+        double seconds = Frames * (double)codec.HopLength / codec.SamplingRate;
+        whole.Add(("codec: decoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Decode(codes)):0.0}")));
+        float[] tone = new float[Frames * codec.HopLength];
+        for (int i = 0; i < tone.Length; i++)
+            tone[i] = MathF.Sin(i * 0.05f) / 2;
+        whole.Add(("codec: encoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Encode(tone)):0.0}")));
+    }
+
+    private static string Table(List<KernelTiming> kernels, DeviceBenchmark bench)
+    {
+        var table = new TextTable(false, false, false, true, true, true, true);
+        table.Add("part", "operation", "sizes", "MB", "ms", "of bandwidth", "of multiply-adds");
+        foreach (KernelTiming k in kernels)
+        {
+            table.Add(k.Part, k.Name, k.Shapes, Format.Text($"{k.Bytes / 1e6:0.000}"), Format.Text($"{k.Seconds * 1e3:0.000}"), Format.Text($"{k.Bytes / k.Seconds / bench.Bandwidth:0.00}"),
+                k.Operations == 0 || bench.Operations == 0 ? "" : Format.Text($"{k.Operations / k.Seconds / bench.Operations:0.00}"));
+        }
+
+        return table.ToString();
+    }
+
+    private static string Values(List<(string What, string Value)> whole)
+    {
+        var table = new TextTable(false, false);
+        foreach ((string what, string value) in whole)
+            table.Add(what, value);
+        return table.ToString();
+    }
+
+    /// <summary>From an utterance's first row to its end: what steps take.</summary>
+    private sealed class Job(int[] textIds, GenerationConfig config, bool audio) : SpeechJob(textIds, config)
+    {
+        private long _first;
+
+        /// <summary>Rows after the first.</summary>
+        public int Count { get; private set; }
+
+        public double Seconds { get; private set; }
+
+        public double? First { get; private set; }
+
+        protected override void OnRow(int rows)
+        {
+            if (_first == 0)
+                _first = Stopwatch.GetTimestamp();
+            else
+                Count++;
+        }
+
+        protected override void OnCompleted(SpeechResult result)
+        {
+            Seconds = _first == 0 ? 0 : Stopwatch.GetElapsedTime(_first).TotalSeconds;
+            First = audio ? result.FirstAudio?.TotalSeconds : null;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Compiled;
+using Dia.Modeling;
+using Dia.Weights;
+using ManagedCuda;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Finds the device to run on, and whether what is to run fits into its memory.</summary>
+internal static class DeviceChoice
+{
+    /// <summary>
+    /// The device that --device and --threads name. A GPU is taken only if the plan of what runs on it fits into its free memory: else it is an
+    /// error, or for "auto" a note, and the processor.
+    /// </summary>
+    /// <param name="run">The options.</param>
+    /// <param name="model">The model that will run; null: none.</param>
+    /// <param name="codec">Whether its codec runs too.</param>
+    /// <param name="batch">Utterances at a time.</param>
+    /// <exception cref="DiaException">Device: it is not there, does not start, or has too little memory. Model: there is none, or it does not load.</exception>
+    public static Device Create(Invocation run, ModelFolder? model, bool codec, int batch = 1)
+    {
+        string name = run.Line.Get(DiaOptions.Device) ?? "auto";
+        if (name == "scalar")
+            return Device.CreateScalar();
+        if (name.StartsWith("cuda", StringComparison.Ordinal))
+            return CreateCuda(run, Ordinal(name), model, codec, batch);
+        if (name == "auto" && CudaContext.TryLoad())
+        {
+            try
+            {
+                return CreateCuda(run, 0, model, codec, batch);
+            }
+            catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
+            {
+                run.Reporter.Note($"running on the processor. {e.Message}");
+            }
+        }
+
+        return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+    }
+
+    /// <summary>The number in "cuda:1"; 0 without one.</summary>
+    public static int Ordinal(string name) => name.Length == 4 ? 0 : int.Parse(name.AsSpan(5), CultureInfo.InvariantCulture);
+
+    /// <summary>A device's name, as -v shows it.</summary>
+    public static string Describe(Device device) => device.Kind switch
+    {
+        DeviceKind.Scalar => "scalar (reference loops)",
+        DeviceKind.Cuda => $"cuda, {device.Cuda.Device.Name}",
+        _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
+    };
+
+    private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch)
+    {
+        var device = Device.CreateCuda(ordinal);
+        try
+        {
+            var plan = MemoryPlan.Of(DeviceKind.Cuda, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
+            CudaDevice gpu = device.Cuda.Device;
+            return plan.Bytes <= gpu.FreeMemory ? device : throw new DiaException(DiaErrorKind.Device,
+                $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+        }
+        catch (CudaException e)
+        {
+            device.Dispose();
+            throw new DiaException(DiaErrorKind.Device, $"The GPU does not say how much memory is free: {e.Message} Restart the driver, or use --device cpu.", e);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>That a codec is missing or malformed is said where it is loaded.</summary>
+    private static ModelFolder? Codec(Invocation run, ModelFolder? model)
+    {
+        try
+        {
+            return ModelLoader.CodecFolder(run, model);
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Model)
+        {
+            return null;
+        }
+    }
+
+    private static string Parts(MemoryPlan plan) => string.Join(", ", plan.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"));
+}

@@ -1,0 +1,67 @@
+using System.Text;
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Compiled;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>The device that --device names, and what speaking takes of its memory.</summary>
+internal static class InfoPlan
+{
+    /// <summary>Writes both.</summary>
+    /// <exception cref="DiaException">Device: it is not there or does not start. Model: --model does not load.</exception>
+    public static void Write(Invocation run, string name, StringBuilder text)
+    {
+        DeviceKind kind = DeviceKind.Scalar;
+        if (name.StartsWith("cuda", StringComparison.Ordinal))
+        {
+            kind = DeviceKind.Cuda;
+            Gpu(text, DeviceChoice.Ordinal(name));
+        }
+        else
+        {
+            // What is chosen automatically depends on the plan of what will run.
+            using Device device = DeviceChoice.Create(run, ModelLoader.TryOpenModel(run), codec: true);
+            kind = device.Kind;
+            if (kind == DeviceKind.Cuda)
+                Describe(text, device.Cuda.Device);
+            else
+                text.Append($"\ndevice: {DeviceChoice.Describe(device)}\n  memory   {Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}\n");
+        }
+
+        if (ModelLoader.TryOpenModel(run) is { } model)
+        {
+            bool codecAlone = ModelLoader.IsCodec(model);
+            Plan(text, $"memory plan of {model.Description}", MemoryPlan.Of(kind, CompiledModels.All, codecAlone ? null : model, ModelLoader.TryCodecFolder(run, model), 1));
+        }
+
+        foreach (CompiledModel compiled in CompiledModels.All)
+            Plan(text, $"memory plan of {compiled.Name} with bfloat16 weights", MemoryPlan.Of(kind, compiled, WeightFormat.BFloat16, 1));
+    }
+
+    private static void Gpu(StringBuilder text, int ordinal)
+    {
+        using var device = Device.CreateCuda(ordinal);
+        Describe(text, device.Cuda.Device);
+    }
+
+    private static void Describe(StringBuilder text, CudaDevice gpu)
+    {
+        text.Append(Format.Text($"\ndevice: cuda, {gpu.Name}\n"));
+        text.Append(Format.Text($"  compute capability {gpu.Capability}, {gpu.Multiprocessors} multiprocessors\n"));
+        text.Append(Format.Text($"  driver   CUDA {gpu.DriverVersion}; cuBLAS {(gpu.BlasVersion is { } version ? version.ToString() : "absent: the project's own products")}\n"));
+        text.Append($"  memory   {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} free\n");
+    }
+
+    private static void Plan(StringBuilder text, string title, MemoryPlan plan)
+    {
+        text.Append($"\n{title}: {Format.Bytes(plan.Bytes)} at most, for one utterance\n");
+        var table = new TextTable(false, true, false);
+        foreach (MemoryPart part in plan.Parts)
+            table.Add("  " + part.Name, Format.Bytes(part.Bytes), part.Note);
+        text.Append(table);
+    }
+}

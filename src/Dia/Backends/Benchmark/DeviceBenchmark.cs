@@ -1,0 +1,69 @@
+using Dia.Codec;
+using Dia.Modeling;
+
+namespace Dia.Backends.Benchmark;
+
+/// <summary>Speeds of a device, beside what it can do at most.</summary>
+public sealed class DeviceBenchmark : IDisposable
+{
+    private readonly Device _device;
+    private readonly DeviceClock _clock;
+
+    /// <summary>Measures the device itself.</summary>
+    /// <exception cref="DiaException">No memory for it (Device).</exception>
+    public DeviceBenchmark(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        (_device, _clock) = (device, DeviceClock.For(device));
+    }
+
+    /// <summary>What <see cref="Bandwidth"/> is.</summary>
+    public string BandwidthName => _clock.BandwidthName;
+
+    /// <summary>Bytes a second that the device moves at most.</summary>
+    public double Bandwidth => _clock.Bandwidth;
+
+    /// <summary>What <see cref="Operations"/> is.</summary>
+    public string OperationsName => _clock.OperationsName;
+
+    /// <summary>Floating-point operations a second at most (a multiply-add is two); 0: not measured, cuBLAS is absent.</summary>
+    public double Operations => _clock.Operations;
+
+    /// <summary>Times the operations of a step (two rows: guidance), of a block and of the codec's decoder, with the model's own weights.</summary>
+    /// <param name="model">The model, on this device; null: none.</param>
+    /// <param name="codec">The codec, on this device; null: none.</param>
+    /// <param name="rows">Rows in the caches.</param>
+    /// <param name="textLength">Bytes of the text.</param>
+    /// <param name="report">Receives each timing.</param>
+    /// <exception cref="DiaException">No memory, or the device fails (Device).</exception>
+    public void TimeKernels(DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
+    {
+        switch (_device.Kind)
+        {
+            case DeviceKind.Cuda:
+                Time(_device.Cuda, model, codec, rows, textLength, report);
+                break;
+            case DeviceKind.Cpu:
+                Time(_device.Cpu, model, codec, rows, textLength, report);
+                break;
+            default:
+                Time(_device.Scalar, model, codec, rows, textLength, report);
+                break;
+        }
+    }
+
+    /// <summary>Seconds of one run on the device, its end included.</summary>
+    public double Time(Action run) => _clock.Time(run);
+
+    /// <inheritdoc/>
+    public void Dispose() => _clock.Dispose();
+
+    private void Time<TBackend>(TBackend backend, DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
+        where TBackend : struct, IBackend
+    {
+        if (model is not null)
+            new ModelTimings<TBackend>(backend, _clock, model, report).Run(rows, textLength);
+        if (codec is not null)
+            new CodecTimings<TBackend>(backend, _clock, codec, report).Run();
+    }
+}

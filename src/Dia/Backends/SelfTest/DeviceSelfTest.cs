@@ -1,0 +1,52 @@
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Backends.SelfTest;
+
+/// <summary>Compares a device with the scalar backend: operation by operation, then a whole model.</summary>
+public static class DeviceSelfTest
+{
+    /// <summary>Runs all checks.</summary>
+    /// <param name="device">What is checked.</param>
+    /// <param name="models">What is compiled in: its shapes, and the classes that run the model.</param>
+    /// <param name="model">A checkpoint to run; null: operations only.</param>
+    /// <param name="codec">The folder of its codec, or null.</param>
+    /// <param name="small">Odd shapes and the model only: for devices that are emulated.</param>
+    /// <param name="report">Receives each check when it is done.</param>
+    /// <exception cref="DiaException">The model does not load (Model), or the device fails (Device).</exception>
+    public static void Run(Device device, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, bool small, Action<KernelCheck> report)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(models);
+        switch (device.Kind)
+        {
+            case DeviceKind.Cuda:
+                Kernels(device.Cuda, models, small, report);
+                new SamplerChecks(device.Cuda.Device, report).Run();
+                break;
+            case DeviceKind.Cpu:
+                Kernels(device.Cpu, models, small, report);
+                break;
+            default:
+                Kernels(device.Scalar, models, small, report);
+                break;
+        }
+
+        using Device reference = Device.CreateScalar();
+        if (model is not null)
+            new ModelChecks(device, reference, models, report).Run(model);
+        if (codec is not null)
+            new CodecChecks(device, reference, models, report).Run(codec);
+    }
+
+    private static void Kernels<TBackend>(TBackend backend, IReadOnlyList<CompiledModel> models, bool small, Action<KernelCheck> report)
+        where TBackend : struct, IBackend
+    {
+        var checks = new KernelChecks<TBackend>(backend, report);
+        checks.RunOdd();
+        if (small)
+            return;
+        foreach (CompiledModel model in models)
+            checks.RunCompiled(model);
+    }
+}

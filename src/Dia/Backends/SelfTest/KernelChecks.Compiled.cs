@@ -1,0 +1,207 @@
+using Dia.Configuration;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Backends.SelfTest;
+
+// The shapes of compiled models. The scalar side makes a sample of the outputs where all of them would take too long: the table says how many.
+public sealed unsafe partial class KernelChecks<TBackend>
+{
+    private const int SampleWidth = 8;
+
+    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
+
+    /// <summary>Every operation at the shapes of a model and its codec, in every format of weights. A shape that an earlier model has is not repeated.</summary>
+    public void RunCompiled(CompiledModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (model.ConfigJson is { } json)
+            ModelShapes(DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config!, model.Weights());
+        if (model.CodecConfigJson is not null)
+            CodecShapes(model.CodecWeights());
+    }
+
+    private void ModelShapes(DiaConfig config, WeightSpec[] specs)
+    {
+        DiaEncoderConfig e = config.EncoderConfig;
+        DiaDecoderConfig d = config.DecoderConfig;
+        foreach (WeightSpec spec in specs)
+        {
+            if (spec.Role == WeightRole.Linear && IsNew($"linear {spec.Shape[0]} {spec.Shape[1]}"))
+                Linear(spec.Shape[0], spec.Shape[1]);
+            if (spec.Role == WeightRole.Vector && IsNew($"norm {spec.Count}"))
+                Norm(3, (int)spec.Count);
+        }
+
+        if (IsNew($"tables {d.NumChannels} {d.VocabSize} {d.HiddenSize}"))
+            Tables(4, d.NumChannels, d.VocabSize, d.HiddenSize);
+        foreach ((int n, HiddenActivation activation) in (ReadOnlySpan<(int, HiddenActivation)>)[(e.IntermediateSize, e.HiddenAct), (d.IntermediateSize, d.HiddenAct)])
+        {
+            if (IsNew($"gated {n} {activation}"))
+                Gated(3, n, activation);
+        }
+
+        foreach ((int heads, int keyHeads, int headDim, int keys) in (ReadOnlySpan<(int, int, int, int)>)
+            [
+                (e.NumAttentionHeads, e.NumKeyValueHeads, e.HeadDim, e.MaxPositionEmbeddings),
+                (d.NumAttentionHeads, d.NumKeyValueHeads, d.HeadDim, d.MaxPositionEmbeddings + config.DelayPattern.Max()),
+                (d.CrossNumAttentionHeads, d.CrossNumKeyValueHeads, d.CrossHeadDim, e.MaxPositionEmbeddings),
+            ])
+        {
+            if (!IsNew($"attention {heads} {keyHeads} {headDim}"))
+                continue;
+            Rotary(heads, keyHeads, headDim);
+            Attention(heads, keyHeads, headDim);
+            Attention($"rows, {keys} keys", heads, keyHeads, headDim, [(1, keys, keys - 1), (1, keys, -1), (1, 70, -1)], false);
+        }
+    }
+
+    private void CodecShapes(WeightSpec[] specs)
+    {
+        foreach (WeightSpec spec in specs)
+        {
+            int[] shape = spec.Shape;
+            switch (spec.Role)
+            {
+                case WeightRole.Convolution:
+                    (int stride, int dilation) = CodecGeometry.Of(spec);
+                    if (IsNew($"convolution {shape[1]} {shape[0]} {shape[2]} {stride} {dilation}"))
+                        LargeConvolution(shape[1], shape[0], shape[2], stride, dilation);
+                    break;
+                case WeightRole.TransposedConvolution:
+                    if (IsNew($"transposed {shape[0]} {shape[1]} {shape[2]}"))
+                        LargeTransposedConvolution(shape[0], shape[1], shape[2] / 2);
+                    break;
+                case WeightRole.Embedding:
+                    if (IsNew($"codes {shape[0]} {shape[1]}"))
+                        Codes(shape[0], shape[1]);
+                    break;
+                default:
+                    if (spec.Name.EndsWith("alpha", StringComparison.Ordinal) && IsNew($"snake {spec.Count}"))
+                        Snake(5, (int)spec.Count);
+                    break;
+            }
+        }
+    }
+
+    private bool IsNew(string shape) => _seen.Add(shape);
+
+    /// <summary>Linear layers of few and of many rows.</summary>
+    private void Linear(int n, int k)
+    {
+        using var memory = new CheckMemory<TBackend>(_backend, 30);
+        const int Few = 8, Many = 67;
+        WeightSpec spec = new("check", [n, k], WeightRole.Linear);
+        float[] values = memory.Floats(n * k).Values.ToArray();
+        Twin<float> x = memory.Floats(Many * k), y = memory.Floats(Many * n), pair = memory.Floats(2 * n);
+        foreach (WeightFormat format in Formats)
+        {
+            (Weight host, Weight device) = memory.Weight(spec, format, values);
+            _backend.StepLinear(y.OnDevice, x.OnDevice, device, Few, n, k, false);
+            float[] few = memory.Download(y)[..(Few * n)];
+            foreach (int rows in (ReadOnlySpan<int>)[1, 2])
+            {
+                _backend.StepLinear(pair.OnDevice, x.OnDevice, device, rows, n, k, false);
+                Compare($"step_linear rows alike {format}", Text($"[{rows}, {n}, {k}]"), memory.Download(pair).AsSpan(0, rows * n), few.AsSpan(0, rows * n), 0);
+            }
+
+            _backend.BlockLinear(y.OnDevice, x.OnDevice, device, Many, n, k, false);
+            float[] many = memory.Download(y);
+            CompareColumns("step_linear " + format, Text($"[{Few}, {n}, {k}]"), few, Few, n, SumTolerance(k), k / 4.0, (to, from, count) =>
+                _scalar.StepLinear((float*)to, x.OnHost, host with { Data = (byte*)host.Data + ((long)from * k * WeightFormats.ByteSize(format)) }, Few, count, k, false));
+            CompareColumns("block_linear " + format, Text($"[{Many}, {n}, {k}]"), many, Many, n, SumTolerance(k), k / 4.0, (to, from, count) =>
+                _scalar.BlockLinear((float*)to, x.OnHost, host with { Data = (byte*)host.Data + ((long)from * k * WeightFormats.ByteSize(format)) }, Many, count, k, false));
+            memory.ReleaseWeights();
+        }
+    }
+
+    private void LargeConvolution(int inputs, int outputs, int kernel, int stride, int dilation)
+    {
+        using var memory = new CheckMemory<TBackend>(_backend, 31);
+        const int Rows = 70;
+        int k = kernel * inputs;
+        WeightSpec spec = new("check", [outputs, inputs, kernel], WeightRole.Convolution), biasSpec = new("check", [outputs], WeightRole.Vector);
+        float[] values = memory.Floats(outputs * k).Values.ToArray(), biases = memory.Floats(outputs).Values.ToArray();
+        Twin<float> x = memory.Floats((((Rows - 1) * stride) + ((kernel - 1) * dilation) + 1) * inputs), y = memory.Floats(Rows * outputs);
+        foreach (WeightFormat format in Formats)
+        {
+            (Weight host, Weight device) = memory.Weight(spec, format, values);
+            (Weight hostBias, Weight deviceBias) = memory.Weight(biasSpec, format, biases);
+            int size = WeightFormats.ByteSize(format);
+            _backend.Convolution(y.OnDevice, x.OnDevice, device, deviceBias, Rows, inputs, outputs, kernel, stride, dilation, false);
+            CompareColumns("convolution " + format, Text($"[{Rows}, {inputs}, {outputs}] k{kernel} s{stride} d{dilation}"), memory.Download(y), Rows, outputs,
+                ConvolutionTolerance(format, k), Math.Max(2, k / 4.0), (to, from, count) => _scalar.Convolution(
+                    (float*)to, x.OnHost, host with { Data = (byte*)host.Data + ((long)from * k * size) }, hostBias with { Data = (byte*)hostBias.Data + (from * size) },
+                    Rows, inputs, count, kernel, stride, dilation, false));
+            memory.ReleaseWeights();
+        }
+    }
+
+    private void LargeTransposedConvolution(int inputs, int outputs, int stride)
+    {
+        using var memory = new CheckMemory<TBackend>(_backend, 32);
+        const int Rows = 21, Sampled = 1;
+        WeightSpec spec = new("check", [inputs, outputs, 2 * stride], WeightRole.TransposedConvolution), biasSpec = new("check", [outputs], WeightRole.Vector);
+        float[] values = memory.Floats(inputs * outputs * 2 * stride).Values.ToArray(), biases = memory.Floats(outputs).Values.ToArray();
+        Twin<float> x = memory.Floats((Rows + 1) * inputs), y = memory.Floats(Rows * stride * outputs);
+        int width = stride * outputs, last = Rows - Sampled;
+        foreach (WeightFormat format in Formats)
+        {
+            (Weight host, Weight device) = memory.Weight(spec, format, values);
+            (Weight hostBias, Weight deviceBias) = memory.Weight(biasSpec, format, biases);
+            _backend.TransposedConvolution(y.OnDevice, x.OnDevice, device, deviceBias, Rows, inputs, outputs, stride);
+            float[] actual = memory.Download(y);
+            _scalar.TransposedConvolution(y.OnHost, x.OnHost, host, hostBias, Sampled, inputs, outputs, stride);
+            _scalar.TransposedConvolution(y.OnHost + (last * width), x.OnHost + (last * inputs), host, hostBias, Sampled, inputs, outputs, stride);
+            Compare("transposed_convolution " + format, Text($"[{Rows}, {inputs}, {outputs}] s{stride}, {2 * Sampled} rows of it"),
+                [.. actual.AsSpan(0, Sampled * width), .. actual.AsSpan(last * width)], [.. y.Values[..(Sampled * width)], .. y.Values[(last * width)..]],
+                ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
+            memory.ReleaseWeights();
+        }
+    }
+
+    private void Gated(int rows, int n, HiddenActivation activation)
+    {
+        using var memory = new CheckMemory<TBackend>(_backend, 33);
+        Twin<float> x = memory.Floats(rows * 2 * n, 6), y = memory.Floats(rows * n);
+        _scalar.GatedActivation(y.OnHost, x.OnHost, rows, n, activation);
+        _backend.GatedActivation(y.OnDevice, x.OnDevice, rows, n, activation);
+        Compare("gated_activation " + activation, Text($"[{rows}, {n}]"), memory.Download(y), y.Values, activation is HiddenActivation.Gelu ? 300 * U : 24 * U);
+    }
+
+    private void Snake(int rows, int channels)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 34);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [channels], 0.9f, 1.2f);
+            Twin<float> x = memory.Floats(rows * channels, 12), y = memory.Floats(rows * channels);
+            _scalar.Snake(y.OnHost, x.OnHost, host, rows, channels);
+            _backend.Snake(y.OnDevice, x.OnDevice, device, rows, channels);
+            Compare("snake " + format, Text($"[{rows}, {channels}]"), memory.Download(y), y.Values, 4e-6);
+        }
+    }
+
+    private delegate void Sample(nint to, int from, int count);
+
+    /// <summary>Compares the first, middle and last columns of y [rows, n] with what the scalar backend makes of those alone.</summary>
+    private void CompareColumns(string name, string shapes, float[] y, int rows, int n, double tolerance, double scale, Sample sample)
+    {
+        int count = Math.Min(SampleWidth, n);
+        int[] starts = n <= 3 * SampleWidth ? [0] : [0, (n - count) / 2, n - count];
+        if (starts.Length == 1)
+            count = n;
+        float[] actual = new float[starts.Length * rows * count], expected = new float[actual.Length];
+        fixed (float* to = expected)
+        {
+            for (int s = 0; s < starts.Length; s++)
+            {
+                sample((nint)(to + (s * rows * count)), starts[s], count);
+                for (int r = 0; r < rows; r++)
+                    y.AsSpan((r * n) + starts[s], count).CopyTo(actual.AsSpan(((s * rows) + r) * count));
+            }
+        }
+
+        Compare(name, starts.Length == 1 ? shapes : Text($"{shapes}, {starts.Length * count} outputs of it"), actual, expected, tolerance, scale);
+    }
+}
