@@ -89,10 +89,9 @@ internal static class BenchCommand
         int[] ids = new DiaTokenizer().Encode(text);
         Array.Resize(ref ids, Math.Min(ids.Length, textLength));
         double step = Steps(run, model, null, ids).StepSeconds;
-        double bytes = kernels.Where(k => k.Part == "step").Sum(k => k.Bytes), sum = kernels.Where(k => k.Part == "step").Sum(k => k.Seconds);
+        double bytes = kernels.Where(k => k.Name.StartsWith("step_linear", StringComparison.Ordinal)).Sum(k => k.Bytes);
         whole.Add(("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}")));
-        whole.Add(("a step's bytes at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB with {CachedRows} cached rows)")));
-        whole.Add(("a step's time over its operations' alone", Format.Text($"{step / sum:0.00}")));
+        whole.Add(("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)")));
         if (codec is null)
             return;
         double second = codec.SamplingRate / (double)codec.HopLength;

@@ -1,0 +1,134 @@
+using System.Text.RegularExpressions;
+using Dia.Cli.Tests.Support;
+
+namespace Dia.Cli.Tests;
+
+/// <summary>Choosing a device, and what a device that is not there or fails is told as.</summary>
+public sealed class DeviceTests : TestFolder
+{
+    private static readonly string[] Speak = ["[S1] Hi.", "--max-tokens", "24", "--seed", "3"];
+
+    [Fact]
+    public void A_rows_codes_on_the_GPU_are_those_of_the_processor()
+    {
+        // Greedy: equal but for scores closer than rounding, which this text has none of.
+        string[] greedy = ["[S1] Hello world.", "--max-tokens", "40", "--greedy"];
+        Succeeds(Dia.Run([.. greedy, "--device", "cpu", "--codes", In("cpu")]));
+        Assert.Contains("cuda, Software GPU", Succeeds(Dia.RunOnGpu([.. greedy, "--device", "cuda", "--codes", In("cuda"), "-v"])).Error, StringComparison.Ordinal);
+        Assert.Equal(Tensors.Integers(In("cpu"), "rows"), Tensors.Integers(In("cuda"), "rows"));
+    }
+
+    [Fact]
+    public void Auto_takes_the_processor_without_a_word_where_there_is_no_driver()
+    {
+        string said = Succeeds(Dia.Run([.. Speak, "--codes", In("a"), "-v"])).Error;
+        Assert.Contains("on cpu,", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("GPU", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Auto_takes_a_GPU_that_the_plan_fits_and_says_why_it_does_not_take_another()
+    {
+        string said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("a"), "-v"])).Error;
+        Assert.Contains("on cuda, Software GPU", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("note", said, StringComparison.Ordinal);
+
+        foreach ((string name, string value, string says) in new[] { ("DIA_SOFTGPU_MEMORY", "20000000", "memory"), ("DIA_SOFTGPU_DRIVER", "11000", "11.4"), ("DIA_SOFTGPU_SM", "75", "7.5"), ("DIA_SOFTGPU_FAIL", "cuInit:1=100", "NVIDIA GPU") })
+        {
+            said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("b"), "-v"], (name, value))).Error;
+            Assert.Contains("on cpu,", said, StringComparison.Ordinal);
+            string note = Assert.Single(said.Split('\n'), l => l.StartsWith("dia: note: running on the processor.", StringComparison.Ordinal));
+            Assert.Contains(says, note, StringComparison.Ordinal);
+        }
+
+        Assert.DoesNotContain("note", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "-q"], ("DIA_SOFTGPU_MEMORY", "20000000"))).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_device_that_is_not_there_is_an_error_that_says_what_to_do()
+    {
+        Fails(5, Dia.Run([.. Speak, "--device", "cuda", "-o", In("a.wav")]), "libcuda.so.1", "--device cpu");
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda:7", "-o", In("a.wav")]), "GPU 7", "the driver has 1", "--device cpu");
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav")], ("DIA_SOFTGPU_DRIVER", "11000")), "11.4", "Update the driver");
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav")], ("DIA_SOFTGPU_SM", "75")), "7.5", "8.0");
+        Fails(2, Dia.Run([.. Speak, "--device", "cuda:x", "-o", In("a.wav")]), "cuda:N");
+        Assert.Empty(Names());
+    }
+
+    [Fact]
+    public void Too_little_memory_is_said_with_the_figures_before_weights_are_uploaded()
+    {
+        // The first copy to the device would fail: it is not reached.
+        (string, string)[] little = [("DIA_SOFTGPU_MEMORY", "20000000"), ("DIA_SOFTGPU_FAIL", "cuMemcpyHtoDAsync_v2:1=719")];
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav")], little), "too little memory", "model weights", "MiB are free", "--device cpu");
+        Fails(5, Dia.RunOnGpu(["selftest", "--device", "cuda"], little), "too little memory");
+        Assert.Empty(Names());
+    }
+
+    [Theory]
+    [InlineData("cuLaunchKernel:40=719")]
+    [InlineData("cuLaunchKernel:400=700")]
+    [InlineData("cuMemAlloc_v2:60=2")]
+    [InlineData("cuGraphLaunch:3=719")]
+    [InlineData("cuModuleLoadDataEx:1=218")]
+    public void A_failure_in_the_middle_leaves_no_half_file(string failure)
+    {
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav"), "-q"], ("DIA_SOFTGPU_FAIL", failure)), "GPU", "--device cpu");
+        Assert.Empty(Names());
+    }
+
+    [Fact]
+    public void Info_shows_the_device_and_the_plan()
+    {
+        string text = Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text;
+        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b", "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "arena of the codec", "working memory" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1")).Text;
+        foreach (string part in new[] { "device: cpu, 1 thread\n", "beside the mapped file", "memory plan of dia-demo" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.Contains("cuda:0 (Software GPU)", Dia.RunOnGpu(["info"]).Text, StringComparison.Ordinal);
+        Fails(5, Dia.Run("info", "--device", "cuda"), "libcuda.so.1");
+    }
+
+    [Fact]
+    public void The_plan_is_what_a_run_takes_at_most()
+    {
+        Match plan = Regex.Match(Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text, @"dia!: ([0-9.]+) MiB at most");
+        long bytes = (long)(double.Parse(plan.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) * (1 << 20));
+
+        // What is not planned: the alignment of each block.
+        Succeeds(Dia.RunOnGpu(["[S1] Hello world.", "--seed", "3", "--device", "cuda", "-o", In("a.wav")], ("DIA_SOFTGPU_MEMORY", $"{bytes + (1 << 20)}")));
+    }
+
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("scalar")]
+    public void Selftest_passes_and_shows_a_table(string device)
+    {
+        string text = Succeeds(Dia.Run("selftest", "--small", "--device", device)).Text;
+        foreach (string part in new[] { "what ", "tolerance", "step_linear BFloat16", "attention", "convolution", "nearest_code", "dia-demo: encoder", "logits of steps", "greedy rows", "codec: decoded samples", "0 failed" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.DoesNotContain("FAIL", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Selftest_passes_at_the_compiled_shapes() =>
+        Assert.Contains("block_linear BFloat16", Succeeds(Dia.Run("selftest", "--device", "cpu")).Text.Split('\n').First(l => l.Contains("[67, 16384, 2048], 24 outputs of it", StringComparison.Ordinal) && l.Contains("block_linear BFloat16", StringComparison.Ordinal)), StringComparison.Ordinal);
+
+    [Fact]
+    public void Selftest_passes_on_the_software_GPU() =>
+        Assert.Contains("sampler: e^x", Succeeds(Dia.RunOnGpu(["selftest", "--small", "--device", "cuda"])).Text, StringComparison.Ordinal);
+
+    [Fact]
+    public void Selftest_of_a_failing_device_is_an_error() =>
+        Fails(5, Dia.RunOnGpu(["selftest", "--small", "--device", "cuda"], ("DIA_SOFTGPU_FAIL", "cuLaunchKernel:100=719")), "GPU");
+
+    [Fact]
+    public void Bench_shows_ratios()
+    {
+        string text = Succeeds(Dia.Run("bench", "--device", "cpu", "--threads", "1")).Text;
+        foreach (string part in new[] { "of bandwidth", "step_linear BFloat16", "attention over the rows", "block_linear", "transposed_convolution", "measured read bandwidth", "steps a second", "times real time", "first audio", "loading" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
+    }
+}
