@@ -7,37 +7,46 @@ namespace Dia.Cuda.Tests;
 
 /// <summary>
 /// What runs on the GPU: started by the tests with the software GPU as the driver, or by hand on a machine that has one. Prints a line per
-/// check, tab-separated: PASS or FAIL, name, shapes, error, tolerance.
+/// check, tab-separated: PASS or FAIL, name, shapes, error, tolerance. "kernels" and "sampler" take a file with other kernels, and then end
+/// with the first check that fails; "mutations" runs the list of broken ones.
 /// </summary>
 internal static unsafe class Program
 {
     public static int Main(string[] arguments)
     {
+        if (arguments[0] == "mutations")
+            return Math.Min(Mutation.RunAll(arguments.ElementAtOrDefault(1) ?? ""), 1);
         bool failed = false;
+        byte[]? kernels = arguments is ["kernels" or "sampler", string file] ? [.. File.ReadAllBytes(file), 0] : null;
         void Report(KernelCheck check)
         {
             failed |= !check.Passed;
+            if (kernels is not null && check.Passed)
+                return;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(check.Passed ? "PASS" : "FAIL")}\t{check.Name}\t{check.Shapes}\t{check.Error:g3}\t{check.Tolerance:g3}"));
+            if (kernels is not null)
+                Environment.Exit(1);
         }
 
         try
         {
-            using Device device = Device.CreateCuda(0);
+            using var device = new CudaDevice(0, kernels);
+            var backend = new CudaBackend(device);
             switch (arguments[0])
             {
                 case "kernels":
-                    new KernelChecks<CudaBackend>(device.Cuda, Report).RunOdd();
+                    new KernelChecks<CudaBackend>(backend, Report).RunOdd();
                     break;
                 case "model":
-                    var model = new KernelChecks<CudaBackend>(device.Cuda, Report, WeightFormat.BFloat16);
+                    var model = new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16);
                     model.RunModel(Configuration.DiaConfigParser.Parse(File.ReadAllText(Path.Combine(arguments[1], "config.json")), Configuration.ProblemSeverity.Warning).Config!);
                     model.RunCodec(Configuration.DacConfigParser.Parse(File.ReadAllText(Path.Combine(arguments[1], "dac", "config.json")), Configuration.ProblemSeverity.Warning).Config!);
                     break;
                 case "sampler":
-                    new SamplerChecks(device.Cuda.Device, Report).Run();
+                    new SamplerChecks(device, Report).Run();
                     break;
                 case "allocations":
-                    Report(new KernelCheck("bytes allocated by a step's launches", "", AllocatedBytes(device.Cuda), 0));
+                    Report(new KernelCheck("bytes allocated by a step's launches", "", AllocatedBytes(backend), 0));
                     break;
                 default:
                     return 2;

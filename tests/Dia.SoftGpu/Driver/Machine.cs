@@ -34,6 +34,9 @@ internal static unsafe class Machine
 
     public static Context Current => CurrentOrNull ?? throw new CudaError(Status.INVALID_CONTEXT);
 
+    /// <summary>How often a function was called.</summary>
+    public static long CallsOf(string name) => Calls.GetValueOrDefault(name);
+
     /// <summary>For tests: as if the process began.</summary>
     public static void Reset(Settings settings)
     {

@@ -26,6 +26,14 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <param name="ordinal">Which one, from 0.</param>
     /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
     public CudaDevice(int ordinal)
+        : this(ordinal, null)
+    {
+    }
+
+    /// <summary>The same with other kernels than the embedded ones: tests of the checks run broken ones.</summary>
+    /// <param name="ordinal">Which GPU, from 0.</param>
+    /// <param name="kernels">PTX that ends in a zero; null: the embedded module.</param>
+    internal CudaDevice(int ordinal, byte[]? kernels)
     {
         DriverVersion = CheckDriver();
         try
@@ -41,7 +49,7 @@ public sealed unsafe class CudaDevice : IDisposable
             Multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
             TotalMemory = _context.GetTotalDeviceMemorySize();
             _stream = new CudaStream(CUStreamFlags.NonBlocking);
-            Kernels = new CudaKernels(_context);
+            Kernels = new CudaKernels(_context, kernels);
             DeviceMemory = new CudaMemory(this);
             _blas = LoadBlas();
         }

@@ -14,14 +14,13 @@ internal sealed class CudaKernels
     private readonly CUmodule _module;
 
     /// <summary>Loads the module and finds every kernel.</summary>
+    /// <param name="context">Where to.</param>
+    /// <param name="image">PTX in place of the embedded module's, ending in a zero: tests of the checks run broken kernels.</param>
     /// <exception cref="CudaException">The driver does not take the module.</exception>
-    public CudaKernels(CudaContext context)
+    public CudaKernels(CudaContext context, byte[]? image)
     {
         _context = context;
-        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream("kernels.ptx")!;
-        byte[] image = new byte[stream.Length + 1]; // ends in a zero
-        stream.ReadExactly(image, 0, (int)stream.Length);
-        _module = context.LoadModulePTX(image);
+        _module = context.LoadModulePTX(image ?? EmbeddedImage());
         Embed = ByFormat("embed");
         EmbedSum = ByFormat("embed_sum");
         Widen = ByFormat("widen");
@@ -117,6 +116,14 @@ internal sealed class CudaKernels
 
     /// <summary>Dynamic shared memory of a block of <see cref="AttendBlock"/> in bytes: 16 query rows and 32 key rows, padded (block_attention.cu).</summary>
     public static int BlockAttentionMemory(int headDim) => (16 + 32) * (((headDim + 3) / 4 * 4) + 4) * sizeof(float);
+
+    private static byte[] EmbeddedImage()
+    {
+        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream("kernels.ptx")!;
+        byte[] image = new byte[stream.Length + 1]; // ends in a zero
+        stream.ReadExactly(image, 0, (int)stream.Length);
+        return image;
+    }
 
     private CudaKernel Load(string name) => new(name, _module, _context);
 

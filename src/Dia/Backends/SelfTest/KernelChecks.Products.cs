@@ -54,6 +54,11 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 _backend.BlockLinear(y.OnDevice, x.OnDevice, device, rows, n, k, accumulate);
                 Compare($"block_linear{(accumulate ? " accumulated" : "")} {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
             }
+
+            Twin<float> unaligned = memory.Unaligned(rows * k);
+            _scalar.BlockLinear(y.OnHost, unaligned.OnHost, host, rows, n, k, false);
+            _backend.BlockLinear(y.OnDevice, unaligned.OnDevice, device, rows, n, k, false);
+            Compare($"block_linear unaligned {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
         }
     }
 
@@ -66,7 +71,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
             (Weight host, Weight device) = memory.Weight(WeightRole.Convolution, format, [outputs, inputs, kernel]);
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
             int windows = ((rows - 1) * stride) + ((kernel - 1) * dilation) + 1, k = kernel * inputs;
-            Twin<float> x = memory.Floats(windows * inputs), y = memory.Floats(rows * outputs);
+            float[] values = memory.Floats(windows * inputs).Values.ToArray();
+            values[^1] = format == WeightFormat.Float16 ? float.NaN : float.PositiveInfinity; // of the last rows; float16's halves end at 65504
+            Twin<float> x = memory.Place<float>(values), y = memory.Floats(rows * outputs);
             string shapes = Text($"[{rows}, {inputs}, {outputs}] k{kernel} s{stride} d{dilation}");
             foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
             {

@@ -120,10 +120,18 @@ public sealed unsafe partial class KernelChecks<TBackend>
             float[] book = memory.Floats(entries * d).Values.ToArray();
             book.AsSpan(0, d).CopyTo(book.AsSpan((entries - 1) * d)); // equals: the first counts
             book.AsSpan(d, d).Clear(); // an all-zero entry has no direction
+            if (entries > 260)
+            {
+                // Equals that one thread of 128 meets, and equals of which the later one is a lower thread's.
+                book.AsSpan(2 * d, d).CopyTo(book.AsSpan(130 * d));
+                book.AsSpan(3 * d, d).CopyTo(book.AsSpan(256 * d));
+            }
+
             (Weight host, Weight device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
             float[] x = memory.Floats(Rows * d).Values.ToArray();
             book.AsSpan(0, d).CopyTo(x);
             x[d] = float.NaN;
+            book.AsSpan(2 * d, 2 * d).CopyTo(x.AsSpan(2 * d));
             Twin<float> rows = memory.Place<float>(x);
             Twin<int> codes = memory.Integers(Rows * Stride, 3);
             _scalar.NearestCode(codes.OnHost, Stride, rows.OnHost, host, Rows, entries, d);

@@ -17,10 +17,32 @@ internal sealed unsafe class SamplerChecks
 
     public SamplerChecks(CudaDevice device, Action<KernelCheck> report) => (_device, _report) = (device, report);
 
+    // Where a sequence's progress word lies on top of its first row's ids, what is written last is seen: it must be the word, or the host
+    // could read a row that is not there.
+    private void ProgressComesLast()
+    {
+        const int Vocabulary = 36;
+        GenerationConfig config = new() { DelayPattern = [0, 2, 1, 3], EosTokenId = 30, PadTokenId = 31, BosTokenId = 32, MaxNewTokens = 24, TopK = null };
+        var prompt = new DecoderPrompt(null, null, 1, config, Vocabulary);
+        using var sampler = new CudaSampler(_device, 1, Channels, Vocabulary);
+        sampler.Open(0, new GenerationSequence(prompt, 0, config, Vocabulary, config.RowLimit(prompt.Rows, 4096), 0), 0, -1);
+        SequenceState state;
+        _device.Memory.Download(&state, sampler.States, sizeof(SequenceState));
+        state.ProgressWord = (ulong*)state.Ring;
+        _device.Memory.Upload(sampler.States, &state, sizeof(SequenceState));
+        float* logits = _device.Memory.Allocate(Channels * Vocabulary);
+        sampler.Sample(logits, null, null, null);
+        _device.Synchronize();
+        ReadOnlySpan<int> row = sampler.Row(0, 0);
+        _device.Memory.Free(logits);
+        _report(new KernelCheck("sampler: progress is reported behind the row", "", row[0] == 1 && row[1] == 0 ? 0 : double.PositiveInfinity, 0));
+    }
+
     /// <summary>Greedy and sampling runs under every setting, with ties, prompts, ends and numbers that are not finite.</summary>
     public void Run()
     {
         Exponentials();
+        ProgressComesLast();
         GenerationConfig greedy = new() { DelayPattern = [0, 2, 1, 3], EosTokenId = 30, PadTokenId = 31, BosTokenId = 32, MaxNewTokens = 24, TopK = null };
         GenerationConfig sampling = greedy with { DoSample = true, Temperature = 1.2, Seed = 0x1234_5678_9ABC_DEF0 };
         Check("greedy", greedy, new Logits(36, 0));
