@@ -10,6 +10,8 @@ public sealed class CodecTests : TestFolder
     [InlineData("base", "scalar")]
     [InlineData("odd", "cpu")]
     [InlineData("odd", "scalar")]
+    [InlineData("base", "cuda")]
+    [InlineData("odd", "cuda")]
     public void Codes_and_audio_are_the_references(string name, string device)
     {
         string codec = Fixtures.Path("dac/" + name), cases = Path.Combine(codec, "cases.safetensors");
@@ -25,7 +27,7 @@ public sealed class CodecTests : TestFolder
             if (lengths[i] % hop != 0 || margins[i] < 1e-4)
                 continue;
             File.WriteAllBytes(In("a.wav"), Wav.OfFloats(16000, 1, Tensors.Numbers(cases, key + ".audio")));
-            Succeeds(Executable.WithFixtures.Run("encode", In("a.wav"), "-o", In("c"), "--codec", codec, "--device", device));
+            Succeeds(Executable.WithFixtures.RunOn(device, "encode", In("a.wav"), "-o", In("c"), "--codec", codec));
             Assert.Equal(Turned(Tensors.Integers(cases, key + ".codes"), Tensors.Shape(cases, key + ".codes")), Tensors.Integers(In("c"), "codes"));
             compared++;
         }
@@ -35,7 +37,7 @@ public sealed class CodecTests : TestFolder
         {
             long[] shape = Tensors.Shape(cases, key);
             Tensors.Write(In("c"), ("codes", [shape[1], shape[0]], Turned(Tensors.Integers(cases, key), shape)));
-            Succeeds(Executable.WithFixtures.Run("decode", In("c"), "-o", In("a.wav"), "--codec", codec, "--device", device));
+            Succeeds(Executable.WithFixtures.RunOn(device, "decode", In("c"), "-o", In("a.wav"), "--codec", codec));
             float[] audio = Tensors.Numbers(cases, key.Replace(".codes", ".audio", StringComparison.Ordinal));
             short[] samples = Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples;
             Assert.Equal(audio.Length, samples.Length);

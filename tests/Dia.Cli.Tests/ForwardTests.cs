@@ -19,6 +19,7 @@ public sealed class ForwardTests : TestFolder
         {
             cases.Add(Path.GetFileName(folder), "cpu");
             cases.Add(Path.GetFileName(folder), "scalar");
+            cases.Add(Path.GetFileName(folder), "cuda");
         }
 
         return cases;
@@ -29,7 +30,7 @@ public sealed class ForwardTests : TestFolder
     public void Every_tensor_is_the_references(string name, string device)
     {
         string folder = Fixtures.Path("tiny/" + name), expected = Path.Combine(folder, "forward.safetensors");
-        Succeeds(Executable.WithFixtures.Run("forward", expected, In("out"), "--model", folder, "--device", device, "--hidden-states", "--attentions"));
+        Succeeds(Executable.WithFixtures.RunOn(device, "forward", expected, In("out"), "--model", folder, "--hidden-states", "--attentions"));
         string[] names = [.. Tensors.Names(expected).Where(n => n.StartsWith("out.", StringComparison.Ordinal)).Select(n => n[4..])];
         Assert.Equal(names, Tensors.Names(In("out")));
         foreach (string tensor in names)

@@ -19,6 +19,11 @@ public sealed class ReferenceRunsTests : TestFolder
     [InlineData("cut-at-20", "cpu")]
     [InlineData("batch", "cpu")]
     [InlineData("prompt", "cpu")]
+    [InlineData("cfg", "cuda")]
+    [InlineData("cfg-scale-1_5-top_k-5", "cuda")]
+    [InlineData("no-cfg", "cuda")]
+    [InlineData("cut-at-20", "cuda")]
+    [InlineData("prompt", "cuda")]
     public void Rows_are_the_references(string name, string device)
     {
         string fixture = Fixtures.Path($"generate/{name}.safetensors");
@@ -26,7 +31,7 @@ public sealed class ReferenceRunsTests : TestFolder
         string Setting(string key, string none) => about.RootElement.GetProperty(key) is { ValueKind: JsonValueKind.Number } number ? number.GetRawText() : none;
         string[] args =
         [
-            "--model", Fixtures.Path("generate/model"), "--device", device, "--greedy", "--codes", In("c"),
+            "--model", Fixtures.Path("generate/model"), "--greedy", "--codes", In("c"),
             "--cfg-scale", Setting("guidance_scale", "1"), "--top-k", Setting("top_k", "0"), "--max-tokens", Setting("max_new_tokens", ""),
         ];
         if (name == "prompt")
@@ -41,7 +46,7 @@ public sealed class ReferenceRunsTests : TestFolder
         int perText = sequences.Length / texts.Length;
         for (int i = 0; i < texts.Length; i++)
         {
-            Succeeds(Executable.WithFixtures.Run([texts[i], .. args]));
+            Succeeds(Executable.WithFixtures.RunOn(device, [texts[i], .. args]));
             int[] rows = Tensors.Integers(In("c"), "rows"), expected = sequences[(i * perText)..((i + 1) * perText)];
             Assert.Equal(expected[..rows.Length], rows);
             Assert.All(expected[rows.Length..], id => Assert.Equal(Pad, id)); // the rest of a batch's shorter run

@@ -23,7 +23,7 @@ public sealed class UsageTests : TestFolder
     [InlineData("--max-tokens", "783", "from 17 (the largest delay plus 2) to 782")]
     [InlineData("--seed", "-2", "from 0 to 18446744073709551615")]
     [InlineData("--seed", "18446744073709551616", "from 0 to 18446744073709551615")]
-    [InlineData("--device", "gpu", "auto, cpu or scalar")]
+    [InlineData("--device", "gpu", "auto, cpu, cuda, cuda:N or scalar")]
     [InlineData("--threads", "0", "from 1 to 1024")]
     [InlineData("--threads", "1025", "from 1 to 1024")]
     [InlineData("--codes", "-", "the name of a file")]

@@ -3,6 +3,13 @@ namespace Dia.Cli.Tests.Support;
 /// <summary>The software GPU as the driver of the published executable (tests/Dia.SoftGpu).</summary>
 public static class SoftGpu
 {
+    /// <summary>Runs the executable on a device; a GPU is the software one.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="device">What --device gets.</param>
+    /// <param name="args">The other arguments.</param>
+    public static Outcome RunOn(this Executable executable, string device, params string[] args) =>
+        device == "cuda" ? executable.RunOnGpu([.. args, "--device", device]) : executable.Run([.. args, "--device", device]);
+
     /// <summary>Runs the executable with it.</summary>
     /// <param name="executable">The executable.</param>
     /// <param name="args">Its arguments.</param>

@@ -10,8 +10,8 @@ internal static unsafe class StepTile
     /// <summary>Outputs of a register tile: 6 outputs of 2 rows are 12 sums, which with 2 activations and 1 weight fit 16 registers.</summary>
     public const int Outputs = 6;
 
-    /// <summary>Values of k that are converted at a time: 6 rows of them in float32 (12 KiB) stay in the first-level cache.</summary>
-    public const int KBlock = 512;
+    /// <summary>Values of k that are converted at a time: 6 rows of them in float32 (6 KiB) stay in the first-level cache beside those of 16 rows of x.</summary>
+    public const int KBlock = 256;
 
     /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>
     public const int Stride = KBlock + 16;

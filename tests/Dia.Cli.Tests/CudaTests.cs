@@ -1,0 +1,36 @@
+using Dia.Cli.Tests.Support;
+
+namespace Dia.Cli.Tests;
+
+/// <summary>The demo model on the software GPU, through the executable people get: the captured step, the sampler on the device, the codec.</summary>
+public sealed class CudaTests : TestFolder
+{
+    [Fact]
+    public void A_sentence_is_the_processors()
+    {
+        Succeeds(Dia.RunOn("cpu", "[S1] Hello world.", "--greedy", "-o", In("cpu.wav"), "--codes", In("cpu")));
+        Succeeds(Dia.RunOn("cuda", "[S1] Hello world.", "--greedy", "-o", In("cuda.wav"), "--codes", In("cuda")));
+        Assert.Equal(File.ReadAllBytes(In("cpu")), File.ReadAllBytes(In("cuda")));
+        short[] expected = Wav.Parse(File.ReadAllBytes(In("cpu.wav"))).Samples, samples = Wav.Parse(File.ReadAllBytes(In("cuda.wav"))).Samples;
+        Assert.Equal(expected.Length, samples.Length);
+        // The codec's weights are bfloat16: on tensor cores each product is off by at most 2^-17 of what it adds up, a quarter of a step of
+        // 16 bits at full scale, over which rounding can fall to either side.
+        for (int i = 0; i < samples.Length; i++)
+            Assert.InRange(samples[i], expected[i] - 1, expected[i] + 1);
+    }
+
+    [Fact]
+    public void Lines_that_share_steps_draw_the_processors_ids()
+    {
+        // Four lines in two places: sequences end and come while others are some rows ahead of the host.
+        File.WriteAllLines(In("lines"), ["[S1] Yes.", "[S2] No, thank you.", "[S1] Hi.", "[S1] Maybe so."]);
+        foreach (string device in new[] { "cpu", "cuda" })
+        {
+            Directory.CreateDirectory(In(device));
+            Succeeds(Dia.RunOn(device, "--lines", "-f", In("lines"), "--batch", "2", "--seed", "4", "--codes", In(device)));
+        }
+
+        for (int line = 1; line <= 4; line++)
+            Assert.Equal(File.ReadAllBytes(In($"cpu/{line}.safetensors")), File.ReadAllBytes(In($"cuda/{line}.safetensors")));
+    }
+}
