@@ -19,7 +19,11 @@ internal static class BenchCommand
     private const int CachedRows = 1000;
     private const int Rows = 128;
     private const int Utterances = 8;
+    private const int WarmUpRows = 12;
     private const int Frames = 128;
+
+    // Seconds of steps that are enough, however few they were.
+    private const double Patience = 20;
 
     public static CommandSpec Spec { get; } = new(
         "bench",
@@ -107,9 +111,9 @@ internal static class BenchCommand
         double seconds = 0;
         double? first = null;
         int rows = 0, most = Math.Min(Rows + model.Config.DelayPattern.Max(), model.Config.DecoderConfig.MaxPositionEmbeddings - 1);
-        for (int seed = 0; seed <= Utterances && rows < Rows; seed++)
+        for (int seed = 0; seed <= Utterances && rows < Rows && seconds < Patience; seed++)
         {
-            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, MaxNewTokens = most, Seed = (ulong)seed };
+            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, MaxNewTokens = seed == 0 ? Math.Min(most, model.Config.DelayPattern.Max() + WarmUpRows) : most, Seed = (ulong)seed };
             var job = new Job(ids, config, codec is not null);
             engine.Run(job, run.Interruption.Token);
 
