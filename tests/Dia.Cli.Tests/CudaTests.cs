@@ -1,9 +1,11 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Dia.Cli.Tests.Support;
 
 namespace Dia.Cli.Tests;
 
 /// <summary>The demo model on the software GPU, through the executable people get: the captured step, the sampler on the device, the codec.</summary>
-public sealed class CudaTests : TestFolder
+public sealed partial class CudaTests : TestFolder
 {
     [Fact]
     public void A_sentence_is_the_processors()
@@ -33,4 +35,26 @@ public sealed class CudaTests : TestFolder
         for (int line = 1; line <= 4; line++)
             Assert.Equal(File.ReadAllBytes(In($"cpu/{line}.safetensors")), File.ReadAllBytes(In($"cuda/{line}.safetensors")));
     }
+
+    [Fact]
+    public void A_step_is_one_launch_of_a_graph()
+    {
+        (long kernels, long graphs) few = Launches(30), many = Launches(50);
+
+        // Twenty rows more are twenty graphs more and no kernel more.
+        Assert.Equal(few.kernels, many.kernels);
+        Assert.Equal(few.graphs + 20, many.graphs);
+    }
+
+    private static (long Kernels, long Graphs) Launches(int rows)
+    {
+        string[] args = ["[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--greedy", "--max-tokens", rows.ToString(CultureInfo.InvariantCulture), "--device", "cuda", "--codes", "/dev/null"];
+        Outcome outcome = Succeeds(Executable.WithFixtures.RunOnGpu(args, ("DIA_SOFTGPU_STATS", "1")));
+        Match calls = Calls().Match(outcome.Error);
+        Assert.True(calls.Success, outcome.Error);
+        return (long.Parse(calls.Groups[1].ValueSpan, CultureInfo.InvariantCulture), long.Parse(calls.Groups[2].ValueSpan, CultureInfo.InvariantCulture));
+    }
+
+    [GeneratedRegex("([0-9]+) cuLaunchKernel, ([0-9]+) cuGraphLaunch")]
+    private static partial Regex Calls();
 }
