@@ -47,6 +47,7 @@ internal static unsafe class Program
                     break;
                 case "allocations":
                     Report(new KernelCheck("bytes allocated by a step's launches", "", AllocatedBytes(backend), 0));
+                    Report(new KernelCheck("bytes allocated by whole steps of a model", "", SteppingJob.AllocatedBytes(arguments[1]), 0));
                     break;
                 default:
                     return 2;

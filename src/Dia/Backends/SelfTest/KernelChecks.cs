@@ -49,7 +49,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
         BlockLinear(261, 256); // large enough for a library's product
 
-        foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (6, 1, 16), (4, 4, 64), (2, 1, 128), (3, 3, 136), (2, 1, 256), (5, 5, 22)])
+        foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (12, 2, 16), (4, 4, 64), (2, 1, 128), (3, 3, 136), (2, 1, 256), (5, 5, 22)])
         {
             Rotary(heads, keyHeads, headDim);
             Attention(heads, keyHeads, headDim);
