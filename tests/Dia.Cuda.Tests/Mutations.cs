@@ -71,11 +71,15 @@ internal sealed record Mutation(string Name, string File, string Checks, string[
         string folder = Directory.CreateTempSubdirectory("dia-mutation-").FullName;
         try
         {
-            (int exitCode, string[] lines) = GpuProcess.Run($"{Checks} \"{Compile(folder)}\"");
+            string log = Path.Combine(folder, "violations");
+            (int exitCode, string[] lines) = GpuProcess.Run($"{Checks} \"{Compile(folder)}\"", "DIA_SOFTGPU_LOG=" + log);
+
+            // What the software GPU has seen says more than that the launch failed.
+            string? violation = System.IO.File.Exists(log) ? System.IO.File.ReadLines(log).FirstOrDefault() : null;
             string? failure = lines.FirstOrDefault(line => line.StartsWith("FAIL\t", StringComparison.Ordinal));
 
             // A crash of the program is not what a check says.
-            return exitCode is 1 or 5 && failure is not null ? (true, failure[5..].Replace('\t', ' ')) : (false, $"exit code {exitCode}, {lines.Length} lines, the last: {lines.LastOrDefault()}");
+            return exitCode is 1 or 5 && failure is not null ? (true, violation ?? failure[5..].Replace('\t', ' ')) : (false, $"exit code {exitCode}, {lines.Length} lines, the last: {lines.LastOrDefault()}");
         }
         catch (InvalidOperationException e)
         {

@@ -101,7 +101,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
             Take(place);
         }
 
-        if (_active.RemoveAll(place => _sequences[place]!.Finished) > 0 || _lengthChangesRope)
+        if (RemoveFinished() || _lengthChangesRope)
             Rest();
     }
 
@@ -112,6 +112,16 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         _sampler.Dispose();
         foreach (CudaEvent done in _done)
             done.Dispose();
+    }
+
+    /// <returns>Whether there was any. Not List.RemoveAll, whose condition would be an object made in each step.</returns>
+    private bool RemoveFinished()
+    {
+        int before = _active.Count;
+        for (int i = before - 1; i >= 0; i--)
+            if (_sequences[_active[i]]!.Finished)
+                _active.RemoveAt(i);
+        return _active.Count < before;
     }
 
     /// <summary>Whether the host has not yet taken what the device last said of a sequence.</summary>
