@@ -38,9 +38,7 @@ internal static unsafe class Program
                     new KernelChecks<CudaBackend>(backend, Report).RunOdd();
                     break;
                 case "model":
-                    var model = new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16);
-                    model.RunModel(Configuration.DiaConfigParser.Parse(File.ReadAllText(Path.Combine(arguments[1], "config.json")), Configuration.ProblemSeverity.Warning).Config!);
-                    model.RunCodec(Configuration.DacConfigParser.Parse(File.ReadAllText(Path.Combine(arguments[1], "dac", "config.json")), Configuration.ProblemSeverity.Warning).Config!);
+                    new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16).RunCompiled(Compiled.CompiledModels.All.Single(m => m.Name == arguments[1]));
                     break;
                 case "sampler":
                     new SamplerChecks(device, Report).Run();

@@ -9,6 +9,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
 {
     private const int SampleWidth = 8;
 
+    // Values of a weight up to which the scalar side makes all outputs: seconds for all shapes of a small model.
+    private const int Whole = 1 << 20;
+
     private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
 
     /// <summary>Every operation at the shapes of a model and its codec, in every format of weights. A shape that an earlier model has is not repeated.</summary>
@@ -65,12 +68,20 @@ public sealed unsafe partial class KernelChecks<TBackend>
             {
                 case WeightRole.Convolution:
                     (int stride, int dilation) = CodecGeometry.Of(spec);
-                    if (IsNew($"convolution {shape[1]} {shape[0]} {shape[2]} {stride} {dilation}"))
+                    if (!IsNew($"convolution {shape[1]} {shape[0]} {shape[2]} {stride} {dilation}"))
+                        break;
+                    if (spec.Count > Whole)
                         LargeConvolution(shape[1], shape[0], shape[2], stride, dilation);
+                    else
+                        Convolution(shape[1], shape[0], shape[2], stride, dilation);
                     break;
                 case WeightRole.TransposedConvolution:
-                    if (IsNew($"transposed {shape[0]} {shape[1]} {shape[2]}"))
+                    if (!IsNew($"transposed {shape[0]} {shape[1]} {shape[2]}"))
+                        break;
+                    if (spec.Count > Whole)
                         LargeTransposedConvolution(shape[0], shape[1], shape[2] / 2);
+                    else
+                        TransposedConvolution(shape[0], shape[1], shape[2] / 2);
                     break;
                 case WeightRole.Embedding:
                     if (IsNew($"codes {shape[0]} {shape[1]}"))
@@ -86,8 +97,20 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
     private bool IsNew(string shape) => _seen.Add(shape);
 
-    /// <summary>Linear layers of few and of many rows.</summary>
     private void Linear(int n, int k)
+    {
+        if ((long)n * k > Whole)
+        {
+            LargeLinear(n, k);
+            return;
+        }
+
+        StepLinear(n, k);
+        BlockLinear(n, k);
+    }
+
+    /// <summary>Linear layers of few and of many rows.</summary>
+    private void LargeLinear(int n, int k)
     {
         using var memory = new CheckMemory<TBackend>(_backend, 30);
         const int Few = 8, Many = 67;
