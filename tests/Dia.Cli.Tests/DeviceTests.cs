@@ -66,14 +66,16 @@ public sealed class DeviceTests : TestFolder
     }
 
     [Theory]
-    [InlineData("cuLaunchKernel:40=719")]
-    [InlineData("cuLaunchKernel:400=700")]
-    [InlineData("cuMemAlloc_v2:60=2")]
-    [InlineData("cuGraphLaunch:3=719")]
-    [InlineData("cuModuleLoadDataEx:1=218")]
-    public void A_failure_in_the_middle_leaves_no_half_file(string failure)
+    [InlineData("cuLaunchKernel:40=719", "could not")]
+    [InlineData("cuLaunchKernel:400=700", "could not")]
+    [InlineData("cuMemAlloc_v2:60=2", "memory")]
+    [InlineData("cuEventCreate:7=2", "could not give events")]
+    [InlineData("cuGraphLaunch:3=719", "could not start a decoding step: cuGraphLaunch failed")]
+    [InlineData("cuEventQuery:2=719", "could not do a decoding step: cuEventQuery failed")]
+    [InlineData("cuModuleLoadDataEx:1=218", "could not start")]
+    public void A_failure_in_the_middle_leaves_no_half_file(string failure, string says)
     {
-        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav"), "-q"], ("DIA_SOFTGPU_FAIL", failure)), "GPU", "--device cpu");
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav"), "-q"], ("DIA_SOFTGPU_FAIL", failure)), "GPU", says, "--device cpu");
         Assert.Empty(Names());
     }
 

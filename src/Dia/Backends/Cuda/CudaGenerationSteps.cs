@@ -43,7 +43,15 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         _lengthChangesRope = RotaryFrequencies.For(config.DecoderConfig).DependsOnLength;
         _sequences = new GenerationSequence?[places];
         _sampler = new CudaSampler(device, places, _channels, config.DecoderConfig.VocabSize);
-        _done = [.. Enumerable.Range(0, Ahead).Select(_ => new CudaEvent(CUEventFlags.DisableTiming))];
+        try
+        {
+            _done = [.. Enumerable.Range(0, Ahead).Select(_ => new CudaEvent(CUEventFlags.DisableTiming))];
+        }
+        catch (CudaException e)
+        {
+            _sampler.Dispose();
+            throw device.Failure("give events", e);
+        }
     }
 
     /// <inheritdoc/>
@@ -77,10 +85,17 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     {
         if (_sequences[place] is null)
             return;
-        Rest();
         _active.Remove(place);
         _sequences[place] = null;
-        _sampler.Close(place);
+        try
+        {
+            Rest();
+            _sampler.Close(place);
+        }
+        catch (DiaException)
+        {
+            // As where memory is freed: the device failed, a sequence is often stopped because of that, and the first exception is to be seen.
+        }
     }
 
     /// <inheritdoc/>
@@ -90,8 +105,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
             return;
         if (!_arranged)
             Arrange();
-        while (_waited < _launched && _done[_waited % Ahead].Query())
-            _waited++;
+        CountDone();
         while (_launched - _waited < (_lengthChangesRope ? 1 : Ahead))
             Launch();
         foreach (int place in _active)
@@ -108,8 +122,8 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Dispose()
     {
-        Rest();
-        _sampler.Dispose();
+        _graph?.Dispose();
+        _sampler.Dispose(); // waits for what is under way
         foreach (CudaEvent done in _done)
             done.Dispose();
     }
@@ -224,6 +238,19 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
 
         using CudaGraph graph = _device.Stream.EndCapture();
         return graph.Instantiate();
+    }
+
+    private void CountDone()
+    {
+        try
+        {
+            while (_waited < _launched && _done[_waited % Ahead].Query())
+                _waited++;
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("do a decoding step", e);
+        }
     }
 
     private void WaitForOldest()
