@@ -32,6 +32,9 @@ public sealed record DiaConfig
 
     /// <summary>Default true.</summary>
     public bool UseCache { get; init; } = true;
+
+    /// <summary>Most rows of a sequence, the delay's included.</summary>
+    public int RowCapacity => DecoderConfig.MaxPositionEmbeddings + DelayPattern.Max();
 }
 
 /// <summary><c>encoder_config</c> of a <see cref="DiaConfig"/>.</summary>

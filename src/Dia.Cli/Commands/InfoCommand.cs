@@ -109,7 +109,7 @@ internal static class InfoCommand
         DiaDecoderConfig d = config.DecoderConfig;
         long row = 2L * sizeof(float) * d.NumHiddenLayers * d.NumKeyValueHeads * d.HeadDim;
         long cross = 2L * sizeof(float) * d.NumHiddenLayers * d.CrossNumKeyValueHeads * d.CrossHeadDim;
-        int rows = d.MaxPositionEmbeddings + config.DelayPattern.Max(), positions = config.EncoderConfig.MaxPositionEmbeddings;
+        int rows = config.RowCapacity, positions = config.EncoderConfig.MaxPositionEmbeddings;
         text.Append($"    arena            {Format.Bytes(network.EncoderArenaWidth * sizeof(float))} a text byte, {Format.Bytes(network.DecoderArenaWidth * sizeof(float))} an audio row\n");
         text.Append(Format.Text($"    self cache       {Format.Bytes(row)} a row, {Format.Bytes(row * rows)} at {rows} rows (with guidance twice that)\n"));
         text.Append(Format.Text($"    cross cache      {Format.Bytes(cross)} a text byte, {Format.Bytes(cross * positions)} at {positions} bytes\n"));

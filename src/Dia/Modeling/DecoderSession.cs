@@ -11,7 +11,7 @@ namespace Dia.Modeling;
 internal sealed unsafe class DecoderSession : IDecoderSession
 {
     /// <summary>Rows of a prompt that run at once: enough to be bound by arithmetic, few enough to bound the arena.</summary>
-    private const int PromptRows = 256;
+    public const int PromptRows = 256;
 
     private readonly DiaNetwork _network;
     private readonly DeviceMemory _memory;

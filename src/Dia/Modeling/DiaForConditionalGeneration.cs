@@ -50,7 +50,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     internal DiaNetwork Network => _network;
 
     /// <summary>Most rows of a sequence, the delay's included.</summary>
-    public int RowCapacity => Config.DecoderConfig.MaxPositionEmbeddings + Config.DelayPattern.Max();
+    public int RowCapacity => Config.RowCapacity;
 
     /// <summary>Loads a checkpoint.</summary>
     /// <param name="folder">The model's folder: config.json, generation_config.json, model.safetensors or shards.</param>

@@ -22,7 +22,7 @@ public sealed unsafe class KeyValueCache : IDisposable
         _owner = memory;
         Capacity = capacity;
         Width = width;
-        _memory = memory.Allocate(layers * LayerStride);
+        _memory = memory.Allocate(Size(layers, capacity, width));
     }
 
     /// <summary>Most rows it can hold.</summary>
@@ -35,13 +35,16 @@ public sealed unsafe class KeyValueCache : IDisposable
     public int Length { get; set; }
 
     /// <summary>Float32 values from a layer's keys to the next layer's.</summary>
-    public long LayerStride => 2L * Capacity * Width;
+    public long LayerStride => Size(1, Capacity, Width);
 
     /// <summary>Keys [capacity, width] of a layer.</summary>
     public float* Keys(int layer) => _memory + (layer * LayerStride);
 
     /// <summary>Values [capacity, width] of a layer.</summary>
     public float* Values(int layer) => Keys(layer) + (LayerStride / 2);
+
+    /// <summary>Float32 values that a cache takes.</summary>
+    public static long Size(int layers, int capacity, int width) => 2L * layers * capacity * width;
 
     /// <inheritdoc/>
     public void Dispose()

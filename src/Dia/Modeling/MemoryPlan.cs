@@ -17,11 +17,8 @@ public sealed record MemoryPart(string Name, long Bytes, string Note);
 /// </summary>
 public sealed class MemoryPlan
 {
-    // Rows of a prompt that run at once, with and without the text (DecoderSession).
-    private const int PromptRows = 512;
-
-    // Keys that a block of the GPU's attention takes: Kernels/attention.cu.
-    private const int PieceKeys = 64;
+    // Rows of a prompt that run at once, with and without the text.
+    private const int PromptRows = 2 * DecoderSession.PromptRows;
 
     private readonly List<MemoryPart> _parts = [];
     private readonly bool _cuda;
@@ -87,21 +84,21 @@ public sealed class MemoryPlan
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] specs = model.Weights();
         DiaNetwork network = model.CreateNetwork(Device.CreateScalar(), new Weight[specs.Length])!;
-        int rows = d.MaxPositionEmbeddings + config.DelayPattern.Max(), text = config.EncoderConfig.MaxPositionEmbeddings, stepRows = ArenaRows.RoundUp(2 * batch);
+        int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, stepRows = ArenaRows.RoundUp(2 * batch);
         AddWeights("model weights", specs, formats);
         long texts = network.EncoderArenaWidth * ArenaRows.RoundUp(text), prompts = network.DecoderArenaWidth * ArenaRows.RoundUp(PromptRows);
         AddFloats("arena of a text or a prompt", Math.Max(texts, prompts), $"{text} bytes of text, or {PromptRows} rows of prompt");
         AddFloats("arena of the steps, logits", (network.DecoderArenaWidth * stepRows) + (2L * batch * d.NumChannels * d.VocabSize), $"{2 * batch} rows");
         AddFloats("cross-attention without text", (long)d.NumHiddenLayers * d.HiddenSize, "one row a layer");
-        AddFloats("self caches", 2L * batch * 2 * d.NumHiddenLayers * rows * d.NumKeyValueHeads * d.HeadDim, $"{batch} x 2 x {rows} rows");
-        AddFloats("cross caches", (long)batch * 2 * d.NumHiddenLayers * text * d.CrossNumKeyValueHeads * d.CrossHeadDim, $"{batch} x {text} bytes of text");
+        AddFloats("self caches", 2L * batch * KeyValueCache.Size(d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim), $"{batch} x 2 x {rows} rows");
+        AddFloats("cross caches", batch * KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim), $"{batch} x {text} bytes of text");
         if (!_cuda)
             return;
         _parts.Add(new MemoryPart("sampler", batch * (512L + (24 * d.NumChannels) + (4L * rows * d.NumChannels)), $"{batch} state{(batch == 1 ? "" : "s")}, prompts' rows"));
 
         // What cuBLAS reads of 16-bit weights is float32; attention of single rows leaves a partial result for each piece of keys.
         long widened = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count).DefaultIfEmpty(0).Max();
-        long pieces = Math.Max(Partials(rows, d.NumAttentionHeads, d.HeadDim), Partials(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * batch;
+        long pieces = Math.Max(CudaBackend.PartialSize(rows, d.NumAttentionHeads, d.HeadDim), CudaBackend.PartialSize(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * batch;
         AddFloats("working memory of the kernels", 2 * Math.Max(widened, pieces), "the largest matrix widened, or pieces of attention; it grows by doubling");
     }
 
@@ -112,8 +109,6 @@ public sealed class MemoryPlan
         AddWeights("codec weights", specs, formats);
         AddFloats("arena of the codec", network.ArenaSize, $"windows of {network.WindowFrames} frames");
     }
-
-    private static long Partials(int keys, int heads, int headDim) => (keys + PieceKeys - 1L) / PieceKeys * heads * (headDim + 2);
 
     /// <summary>The GPU holds all of them, vectors as float32; the processor holds copies of vectors and convolution kernels, and reads the others in the file.</summary>
     private void AddWeights(string name, WeightSpec[] specs, WeightFormat[] formats)

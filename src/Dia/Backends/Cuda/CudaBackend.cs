@@ -166,8 +166,8 @@ public readonly unsafe partial struct CudaBackend : IBackend
 
     private void AttendRows(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim)
     {
-        int pieces = Ceiling(Math.Max(batch.MaxKeys, 1), PieceKeys), group = heads / keyHeads;
-        void* partials = _device.Scratch((long)batch.Count * heads * pieces * (headDim + 2) * sizeof(float));
+        int pieces = Pieces(batch.MaxKeys), group = heads / keyHeads;
+        void* partials = _device.Scratch(batch.Count * PartialSize(batch.MaxKeys, heads, headDim) * sizeof(float));
         bool several = group > 1, vectors = headDim % 4 == 0;
         KernelArguments a = Pointers(partials, q, batch.Items);
         AddSizes(ref a, layer, heads, keyHeads, headDim);
@@ -179,6 +179,11 @@ public readonly unsafe partial struct CudaBackend : IBackend
         a.Add(pieces);
         _device.Launch(Kernels.JoinPieces, new dim3(heads, batch.Count), 128, a);
     }
+
+    /// <summary>Float32 values that the attention of a row leaves between its two kernels: of each piece of keys and head a sum of values, its weight and its maximum.</summary>
+    internal static long PartialSize(int keys, int heads, int headDim) => (long)Pieces(keys) * heads * (headDim + 2);
+
+    private static int Pieces(int keys) => Ceiling(Math.Max(keys, 1), PieceKeys);
 
     private void AttendBlocks(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim)
     {

@@ -47,7 +47,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         foreach ((int heads, int keyHeads, int headDim, int keys) in (ReadOnlySpan<(int, int, int, int)>)
             [
                 (e.NumAttentionHeads, e.NumKeyValueHeads, e.HeadDim, e.MaxPositionEmbeddings),
-                (d.NumAttentionHeads, d.NumKeyValueHeads, d.HeadDim, d.MaxPositionEmbeddings + config.DelayPattern.Max()),
+                (d.NumAttentionHeads, d.NumKeyValueHeads, d.HeadDim, config.RowCapacity),
                 (d.CrossNumAttentionHeads, d.CrossNumKeyValueHeads, d.CrossHeadDim, e.MaxPositionEmbeddings),
             ])
         {
