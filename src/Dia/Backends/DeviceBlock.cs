@@ -21,14 +21,14 @@ internal sealed unsafe class DeviceBlock : IDisposable
         _offsets = new long[sizes.Length + 1];
         for (int i = 0; i < sizes.Length; i++)
             _offsets[i + 1] = _offsets[i] + ((sizes[i] + 15) & ~15L);
-        _host = (byte*)BackendMemory.AllocateBytes(Bytes);
+        _host = (byte*)HostMemory.AllocateBytes(Bytes);
         try
         {
             _device = memory.IsHost ? _host : (byte*)memory.Allocate(Bytes / sizeof(float));
         }
         catch
         {
-            BackendMemory.Free(_host);
+            HostMemory.Free(_host);
             throw;
         }
     }
@@ -56,6 +56,6 @@ internal sealed unsafe class DeviceBlock : IDisposable
     {
         if (_device != _host)
             _memory.Free(_device);
-        BackendMemory.Free(_host);
+        HostMemory.Free(_host);
     }
 }

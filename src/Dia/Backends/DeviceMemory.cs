@@ -7,7 +7,7 @@ namespace Dia.Backends;
 public abstract unsafe class DeviceMemory
 {
     /// <summary>The host's own memory: what the processor's backends compute in.</summary>
-    public static DeviceMemory Host { get; } = new HostMemory();
+    public static DeviceMemory Host { get; } = new OfHost();
 
     /// <summary>Whether the device computes in the host's memory, so that what is there need not be copied.</summary>
     public abstract bool IsHost { get; }
@@ -51,13 +51,13 @@ public abstract unsafe class DeviceMemory
         return memory;
     }
 
-    private sealed class HostMemory : DeviceMemory
+    private sealed class OfHost : DeviceMemory
     {
         public override bool IsHost => true;
 
-        public override float* Allocate(long count) => BackendMemory.Allocate(count);
+        public override float* Allocate(long count) => HostMemory.Allocate(count);
 
-        public override void Free(void* memory) => BackendMemory.Free(memory);
+        public override void Free(void* memory) => HostMemory.Free(memory);
 
         public override void Upload(void* to, void* from, long bytes) => Buffer.MemoryCopy(from, to, bytes, bytes);
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Dia.Backends;
 
 /// <summary>Aligned native memory for the backends that compute on the host.</summary>
-internal static unsafe class BackendMemory
+internal static unsafe class HostMemory
 {
     /// <summary>Zeroed memory for <paramref name="count"/> float32 values, aligned to 64 bytes (a cache line).</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>

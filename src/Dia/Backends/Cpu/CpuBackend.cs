@@ -35,7 +35,7 @@ public readonly unsafe struct CpuBackend : IBackend
         if (spec.Role == WeightRole.Vector)
         {
             int count = checked((int)spec.Count);
-            weight.Packed = BackendMemory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
+            weight.Packed = HostMemory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
             Widen((float*)weight.Packed, weight, 0, count);
         }
         else if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution)
@@ -57,7 +57,7 @@ public readonly unsafe struct CpuBackend : IBackend
             Transposed = transposed,
         };
         int panels = Gemm.Panels(job.Columns);
-        job.To = (T*)BackendMemory.AllocateBytes((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T));
+        job.To = (T*)HostMemory.AllocateBytes((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T));
         _threads.Run(ref job, panels);
         return job.To;
     }
@@ -65,7 +65,7 @@ public readonly unsafe struct CpuBackend : IBackend
     /// <inheritdoc/>
     public void Release(WeightSpec spec, ref Weight weight)
     {
-        BackendMemory.Free(weight.Packed);
+        HostMemory.Free(weight.Packed);
         weight.Packed = null;
     }
 

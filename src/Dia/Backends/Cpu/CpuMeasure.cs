@@ -13,7 +13,7 @@ public static unsafe class CpuMeasure
     public static double ReadBandwidth(int threads)
     {
         const long BufferBytes = 1L << 28;
-        byte* buffer = (byte*)BackendMemory.AllocateBytes(BufferBytes);
+        byte* buffer = (byte*)HostMemory.AllocateBytes(BufferBytes);
         // Pages that were never written are all the same page of zeros, which the caches hold.
         new Span<byte>(buffer, (int)BufferBytes).Fill(1);
         try
@@ -26,7 +26,7 @@ public static unsafe class CpuMeasure
         }
         finally
         {
-            BackendMemory.Free(buffer);
+            HostMemory.Free(buffer);
         }
     }
 

@@ -64,11 +64,11 @@ internal sealed unsafe class CpuThreads : IDisposable
         long bytes = stride * Count;
         if (bytes > _scratchBytes)
         {
-            BackendMemory.Free(_scratch);
+            HostMemory.Free(_scratch);
             _scratch = null;
             _scratchBytes = 0;
             // Twice what is needed: scratch that follows a growing cache is renewed rarely.
-            _scratch = (byte*)BackendMemory.AllocateBytes(2 * bytes);
+            _scratch = (byte*)HostMemory.AllocateBytes(2 * bytes);
             _scratchBytes = 2 * bytes;
         }
         return _scratch;
@@ -206,7 +206,7 @@ internal sealed unsafe class CpuThreads : IDisposable
             Monitor.PulseAll(_park);
         foreach (Thread worker in _workers)
             worker.Join();
-        BackendMemory.Free(_scratch);
+        HostMemory.Free(_scratch);
         _scratch = null;
         _scratchBytes = 0;
     }

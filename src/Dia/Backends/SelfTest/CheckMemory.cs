@@ -40,7 +40,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         where T : unmanaged
     {
         long bytes = Math.Max(values.Length, 1) * (long)sizeof(T);
-        void* host = BackendMemory.AllocateBytes(bytes);
+        void* host = HostMemory.AllocateBytes(bytes);
         _host.Add((nint)host);
         values.CopyTo(new Span<T>(host, values.Length));
         float* device = backend.Memory.Allocate((bytes + 3) / 4);
@@ -74,7 +74,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
     /// <summary>A weight of given values.</summary>
     public (Weight Host, Weight Device) Weight(WeightSpec spec, WeightFormat format, float[] values)
     {
-        void* data = BackendMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
+        void* data = HostMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
         WeightFormats.Write(values, format, data);
         Weight host = new() { Data = data, Format = format }, device = host;
         backend.Prepare(spec, ref device);
@@ -99,7 +99,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         {
             Weight device = weight;
             backend.Release(spec, ref device);
-            BackendMemory.Free((void*)data);
+            HostMemory.Free((void*)data);
         }
 
         _weights.Clear();
@@ -112,7 +112,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         foreach (nint memory in _device)
             backend.Memory.Free((void*)memory);
         foreach (nint memory in _host)
-            BackendMemory.Free((void*)memory);
+            HostMemory.Free((void*)memory);
     }
 
     private float[] Numbers(int count, float range, float center)
