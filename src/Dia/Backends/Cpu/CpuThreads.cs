@@ -55,13 +55,16 @@ internal sealed unsafe class CpuThreads : IDisposable
 
     /// <summary>
     /// Scratch memory of at least <paramref name="bytesPerThread"/> bytes for each thread, 64-byte aligned, thread t's at t times the
-    /// returned stride. It grows and is never given back before Dispose: contents are valid until the next call.
+    /// returned stride; behind it <paramref name="sharedBytes"/>, at <see cref="Count"/> times the stride. It grows and is never given back
+    /// before Dispose: contents are valid until the next call.
     /// </summary>
-    public byte* Scratch(long bytesPerThread, out long stride)
+    public byte* Scratch(long bytesPerThread, out long stride, long sharedBytes = 0)
     {
-        // One odd cache line between the threads' parts, so that they do not all start in the same cache set.
-        stride = ((bytesPerThread + 63) & ~63L) + 64;
-        long bytes = stride * Count;
+        // A page between the threads' parts: what a processor fetches ahead at the end of one would otherwise be the beginning of the next,
+        // which its thread is writing (measured: two threads were slower than one). And an odd cache line, so that they do not all start in
+        // the same cache set.
+        stride = ((bytesPerThread + 63) & ~63L) + 4096 + 64;
+        long bytes = stride * Count + sharedBytes;
         if (bytes > _scratchBytes)
         {
             HostMemory.Free(_scratch);

@@ -30,7 +30,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // x as the kernels read it: halves of blocks of 2 vectors as TFormat gives them, padded with zeros to whole blocks.
     private float* _x;
     private long _xStride;
-    private float* _own;
+    private byte* _scratch;
+    private long _scratchStride;
     private int _sumFloats;
     private int _partRows;
 
@@ -46,10 +47,10 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         _xStride = ((long)K + Block - 1) / Block * Block + 16;
         // Sums in whole groups of eight, as they are added up.
         _sumFloats = (pairs * 2 * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
-        long xFloats = pairs * 2 * _xStride, own = StepTile.Outputs * StepTile.Stride + _sumFloats;
-        // x as one block that all threads read, then each thread's own memory.
-        _x = (float*)threads.Scratch((xFloats + threads.Count * own) * sizeof(float) / threads.Count + 64, out _);
-        _own = _x + xFloats;
+        // Per thread: converted weights and sums. For all: x.
+        long own = StepTile.Outputs * StepTile.Stride + _sumFloats;
+        _scratch = threads.Scratch(own * sizeof(float), out _scratchStride, pairs * 2 * _xStride * sizeof(float));
+        _x = (float*)(_scratch + threads.Count * _scratchStride);
         for (int r = 0; r < Rows; r++)
             Arrange(X + (long)r * K, _x + r * _xStride);
         if (Rows % 2 != 0)
@@ -101,7 +102,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         int first = part * _partRows, count = Math.Min(N - first, _partRows);
         int tile = Rows < ManyRows ? WeightRows : StepTile.Outputs;
-        float* weights = _own + thread * (StepTile.Outputs * StepTile.Stride + _sumFloats);
+        float* weights = (float*)(_scratch + thread * _scratchStride);
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
         // A tile takes a row from each quarter (or sixth) of the part: streams of which each is contiguous from one tile to the next.
         int streams = count / tile;
