@@ -23,6 +23,9 @@ public sealed unsafe class AttentionTests : IDisposable
     [InlineData(9, 40, 3, 3, 8, 31)]
     [InlineData(37, 37, 2, 2, 20, -1)]
     [InlineData(70, 300, 4, 1, 128, 230)]
+    [InlineData(1, 300, 16, 16, 128, 299)]
+    [InlineData(1, 8, 6, 3, 16, -1)]
+    [InlineData(1, 30, 5, 5, 32, 12)]
     public void EqualsScalar(int rows, int keys, int heads, int keyHeads, int headDim, int causalStart)
     {
         const int Count = 3, Layer = 2;
@@ -105,8 +108,8 @@ public sealed unsafe class AttentionTests : IDisposable
         item.Keys[6 * Dim + 1] = float.NaN;
         item.Values[8 * Dim + 3] = float.PositiveInfinity;
         float* q = m.Random(Rows * Dim), y = m.Filled(Rows * Dim, 0), expected = m.Filled(Rows * Dim, 0);
-        _scalar.Attention(expected, q, new AttentionBatch(&item, 1, 1, Keys), 0, 1, 1, Dim, null);
-        _cpu.Attention(y, q, new AttentionBatch(&item, 1, 1, Keys), 0, 1, 1, Dim, null);
+        _scalar.Attention(expected, q, new AttentionBatch(&item, 1, Rows, Keys), 0, 1, 1, Dim, null);
+        _cpu.Attention(y, q, new AttentionBatch(&item, 1, Rows, Keys), 0, 1, 1, Dim, null);
         KernelMemory.Close(expected, y, Rows * Dim, 0, Tolerance);
         Assert.False(float.IsNaN(y[5 * Dim]));
         Assert.True(float.IsNaN(y[6 * Dim]));

@@ -179,8 +179,9 @@ internal unsafe struct AttentionJob : IParallelJob
         }
     }
 
-    // Scores to probabilities, 0 for keys that are not seen; false: no key is seen, and all KeyCount get the same.
-    private static bool Softmax(float* p, byte* mask, int visible, int keyCount)
+    /// <summary>Scores to probabilities, 0 for keys that are not seen; false: no key is seen, and all <paramref name="keyCount"/> get the same.</summary>
+    /// <remarks>p has room for whole vectors.</remarks>
+    public static bool Softmax(float* p, byte* mask, int visible, int keyCount)
     {
         int v = Vector<float>.Count;
         bool any = visible > 0;

@@ -175,20 +175,26 @@ public readonly unsafe struct CpuBackend : IBackend
     /// <inheritdoc/>
     public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        long width = 2L * keyHeads * half;
+        RopeJob rope = new() { X = keys, Cos = cos, Sin = sin, Heads = keyHeads, Half = half };
+        RopeKeyValuesJob job = new() { Keys = rope, Values = values, Items = batch.Items, Layer = layer };
+        long rows = 0;
         for (int i = 0; i < batch.Count; i++)
-        {
-            AttentionItem item = batch.Items[i];
-            long from = item.FirstRow * width, to = layer * item.LayerStride + item.CausalStart * width, bytes = item.Rows * width * sizeof(float);
-            Rope(keys + from, cos + (long)item.FirstRow * half, sin + (long)item.FirstRow * half, item.Rows, keyHeads, half);
-            Buffer.MemoryCopy(keys + from, item.Keys + to, bytes, bytes);
-            Buffer.MemoryCopy(values + from, item.Values + to, bytes, bytes);
-        }
+            rows += batch.Items[i].Rows;
+        RowParts.Run(_threads, ref job, rows, 4L * keyHeads * half);
     }
 
     /// <inheritdoc/>
     public void Attention(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim, float* maps)
     {
+        if (StepAttentionJob.Takes(batch, headDim))
+        {
+            StepAttentionJob step = new()
+            {
+                Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps,
+            };
+            step.Start(_threads);
+            return;
+        }
         AttentionJob job = new() { Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps };
         job.Start(_threads);
     }

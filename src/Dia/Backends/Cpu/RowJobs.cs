@@ -173,6 +173,31 @@ internal unsafe struct RopeJob : IRowJob
     }
 }
 
+/// <summary>Rotates new keys and appends them, and their values, to the caches of the sequences they belong to; rows are counted over all sequences.</summary>
+internal unsafe struct RopeKeyValuesJob : IRowJob
+{
+    public RopeJob Keys;
+    public float* Values;
+    public AttentionItem* Items;
+    public int Layer;
+
+    /// <inheritdoc/>
+    public readonly void Run(long first, long end)
+    {
+        AttentionItem* item = Items;
+        long before = 0, width = 2L * Keys.Heads * Keys.Half, bytes = width * sizeof(float);
+        for (long r = first; r < end; r++)
+        {
+            while (r - before >= item->Rows)
+                before += item++->Rows;
+            long at = item->FirstRow + r - before, to = Layer * item->LayerStride + (item->CausalStart + r - before) * width;
+            Keys.Run(at, at + 1);
+            Buffer.MemoryCopy(Keys.X + at * width, item->Keys + to, bytes, bytes);
+            Buffer.MemoryCopy(Values + at * width, item->Values + to, bytes, bytes);
+        }
+    }
+}
+
 /// <summary>cos and sin of positions times inverse frequencies.</summary>
 internal unsafe struct RopeTableJob : IRowJob
 {
