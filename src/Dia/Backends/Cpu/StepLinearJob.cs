@@ -19,6 +19,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // From here on converting the weights once for all rows is faster than converting them for each pair.
     private const int ManyRows = 5;
 
+    private const int MostRounds = 5;
+
     public float* Y;
     public float* X;
     public byte* W;
@@ -27,13 +29,20 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     public int K;
     public bool Accumulate;
 
-    // x as the kernels read it: halves of blocks of 2 vectors as TFormat gives them, padded with zeros to whole blocks.
+    // x as the kernels read it: halves of blocks of 2 vectors as TFormat gives them, padded with zeros to whole blocks. With many rows,
+    // StepTile.KBlock values of every row lie together, so that a pass over all rows reads on in memory.
     private float* _x;
-    private long _xStride;
+    private int _xLength;
+    private int _xStride;
+    private long _xNext;
     private byte* _scratch;
     private long _scratchStride;
     private int _sumFloats;
-    private int _partRows;
+    private int _tiles;
+    private int _parts;
+    private int _rounds;
+
+    private readonly int Outputs => Rows < ManyRows ? WeightRows : StepTile.Outputs;
 
     private static int Block => 2 * Vector<float>.Count;
 
@@ -42,43 +51,57 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         if (Rows <= 0 || N <= 0)
             return;
-        // Rows in pairs, the last one filled up with zeros; an odd cache line between them, so that they do not share cache sets.
+        // Rows in pairs, the last one filled up with zeros; an odd cache line between whole rows, so that they do not share cache sets.
         int pairs = (Rows + 1) / 2;
-        _xStride = ((long)K + Block - 1) / Block * Block + 16;
+        _xLength = Rows < ManyRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : StepTile.KBlock;
+        _xStride = Rows < ManyRows ? _xLength + 16 : _xLength;
+        _xNext = 2L * pairs * _xStride;
         // Sums in whole groups of eight, as they are added up.
         _sumFloats = (pairs * 2 * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
         // Per thread: converted weights and sums. For all: x.
         long own = StepTile.Outputs * StepTile.Stride + _sumFloats;
-        _scratch = threads.Scratch(own * sizeof(float), out _scratchStride, pairs * 2 * _xStride * sizeof(float));
+        _scratch = threads.Scratch(own * sizeof(float), out _scratchStride, (K + _xLength - 1) / _xLength * _xNext * sizeof(float));
         _x = (float*)(_scratch + threads.Count * _scratchStride);
         for (int r = 0; r < Rows; r++)
-            Arrange(X + (long)r * K, _x + r * _xStride);
-        if (Rows % 2 != 0)
-            new Span<float>(_x + Rows * _xStride, (int)_xStride).Clear();
+            Arrange(X + (long)r * K, r);
+        for (int k = 0; Rows % 2 != 0 && k < K; k += _xLength)
+            new Span<float>(Arranged(Rows, k), _xLength).Clear();
 
-        bool inline = (long)N * K * Rows < Gemm.InlineWork || threads.Count == 1;
-        // Parts of at least some kilobytes, several for each thread.
-        int parts = inline ? 1 : (int)Math.Clamp((long)N * K * TFormat.Size / 32768, threads.Count, 8L * threads.Count);
-        int tile = Rows < ManyRows ? WeightRows : StepTile.Outputs;
-        _partRows = ((N + parts - 1) / parts + tile - 1) / tile * tile;
-        parts = (N + _partRows - 1) / _partRows;
-        if (inline)
+        _tiles = (N + Outputs - 1) / Outputs;
+        _parts = (long)N * K * Rows < Gemm.InlineWork ? 1 : threads.Count;
+        // The last parts have some kilobytes at least. One thread takes all at once.
+        long share = (long)N * K * TFormat.Size / (_parts * 65536L);
+        _rounds = _parts == 1 ? 1 : Math.Min(MostRounds, BitOperations.Log2((ulong)share | 1) + 1);
+        if (_parts == 1)
             Run(0, 0);
         else
-            threads.Run(ref this, parts);
+            threads.Run(ref this, _rounds * _parts);
     }
 
-    private readonly void Arrange(float* from, float* to)
+    // First output of a part. A round gives each thread a part, and divides half of what is left, the last one all of it: long parts first, as
+    // memory brings the beginning of each late, and short ones at the end, so that the threads end together.
+    private readonly int First(int part)
+    {
+        int round = part / _parts, left = _tiles >> round;
+        if (round == _rounds)
+            return N;
+        int size = round == _rounds - 1 ? left : left - (left >> 1);
+        return Math.Min(N, (_tiles - left + (int)((long)size * (part % _parts) / _parts)) * Outputs);
+    }
+
+    private readonly float* Arranged(int row, int k) => _x + k / _xLength * _xNext + (long)row * _xStride + k % _xLength;
+
+    private readonly void Arrange(float* from, int row)
     {
         int v = Vector<float>.Count, whole = K / Block * Block;
         for (int i = 0; i < whole; i += Block)
-            ArrangeBlock(from + i, to + i);
+            ArrangeBlock(from + i, Arranged(row, i));
         if (whole < K)
         {
             float* tail = stackalloc float[2 * v];
             VectorMath.LoadPart(from + whole, Math.Min(v, K - whole)).Store(tail);
             VectorMath.LoadPart(from + whole + v, Math.Max(0, K - whole - v)).Store(tail + v);
-            ArrangeBlock(tail, to + whole);
+            ArrangeBlock(tail, Arranged(row, whole));
         }
     }
 
@@ -100,8 +123,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        int first = part * _partRows, count = Math.Min(N - first, _partRows);
-        int tile = Rows < ManyRows ? WeightRows : StepTile.Outputs;
+        int first = First(part), count = First(part + 1) - first, tile = Outputs;
         float* weights = (float*)(_scratch + thread * _scratchStride);
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
         // A tile takes a row from each quarter (or sixth) of the part: streams of which each is contiguous from one tile to the next.
@@ -149,14 +171,13 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         if (whole < K)
             Multiply(tails, size, count, weights, whole, 1, sums);
 
-        float* eight = stackalloc float[8];
-        for (int j = 0; j < _sumFloats / v; j++)
+        // Each vector to its sum, in place: a sum is written where vectors have been read already.
+        for (int j = 0; j < _sumFloats / v; j += 8)
+            VectorMath.SumEight((Vector<float>*)(sums + j * v), sums + j);
+        for (int row = 0; row < Rows; row++, sums += StepTile.Outputs)
         {
-            if (j % 8 == 0)
-                VectorMath.SumEight((Vector<float>*)(sums + j * v), eight);
-            int row = j / StepTile.Outputs, i = j % StepTile.Outputs;
-            if (row < Rows && i < count)
-                Output(row, n + i * step, eight[j % 8]);
+            for (int i = 0; i < count; i++)
+                Output(row, n + i * step, sums[i]);
         }
     }
 
@@ -170,7 +191,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
                 StepTile.Convert<TFormat>(w + i * stride, weights + i * StepTile.Stride, blocks);
         }
         int pairs = (Rows + 1) / 2, bytes = StepTile.KBlock * TFormat.Size, share = (bytes / pairs + 63) / 64 * 64;
-        float* x = _x + k;
+        float* x = Arranged(0, k);
         for (int p = 0; p < pairs; p++, x += 2 * _xStride, sums += 2 * StepTile.Outputs * Vector<float>.Count)
         {
             StepTile.Prefetch(w + 3 * bytes, stride, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
@@ -200,7 +221,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
         int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
         byte* w = W + n * rowBytes;
-        float* x = _x + r * _xStride;
+        float* x = Arranged(r, 0);
         bool tail = K % Block != 0;
         new Span<float>(sums, 2 * WeightRows * v).Clear();
         if (count == WeightRows && rows == 2)
