@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Dia.IO;
 
 namespace Dia.Backends;
 
@@ -21,6 +22,7 @@ internal static unsafe class HostMemory
             void* block = NativeMemory.AllocZeroed(checked((nuint)bytes + 128));
             void** memory = (void**)(((nuint)block + 64 + 63) & ~(nuint)63);
             memory[-1] = block;
+            LargePages.Ask(memory, bytes);
             return memory;
         }
         catch (OutOfMemoryException e)

@@ -27,6 +27,7 @@ internal sealed unsafe class MappedRange : IDisposable
             _view = _file.CreateViewAccessor(range.Offset, range.Length, MemoryMappedFileAccess.Read);
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _pointer);
             _pointer += _view.PointerOffset;
+            LargePages.Ask(_pointer, Length);
         }
         catch (Exception e)
         {
