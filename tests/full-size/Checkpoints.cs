@@ -1,14 +1,16 @@
+using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Weights;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dia.FullSize;
 
 /// <summary>The checkpoint at full size: the model in bfloat16 and, in dac/, the codec in float32, as they are published.</summary>
-internal static class Checkpoints
+internal static partial class Checkpoints
 {
     /// <summary>Writes what is not there yet. Tensors are written to a temporary name first, so a file that is there is complete.</summary>
     public static void Prepare(string folder, int threads)
@@ -16,7 +18,21 @@ internal static class Checkpoints
         string config = Path.Combine(Repository, "configs", "dia-1.6b");
         Write(folder, config, c => c.Weights(), WeightFormat.BFloat16, threads);
         Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), c => c.CodecWeights(), WeightFormat.Float32, threads);
+        DropFromMemory(Path.Combine(folder, ModelFolder.TensorsName));
     }
+
+    // As after a start of the machine: a file that was just written is in memory in small pages, one that is read from the disk is not.
+    private static void DropFromMemory(string path)
+    {
+        const int DontNeed = 4;
+        using FileStream file = File.Open(path, FileMode.Open, FileAccess.ReadWrite);
+        file.Flush(flushToDisk: true);
+        if (OperatingSystem.IsLinux() && FileAdvise(file.SafeFileHandle, 0, 0, DontNeed) != 0)
+            Console.Error.WriteLine($"{path} stays in memory: the step may be slower than it is after a start of the machine");
+    }
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int FileAdvise(SafeFileHandle file, long offset, long length, int advice);
 
     /// <summary>The repository's folder.</summary>
     public static string Repository => Path.GetFullPath(Path.Combine(Tests.TestTensors.FixturePath(), "..", ".."));
