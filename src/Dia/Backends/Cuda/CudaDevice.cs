@@ -193,7 +193,7 @@ public sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
-        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
+        DiaErrorKind.Device, $"The GPU{(string.IsNullOrEmpty(Name) ? "" : " " + Name)} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
     /// <inheritdoc/>
     public void Dispose()
