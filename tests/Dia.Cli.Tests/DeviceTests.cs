@@ -79,6 +79,40 @@ public sealed class DeviceTests : TestFolder
         Assert.Empty(Names());
     }
 
+    [Theory]
+    [InlineData("info", "cublasGetVersion_v2:1=13", "could not start")]
+    [InlineData("bench", "cuEventCreate:5=2", "could not give events")]
+    [InlineData("bench", "cuMemGetInfo_v2:2=999", "could not say how much memory is free")]
+    public void A_failing_call_of_a_command_is_an_error_of_the_device(string command, string failure, string says) =>
+        Fails(5, Dia.RunOnGpu([command, "--device", "cuda"], ("DIA_SOFTGPU_FAIL", failure), ("DIA_SOFTGPU_DRIVER", "12000")), "GPU", says, "--device cpu");
+
+    [Fact]
+    public void Any_function_of_the_driver_and_any_allocation_may_fail()
+    {
+        // A small model, the first call of each function, some allocations: all the others are tests/gpu/long.
+        string[] args = ["[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--greedy", "--max-tokens", "20", "--device", "cuda", "-q"];
+        Outcome good = Succeeds(Executable.WithFixtures.RunOnGpu([.. args, "--codes", In("good")], ("DIA_SOFTGPU_STATS", "1")));
+        List<(string Name, string Value)> failures = [.. Regex.Matches(good.Error, "[0-9]+ (cu[A-Za-z0-9_]+)").Select(m => ("DIA_SOFTGPU_FAIL", m.Groups[1].Value + ":1=999"))];
+        Assert.InRange(failures.Count, 35, 60);
+        int allocations = int.Parse(Regex.Match(good.Error, "([0-9]+) allocations").Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture);
+        failures.AddRange(Enumerable.Range(1, allocations).Where(n => n % 7 == 0).Select(n => ("DIA_SOFTGPU_OOM", $"{n}")));
+        Parallel.ForEach(failures, new ParallelOptions { MaxDegreeOfParallelism = 2 }, failure =>
+        {
+            string codes = In("codes" + failure.Value.Split(':')[0]);
+            Outcome outcome = Executable.WithFixtures.RunOnGpu([.. args, "--codes", codes], failure);
+            if (outcome.ExitCode == 0)
+            {
+                // What only gives back, and a cuBLAS that does not start.
+                Assert.Matches("Free|Destroy|Unload|PushCurrent|PopCurrent|StreamSynchronize|cublas", failure.Value);
+                Assert.Equal(File.ReadAllBytes(In("good")), File.ReadAllBytes(codes));
+                return;
+            }
+
+            Fails(5, outcome, "--device cpu");
+            Assert.False(File.Exists(codes), failure.Value);
+        });
+    }
+
     [Fact]
     public void Info_shows_the_device_and_the_plan()
     {

@@ -25,11 +25,13 @@ public class FailureTests
     [InlineData("DIA_SOFTGPU_FAIL=cuLaunchKernel:17=701", "could not start the kernel")]
     [InlineData("DIA_SOFTGPU_FAIL=cuMemcpyHtoDAsync_v2:9=719", "could not copy")]
     [InlineData("DIA_SOFTGPU_FAIL=cuStreamSynchronize:12=719", "The GPU Software GPU could not")]
+    [InlineData("DIA_SOFTGPU_FAIL=cuEventSynchronize:5=999", "could not finish a copy")]
+    [InlineData("DIA_SOFTGPU_OOM=40 DIA_SOFTGPU_FAIL=cuMemGetInfo_v2:2=999", "could not say how much memory is free")]
     [InlineData("DIA_SOFTGPU_LOST=400", "The GPU Software GPU could not")]
     [InlineData("DIA_SOFTGPU_LOST=2000", "The GPU Software GPU could not")]
     public void AFailureIsAnErrorOfTheDevice(string setting, string message)
     {
-        (int exitCode, string[] lines) = GpuProcess.Run("kernels", setting);
+        (int exitCode, string[] lines) = GpuProcess.Run("kernels", setting.Split(' '));
         Assert.Equal(5, exitCode);
         string line = Assert.Single(lines, l => l.StartsWith("FAIL\tDevice\t", StringComparison.Ordinal));
         Assert.Contains(message, line, StringComparison.Ordinal);

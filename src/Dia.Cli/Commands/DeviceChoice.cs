@@ -64,11 +64,6 @@ internal static class DeviceChoice
             return plan.Bytes <= gpu.FreeMemory ? device : throw new DiaException(DiaErrorKind.Device,
                 $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
         }
-        catch (CudaException e)
-        {
-            device.Dispose();
-            throw new DiaException(DiaErrorKind.Device, $"The GPU does not say how much memory is free: {e.Message} Restart the driver, or use --device cpu.", e);
-        }
         catch
         {
             device.Dispose();

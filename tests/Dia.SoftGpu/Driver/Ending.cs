@@ -26,7 +26,10 @@ internal static unsafe partial class Ending
         if (Settings.Current.Leaks)
             ReportLeaks();
         if (Settings.Current.Statistics)
-            Console.Error.WriteLine($"softgpu: {Launch.Instructions} warp instructions in {Launch.Launches} launches, {Launch.Seconds:0.00} s: {Launch.Instructions / Math.Max(Launch.Seconds, 1e-9) / 1e6:0.0} M/s, {Machine.CallsOf("cuLaunchKernel")} cuLaunchKernel, {Machine.CallsOf("cuGraphLaunch")} cuGraphLaunch");
+        {
+            Console.Error.WriteLine($"softgpu: {Launch.Instructions} warp instructions in {Launch.Launches} launches, {Launch.Seconds:0.00} s: {Launch.Instructions / Math.Max(Launch.Seconds, 1e-9) / 1e6:0.0} M/s");
+            Console.Error.WriteLine($"softgpu: {Machine.CountCalls()}");
+        }
     }
 
     /// <summary>Reports memory and objects that nobody freed, unless their context is gone.</summary>

@@ -15,6 +15,7 @@ internal static unsafe class Machine
     private static readonly Dictionary<string, long> Calls = [];
     private static long _allCalls;
     private static long _allocations;
+    private static long _injected;
     private static Random? _random;
 
     [ThreadStatic]
@@ -34,8 +35,12 @@ internal static unsafe class Machine
 
     public static Context Current => CurrentOrNull ?? throw new CudaError(Status.INVALID_CONTEXT);
 
-    /// <summary>How often a function was called.</summary>
-    public static long CallsOf(string name) => Calls.GetValueOrDefault(name);
+    /// <summary>How often each function was called, how often device memory was asked for, and how many failures were made by request.</summary>
+    public static string CountCalls()
+    {
+        lock (Sync)
+            return $"{string.Join(", ", Calls.Select(c => $"{c.Value} {c.Key}"))}, {_allCalls} calls, {_allocations} allocations, {_injected} injected";
+    }
 
     /// <summary>For tests: as if the process began.</summary>
     public static void Reset(Settings settings)
@@ -44,7 +49,7 @@ internal static unsafe class Machine
         {
             Settings.Current = settings;
             Calls.Clear();
-            _allCalls = _allocations = 0;
+            _allCalls = _allocations = _injected = 0;
             _random = null;
             Captures.Clear();
             PrimaryContext = null;
@@ -102,10 +107,16 @@ internal static unsafe class Machine
     {
         long call = Calls[name] = Calls.GetValueOrDefault(name) + 1;
         if (++_allCalls > Settings.Current.Lost.Call && name is not ("cuGetErrorName" or "cuGetErrorString"))
-            throw new CudaError((Status)Settings.Current.Lost.Status);
+            throw Injected((Status)Settings.Current.Lost.Status);
         foreach ((string function, long at, int status) in Settings.Current.Failures)
             if (function == name && at == call)
-                throw new CudaError((Status)status);
+                throw Injected((Status)status);
+    }
+
+    private static CudaError Injected(Status status)
+    {
+        _injected++;
+        return new CudaError(status);
     }
 
     /// <summary>The caller did what a real driver need not notice.</summary>
@@ -117,7 +128,9 @@ internal static unsafe class Machine
 
     public static ulong AllocateDevice(ulong bytes)
     {
-        if (++_allocations == Settings.Current.OutOfMemoryAt || DeviceMemory.Used + bytes > Settings.Current.Memory)
+        if (++_allocations == Settings.Current.OutOfMemoryAt)
+            throw Injected(Status.OUT_OF_MEMORY);
+        if (DeviceMemory.Used + bytes > Settings.Current.Memory)
             throw new CudaError(Status.OUT_OF_MEMORY);
         return DeviceMemory.Allocate(bytes, MemoryKind.Device)->Base;
     }

@@ -170,7 +170,30 @@ internal static unsafe class StreamApi
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuStreamEndCapture")]
-    public static int StreamEndCapture(nint stream, nint* graph) => Machine.Call("cuStreamEndCapture", () =>
+    public static int StreamEndCapture(nint stream, nint* graph)
+    {
+        int status = Machine.Call("cuStreamEndCapture", () => EndCapture(stream, graph));
+
+        // However a capture ends, it ends: also by a failure that was asked for.
+        if (status != 0 && Machine.CurrentOrNull is { } context && context.Streams.Find(s => s.Handle == stream)?.Capture is { } capture
+            && status is not ((int)Status.STREAM_CAPTURE_UNMATCHED or (int)Status.STREAM_CAPTURE_WRONG_THREAD))
+        {
+            Abandon(capture);
+        }
+        return status;
+    }
+
+    private static void Abandon(Capture capture)
+    {
+        foreach (CudaStream member in capture.Streams)
+        {
+            member.Capture = null;
+            member.Tail = [];
+        }
+        Machine.Captures.Remove(capture);
+    }
+
+    private static void EndCapture(nint stream, nint* graph)
     {
         *graph = 0;
         CudaStream s = Machine.StreamOf(stream);
@@ -187,19 +210,15 @@ internal static unsafe class StreamApi
                 n.After.ForEach(open.Push);
         bool unjoined = false;
         foreach (CudaStream member in c.Streams)
-        {
             if (member != s)
                 unjoined |= !member.Tail.TrueForAll(reached.Contains);
-            member.Capture = null;
-            member.Tail = [];
-        }
-        Machine.Captures.Remove(c);
+        Abandon(c);
         if (c.Invalid)
             throw new CudaError(Status.STREAM_CAPTURE_INVALIDATED);
         if (unjoined)
             throw new CudaError(Status.STREAM_CAPTURE_UNJOINED);
         *graph = new CudaGraph(c.Nodes).Handle;
-    });
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "cuStreamIsCapturing")]
     public static int StreamIsCapturing(nint stream, int* status) => Machine.Call("cuStreamIsCapturing", () =>

@@ -81,12 +81,22 @@ internal abstract class DeviceClock : IDisposable
         private const int LargestProduct = 8192;
 
         private readonly CudaDevice _device;
-        private readonly CudaEvent _start = new(CUEventFlags.Default);
-        private readonly CudaEvent _end = new(CUEventFlags.Default);
+        private readonly CudaEvent _start;
+        private readonly CudaEvent _end;
 
         public CudaClock(CudaBackend backend)
         {
             _device = backend.Device;
+            try
+            {
+                _start = new CudaEvent(CUEventFlags.Default);
+                _end = new CudaEvent(CUEventFlags.Default);
+            }
+            catch (CudaException e)
+            {
+                throw _device.Failure("give events", e);
+            }
+
             Bandwidth = CopyBandwidth();
             Operations = _device.HasBlas ? ProductRate(backend) : 0;
         }

@@ -52,6 +52,7 @@ public sealed unsafe class CudaDevice : IDisposable
             Kernels = new CudaKernels(_context, kernels);
             DeviceMemory = new CudaMemory(this);
             _blas = LoadBlas();
+            BlasVersion = _blas?.GetVersion();
         }
         catch (Exception e) when (e is CudaException or CudaBlasException)
         {
@@ -81,10 +82,24 @@ public sealed unsafe class CudaDevice : IDisposable
     public long TotalMemory { get; }
 
     /// <summary>Bytes of its memory that no program has.</summary>
-    public long FreeMemory => _context.GetFreeDeviceMemorySize();
+    /// <exception cref="DiaException">The device has failed (Device).</exception>
+    public long FreeMemory
+    {
+        get
+        {
+            try
+            {
+                return _context.GetFreeDeviceMemorySize();
+            }
+            catch (CudaException e)
+            {
+                throw Failure("say how much memory is free", e);
+            }
+        }
+    }
 
     /// <summary>cuBLAS's version, or null where it is not present.</summary>
-    public Version? BlasVersion => _blas?.GetVersion();
+    public Version? BlasVersion { get; }
 
     /// <summary>Its memory.</summary>
     public DeviceMemory Memory => DeviceMemory;
@@ -149,10 +164,9 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <exception cref="DiaException">cuBLAS failed (Device).</exception>
     internal void BlasProduct(float* y, float* x, float* w, int rows, int n, int k, bool accumulate)
     {
+        Enter();
         try
         {
-            _context.SetCurrent();
-
             // Stored by columns, a matrix [a, b] of ours is [b, a]: yᵀ = w·xᵀ.
             _blas!.Gemm(Operation.Transpose, Operation.NonTranspose, n, rows, k, 1, At(w), k, At(x), k, accumulate ? 1 : 0, At(y), n);
         }
@@ -179,7 +193,7 @@ public sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
-        DiaErrorKind.Device, $"The GPU {Name} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
+        DiaErrorKind.Device, $"The GPU{(string.IsNullOrEmpty(Name) ? "" : " " + Name)} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
     /// <inheritdoc/>
     public void Dispose()

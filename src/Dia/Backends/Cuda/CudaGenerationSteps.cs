@@ -29,6 +29,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     private int _waited;
     private bool _arranged;
     private bool _warm;
+    private DiaException? _failure;
 
     /// <summary>Makes room for the sequences' states.</summary>
     /// <param name="device">The GPU.</param>
@@ -60,6 +61,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Start(int place, GenerationSequence sequence)
     {
+        ThrowIfFailed();
         Rest();
 
         // The sampler picks for every sequence that has a row in the logits: here only the new one's are there.
@@ -92,9 +94,10 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
             Rest();
             _sampler.Close(place);
         }
-        catch (DiaException)
+        catch (DiaException e)
         {
-            // As where memory is freed: the device failed, a sequence is often stopped because of that, and the first exception is to be seen.
+            // A sequence is often stopped because the device failed, and the first exception is to be seen; the next operation throws this one.
+            _failure ??= e;
         }
     }
 
@@ -103,6 +106,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     {
         if (_active.Count == 0)
             return;
+        ThrowIfFailed();
         if (!_arranged)
             Arrange();
         CountDone();
@@ -126,6 +130,13 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         _sampler.Dispose(); // waits for what is under way
         foreach (CudaEvent done in _done)
             done.Dispose();
+    }
+
+    /// <summary>What failed when a sequence was stopped: the device may still draw for it.</summary>
+    private void ThrowIfFailed()
+    {
+        if (_failure is not null)
+            throw _failure;
     }
 
     /// <returns>Whether there was any. Not List.RemoveAll, whose condition would be an object made in each step.</returns>
@@ -232,12 +243,24 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         catch
         {
             // A capture that is left open would make every later call fail.
-            _device.Stream.EndCapture().Dispose();
+            EndFailedCapture();
             throw;
         }
 
         using CudaGraph graph = _device.Stream.EndCapture();
         return graph.Instantiate();
+    }
+
+    private void EndFailedCapture()
+    {
+        try
+        {
+            _device.Stream.EndCapture().Dispose();
+        }
+        catch (CudaException)
+        {
+            // What failed in it spoiled it, and is to be seen.
+        }
     }
 
     private void CountDone()

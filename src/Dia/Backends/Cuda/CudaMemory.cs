@@ -67,8 +67,11 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             return;
         try
         {
-            // Work that was started may still use it.
+            // Work that was started may still use it; so may copies in streams of their own, which the device's stream waits for only when
+            // more comes in it: not where a failure keeps that from coming.
             _device.Synchronize();
+            foreach (Transfer transfer in _transfers)
+                WaitFor(transfer);
             Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
         }
         catch (DiaException)
@@ -165,9 +168,21 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     {
         Transfer transfer = _transfers[_next];
         _next = (_next + 1) % _transfers.Length;
-        transfer.Done.Synchronize();
+        WaitFor(transfer);
         piece = Math.Min(left, BufferBytes);
         return transfer;
+    }
+
+    private void WaitFor(Transfer transfer)
+    {
+        try
+        {
+            transfer.Done.Synchronize();
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("finish a copy", e);
+        }
     }
 
     private void Check(CUResult result, string doing)
