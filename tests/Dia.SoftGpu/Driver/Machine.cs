@@ -26,7 +26,7 @@ internal static unsafe class Machine
 
     public static List<Capture> Captures { get; } = [];
 
-    public static Context? PrimaryContext { get; set; }
+    public static Dictionary<int, Context> PrimaryContexts { get; } = [];
 
     public static List<Context> Stack => _stack ??= [];
 
@@ -47,7 +47,7 @@ internal static unsafe class Machine
             _allCalls = _allocations = 0;
             _random = null;
             Captures.Clear();
-            PrimaryContext = null;
+            PrimaryContexts.Clear();
             Stack.Clear();
             Violations.Recent.Clear();
             Initialised = false;
@@ -117,9 +117,10 @@ internal static unsafe class Machine
 
     public static ulong AllocateDevice(ulong bytes)
     {
-        if (++_allocations == Settings.Current.OutOfMemoryAt || DeviceMemory.Used + bytes > Settings.Current.Memory)
+        int device = Current.Device;
+        if (++_allocations == Settings.Current.OutOfMemoryAt || DeviceMemory.UsedOf(device) + bytes > Settings.Current.Memory[device])
             throw new CudaError(Status.OUT_OF_MEMORY);
-        return DeviceMemory.Allocate(bytes, MemoryKind.Device)->Base;
+        return DeviceMemory.Allocate(bytes, MemoryKind.Device, device)->Base;
     }
 
     // ---- streams
