@@ -20,19 +20,20 @@ internal static class DeviceChoice
     /// <param name="model">The model that will run; null: none.</param>
     /// <param name="codec">Whether its codec runs too.</param>
     /// <param name="batch">Utterances at a time.</param>
+    /// <param name="reserve">Whether the plan's memory is taken, in one piece: for what runs as planned.</param>
     /// <exception cref="DiaException">Device: it is not there, does not start, or has too little memory. Model: there is none, or it does not load.</exception>
-    public static Device Create(Invocation run, ModelFolder? model, bool codec, int batch = 1)
+    public static Device Create(Invocation run, ModelFolder? model, bool codec, int batch = 1, bool reserve = true)
     {
         string name = run.Line.Get(DiaOptions.Device) ?? "auto";
         if (name == "scalar")
             return Device.CreateScalar();
         if (name.StartsWith("cuda", StringComparison.Ordinal))
-            return CreateCuda(run, Ordinal(name), model, codec, batch);
+            return CreateCuda(run, Ordinal(name), model, codec, batch, reserve);
         if (name == "auto" && CudaContext.TryLoad())
         {
             try
             {
-                return CreateCuda(run, 0, model, codec, batch);
+                return CreateCuda(run, 0, model, codec, batch, reserve);
             }
             catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
             {
@@ -54,15 +55,18 @@ internal static class DeviceChoice
         _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
     };
 
-    private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch)
+    private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch, bool reserve)
     {
         var device = Device.CreateCuda(ordinal);
         try
         {
-            var plan = MemoryPlan.Of(DeviceKind.Cuda, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
+            var plan = MemoryPlan.Of(device, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
             CudaDevice gpu = device.Cuda.Device;
-            return plan.Bytes <= gpu.FreeMemory ? device : throw new DiaException(DiaErrorKind.Device,
-                $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+            if (plan.Bytes > gpu.FreeMemory)
+                throw new DiaException(DiaErrorKind.Device, $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+            if (reserve && plan.Bytes > 0)
+                device.Reserve(plan);
+            return device;
         }
         catch (CudaException e)
         {
