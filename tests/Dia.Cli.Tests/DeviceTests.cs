@@ -45,6 +45,21 @@ public sealed class DeviceTests : TestFolder
     }
 
     [Fact]
+    public void Auto_takes_the_first_GPU_that_fits_and_names_those_it_passes_over()
+    {
+        string said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("a"), "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,1000000000,1000000000"))).Error;
+        Assert.Contains("on cuda, Software GPU 1,", said, StringComparison.Ordinal);
+        string note = Assert.Single(said.Split('\n'), l => l.StartsWith("dia: note: running on cuda, Software GPU 1 (cuda:1). ", StringComparison.Ordinal));
+        Assert.Contains("cuda:0: The GPU Software GPU has too little memory", note, StringComparison.Ordinal);
+
+        said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("b"), "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,10000000"))).Error;
+        note = Assert.Single(said.Split('\n'), l => l.StartsWith("dia: note: running on the processor. ", StringComparison.Ordinal));
+        Assert.Contains("cuda:0: The GPU Software GPU has", note, StringComparison.Ordinal);
+        Assert.Contains("cuda:1: The GPU Software GPU 1 has", note, StringComparison.Ordinal);
+        Assert.Contains("on cuda, Software GPU 1,", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "--device", "cuda:1", "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,1000000000"))).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_device_that_is_not_there_is_an_error_that_says_what_to_do()
     {
         Fails(5, Dia.Run([.. Speak, "--device", "cuda", "-o", In("a.wav")]), "libcuda.so.1", "--device cpu");

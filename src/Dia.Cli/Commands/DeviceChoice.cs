@@ -14,7 +14,7 @@ internal static class DeviceChoice
 {
     /// <summary>
     /// The device that --device and --threads name. A GPU is taken only if the plan of what runs on it fits into its free memory: else it is an
-    /// error, or for "auto" a note, and the processor.
+    /// error. "auto" takes the first that fits, else the processor; a note says why a GPU was passed over.
     /// </summary>
     /// <param name="run">The options.</param>
     /// <param name="model">The model that will run; null: none.</param>
@@ -29,18 +29,8 @@ internal static class DeviceChoice
             return Device.CreateScalar();
         if (name.StartsWith("cuda", StringComparison.Ordinal))
             return CreateCuda(run, Ordinal(name), model, codec, batch, reserve);
-        if (name == "auto" && CudaContext.TryLoad())
-        {
-            try
-            {
-                return CreateCuda(run, 0, model, codec, batch, reserve);
-            }
-            catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
-            {
-                run.Reporter.Note($"running on the processor. {e.Message}");
-            }
-        }
-
+        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, model, codec, batch, reserve) is { } gpu)
+            return gpu;
         return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
     }
 
@@ -54,6 +44,44 @@ internal static class DeviceChoice
         DeviceKind.Cuda => $"cuda, {device.Cuda.Device.Name}",
         _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
     };
+
+    /// <summary>The first GPU that can be used; null: none can. A note tells why not.</summary>
+    private static Device? TryCudas(Invocation run, ModelFolder? model, bool codec, int batch, bool reserve)
+    {
+        List<(int Ordinal, string Message)> passed = [];
+        for (int ordinal = 0; ordinal == 0 || ordinal < Count(); ordinal++)
+        {
+            try
+            {
+                Device device = CreateCuda(run, ordinal, model, codec, batch, reserve);
+                if (passed.Count > 0)
+                    run.Reporter.Note($"running on {Describe(device)} (cuda:{ordinal}). {Messages()}");
+                return device;
+            }
+            catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
+            {
+                passed.Add((ordinal, e.Message));
+            }
+        }
+
+        run.Reporter.Note($"running on the processor. {(passed.Count == 1 ? passed[0].Message : Messages())}");
+        return null;
+
+        string Messages() => string.Join(" ", passed.Select(p => $"cuda:{p.Ordinal}: {p.Message}"));
+    }
+
+    /// <summary>How many GPUs there are; 0 where the driver fails, which is told where the first is tried.</summary>
+    private static int Count()
+    {
+        try
+        {
+            return CudaContext.GetDeviceCount();
+        }
+        catch (CudaException)
+        {
+            return 0;
+        }
+    }
 
     private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch, bool reserve)
     {
