@@ -98,7 +98,7 @@ public sealed class DeviceTests : TestFolder
     public void Info_shows_the_device_and_the_plan()
     {
         string text = Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text;
-        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b", "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "arena of the codec", "working memory" })
+        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b", "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "activations, codes", "working memory" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1")).Text;
         foreach (string part in new[] { "device: cpu, 1 thread\n", "beside the mapped file", "memory plan of dia-demo" })

@@ -120,7 +120,11 @@ public sealed class MemoryPlan
         DacNetwork network = model.CreateCodec(Device.CreateScalar(), new Weight[specs.Length])!;
         int codebooks = DacConfigParser.Parse(model.CodecConfigJson!, ProblemSeverity.Warning).Config!.NCodebooks;
         AddWeights("codec weights", specs, formats);
-        Add("codec", Floats(network.ArenaSize) + Floats(CodecPass.CodeCount(network, codebooks)), $"windows of {network.WindowFrames} frames: activations, codes");
+
+        // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.
+        long packed = !_cuda ? 0 : specs.Zip(formats).Where(w => w.First.Role is WeightRole.Convolution or WeightRole.TransposedConvolution).Max(w => ArenaPieces.Size(w.First.Count * WeightFormats.ByteSize(w.Second)));
+        long windows = Floats(network.ArenaSize) + Floats(CodecPass.CodeCount(network, codebooks));
+        Add("codec", Math.Max(windows, packed), $"windows of {network.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
     /// <summary>The GPU holds all of them, vectors as float32; the processor holds copies of vectors and convolution kernels, and reads the others in the file.</summary>
