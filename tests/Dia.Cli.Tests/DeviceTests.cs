@@ -45,6 +45,21 @@ public sealed class DeviceTests : TestFolder
     }
 
     [Fact]
+    public void Auto_takes_the_first_GPU_that_fits_and_names_those_it_passes_over()
+    {
+        string said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("a"), "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,1000000000,1000000000"))).Error;
+        Assert.Contains("on cuda, Software GPU 1,", said, StringComparison.Ordinal);
+        string note = Assert.Single(said.Split('\n'), l => l.StartsWith("dia: note: running on cuda, Software GPU 1 (cuda:1). ", StringComparison.Ordinal));
+        Assert.Contains("cuda:0: The GPU Software GPU has too little memory", note, StringComparison.Ordinal);
+
+        said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("b"), "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,10000000"))).Error;
+        note = Assert.Single(said.Split('\n'), l => l.StartsWith("dia: note: running on the processor. ", StringComparison.Ordinal));
+        Assert.Contains("cuda:0: The GPU Software GPU has", note, StringComparison.Ordinal);
+        Assert.Contains("cuda:1: The GPU Software GPU 1 has", note, StringComparison.Ordinal);
+        Assert.Contains("on cuda, Software GPU 1,", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "--device", "cuda:1", "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,1000000000"))).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_device_that_is_not_there_is_an_error_that_says_what_to_do()
     {
         Fails(5, Dia.Run([.. Speak, "--device", "cuda", "-o", In("a.wav")]), "libcuda.so.1", "--device cpu");
@@ -68,7 +83,7 @@ public sealed class DeviceTests : TestFolder
     [Theory]
     [InlineData("cuLaunchKernel:40=719", "could not")]
     [InlineData("cuLaunchKernel:400=700", "could not")]
-    [InlineData("cuMemAlloc_v2:60=2", "memory")]
+    [InlineData("cuMemAlloc_v2:1=2", "weights, caches and activations")]
     [InlineData("cuEventCreate:7=2", "could not give events")]
     [InlineData("cuGraphLaunch:3=719", "could not start a decoding step: cuGraphLaunch failed")]
     [InlineData("cuEventQuery:2=719", "could not do a decoding step: cuEventQuery failed")]
@@ -117,7 +132,7 @@ public sealed class DeviceTests : TestFolder
     public void Info_shows_the_device_and_the_plan()
     {
         string text = Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text;
-        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b", "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "arena of the codec", "working memory" })
+        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b", "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "activations, codes", "working memory" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1")).Text;
         foreach (string part in new[] { "device: cpu, 1 thread\n", "beside the mapped file", "memory plan of dia-demo" })
@@ -127,13 +142,17 @@ public sealed class DeviceTests : TestFolder
     }
 
     [Fact]
-    public void The_plan_is_what_a_run_takes_at_most()
+    public void The_plan_is_what_a_run_allocates()
     {
         Match plan = Regex.Match(Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text, @"dia!: ([0-9.]+) MiB at most");
         long bytes = (long)(double.Parse(plan.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) * (1 << 20));
 
-        // What is not planned: the alignment of each block.
-        Succeeds(Dia.RunOnGpu(["[S1] Hello world.", "--seed", "3", "--device", "cuda", "-o", In("a.wav")], ("DIA_SOFTGPU_MEMORY", $"{bytes + (1 << 20)}")));
+        // In one piece: a second allocation would fail. The figure is printed to a tenth of a MiB.
+        Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav"), "--codes", In("a")], ("DIA_SOFTGPU_MEMORY", $"{bytes + 100_000}"), ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
+        Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("b.wav")], ("DIA_SOFTGPU_MEMORY", $"{bytes - 100_000}")), "too little memory");
+        File.WriteAllLines(In("lines"), ["[S1] Hi.", "[S1] Yes."]);
+        Succeeds(Dia.RunOnGpu(["--lines", "-f", In("lines"), "--seed", "3", "--batch", "2", "--max-tokens", "24", "--device", "cuda", "-o", In("{n}.wav")], ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
+        Succeeds(Dia.RunOnGpu(["decode", In("a"), "-o", In("c.wav"), "--device", "cuda"], ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
     }
 
     [Theory]

@@ -23,6 +23,13 @@ public class KernelTests
     [Fact]
     public void AStepsLaunchesAllocateNothing() => AllPass($"allocations \"{Path.Combine(GpuProcess.Root(), "tests/fixtures/generate/model")}\"", 2);
 
+    // With and without cuBLAS, which has memory of its own in the plan.
+    [Theory]
+    [InlineData("DIA_SOFTGPU_DRIVER=11040")]
+    [InlineData("DIA_SOFTGPU_DRIVER=12000")]
+    public void ThePlanIsWhatALongestUtteranceTakes(string driver) =>
+        AllPass($"plan \"{Path.Combine(GpuProcess.Root(), "tests/fixtures/generate/model")}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
+
     /// <summary>The committed module is what the sources give, wherever the compiler is installed.</summary>
     [Fact]
     public void TheModuleIsWhatTheSourcesGive()

@@ -43,6 +43,9 @@ internal static unsafe class Program
                 case "sampler":
                     new SamplerChecks(device, Report).Run();
                     break;
+                case "plan":
+                    PlannedJob.Check(arguments[1], Report);
+                    break;
                 case "allocations":
                     Report(new KernelCheck("bytes allocated by a step's launches", "", AllocatedBytes(backend), 0));
                     Report(new KernelCheck("bytes allocated by whole steps of a model", "", SteppingJob.AllocatedBytes(arguments[1]), 0));

@@ -14,32 +14,23 @@ internal static class DeviceChoice
 {
     /// <summary>
     /// The device that --device and --threads name. A GPU is taken only if the plan of what runs on it fits into its free memory: else it is an
-    /// error, or for "auto" a note, and the processor.
+    /// error. "auto" takes the first that fits, else the processor; a note says why a GPU was passed over.
     /// </summary>
     /// <param name="run">The options.</param>
     /// <param name="model">The model that will run; null: none.</param>
     /// <param name="codec">Whether its codec runs too.</param>
     /// <param name="batch">Utterances at a time.</param>
+    /// <param name="reserve">Whether the plan's memory is taken, in one piece: for what runs as planned.</param>
     /// <exception cref="DiaException">Device: it is not there, does not start, or has too little memory. Model: there is none, or it does not load.</exception>
-    public static Device Create(Invocation run, ModelFolder? model, bool codec, int batch = 1)
+    public static Device Create(Invocation run, ModelFolder? model, bool codec, int batch = 1, bool reserve = true)
     {
         string name = run.Line.Get(DiaOptions.Device) ?? "auto";
         if (name == "scalar")
             return Device.CreateScalar();
         if (name.StartsWith("cuda", StringComparison.Ordinal))
-            return CreateCuda(run, Ordinal(name), model, codec, batch);
-        if (name == "auto" && CudaContext.TryLoad())
-        {
-            try
-            {
-                return CreateCuda(run, 0, model, codec, batch);
-            }
-            catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
-            {
-                run.Reporter.Note($"running on the processor. {e.Message}");
-            }
-        }
-
+            return CreateCuda(run, Ordinal(name), model, codec, batch, reserve);
+        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, model, codec, batch, reserve) is { } gpu)
+            return gpu;
         return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
     }
 
@@ -54,15 +45,56 @@ internal static class DeviceChoice
         _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
     };
 
-    private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch)
+    /// <summary>The first GPU that can be used; null: none can. A note tells why not.</summary>
+    private static Device? TryCudas(Invocation run, ModelFolder? model, bool codec, int batch, bool reserve)
+    {
+        List<(int Ordinal, string Message)> passed = [];
+        for (int ordinal = 0; ordinal == 0 || ordinal < Count(); ordinal++)
+        {
+            try
+            {
+                Device device = CreateCuda(run, ordinal, model, codec, batch, reserve);
+                if (passed.Count > 0)
+                    run.Reporter.Note($"running on {Describe(device)} (cuda:{ordinal}). {Messages()}");
+                return device;
+            }
+            catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
+            {
+                passed.Add((ordinal, e.Message));
+            }
+        }
+
+        run.Reporter.Note($"running on the processor. {(passed.Count == 1 ? passed[0].Message : Messages())}");
+        return null;
+
+        string Messages() => string.Join(" ", passed.Select(p => $"cuda:{p.Ordinal}: {p.Message}"));
+    }
+
+    /// <summary>How many GPUs there are; 0 where the driver fails, which is told where the first is tried.</summary>
+    private static int Count()
+    {
+        try
+        {
+            return CudaContext.GetDeviceCount();
+        }
+        catch (CudaException)
+        {
+            return 0;
+        }
+    }
+
+    private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch, bool reserve)
     {
         var device = Device.CreateCuda(ordinal);
         try
         {
-            var plan = MemoryPlan.Of(DeviceKind.Cuda, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
+            var plan = MemoryPlan.Of(device, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
             CudaDevice gpu = device.Cuda.Device;
-            return plan.Bytes <= gpu.FreeMemory ? device : throw new DiaException(DiaErrorKind.Device,
-                $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+            if (plan.Bytes > gpu.FreeMemory)
+                throw new DiaException(DiaErrorKind.Device, $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+            if (reserve && plan.Bytes > 0)
+                device.Reserve(plan);
+            return device;
         }
         catch
         {

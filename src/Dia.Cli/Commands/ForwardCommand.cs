@@ -33,7 +33,8 @@ internal static class ForwardCommand
         bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
         var inputs = ForwardFile.Read(input);
         var folder = ModelLoader.OpenModel(run);
-        using Device device = DeviceChoice.Create(run, folder, codec: false);
+        // Nothing is reserved: a whole pass takes what its sequences need, which no plan knows.
+        using Device device = DeviceChoice.Create(run, folder, codec: false, reserve: false);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
         int[,,]? decoderIds = inputs.DecoderInputIds(model.Config.DecoderConfig.NumChannels);
         CheckSize(input, model.Config, inputs.InputIds, decoderIds, attentions);

@@ -15,37 +15,23 @@ internal static class InfoPlan
     /// <exception cref="DiaException">Device: it is not there or does not start. Model: --model does not load.</exception>
     public static void Write(Invocation run, string name, StringBuilder text)
     {
-        DeviceKind kind = DeviceKind.Scalar;
-        if (name.StartsWith("cuda", StringComparison.Ordinal))
-        {
-            kind = DeviceKind.Cuda;
-            Gpu(text, DeviceChoice.Ordinal(name));
-        }
+        // A GPU that is named is shown also where the plan does not fit; what is chosen automatically depends on the plan of what will run.
+        using Device device = name.StartsWith("cuda", StringComparison.Ordinal)
+            ? Device.CreateCuda(DeviceChoice.Ordinal(name))
+            : DeviceChoice.Create(run, ModelLoader.TryOpenModel(run), codec: true, reserve: false);
+        if (device.Kind == DeviceKind.Cuda)
+            Describe(text, device.Cuda.Device);
         else
-        {
-            // What is chosen automatically depends on the plan of what will run.
-            using Device device = DeviceChoice.Create(run, ModelLoader.TryOpenModel(run), codec: true);
-            kind = device.Kind;
-            if (kind == DeviceKind.Cuda)
-                Describe(text, device.Cuda.Device);
-            else
-                text.Append($"\ndevice: {DeviceChoice.Describe(device)}\n  memory   {Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}\n");
-        }
+            text.Append($"\ndevice: {DeviceChoice.Describe(device)}\n  memory   {Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}\n");
 
         if (ModelLoader.TryOpenModel(run) is { } model)
         {
             bool codecAlone = ModelLoader.IsCodec(model);
-            Plan(text, $"memory plan of {model.Description}", MemoryPlan.Of(kind, CompiledModels.All, codecAlone ? null : model, ModelLoader.TryCodecFolder(run, model), 1));
+            Plan(text, $"memory plan of {model.Description}", MemoryPlan.Of(device, CompiledModels.All, codecAlone ? null : model, ModelLoader.TryCodecFolder(run, model), 1));
         }
 
         foreach (CompiledModel compiled in CompiledModels.All)
-            Plan(text, $"memory plan of {compiled.Name} with bfloat16 weights", MemoryPlan.Of(kind, compiled, WeightFormat.BFloat16, 1));
-    }
-
-    private static void Gpu(StringBuilder text, int ordinal)
-    {
-        using var device = Device.CreateCuda(ordinal);
-        Describe(text, device.Cuda.Device);
+            Plan(text, $"memory plan of {compiled.Name} with bfloat16 weights", MemoryPlan.Of(device, compiled, WeightFormat.BFloat16, 1));
     }
 
     private static void Describe(StringBuilder text, CudaDevice gpu)

@@ -31,7 +31,7 @@ internal static class SelfTestCommand
         ModelFolder? codec = ModelLoader.TryCodecFolder(run, model);
         if (model is not null && ModelLoader.IsCodec(model))
             model = null;
-        using Device device = DeviceChoice.Create(run, model, codec is not null);
+        using Device device = DeviceChoice.Create(run, model, codec is not null, reserve: false);
         var table = new TextTable(false, false, true, true, false);
         table.Add("what", "sizes", "error", "tolerance", "");
         List<KernelCheck> checks = [];

@@ -1,3 +1,5 @@
+using Dia.Modeling;
+
 namespace Dia.Backends;
 
 /// <summary>Which implementation of <see cref="IBackend"/> a device is.</summary>
@@ -51,6 +53,18 @@ public sealed class Device : IDisposable
     /// <param name="ordinal">Which one, from 0.</param>
     /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
     public static Device CreateCuda(int ordinal) => new(DeviceKind.Cuda, cuda: new CudaDevice(ordinal));
+
+    /// <summary>
+    /// Takes the memory of a plan in one allocation: what is loaded and made on the device from now on lies in it, and what the plan did
+    /// not foresee beside it. Once, before anything is loaded. Nothing happens on the processor: there memory is taken as it is used.
+    /// </summary>
+    /// <param name="plan">The plan, of this device.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public void Reserve(MemoryPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        _cuda?.Reserve(plan);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -20,7 +20,7 @@ internal sealed unsafe class DeviceBlock : IDisposable
         _memory = memory;
         _offsets = new long[sizes.Length + 1];
         for (int i = 0; i < sizes.Length; i++)
-            _offsets[i + 1] = _offsets[i] + ((sizes[i] + 15) & ~15L);
+            _offsets[i + 1] = _offsets[i] + RoundUp(sizes[i]);
         _host = (byte*)HostMemory.AllocateBytes(Bytes);
         try
         {
@@ -34,6 +34,15 @@ internal sealed unsafe class DeviceBlock : IDisposable
     }
 
     private long Bytes => _offsets[^1];
+
+    /// <summary>Bytes of a block of arrays of so many bytes each.</summary>
+    public static long Size(params ReadOnlySpan<long> sizes)
+    {
+        long bytes = 0;
+        foreach (long size in sizes)
+            bytes += RoundUp(size);
+        return bytes;
+    }
 
     /// <summary>An array where the host writes it.</summary>
     public T* Host<T>(int index)
@@ -50,6 +59,8 @@ internal sealed unsafe class DeviceBlock : IDisposable
         if (_host != _device)
             _memory.Upload(_device, _host, Bytes);
     }
+
+    private static long RoundUp(long size) => (size + 15) & ~15L;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -27,6 +27,9 @@ public sealed unsafe class CodecPass : IDisposable
         _arena = _memory.Allocate(network.ArenaSize);
     }
 
+    /// <summary>Codes of the frames that a window can need, one more than it takes to the full: it may start within a frame.</summary>
+    internal static long CodeCount(DacNetwork network, int codebooks) => (network.FramesFor(new RowRange(0, network.WindowSamples)).Count + 1) * codebooks;
+
     /// <summary>Frames of the sound.</summary>
     public long Frames { get; private set; }
 
@@ -131,7 +134,7 @@ public sealed unsafe class CodecPass : IDisposable
     private void HoldCodes(RowRange frames)
     {
         _firstFrame = frames.Start;
-        long size = frames.Count * Codebooks;
+        long size = CodeCount(_network, Codebooks);
         if (size <= _codesSize)
             return;
         _memory.Free(_codes);

@@ -169,7 +169,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     }
 
     /// <summary>The arena of <see cref="Encode(ReadOnlySpan{float})"/> and <see cref="Decode(int[,])"/>, kept: mapping it anew costs more than a short sound.</summary>
-    private CodecPass Pass => _pass ??= CreatePass();
+    internal CodecPass Pass => _pass ??= CreatePass();
 
     private void Check(int[,] codes)
     {

@@ -30,13 +30,10 @@ internal sealed unsafe class DecoderItem : IDisposable
         Rope = compiled.DecoderRope(config);
         RotaryEmbedding textRope = compiled.EncoderRope(config);
         textRope.Update(length);
-        using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1);
-        network.Encode(encoder);
         KeyValueCache? self = null, other = null;
         _cross = new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
         try
         {
-            network.CrossKeyValues(_cross, encoder.Output(0, config.EncoderConfig.HiddenSize), length);
             self = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
             if (guidance)
                 other = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
@@ -44,9 +41,15 @@ internal sealed unsafe class DecoderItem : IDisposable
             for (int i = 0; i < length; i++)
                 text[i] = mask.IsEmpty || mask[i] != 0 ? (byte)1 : (byte)0;
             _textMask = _memory.Place(text);
+
+            // After what stays: the encoder's arena goes again and must not leave a gap that nothing fits.
+            using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1);
+            network.Encode(encoder);
+            network.CrossKeyValues(_cross, encoder.Output(0, config.EncoderConfig.HiddenSize), length);
         }
         catch
         {
+            _memory.Free(_textMask);
             other?.Dispose();
             self?.Dispose();
             _cross.Dispose();

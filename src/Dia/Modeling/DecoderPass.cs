@@ -56,8 +56,7 @@ public sealed unsafe class DecoderPass : IDisposable
         Trace = trace;
         _capacity = ArenaRows.RoundUp(capacity);
         _sequences = new DecoderSequence[sequences];
-        _inputs = new DeviceBlock(network.Memory, (long)_capacity * _channels * sizeof(int), (long)_capacity * sizeof(int), (long)sequences * _half * sizeof(float),
-            (long)sequences * sizeof(AttentionItem), (long)sequences * sizeof(AttentionItem));
+        _inputs = new DeviceBlock(network.Memory, InputSizes(_capacity, sequences, _channels, _half));
         try
         {
             _arena = network.Memory.Allocate(network.DecoderArenaWidth * _capacity);
@@ -68,6 +67,14 @@ public sealed unsafe class DecoderPass : IDisposable
             throw;
         }
     }
+
+    /// <summary>Bytes of the inputs, one after the other: ids, positions, frequencies, items of self- and of cross-attention.</summary>
+    /// <param name="capacity">Most rows, as the arena has them.</param>
+    /// <param name="sequences">Most sequences.</param>
+    /// <param name="channels">Ids of a row.</param>
+    /// <param name="half">Frequencies of a sequence.</param>
+    internal static long[] InputSizes(int capacity, int sequences, int channels, int half) =>
+        [(long)capacity * channels * sizeof(int), (long)capacity * sizeof(int), (long)sequences * half * sizeof(float), (long)sequences * sizeof(AttentionItem), (long)sequences * sizeof(AttentionItem)];
 
     /// <summary>Rows in this pass.</summary>
     public int Rows { get; private set; }

@@ -30,7 +30,7 @@ public sealed unsafe class EncoderPass : IDisposable
         SequenceCount = batch;
         int length = Rows / batch, half = rope.InverseFrequencies.Length;
         _capacity = ArenaRows.RoundUp(Rows);
-        _inputs = new DeviceBlock(network.Memory, Rows * (long)sizeof(int), Rows * (long)sizeof(int), (long)batch * half * sizeof(float), (long)batch * sizeof(AttentionItem), Rows);
+        _inputs = new DeviceBlock(network.Memory, InputSizes(Rows, batch, half));
         try
         {
             _arena = network.Memory.Allocate(network.EncoderArenaWidth * _capacity);
@@ -56,6 +56,10 @@ public sealed unsafe class EncoderPass : IDisposable
 
         _inputs.Send();
     }
+
+    /// <summary>Bytes of the inputs, one after the other: ids, positions, frequencies, items, masks.</summary>
+    internal static long[] InputSizes(int rows, int batch, int half) =>
+        [rows * (long)sizeof(int), rows * (long)sizeof(int), (long)batch * half * sizeof(float), (long)batch * sizeof(AttentionItem), rows];
 
     /// <summary>Text rows, all texts together.</summary>
     public int Rows { get; }

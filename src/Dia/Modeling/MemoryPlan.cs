@@ -13,17 +13,20 @@ public sealed record MemoryPart(string Name, long Bytes, string Note);
 
 /// <summary>
 /// What speaking takes of a device's memory at most, known before anything is allocated: a text of the most bytes, a voice prompt, utterances
-/// of the most rows, guidance. Weights that the processor reads where the file is mapped are left out there.
+/// of the most rows, guidance. Weights that the processor reads where the file is mapped are left out there. On a GPU this is what is allocated
+/// (<see cref="Device.Reserve"/>), so each piece counts with its alignment; what a GPU's kernels and library themselves take is not in it.
 /// </summary>
 public sealed class MemoryPlan
 {
-    // Rows of a prompt that run at once, with and without the text.
-    private const int PromptRows = 2 * DecoderSession.PromptRows;
-
     private readonly List<MemoryPart> _parts = [];
     private readonly bool _cuda;
 
-    private MemoryPlan(DeviceKind kind) => _cuda = kind == DeviceKind.Cuda;
+    private MemoryPlan(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        _cuda = device.Kind == DeviceKind.Cuda;
+        UsesBlas = _cuda && device.Cuda.Device.HasBlas;
+    }
 
     /// <summary>The parts.</summary>
     public IReadOnlyList<MemoryPart> Parts => _parts;
@@ -31,16 +34,22 @@ public sealed class MemoryPlan
     /// <summary>All parts together.</summary>
     public long Bytes => _parts.Sum(p => p.Bytes);
 
+    /// <summary>Of these the working memory of a GPU's kernels.</summary>
+    internal long WorkingBytes { get; private set; }
+
+    /// <summary>Whether cuBLAS makes the large products.</summary>
+    internal bool UsesBlas { get; }
+
     /// <summary>The plan of a checkpoint; its tensors' types are looked up, their values are not read.</summary>
-    /// <param name="kind">The device.</param>
+    /// <param name="device">Where it is to run.</param>
     /// <param name="models">What is compiled in.</param>
     /// <param name="model">The model's folder; null: the codec alone.</param>
     /// <param name="codec">The codec's folder; null: none.</param>
     /// <param name="batch">Utterances at a time.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
-    public static MemoryPlan Of(DeviceKind kind, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, int batch)
+    public static MemoryPlan Of(Device device, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, int batch)
     {
-        var plan = new MemoryPlan(kind);
+        var plan = new MemoryPlan(device);
         if (model is not null)
         {
             CompiledModel compiled = ModelCatalog.Find(models, ModelCatalog.ReadConfig(model), model.Description);
@@ -57,14 +66,14 @@ public sealed class MemoryPlan
     }
 
     /// <summary>The plan of a compiled configuration with weights of one format.</summary>
-    /// <param name="kind">The device.</param>
+    /// <param name="device">Where it is to run.</param>
     /// <param name="model">The configuration.</param>
     /// <param name="format">The weights' format.</param>
     /// <param name="batch">Utterances at a time.</param>
-    public static MemoryPlan Of(DeviceKind kind, CompiledModel model, WeightFormat format, int batch)
+    public static MemoryPlan Of(Device device, CompiledModel model, WeightFormat format, int batch)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var plan = new MemoryPlan(kind);
+        var plan = new MemoryPlan(device);
         if (model.ConfigJson is not null)
             plan.AddModel(model, [.. model.Weights().Select(_ => format)], batch);
         if (model.CodecConfigJson is not null)
@@ -84,30 +93,38 @@ public sealed class MemoryPlan
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] specs = model.Weights();
         DiaNetwork network = model.CreateNetwork(Device.CreateScalar(), new Weight[specs.Length])!;
-        int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, stepRows = ArenaRows.RoundUp(2 * batch);
+        int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderSession.PromptRows, rows);
+        long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
         AddWeights("model weights", specs, formats);
-        long texts = network.EncoderArenaWidth * ArenaRows.RoundUp(text), prompts = network.DecoderArenaWidth * ArenaRows.RoundUp(PromptRows);
-        AddFloats("arena of a text or a prompt", Math.Max(texts, prompts), $"{text} bytes of text, or {PromptRows} rows of prompt");
-        AddFloats("arena of the steps, logits", (network.DecoderArenaWidth * stepRows) + (2L * batch * d.NumChannels * d.VocabSize), $"{2 * batch} rows");
-        AddFloats("cross-attention without text", (long)d.NumHiddenLayers * d.HiddenSize, "one row a layer");
-        AddFloats("self caches", 2L * batch * KeyValueCache.Size(d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim), $"{batch} x 2 x {rows} rows");
-        AddFloats("cross caches", batch * KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim), $"{batch} x {text} bytes of text");
+        Add("text or prompt", Math.Max(Encoder(network, config, text), Decoder(network, d, 2 * promptRows, 2)), $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
+        Add("steps", Decoder(network, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize), $"{2 * batch} rows: activations, logits");
+        Add("cross-attention without text", constants, "one row a layer");
+        Add("self caches", 2L * batch * Floats(KeyValueCache.Size(d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim)), $"{batch} x 2 x {rows} rows");
+        Add("cross caches", batch * (Floats(KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim)) + ArenaPieces.Size(text)), $"{batch} x {text} bytes of text");
         if (!_cuda)
             return;
-        _parts.Add(new MemoryPart("sampler", batch * (512L + (24 * d.NumChannels) + (4L * rows * d.NumChannels)), $"{batch} state{(batch == 1 ? "" : "s")}, prompts' rows"));
+        Add("sampler", CudaSampler.Size(batch, d.NumChannels, rows), $"{batch} state{(batch == 1 ? "" : "s")}, prompts' rows");
 
         // What cuBLAS reads of 16-bit weights is float32; attention of single rows leaves a partial result for each piece of keys.
-        long widened = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count).DefaultIfEmpty(0).Max();
+        long widened = !UsesBlas ? 0 : specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count).DefaultIfEmpty(0).Max();
         long pieces = Math.Max(CudaBackend.PartialSize(rows, d.NumAttentionHeads, d.HeadDim), CudaBackend.PartialSize(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * batch;
-        AddFloats("working memory of the kernels", 2 * Math.Max(widened, pieces), "the largest matrix widened, or pieces of attention; it grows by doubling");
+        WorkingBytes = Floats(Math.Max(widened, pieces));
+        Add("working memory of the kernels", WorkingBytes, widened > pieces ? "the largest matrix widened" : "pieces of attention");
+        if (UsesBlas)
+            Add("cuBLAS", CudaDevice.BlasWorkspace, "its working memory");
     }
 
     private void AddCodec(CompiledModel model, WeightFormat[] formats)
     {
         WeightSpec[] specs = model.CodecWeights();
         DacNetwork network = model.CreateCodec(Device.CreateScalar(), new Weight[specs.Length])!;
+        int codebooks = DacConfigParser.Parse(model.CodecConfigJson!, ProblemSeverity.Warning).Config!.NCodebooks;
         AddWeights("codec weights", specs, formats);
-        AddFloats("arena of the codec", network.ArenaSize, $"windows of {network.WindowFrames} frames");
+
+        // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.
+        long packed = !_cuda ? 0 : specs.Zip(formats).Where(w => w.First.Role is WeightRole.Convolution or WeightRole.TransposedConvolution).Max(w => ArenaPieces.Size(w.First.Count * WeightFormats.ByteSize(w.Second)));
+        long windows = Floats(network.ArenaSize) + Floats(CodecPass.CodeCount(network, codebooks));
+        Add("codec", Math.Max(windows, packed), $"windows of {network.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
     /// <summary>The GPU holds all of them, vectors as float32; the processor holds copies of vectors and convolution kernels, and reads the others in the file.</summary>
@@ -118,15 +135,23 @@ public sealed class MemoryPlan
         {
             long bytes = specs[i].Count * WeightFormats.ByteSize(formats[i]);
             if (specs[i].Role == WeightRole.Vector)
-                copies += specs[i].Count * sizeof(float);
+                copies += Floats(specs[i].Count);
             else if (_cuda || specs[i].Role is WeightRole.Convolution or WeightRole.TransposedConvolution)
-                copies += bytes;
+                copies += ArenaPieces.Size(bytes);
             stored += bytes;
         }
 
         string types = string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName));
-        _parts.Add(new MemoryPart(_cuda ? name : name + ", packed", copies, _cuda ? types : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}")));
+        Add(_cuda ? name : name + ", packed", copies, _cuda ? types : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}"));
     }
 
-    private void AddFloats(string name, long count, string note) => _parts.Add(new MemoryPart(name, count * sizeof(float), note));
+    private static long Encoder(DiaNetwork network, DiaConfig config, int text) =>
+        Floats(network.EncoderArenaWidth * ArenaRows.RoundUp(text)) + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
+
+    private static long Decoder(DiaNetwork network, DiaDecoderConfig d, int rows, int sequences) =>
+        Floats(network.DecoderArenaWidth * ArenaRows.RoundUp(rows)) + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaRows.RoundUp(rows), sequences, d.NumChannels, d.HeadDim / 2)));
+
+    private static long Floats(long count) => ArenaPieces.Size(checked(count * sizeof(float)));
+
+    private void Add(string name, long bytes, string note) => _parts.Add(new MemoryPart(name, bytes, note));
 }

@@ -40,7 +40,7 @@ public sealed class SpeechEngine : IDisposable
         _places = new SpeechPlace?[batch];
         _session = model.CreateSession(batch, guidance: true);
         _steps = GenerationSteps.For(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
-        _pass = codec?.CreatePass();
+        _pass = codec?.Pass;
         _samples = codec is null ? [] : new float[codec.WindowFrames * codec.HopLength];
     }
 
@@ -104,7 +104,6 @@ public sealed class SpeechEngine : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _pass?.Dispose();
         _steps.Dispose();
         _session.Dispose();
     }

@@ -147,7 +147,7 @@ public sealed unsafe class DriverTests
     [Fact]
     public void MemoryEndsWhereItIsSaidTo()
     {
-        var gpu = new Gpu(new Settings { Memory = 1000 });
+        var gpu = new Gpu(new Settings { Memory = [1000] });
         Assert.Equal(2, gpu.TryAllocate(1001, out _));
         ulong a = gpu.Allocate(600);
         Assert.Equal(2, gpu.TryAllocate(600, out _));
@@ -157,6 +157,23 @@ public sealed unsafe class DriverTests
         gpu.Allocate(4);
         Assert.Equal(2, gpu.TryAllocate(4, out _));
         gpu.Allocate(4);
+    }
+
+    [Fact]
+    public unsafe void EachDeviceHasItsOwnMemory()
+    {
+        var gpu = new Gpu(new Settings { Memory = [1000, 2000] });
+        int count;
+        Gpu.Good(((delegate* unmanaged<int*, int>)&DeviceApi.DeviceGetCount)(&count));
+        Assert.Equal(2, count);
+        gpu.Allocate(900);
+        nint second;
+        Assert.Equal(101, ((delegate* unmanaged<nint*, uint, int, int>)&DeviceApi.CtxCreate)(&second, 0, 2));
+        Gpu.Good(((delegate* unmanaged<nint*, uint, int, int>)&DeviceApi.CtxCreate)(&second, 0, 1));
+        gpu.Allocate(2000);
+        Gpu.Good(((delegate* unmanaged<nint, int>)&DeviceApi.CtxSetCurrent)(gpu.Context));
+        Assert.Equal(2, gpu.TryAllocate(101, out _));
+        gpu.Allocate(100);
     }
 
     [Fact]

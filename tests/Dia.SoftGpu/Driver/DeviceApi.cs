@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -22,13 +23,13 @@ internal static unsafe class DeviceApi
     }, initialised: false);
 
     [UnmanagedCallersOnly(EntryPoint = "cuDeviceGetCount")]
-    public static int DeviceGetCount(int* count) => Machine.Bare("cuDeviceGetCount", () => *count = 1);
+    public static int DeviceGetCount(int* count) => Machine.Bare("cuDeviceGetCount", () => *count = Settings.Current.Memory.Length);
 
     [UnmanagedCallersOnly(EntryPoint = "cuDeviceGet")]
     public static int DeviceGet(int* device, int ordinal) => Machine.Bare("cuDeviceGet", () =>
     {
         RequireDevice(ordinal);
-        *device = 0;
+        *device = ordinal;
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuDeviceGetName")]
@@ -36,7 +37,7 @@ internal static unsafe class DeviceApi
     {
         RequireDevice(device);
         Require(length > 0);
-        byte[] text = Encoding.UTF8.GetBytes("Software GPU");
+        byte[] text = Encoding.UTF8.GetBytes(device == 0 ? "Software GPU" : $"Software GPU {device}");
         int n = Math.Min(length - 1, text.Length);
         text.AsSpan(0, n).CopyTo(new Span<byte>(name, n));
         name[n] = 0;
@@ -52,14 +53,14 @@ internal static unsafe class DeviceApi
     {
         RequireDevice(device);
         for (int k = 0; k < 16; k++)
-            uuid[k] = (byte)(0xD1 + k);
+            uuid[k] = (byte)(0xD1 + k + (16 * device));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuDeviceTotalMem_v2")]
     public static int DeviceTotalMem(nuint* bytes, int device) => Machine.Bare("cuDeviceTotalMem_v2", () =>
     {
         RequireDevice(device);
-        *bytes = (nuint)Settings.Current.Memory;
+        *bytes = (nuint)Settings.Current.Memory[device];
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuDeviceGetAttribute")]
@@ -74,7 +75,7 @@ internal static unsafe class DeviceApi
     {
         RequireDevice(device);
         _ = flags;
-        var c = new Context();
+        var c = new Context(device);
         Machine.Stack.Add(c);
         *context = c.Handle;
     });
@@ -127,7 +128,7 @@ internal static unsafe class DeviceApi
     public static int DevicePrimaryCtxRetain(nint* context, int device) => Machine.Bare("cuDevicePrimaryCtxRetain", () =>
     {
         RequireDevice(device);
-        Context c = Machine.PrimaryContext is { Destroyed: false } old ? old : Machine.PrimaryContext = new Context { Primary = true };
+        Context c = Machine.PrimaryContexts.GetValueOrDefault(device) is { Destroyed: false } old ? old : Machine.PrimaryContexts[device] = new Context(device) { Primary = true };
         c.Retained++;
         *context = c.Handle;
     });
@@ -136,7 +137,7 @@ internal static unsafe class DeviceApi
     public static int DevicePrimaryCtxRelease(int device) => Machine.Bare("cuDevicePrimaryCtxRelease_v2", () =>
     {
         RequireDevice(device);
-        Context c = Machine.PrimaryContext is { Destroyed: false } p ? p : throw new CudaError(Status.INVALID_CONTEXT);
+        Context c = Machine.PrimaryContexts.GetValueOrDefault(device) is { Destroyed: false } p ? p : throw new CudaError(Status.INVALID_CONTEXT);
         if (--c.Retained > 0)
             return;
         if (c.Sticky == Status.SUCCESS)
@@ -170,7 +171,7 @@ internal static unsafe class DeviceApi
 
     private static void RequireDevice(int device)
     {
-        if (device != 0)
+        if (device < 0 || device >= Settings.Current.Memory.Length)
             throw new CudaError(Status.INVALID_DEVICE);
     }
 

@@ -27,7 +27,7 @@ internal static unsafe class Machine
 
     public static List<Capture> Captures { get; } = [];
 
-    public static Context? PrimaryContext { get; set; }
+    public static Dictionary<int, Context> PrimaryContexts { get; } = [];
 
     public static List<Context> Stack => _stack ??= [];
 
@@ -52,7 +52,7 @@ internal static unsafe class Machine
             _allCalls = _allocations = _injected = 0;
             _random = null;
             Captures.Clear();
-            PrimaryContext = null;
+            PrimaryContexts.Clear();
             Stack.Clear();
             Violations.Recent.Clear();
             Initialised = false;
@@ -128,11 +128,12 @@ internal static unsafe class Machine
 
     public static ulong AllocateDevice(ulong bytes)
     {
+        int device = Current.Device;
         if (++_allocations == Settings.Current.OutOfMemoryAt)
             throw Injected(Status.OUT_OF_MEMORY);
-        if (DeviceMemory.Used + bytes > Settings.Current.Memory)
+        if (DeviceMemory.UsedOf(device) + bytes > Settings.Current.Memory[device])
             throw new CudaError(Status.OUT_OF_MEMORY);
-        return DeviceMemory.Allocate(bytes, MemoryKind.Device)->Base;
+        return DeviceMemory.Allocate(bytes, MemoryKind.Device, device)->Base;
     }
 
     // ---- streams

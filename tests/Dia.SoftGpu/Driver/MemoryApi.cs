@@ -9,8 +9,9 @@ internal static unsafe class MemoryApi
     [UnmanagedCallersOnly(EntryPoint = "cuMemGetInfo_v2")]
     public static int MemGetInfo(nuint* free, nuint* total) => Machine.Call("cuMemGetInfo_v2", () =>
     {
-        *free = (nuint)(Settings.Current.Memory - DeviceMemory.Used);
-        *total = (nuint)Settings.Current.Memory;
+        int device = Machine.Current.Device;
+        *free = (nuint)(Settings.Current.Memory[device] - DeviceMemory.UsedOf(device));
+        *total = (nuint)Settings.Current.Memory[device];
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuMemAlloc_v2")]

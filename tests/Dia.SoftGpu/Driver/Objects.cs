@@ -31,11 +31,14 @@ internal abstract class DriverObject
 
 internal sealed class Context : DriverObject
 {
-    public Context()
+    public Context(int device)
     {
+        Device = device;
         Default = new CudaStream(this, false);
         Streams.Add(Default);
     }
+
+    public int Device { get; }
 
     /// <summary>The legacy default stream.</summary>
     public CudaStream Default { get; }

@@ -17,8 +17,8 @@ internal sealed class Settings
     /// <summary>DIA_SOFTGPU_SM: compute capability, 80.</summary>
     public int Sm { get; set; } = 80;
 
-    /// <summary>DIA_SOFTGPU_MEMORY: bytes of device memory.</summary>
-    public ulong Memory { get; set; } = 16ul << 30;
+    /// <summary>DIA_SOFTGPU_MEMORY: bytes of device memory. Several numbers, "20000000,1000000000": as many devices, of so much memory each.</summary>
+    public ulong[] Memory { get; set; } = [16ul << 30];
 
     /// <summary>DIA_SOFTGPU_SMS: multiprocessors.</summary>
     public int Multiprocessors { get; set; } = 8;
@@ -47,7 +47,8 @@ internal sealed class Settings
         s.Seed = (int)Number("SEED", s.Seed);
         s.DriverVersion = (int)Number("DRIVER", s.DriverVersion);
         s.Sm = (int)Number("SM", s.Sm);
-        s.Memory = (ulong)Number("MEMORY", (long)s.Memory);
+        if (Text("MEMORY") is string memory)
+            s.Memory = Array.ConvertAll(memory.Split(','), n => (ulong)Parse(n, "MEMORY"));
         s.Multiprocessors = (int)Number("SMS", s.Multiprocessors);
         s.OutOfMemoryAt = Number("OOM", 0);
         s.Log = Text("LOG");

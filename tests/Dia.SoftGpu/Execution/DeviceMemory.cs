@@ -29,6 +29,7 @@ internal unsafe struct Allocation
     public uint* Writers;
 
     public MemoryKind Kind;
+    public int Device;
     public bool ReadOnly;
     public bool Freed;
     public int Serial;
@@ -51,15 +52,16 @@ internal static unsafe class DeviceMemory
     private const ulong Gap = 4096;
 
     private static readonly List<nint> ByAddress = [];
+    private static readonly Dictionary<int, ulong> Used = [];
     private static ulong _next = FirstAddress;
     private static int _serial;
 
-    /// <summary>Live device bytes.</summary>
-    public static ulong Used { get; private set; }
+    /// <summary>Live bytes of a device.</summary>
+    public static ulong UsedOf(int device) => Used.GetValueOrDefault(device);
 
     public static IEnumerable<nint> All => ByAddress;
 
-    public static Allocation* Allocate(ulong bytes, MemoryKind kind)
+    public static Allocation* Allocate(ulong bytes, MemoryKind kind, int device = 0)
     {
         byte* host = (byte*)NativeMemory.AlignedAlloc((nuint)((bytes + 255) / 256 * 256), 4096);
         NativeMemory.Fill(host, (nuint)bytes, Poison);
@@ -67,6 +69,7 @@ internal static unsafe class DeviceMemory
         a->Host = host;
         a->Size = a->OriginalSize = bytes;
         a->Kind = kind;
+        a->Device = device;
         a->Serial = ++_serial;
         if (kind == MemoryKind.Pinned)
             a->Base = (ulong)host;
@@ -76,7 +79,7 @@ internal static unsafe class DeviceMemory
             a->Base = _next + 256;
             _next = (a->Base + bytes + Gap) & ~4095ul;
             a->Written = (byte*)NativeMemory.AllocZeroed((nuint)bytes);
-            Used += bytes;
+            Used[device] = UsedOf(device) + bytes;
         }
         ByAddress.Insert(IndexOf(a->Base) + 1, (nint)a);
         return a;
@@ -94,7 +97,7 @@ internal static unsafe class DeviceMemory
         if (a->Kind == MemoryKind.Pinned)
             ByAddress.Remove((nint)a); // its address may come back
         else
-            Used -= a->OriginalSize;
+            Used[a->Device] -= a->OriginalSize;
     }
 
     /// <summary>The allocation, live or freed, at or below an address whose extent (with nothing beyond) holds it; or null.</summary>

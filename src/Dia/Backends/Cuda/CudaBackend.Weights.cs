@@ -23,16 +23,17 @@ public readonly unsafe partial struct CudaBackend
             return;
         }
 
-        void* stored = Place(spec, weight.Data, spec.Count * bytes);
         if (spec.Role is not (WeightRole.Convolution or WeightRole.TransposedConvolution))
         {
-            weight.Packed = stored;
+            weight.Packed = Place(spec, weight.Data, spec.Count * bytes);
             return;
         }
 
+        // First what stays: what goes again then leaves no gap between weights.
+        weight.Packed = _device.DeviceMemory.AllocateBytes(spec.Count * bytes, $"the weight {spec.Name}");
+        void* stored = Place(spec, weight.Data, spec.Count * bytes);
         try
         {
-            weight.Packed = _device.DeviceMemory.AllocateBytes(spec.Count * bytes, $"the weight {spec.Name}");
             bool transposed = spec.Role == WeightRole.TransposedConvolution;
             KernelArguments a = Pointers(weight.Packed, stored);
             a.Add(spec.Shape[transposed ? 1 : 0]); // outputs

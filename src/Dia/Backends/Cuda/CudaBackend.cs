@@ -293,9 +293,13 @@ public readonly unsafe partial struct CudaBackend : IBackend
     {
         KernelArguments a = Pointers(codes, x, codebook.Packed);
         a.Add(codeStride);
+        bool screened = codebook.Format != WeightFormat.Float32;
+        if (screened)
+            a.Add(rows);
         a.Add(entries);
         a.Add(d);
-        _device.Launch(Kernels.NearestCode[(int)codebook.Format], rows, 128, a);
+        const int Tile = 16;
+        _device.Launch(Kernels.NearestCode[(int)codebook.Format], screened ? Ceiling(rows, Tile) : rows, screened ? Threads : 128, a);
     }
 
     /// <inheritdoc/>

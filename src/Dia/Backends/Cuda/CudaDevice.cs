@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dia.Modeling;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using ManagedCuda.CudaBlas;
@@ -13,7 +14,7 @@ namespace Dia.Backends;
 public sealed unsafe class CudaDevice : IDisposable
 {
     // What NVIDIA recommends for the newest GPUs; with less, cuBLAS has fewer ways to choose from.
-    private const int BlasWorkspace = 32 << 20;
+    internal const int BlasWorkspace = 32 << 20;
 
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
@@ -21,6 +22,7 @@ public sealed unsafe class CudaDevice : IDisposable
     private readonly List<nint> _scratches = [];
     private void* _scratch;
     private long _scratchBytes;
+    private bool _blasHasWorkspace;
 
     /// <summary>Takes a GPU and loads the kernels.</summary>
     /// <param name="ordinal">Which one, from 0.</param>
@@ -129,6 +131,24 @@ public sealed unsafe class CudaDevice : IDisposable
         return _scratch;
     }
 
+    /// <summary>Takes the memory of a plan in one allocation, working memory included: <see cref="Device.Reserve"/>.</summary>
+    internal void Reserve(MemoryPlan plan)
+    {
+        DeviceMemory.Reserve(plan.Bytes);
+        if (plan.WorkingBytes == 0)
+            return;
+        Scratch(plan.WorkingBytes);
+        try
+        {
+            if (plan.UsesBlas)
+                GiveBlasWorkspace();
+        }
+        catch (CudaBlasException e)
+        {
+            throw Failure("give cuBLAS memory", e);
+        }
+    }
+
     /// <summary>Makes the context the calling thread's.</summary>
     /// <exception cref="DiaException">The device has failed (Device).</exception>
     internal void Enter()
@@ -167,6 +187,7 @@ public sealed unsafe class CudaDevice : IDisposable
         Enter();
         try
         {
+            GiveBlasWorkspace();
             // Stored by columns, a matrix [a, b] of ours is [b, a]: yᵀ = w·xᵀ.
             _blas!.Gemm(Operation.Transpose, Operation.NonTranspose, n, rows, k, 1, At(w), k, At(x), k, accumulate ? 1 : 0, At(y), n);
         }
@@ -232,10 +253,18 @@ public sealed unsafe class CudaDevice : IDisposable
 
         // Pedantic: float32 products stay float32.
         blas.MathMode = ManagedCuda.CudaBlas.Math.PedanticMath;
+        return blas;
+    }
+
+    /// <summary>Once, and not before it is known whether there is an arena that it comes from.</summary>
+    private void GiveBlasWorkspace()
+    {
+        if (_blasHasWorkspace)
+            return;
         void* workspace = DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS");
         _scratches.Add((nint)workspace);
-        blas.SetWorkspace(At((float*)workspace), BlasWorkspace);
-        return blas;
+        _blas!.SetWorkspace(At((float*)workspace), BlasWorkspace);
+        _blasHasWorkspace = true;
     }
 
     private static Version CheckDriver()

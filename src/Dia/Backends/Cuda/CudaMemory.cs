@@ -16,6 +16,8 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     private readonly CudaDevice _device;
     private readonly Transfer[] _transfers;
     private int _next;
+    private ArenaPieces? _pieces;
+    private void* _arena;
 
     /// <summary>Takes the pinned buffers.</summary>
     /// <param name="device">A device that has its context and stream.</param>
@@ -29,6 +31,12 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     /// <summary>The GPU it is of.</summary>
     public CudaDevice Device => _device;
 
+    /// <summary>The arena's pieces; null: there is none.</summary>
+    public ArenaPieces? Pieces => _pieces;
+
+    /// <summary>Bytes that were allocated although there is an arena, because it had no room for them.</summary>
+    public long BytesOutsideArena { get; private set; }
+
     /// <inheritdoc/>
     public override bool IsHost => false;
 
@@ -40,6 +48,22 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         return memory;
     }
 
+    /// <summary>
+    /// Takes memory in one allocation, from which everything is placed from now on, as far as there is room. Checks of kernels go without:
+    /// in an arena a kernel that leaves its operand meets the next one, where a debugger of memory (compute-sanitizer, the tests' software
+    /// GPU) sees nothing wrong; past the end of an allocation of its own it does.
+    /// </summary>
+    /// <param name="bytes">How much.</param>
+    /// <exception cref="InvalidOperationException">There is an arena.</exception>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public void Reserve(long bytes)
+    {
+        if (_pieces is not null)
+            throw new InvalidOperationException("The GPU's memory has been reserved.");
+        _arena = AllocateBytes(bytes, "weights, caches and activations, as `dia info --device cuda` lists them");
+        _pieces = new ArenaPieces(bytes);
+    }
+
     /// <summary>Memory of so many bytes, aligned to 256; what is in it is not defined.</summary>
     /// <param name="bytes">How much; 0 takes a little all the same, so that the address is one of its own.</param>
     /// <param name="what">What it is for, to tell the user.</param>
@@ -47,6 +71,14 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     public void* AllocateBytes(long bytes, string what)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (_pieces is not null)
+        {
+            long start = _pieces.Take(bytes);
+            if (start >= 0)
+                return (byte*)_arena + start;
+            BytesOutsideArena += bytes;
+        }
+
         _device.Enter();
         CUdeviceptr memory = default;
         CUResult result = Native.MemoryManagement.cuMemAlloc_v2(ref memory, Math.Max(bytes, 16));
@@ -72,7 +104,10 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             _device.Synchronize();
             foreach (Transfer transfer in _transfers)
                 WaitFor(transfer);
-            Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
+            if (_pieces is not null && (byte*)memory >= (byte*)_arena && (byte*)memory < (byte*)_arena + _pieces.Bytes)
+                _pieces.Return((byte*)memory - (byte*)_arena);
+            else
+                Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
         }
         catch (DiaException)
         {
@@ -136,6 +171,8 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _pieces = null;
+        Free(_arena);
         foreach (Transfer transfer in _transfers ?? [])
             transfer.Dispose();
     }

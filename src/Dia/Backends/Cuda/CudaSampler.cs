@@ -21,6 +21,9 @@ internal sealed unsafe class CudaSampler : IDisposable
     /// <summary>Rows that are kept for the host.</summary>
     public const int RingRows = 64;
 
+    // The kernels' Pick: sampler.cu.
+    private const int PickBytes = 16;
+
     private readonly CudaDevice _device;
     private readonly int _channels;
     private readonly int _vocabulary;
@@ -49,7 +52,7 @@ internal sealed unsafe class CudaSampler : IDisposable
             _host = new CudaPageLockedHostMemory<int>((places * 2) + (places * RingRows * channels), CUMemHostAllocFlags.DeviceMap);
             _deviceRing = (int*)(ulong)_host.GetDevicePointer();
             States = (SequenceState*)device.DeviceMemory.AllocateBytes(places * (long)sizeof(SequenceState), "the sampler");
-            _picks = device.DeviceMemory.AllocateBytes(places * (long)channels * 16, "the sampler");
+            _picks = device.DeviceMemory.AllocateBytes(places * (long)channels * PickBytes, "the sampler");
             _deviceDelays = (int*)device.DeviceMemory.AllocateBytes(places * (long)channels * sizeof(int), "the sampler");
         }
         catch (CudaException e)
@@ -72,6 +75,11 @@ internal sealed unsafe class CudaSampler : IDisposable
 
     /// <summary>The states [places], in device memory.</summary>
     public SequenceState* States { get; }
+
+    /// <summary>Device memory that so many places take, with prompts of so many rows.</summary>
+    public static long Size(int places, int channels, int promptRows) =>
+        ArenaPieces.Size(places * (long)sizeof(SequenceState)) + ArenaPieces.Size(places * (long)channels * PickBytes) + ArenaPieces.Size(places * (long)channels * sizeof(int))
+        + (places * ArenaPieces.Size((long)promptRows * channels * sizeof(int)));
 
     /// <summary>Dynamic shared memory of a block of sample_rows in bytes.</summary>
     public static int SharedMemory(int vocabulary) => (12 * Capacity(vocabulary)) + (4 * vocabulary);

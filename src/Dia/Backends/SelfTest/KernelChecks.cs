@@ -66,6 +66,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
         Codes(6, 8);
         Codes(300, 5);
         Codes(16, 3);
+        foreach ((int entries, int d) in (ReadOnlySpan<(int, int)>)[(1, 1), (7, 2), (130, 8), (65, 11), (40, 16), (33, 19)])
+            CloseCodes(entries, d);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
@@ -138,6 +140,88 @@ public sealed unsafe partial class KernelChecks<TBackend>
             _backend.NearestCode(codes.OnDevice, Stride, rows.OnDevice, device, Rows, entries, d);
             CompareInts("nearest_code " + format, $"[{Rows}, {entries}, {d}]", memory.Download(codes), codes.Values);
         }
+    }
+
+    /// <summary>
+    /// The nearest code where rough arithmetic goes wrong: rows halfway between an entry and its nearest other, but for 2^-18; entries and
+    /// rows that are zero, tiny, huge, infinite, NaN; and rows that point away from all entries, where one without direction may be the best.
+    /// </summary>
+    public void CloseCodes(int entries, int d)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 5);
+            const int Rows = 53;
+            float[] book = memory.Floats(entries * d).Values.ToArray();
+            (Weight host, Weight device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
+            Twin<float> stored = memory.Floats(book.Length), rows = memory.Floats(Rows * d);
+            Twin<int> all = memory.Integers(entries, 1), codes = memory.Integers(Rows, 1);
+            for (int e = 0; e < entries; e++)
+                all.Values[e] = e;
+            _scalar.LookUpCode(stored.OnHost, all.OnHost, 1, host, entries, d);
+            for (int r = 0; r < Rows; r++)
+                Halfway(rows.Values.Slice(r * d, d), stored.Values, r % entries, r % 2 == 0 ? 4e-6 : -4e-6);
+            CheckCodes("nearest_code, close ", memory, rows.Values, host, device, entries, d);
+
+            // What is unusual in rows and, with them, in entries; the last entry is the longest, so that its direction counts.
+            ReadOnlySpan<float> sizes = [0, 1e-30f, 1e-7f, 60000, 1e30f, float.PositiveInfinity, float.NaN, 1e-14f];
+            for (int i = 0; i < sizes.Length; i++)
+            {
+                foreach (ref float value in rows.Values.Slice((20 + i) * d, d))
+                    value *= sizes[i];
+                if (i < entries / 2)
+                    foreach (ref float value in book.AsSpan((entries - 1 - i) * d, d))
+                        value *= sizes[i];
+                rows.Values[(i * d) + (i % d)] = sizes[i];
+            }
+
+            (host, device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
+            for (int e = 0; e < Math.Min(entries, 12); e++)
+                book.AsSpan((entries - 1 - e) * d, d).CopyTo(rows.Values[((40 + e) * d)..]);
+            CheckCodes("nearest_code, unusual ", memory, rows.Values, host, device, entries, d);
+
+            for (int i = 0; i < book.Length; i++)
+                book[i] = i < d ? 0 : 1 + (memory.Random.NextSingle() / 4);
+            for (int i = 0; i < Rows * d; i++)
+                rows.Values[i] = (memory.Random.NextSingle() * 2) - 1.3f;
+            (host, device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
+            CheckCodes("nearest_code, behind ", memory, rows.Values, host, device, entries, d);
+        }
+    }
+
+    private void CheckCodes(string name, CheckMemory<TBackend> memory, ReadOnlySpan<float> values, in Weight host, in Weight device, int entries, int d)
+    {
+        int count = values.Length / d;
+        Twin<float> rows = memory.Place(values);
+        Twin<int> codes = memory.Integers(count, 1);
+        _scalar.NearestCode(codes.OnHost, 1, rows.OnHost, host, count, entries, d);
+        _backend.NearestCode(codes.OnDevice, 1, rows.OnDevice, device, count, entries, d);
+        CompareInts(name + host.Format, $"[{count}, {entries}, {d}]", memory.Download(codes), codes.Values);
+    }
+
+    /// <summary>Makes a row that is as far from an entry as from its nearest other one, but for a little.</summary>
+    private static void Halfway(Span<float> row, ReadOnlySpan<float> book, int entry, double more)
+    {
+        int d = row.Length, nearest = entry;
+        double best = double.NegativeInfinity;
+        for (int e = 0; e < book.Length / d; e++)
+        {
+            double cosine = e == entry ? double.NegativeInfinity : Dot(book, entry, e, d) / Math.Sqrt(Dot(book, entry, entry, d) * Dot(book, e, e, d));
+            if (cosine > best)
+                (best, nearest) = (cosine, e);
+        }
+
+        double one = (1 + more) / Math.Sqrt(Dot(book, entry, entry, d)), other = (1 - more) / Math.Sqrt(Dot(book, nearest, nearest, d));
+        for (int i = 0; i < d; i++)
+            row[i] = (float)((book[(entry * d) + i] * one) + (book[(nearest * d) + i] * other));
+    }
+
+    private static double Dot(ReadOnlySpan<float> book, int a, int b, int d)
+    {
+        double sum = 0;
+        for (int i = 0; i < d; i++)
+            sum += (double)book[(a * d) + i] * book[(b * d) + i];
+        return sum;
     }
 
     /// <summary>RMSNorm: a sum of d squares, a root and a quotient. A NaN stays in its row.</summary>

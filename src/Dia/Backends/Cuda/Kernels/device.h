@@ -34,6 +34,9 @@ INLINE u32 grid_x() { return __nvvm_read_ptx_sreg_nctaid_x(); }
 
 INLINE void barrier() { __nvvm_bar_sync(0); }
 INLINE void fence_system() { __nvvm_membar_sys(); }
+// After branches in which lanes part: what all lanes execute together (shuffles, tensor cores) needs them together.
+INLINE void warp_barrier() { __nvvm_bar_warp_sync(AllLanes); }
+INLINE float shuffle(float value, int lane) { return __nvvm_shfl_sync_idx_f32(AllLanes, value, lane, 31); }
 INLINE int shuffle_xor(int value, int mask) { return __nvvm_shfl_sync_bfly_i32(AllLanes, value, mask, 31); }
 INLINE float shuffle_xor(float value, int mask) { return __nvvm_shfl_sync_bfly_f32(AllLanes, value, mask, 31); }
 INLINE double shuffle_xor(double value, int mask)

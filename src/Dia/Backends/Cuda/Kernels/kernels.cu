@@ -4,6 +4,7 @@
 #include "step_linear.cu"
 #include "product_f32.cu"
 #include "product_mma.cu"
+#include "nearest_code.cu"
 #include "attention.cu"
 #include "block_attention.cu"
 #include "sampler.cu"

@@ -150,28 +150,39 @@ INLINE double norm_of(double squares)
     return norm < 1e-12 ? 1e-12 : norm; // a NaN stays
 }
 
-template <typename T> INLINE void nearest_code(int* codes, const float* x, const T* codebook, int codeStride, int entries, int d)
+// Σ v² in ascending order.
+INLINE double squares_of(const float* v, int d)
+{
+    double squares = 0;
+    for (int i = 0; i < d; i++)
+        squares = fused((double)v[i], (double)v[i], squares);
+    return squares;
+}
+
+template <typename T> INLINE double code_score(const float* row, const T* entry, double norm, int d)
+{
+    double dot = 0, entrySquares = 0;
+    for (int i = 0; i < d; i++)
+    {
+        double c = widen(entry[i]);
+        dot = fused((double)row[i], c, dot);
+        entrySquares = fused(c, c, entrySquares);
+    }
+    double entryNorm = norm_of(entrySquares);
+    return 2 * dot / (norm * entryNorm) + entrySquares / (entryNorm * entryNorm);
+}
+
+// For float32 codebooks; nearest_code.cu has those of 16 bits.
+extern "C" __global__ __launch_bounds__(128) void nearest_code_f32(int* codes, const float* x, const float* codebook, int codeStride, int entries, int d)
 {
     __shared__ double bestScores[128];
     __shared__ int bestCodes[128];
     const float* row = x + (i64)block_x() * d;
-    double squares = 0;
-    for (int i = 0; i < d; i++)
-        squares = fused((double)row[i], (double)row[i], squares);
-    double norm = norm_of(squares), best = -__builtin_inf();
+    double norm = norm_of(squares_of(row, d)), best = -__builtin_inf();
     int code = 0;
     for (int e = thread_index(); e < entries; e += thread_count())
     {
-        const T* entry = codebook + (i64)e * d;
-        double dot = 0, entrySquares = 0;
-        for (int i = 0; i < d; i++)
-        {
-            double c = widen(entry[i]);
-            dot = fused((double)row[i], c, dot);
-            entrySquares = fused(c, c, entrySquares);
-        }
-        double entryNorm = norm_of(entrySquares);
-        double score = 2 * dot / (norm * entryNorm) + entrySquares / (entryNorm * entryNorm);
+        double score = code_score(row, codebook + (i64)e * d, norm, d);
         if (score > best)
         {
             best = score;
@@ -197,7 +208,3 @@ template <typename T> INLINE void nearest_code(int* codes, const float* x, const
     if (thread_index() == 0)
         codes[(i64)block_x() * codeStride] = bestCodes[0];
 }
-
-extern "C" __global__ __launch_bounds__(128) void nearest_code_f32(int* codes, const float* x, const float* codebook, int codeStride, int entries, int d) { nearest_code(codes, x, codebook, codeStride, entries, d); }
-extern "C" __global__ __launch_bounds__(128) void nearest_code_bf16(int* codes, const float* x, const bf16* codebook, int codeStride, int entries, int d) { nearest_code(codes, x, codebook, codeStride, entries, d); }
-extern "C" __global__ __launch_bounds__(128) void nearest_code_f16(int* codes, const float* x, const f16* codebook, int codeStride, int entries, int d) { nearest_code(codes, x, codebook, codeStride, entries, d); }
