@@ -103,7 +103,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             // more comes in it: not where a failure keeps that from coming.
             _device.Synchronize();
             foreach (Transfer transfer in _transfers)
-                WaitFor(transfer);
+                WaitForStream(transfer);
             if (_pieces is not null && (byte*)memory >= (byte*)_arena && (byte*)memory < (byte*)_arena + _pieces.Bytes)
                 _pieces.Return((byte*)memory - (byte*)_arena);
             else
@@ -215,6 +215,19 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         try
         {
             transfer.Done.Synchronize();
+        }
+        catch (CudaException e)
+        {
+            throw _device.Failure("finish a copy", e);
+        }
+    }
+
+    /// <summary>Waits for all that is in the buffer's stream: a copy of which the end could not be recorded too.</summary>
+    private void WaitForStream(Transfer transfer)
+    {
+        try
+        {
+            transfer.Stream.Synchronize();
         }
         catch (CudaException e)
         {
