@@ -17,8 +17,8 @@ internal static unsafe class HostMemory
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         try
         {
-            // Large blocks come zeroed from the system, untouched: a cache takes no more memory than it is filled. Before what is
-            // returned lies the address to free.
+            // Large blocks come zeroed from the system, untouched: a cache takes no more memory than it is filled (by
+            // large pages, if it is very large). Before what is returned lies the address to free.
             void* block = NativeMemory.AllocZeroed(checked((nuint)bytes + 128));
             void** memory = (void**)(((nuint)block + 64 + 63) & ~(nuint)63);
             memory[-1] = block;

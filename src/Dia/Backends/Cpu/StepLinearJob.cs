@@ -30,7 +30,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     public bool Accumulate;
 
     // x as the kernels read it: halves of blocks of 2 vectors as TFormat gives them, padded with zeros to whole blocks. With many rows,
-    // StepTile.KBlock values of every row lie together, so that a pass over all rows reads on in memory.
+    // StepTile.KBlock values of every row lie together, so that a pass over all rows reads on in memory: so many values (_xLength) of a row,
+    // the same of the next row (_xStride on), and then the next of all rows (_xNext on).
     private float* _x;
     private int _xLength;
     private int _xStride;
@@ -39,7 +40,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private long _scratchStride;
     private int _sumFloats;
     private int _tiles;
-    private int _parts;
+    private int _roundParts;
     private int _rounds;
 
     private readonly int Outputs => Rows < ManyRows ? WeightRows : StepTile.Outputs;
@@ -68,25 +69,25 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             new Span<float>(Arranged(Rows, k), _xLength).Clear();
 
         _tiles = (N + Outputs - 1) / Outputs;
-        _parts = (long)N * K * Rows < Gemm.InlineWork ? 1 : threads.Count;
+        _roundParts = (long)N * K * Rows < Gemm.InlineWork ? 1 : threads.Count;
         // The last parts have some kilobytes at least. One thread takes all at once.
-        long share = (long)N * K * TFormat.Size / (_parts * 65536L);
-        _rounds = _parts == 1 ? 1 : Math.Min(MostRounds, BitOperations.Log2((ulong)share | 1) + 1);
-        if (_parts == 1)
+        long share = (long)N * K * TFormat.Size / (_roundParts * 65536L);
+        _rounds = _roundParts == 1 ? 1 : Math.Min(MostRounds, BitOperations.Log2((ulong)share | 1) + 1);
+        if (_roundParts == 1)
             Run(0, 0);
         else
-            threads.Run(ref this, _rounds * _parts);
+            threads.Run(ref this, _rounds * _roundParts);
     }
 
     // First output of a part. A round gives each thread a part, and divides half of what is left, the last one all of it: long parts first, as
     // memory brings the beginning of each late, and short ones at the end, so that the threads end together.
     private readonly int First(int part)
     {
-        int round = part / _parts, left = _tiles >> round;
+        int round = part / _roundParts, left = _tiles >> round;
         if (round == _rounds)
             return N;
         int size = round == _rounds - 1 ? left : left - (left >> 1);
-        return Math.Min(N, (_tiles - left + (int)((long)size * (part % _parts) / _parts)) * Outputs);
+        return Math.Min(N, (_tiles - left + (int)((long)size * (part % _roundParts) / _roundParts)) * Outputs);
     }
 
     private readonly float* Arranged(int row, int k) => _x + k / _xLength * _xNext + (long)row * _xStride + k % _xLength;
