@@ -4,7 +4,7 @@ namespace Dia.Cli;
 internal static class ExitCodes
 {
     public const int Done = 0;
-    public const int SomeLinesFailed = 1;
+    public const int Incomplete = 1;
     public const int Usage = 2;
     public const int Model = 3;
     public const int Input = 4;
@@ -19,7 +19,7 @@ internal static class ExitCodes
     public static IReadOnlyList<(int Code, string Meaning)> Meanings { get; } =
     [
         (Done, "Done, or the reader of a pipe wanted no more."),
-        (SomeLinesFailed, "Some of the lines failed; each answer says why."),
+        (Incomplete, "Some of the lines failed; each answer says why. With --strict also: a result is suspicious; a warning says why."),
         (Usage, "The command was called in a wrong way."),
         (Model, "The model or its weights: missing, damaged, or not of this executable."),
         (Input, "The text or the audio that went in."),

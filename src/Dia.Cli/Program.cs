@@ -23,7 +23,7 @@ internal static class Program
             interruption = new Interruption(reporter);
             var run = new Invocation(line, reporter, interruption);
             line.Command.Run(run);
-            return run.ExitCode;
+            return run.ExitCode == ExitCodes.Done && line.Has(DiaOptions.Strict) && reporter.Suspicions > 0 ? ExitCodes.Incomplete : run.ExitCode;
         }
         catch (Exception e)
         {

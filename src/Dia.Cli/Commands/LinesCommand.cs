@@ -112,7 +112,7 @@ internal sealed class LinesCommand : IDisposable
         _standardOutput?.Commit();
         _answers.Summarize(_seed);
         if (_answers.FailedLines > 0)
-            _run.ExitCode = ExitCodes.SomeLinesFailed;
+            _run.ExitCode = ExitCodes.Incomplete;
     }
 
     /// <summary>Blanks around JSON mean nothing; in a text they are part of it.</summary>

@@ -69,13 +69,14 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> Small = Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
 
     // Messages.
-    public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors.");
+    public static readonly OptionSpec<bool> Strict = Flag("--strict", null, "For scripts: exit code 1 where a result is suspicious (the warnings that -q does not silence), and a checkpoint with extra tensors or unknown keys is refused before any work.");
+    public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors, and warnings of results that may not be what was asked for.");
     public static readonly OptionSpec<bool> Verbose = Flag("--verbose", "-v", "Also say load time, device, memory and speed.");
     public static readonly OptionSpec<bool> Help = new("--help", "-h", null, "Show this help.", "", Parsers.Flag) { HasVariable = false };
     public static readonly OptionSpec<bool> Version = new("--version", null, null, "Show the version.", "", Parsers.Flag) { HasVariable = false };
 
     /// <summary>The options that every command has.</summary>
-    public static OptionGroup Messages { get; } = new("Messages", [Quiet, Verbose, Help, Version]);
+    public static OptionGroup Messages { get; } = new("Messages", [Quiet, Verbose, Strict, Help, Version]);
 
     /// <summary>How to draw. Each may also stand in a JSON line.</summary>
     public static OptionGroup SamplingGroup { get; } = new(

@@ -1,7 +1,7 @@
 namespace Dia.Cli.Output;
 
 /// <summary>Messages to the user, all on standard error.</summary>
-/// <param name="quiet">Nothing but errors.</param>
+/// <param name="quiet">Nothing but errors and suspicious results.</param>
 /// <param name="verbose">Details too.</param>
 internal sealed class Reporter(bool quiet, bool verbose)
 {
@@ -9,6 +9,7 @@ internal sealed class Reporter(bool quiet, bool verbose)
     private readonly Lock _lock = new();
     private bool _onProgressLine;
     private bool _ended;
+    private int _suspicions;
 
     /// <summary>Whether a progress line can be shown.</summary>
     public bool ShowsProgress { get; } = !quiet && !Console.IsErrorRedirected;
@@ -24,6 +25,17 @@ internal sealed class Reporter(bool quiet, bool verbose)
 
     /// <summary>Something strange that passes.</summary>
     public void Warning(string message) => Line("dia: warning: " + message);
+
+    /// <summary>How many results may not be what was asked for.</summary>
+    public int Suspicions => Volatile.Read(ref _suspicions);
+
+    /// <summary>A result that may not be what was asked for: always shown, and the exit code under --strict.</summary>
+    public void Suspicion(string message)
+    {
+        Interlocked.Increment(ref _suspicions);
+        ClearProgress();
+        Write("dia: warning: " + message + "\n");
+    }
 
     /// <summary>What was done, in a line.</summary>
     public void Summary(string message) => Line(message);
