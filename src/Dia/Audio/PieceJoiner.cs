@@ -17,6 +17,9 @@ public sealed class PieceJoiner
     /// <summary>Seconds of silence after a piece, at least.</summary>
     public const double ShortestTail = 0.1;
 
+    /// <summary>Seconds of silence kept at the end of a signal that is trimmed, at most: no sound of speech is cut off, nobody waits.</summary>
+    public const double TrimmedTail = 0.1;
+
     /// <summary>Seconds of silence kept before a piece, at most.</summary>
     public const double LongestLead = 0.05;
 
@@ -31,6 +34,7 @@ public sealed class PieceJoiner
     private readonly int _block;
     private readonly int _longestTail;
     private readonly int _shortestTail;
+    private readonly int _trimmedTail;
     private readonly int _longestLead;
     private readonly int _fade;
 
@@ -53,6 +57,7 @@ public sealed class PieceJoiner
         _block = Math.Max(1, (int)(samplingRate * BlockSeconds));
         _longestTail = (int)(samplingRate * LongestTail);
         _shortestTail = (int)(samplingRate * ShortestTail);
+        _trimmedTail = (int)(samplingRate * TrimmedTail);
         _longestLead = (int)(samplingRate * LongestLead);
         _fade = Math.Min(_block, Math.Max(1, (int)(samplingRate * Fade)));
     }
@@ -93,11 +98,12 @@ public sealed class PieceJoiner
     }
 
     /// <summary>The last piece is complete: writes what was held back.</summary>
-    public void Finish()
+    /// <param name="trim">Of the silence at the end <see cref="TrimmedTail"/> stays at most.</param>
+    public void Finish(bool trim = false)
     {
         MeasureRest();
         if (!_leading)
-            Emit(_held.Count);
+            Emit(trim ? Math.Min(_held.Count, _silentFrom + _trimmedTail) : _held.Count);
         Drop(0, _held.Count);
     }
 

@@ -66,6 +66,22 @@ public sealed class PieceJoinerTests
         Assert.Equal(Sound(0.3).Length + (int)(PieceJoiner.ShortestTail * Rate), Join(512, Sound(0.3), Silence(1)).Length);
     }
 
+    [Theory]
+    [InlineData(0.9, PieceJoiner.TrimmedTail)]
+    [InlineData(0.105, PieceJoiner.TrimmedTail)]
+    [InlineData(0.05, 0.05)]
+    [InlineData(0, 0)]
+    public void The_end_can_be_trimmed(double silence, double kept)
+    {
+        float[] piece = [.. Silence(0.3), .. Sound(0.5), .. Silence(0.4), .. Sound(0.2), .. Silence(silence)];
+        foreach (int chunk in (int[])[1, 160, 5000])
+        {
+            float[] trimmed = Join(chunk, trim: true, piece);
+            Assert.Equal(piece[..trimmed.Length], trimmed);
+            Assert.InRange(trimmed.Length / (double)Rate, 1.4 + kept - 0.0001, 1.4 + kept + 0.01); // a block
+        }
+    }
+
     [Fact]
     public void Only_silence_is_held_back()
     {
@@ -85,7 +101,9 @@ public sealed class PieceJoinerTests
         return [.. Enumerable.Range(0, 12).Select(_ => (float[])[.. Silence(random.NextDouble()), .. Sound(random.NextDouble()), .. Silence(random.NextDouble() * 0.3), .. Sound(random.NextDouble()), .. Silence(random.NextDouble())])];
     }
 
-    private static float[] Join(int chunk, params float[][] pieces)
+    private static float[] Join(int chunk, params float[][] pieces) => Join(chunk, trim: false, pieces);
+
+    private static float[] Join(int chunk, bool trim, params float[][] pieces)
     {
         var output = new List<float>();
         var joiner = new PieceJoiner(Rate, s => output.AddRange(s));
@@ -97,7 +115,7 @@ public sealed class PieceJoinerTests
                 joiner.EndPiece();
         }
 
-        joiner.Finish();
+        joiner.Finish(trim);
         return [.. output];
     }
 
