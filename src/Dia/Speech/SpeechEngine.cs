@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
@@ -53,6 +54,9 @@ public sealed class SpeechEngine : IDisposable
     /// </summary>
     public int FirstAudioRows => _codec is null ? 0 : _model.Config.DelayPattern.Max() + 1 + _codec.LookAheadFrames;
 
+    /// <summary>Where the time went so far.</summary>
+    public SpeechTimes Times { get; } = new();
+
     /// <summary>Speaks one job.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled; it is looked at before each step.</exception>
     public void Run(SpeechJob job, CancellationToken cancellationToken = default)
@@ -88,7 +92,9 @@ public sealed class SpeechEngine : IDisposable
                 }
 
                 cancellationToken.ThrowIfCancellationRequested();
+                long start = Stopwatch.GetTimestamp();
                 _steps.Step();
+                Times.Steps += Stopwatch.GetElapsedTime(start);
                 foreach (SpeechPlace? place in _places)
                     if (place is not null)
                         Advance(place, cancellationToken);
@@ -133,9 +139,13 @@ public sealed class SpeechEngine : IDisposable
         try
         {
             var place = new SpeechPlace(_model, job.WantsAudio ? _codec : null, job, index);
+            long start = Stopwatch.GetTimestamp();
             _session.Open(index, job.TextIds, default, place.Sequence.RowLimit, job.Config.UsesGuidance);
+            Times.Encoder += Stopwatch.GetElapsedTime(start);
             _places[index] = place;
+            start = Stopwatch.GetTimestamp();
             _steps.Start(index, place.Sequence);
+            Times.Prompt += Stopwatch.GetElapsedTime(start);
         }
         catch (Exception e) when (!IsCancellation(e, cancellationToken))
         {
@@ -153,7 +163,7 @@ public sealed class SpeechEngine : IDisposable
         Exception? failure = null;
         try
         {
-            place.Advance(_pass, _samples);
+            place.Advance(_pass, _samples, Times);
             if (!place.Sequence.Finished)
                 return;
         }

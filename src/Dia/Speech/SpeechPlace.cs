@@ -21,6 +21,7 @@ internal sealed class SpeechPlace
     private int _nextFrame;
     private TimeSpan? _firstAudio;
     private int _firstAudioRows;
+    private float? _peak;
 
     /// <summary>Checks a job and prepares its rows.</summary>
     /// <exception cref="DiaException">Usage or Input: values that do not fit the model.</exception>
@@ -55,7 +56,8 @@ internal sealed class SpeechPlace
     /// <summary>Takes the frames and the sound that the rows so far complete; at the end, the rest and the result.</summary>
     /// <param name="pass">The codec's memory, where it has a stream.</param>
     /// <param name="samples">Room for a window.</param>
-    public void Advance(CodecPass? pass, Span<float> samples)
+    /// <param name="times">Gets the codec's time.</param>
+    public void Advance(CodecPass? pass, Span<float> samples, SpeechTimes times)
     {
         if (Sequence.Failure is { } failure)
             throw failure;
@@ -63,15 +65,25 @@ internal sealed class SpeechPlace
         TakeFrames();
         if (Sequence.Finished)
             _stream?.Complete();
-        for (int count; _stream is not null && (count = _stream.Read(pass!, samples)) > 0;)
+        for (int count; _stream is not null && (count = Read(_stream, pass!, samples, times)) > 0;)
         {
             if (_firstAudio is null)
                 (_firstAudio, _firstAudioRows) = (Stopwatch.GetElapsedTime(_started), Sequence.Generated);
+            foreach (float sample in samples[..count])
+                _peak = Math.Max(_peak ?? 0, Math.Abs(sample));
             Job.OnSamples(samples[..count]);
         }
 
         if (Sequence.Finished)
             Job.OnCompleted(Result());
+    }
+
+    private static int Read(CodecStream stream, CodecPass pass, Span<float> samples, SpeechTimes times)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int count = stream.Read(pass, samples);
+        times.Codec += Stopwatch.GetElapsedTime(start);
+        return count;
     }
 
     /// <summary>
@@ -104,6 +116,7 @@ internal sealed class SpeechPlace
             Rows = rows,
             Codes = DelayPattern.Undo(rows, _delay, Math.Min(_start, _nextFrame), _nextFrame),
             Samples = _stream?.Samples ?? 0,
+            Peak = _peak,
             Stop = EndedByItself() ? SpeechStop.Eos : SpeechStop.Length,
             Seed = Job.Config.Seed,
             GeneratedRows = Sequence.Generated,

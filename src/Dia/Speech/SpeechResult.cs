@@ -22,6 +22,9 @@ public sealed record SpeechResult
     /// <summary>Samples handed over; 0 without a codec.</summary>
     public required long Samples { get; init; }
 
+    /// <summary>The largest magnitude of those samples; null: there were none.</summary>
+    public required float? Peak { get; init; }
+
     /// <summary>Why it ended.</summary>
     public required SpeechStop Stop { get; init; }
 

@@ -18,7 +18,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     private const string FormatKey = "format", TranscriptKey = "transcript", CodecKey = "codec", CodesName = "codes";
 
     /// <summary>A recording that is below this everywhere (60 dB under full scale) is silence, or the noise of an open line.</summary>
-    private const float Silence = 0.001f;
+    internal const float Silence = 0.001f;
 
     /// <summary>Most seconds of a recording that are looked at: far more than any model holds, and little memory.</summary>
     private const int MaxSeconds = 600;
