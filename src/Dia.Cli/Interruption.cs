@@ -18,6 +18,8 @@ internal sealed class Interruption : IDisposable
     private readonly CancellationTokenSource _source = new();
     private readonly ManualResetEventSlim _ended = new();
     private readonly List<OutputFile> _files = [];
+    private int _complete; // of those that are no longer in the list
+    private bool _reported;
     private readonly PosixSignalRegistration[] _registrations;
     private readonly Reporter _reporter;
 
@@ -49,6 +51,7 @@ internal sealed class Interruption : IDisposable
         var file = OutputFile.Open(path);
         lock (_files)
         {
+            _complete += _files.Count(f => f.IsClosed && f.IsComplete);
             _files.RemoveAll(f => f.IsClosed); // A run over many lines opens files without end.
             _files.Add(file);
         }
@@ -65,6 +68,28 @@ internal sealed class Interruption : IDisposable
             registration.Dispose();
     }
 
+    /// <summary>Says what is there after an interruption, and what is not.</summary>
+    public void Report()
+    {
+        lock (_files)
+        {
+            if (_reported)
+                return;
+            _reported = true;
+            int complete = _complete + _files.Count(f => f.IsComplete);
+            string[] dropped = [.. _files.Where(f => !f.IsComplete && !f.IsDirect).Select(f => f.Name)];
+            string[] cut = [.. _files.Where(f => !f.IsComplete && f.IsDirect).Select(f => f.Name)];
+            var said = new List<string>();
+            if (complete > 0)
+                said.Add(complete == 1 ? "one file is complete and stays" : $"{complete} files are complete and stay");
+            if (dropped.Length > 0)
+                said.Add($"{string.Join(", ", dropped)} {(dropped.Length == 1 ? "was" : "were")} not complete and {(dropped.Length == 1 ? "is" : "are")} not there");
+            if (cut.Length > 0)
+                said.Add($"{string.Join(", ", cut)} {(cut.Length == 1 ? "has" : "have")} what was written so far");
+            _reporter.Summary($"dia: interrupted: {(said.Count == 0 ? "nothing was written" : string.Join("; ", said))}.");
+        }
+    }
+
     private void Stop(PosixSignalContext context, int exitCode)
     {
         context.Cancel = true;
@@ -74,6 +99,7 @@ internal sealed class Interruption : IDisposable
             return;
         DropFiles();
         _reporter.EndProgress();
+        Report();
         Environment.Exit(exitCode);
     }
 

@@ -46,7 +46,11 @@ internal static class Program
     private static int Failed(Exception error, Interruption? interruption)
     {
         if (interruption?.Token.IsCancellationRequested == true)
+        {
+            interruption.Report();
             return interruption.ExitCode;
+        }
+
         if (IsClosedPipe(error))
             return ExitCodes.Done; // The reader has what it wanted.
         switch (error)

@@ -53,7 +53,7 @@ internal sealed class LinesCommand : IDisposable
         _seed = run.Line.TryGet(DiaOptions.Seed, out Seed seed) && seed.Value is ulong given ? given : Sampling.RandomSeed();
         _options = run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(_seed) } };
         _targets = new LineTargets(run);
-        _voice = VoiceInput.Read(run.Line);
+        _voice = VoiceInput.Read(run);
         _folder = ModelLoader.OpenModel(run);
         _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch);
         _model = ModelLoader.Load(run, _folder, _device);
@@ -69,10 +69,13 @@ internal sealed class LinesCommand : IDisposable
         _prompt = _voice?.Codes(_model, _codec);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || _targets.StandardOutput is not null ? run.Interruption.Open("-") : null;
-        _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
+        double? frameRate = _codec is null ? Doubts.FrameRate(run, _folder) : _codec.SamplingRate / (double)_codec.HopLength;
+        _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0, new Doubts(run.Line, frameRate));
         _engine = new SpeechEngine(_model, _codec, _batch);
         if (_targets.StandardOutput is not null)
             _answers.StartAudio();
+        if (_targets.Plays)
+            _answers.StartPlaying();
     }
 
     /// <summary>Speaks every line.</summary>
@@ -108,10 +111,11 @@ internal sealed class LinesCommand : IDisposable
             _run.Reporter.ClearProgress();
         }
 
-        _answers.Dispose();
+        _answers.Finish();
         _standardOutput?.Commit();
+        _run.Reporter.Detail(Format.Times(_engine.Times));
         _answers.Summarize(_seed);
-        if (_answers.FailedLines > 0)
+        if (_answers.FailedLines > 0 || (_answers.DoubtfulLines > 0 && _options.Has(DiaOptions.Strict)))
             _run.ExitCode = ExitCodes.Incomplete;
     }
 
@@ -146,7 +150,7 @@ internal sealed class LinesCommand : IDisposable
         id = null;
         LineRequest request = _json ? LineRequest.FromJson(line, _options, out id) : LineRequest.FromText(line, _options);
         Invocation silent = _silent with { Line = request.Options };
-        VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(request.Options, _targets.Paths) : _voice;
+        VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(_run with { Line = request.Options }, _targets.Paths) : _voice;
         string whole = voice?.Before(request.Text) ?? request.Text, text = SpeakCommand.FixText(silent, _tokenizer, whole);
         if (text != whole && !_noted)
         {
@@ -158,13 +162,24 @@ internal sealed class LinesCommand : IDisposable
         if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
             throw _noCodec!;
         int[,]? prompt = request.OwnVoice ? voice!.Codes(_model, _codec) : _prompt;
-        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, 1 + (prompt?.GetLength(0) ?? 0));
+        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
+        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
+        bool transcriptInText = voice is { Transcript.Length: 0 };
+        string? crowded = transcriptInText ? null : _answers.Doubts.Room("the text", request.Text, Sampling.RowLimit(config, promptRows) - promptRows, config, prompt is not null);
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
             if (files.MakesAudio)
-                files.Start(_codec?.SamplingRate ?? throw _noCodec!);
-            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config) { Prompt = prompt, KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt), WantsAudio = files.MakesAudio };
+                files.Start(_codec?.SamplingRate ?? throw _noCodec!, request.Options.Has(DiaOptions.Trim));
+            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config)
+            {
+                Text = request.Text,
+                TranscriptInText = transcriptInText,
+                Crowded = crowded is not null,
+                Prompt = prompt,
+                KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt),
+                WantsAudio = files.MakesAudio,
+            };
         }
         catch
         {

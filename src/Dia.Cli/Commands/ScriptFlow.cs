@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Dia.Audio;
+using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Configuration;
@@ -21,7 +22,8 @@ namespace Dia.Cli.Commands;
 /// <param name="engine">Runs the model, with the codec where audio is made.</param>
 /// <param name="config">How every piece is generated; a further attempt takes the next seed.</param>
 /// <param name="retries">Further attempts for a piece, at most.</param>
-internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration model, DacModel codec, SpeechEngine engine, GenerationConfig config, int retries)
+/// <param name="doubts">Words for pieces that are not as they should be.</param>
+internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration model, DacModel codec, SpeechEngine engine, GenerationConfig config, int retries, Doubts doubts)
 {
     private const double RefreshSeconds = 0.1;
 
@@ -34,6 +36,9 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
 
     /// <summary>Pieces that the length limit ended.</summary>
     public int CutPieces { get; private set; }
+
+    /// <summary>Pieces that may not be what their text asked for.</summary>
+    public int Doubtful { get; private set; }
 
     /// <summary>Frames of all pieces.</summary>
     public int Frames => _codes.Sum(c => c.GetLength(0));
@@ -81,32 +86,38 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
                 joiner?.EndPiece();
         }
 
-        joiner?.Finish();
+        joiner?.Finish(run.Line.Has(DiaOptions.Trim));
     }
 
     /// <summary>Speaks a piece until it is long enough, or no attempt is left; then the longest counts.</summary>
     private void SpeakPiece(ScriptPiece piece, string name, (string Text, int[,] Codes)? voice, bool keepVoice, PieceJoiner? joiner)
     {
         Attempt best = Generate(piece, name, voice, keepVoice, config.Seed, joiner);
-        bool tooShort = IsTooShort(piece, best);
-        for (int retry = 1; retry <= retries && tooShort; retry++)
+        SpeechDoubt? doubt = DoubtOf(piece, best);
+        for (int retry = 1; retry <= retries && IsTooShort(doubt); retry++)
         {
             ulong seed = unchecked(config.Seed + (ulong)retry);
-            run.Reporter.Note(Format.Text($"{name} ended after {best.Seconds:0.00} s, too soon for its {piece.Characters} characters: it is spoken again with seed {seed}."));
+            run.Reporter.Note(Format.Text($"{name} {doubt!.Message}: it is spoken again with seed {seed}."));
             Attempt next = Generate(piece, name, voice, keepVoice, seed, joiner);
             best = next.Seconds > best.Seconds ? next : best;
-            tooShort = IsTooShort(piece, next);
+            doubt = DoubtOf(piece, next);
         }
 
-        if (tooShort && retries > 0)
-            run.Reporter.Warning(Format.Text($"{name} ended too soon in all {retries + 1} attempts; the longest is kept."));
+        if (DoubtOf(piece, best) is { } remaining)
+        {
+            Doubtful++;
+            int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0), rows = Sampling.RowLimit(config, promptRows) - promptRows;
+            bool crowded = voice is not { Text.Length: 0 } && doubts.Room(name, piece.Text, rows, config, voice is not null) is not null;
+            run.Reporter.Suspicion(doubts.Describe(name, remaining, config, voice is not null, crowded, IsTooShort(remaining) ? retries + 1 : 1));
+        }
+
         if (retries > 0)
             joiner?.Write(CollectionsMarshal.AsSpan(best.Samples));
         CutPieces += best.Result.Stop == SpeechStop.Length ? 1 : 0;
         Rows = _codes.Count == 0 ? best.Result.Rows : null;
         _codes.Add(best.Result.Codes);
         // A piece that was not spoken as its text asks is no voice to go on from.
-        if (_pace.Add(piece.Characters, best.Seconds))
+        if (_pace.Add(piece.Characters, best.PacedSeconds))
             _voices.Add(piece.Text, best.Result.Codes);
         run.Reporter.Detail(Format.Text($"{name}: {best.Seconds:0.00} s, {piece.Characters} characters{(voice is null ? "" : $", after {voice.Value.Codes.GetLength(0)} frames of a voice")}: {piece.Text}"));
     }
@@ -137,7 +148,9 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
         engine.Run(job, run.Interruption.Token);
         SpeechResult result = job.Result ?? throw new InvalidOperationException("a job ended without a result");
         int frames = result.Frames - (keepVoice ? voice!.Value.Codes.GetLength(0) : 0);
-        return new Attempt(result, kept, frames / FramesPerSecond);
+        // A transcript that is part of the piece was spoken in the voice's own frames.
+        int paced = frames + (voice is { Text.Length: 0 } own ? own.Codes.GetLength(0) : 0);
+        return new Attempt(result, kept, frames, frames / FramesPerSecond, paced / FramesPerSecond);
     }
 
     private void ShowProgress(string name)
@@ -161,13 +174,19 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
         return limit <= model.RowCapacity && limit - promptRows >= c.DelayPattern.Max() + 2 + (1.5 * next.Seconds * FramesPerSecond);
     }
 
-    private bool IsTooShort(ScriptPiece piece, Attempt attempt) => attempt.Result.Stop == SpeechStop.Eos && _pace.IsTooShort(piece.Characters, attempt.Seconds);
+    private SpeechDoubt? DoubtOf(ScriptPiece piece, Attempt attempt) =>
+        SpeechDoubt.Of(attempt.Result.Stop, attempt.Frames, attempt.PacedSeconds, attempt.Result.Peak, piece.Characters, _pace);
+
+    /// <summary>Whether another attempt may be longer.</summary>
+    private static bool IsTooShort(SpeechDoubt? doubt) => doubt?.Kind is SpeechDoubtKind.Empty or SpeechDoubtKind.Short;
 
     /// <summary>One run of the model.</summary>
     /// <param name="Result">What it came to.</param>
     /// <param name="Samples">Its samples where they were kept.</param>
-    /// <param name="Seconds">How long it speaks, a voice that is kept left out.</param>
-    private sealed record Attempt(SpeechResult Result, List<float> Samples, double Seconds);
+    /// <param name="Frames">Its frames, a voice that is kept left out.</param>
+    /// <param name="Seconds">How long that is.</param>
+    /// <param name="PacedSeconds">How long all of the piece's characters took.</param>
+    private sealed record Attempt(SpeechResult Result, List<float> Samples, int Frames, double Seconds, double PacedSeconds);
 
     private sealed class PieceJob(int[] textIds, GenerationConfig config) : SpeechJob(textIds, config)
     {

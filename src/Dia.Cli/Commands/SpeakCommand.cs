@@ -1,15 +1,16 @@
 using System.Diagnostics;
+using Dia.Audio;
 using Dia.Backends;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Cli.Plot;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
+using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -24,7 +25,7 @@ internal static class SpeakCommand
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.Truncate]),
             DiaOptions.VoiceGroup,
-            new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Codes, DiaOptions.Plot]),
+            new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Trim, DiaOptions.Play, DiaOptions.Codes, DiaOptions.Plot]),
             DiaOptions.ScriptGroup,
             DiaOptions.SamplingGroup,
             DiaOptions.LinesGroup,
@@ -46,7 +47,7 @@ internal static class SpeakCommand
         A voice's transcript is put in front of the text with a space between, and its recording is cut from the output.
         {LineRequest.Help}
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
-        Exit codes: 0 done, 1 some lines failed, 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
+        Exit codes: 0 done, 1 some lines failed (with --strict: a result is suspicious), 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130 and 143 interrupted.
         """,
         Run);
 
@@ -62,40 +63,48 @@ internal static class SpeakCommand
         }
 
         var script = ScriptOptions.Read(line);
-        (string? audioPath, string? codesPath, string? plotPath) = OutputPaths(run);
-        VoiceInput? voice = VoiceInput.Read(line);
+        var targets = SpeechTargets.Read(run);
+        VoiceInput? voice = VoiceInput.Read(run);
         string text = TextInput.Read(line);
 
         var folder = ModelLoader.OpenModel(run);
-        using Device device = DeviceChoice.Create(run, folder, codec: audioPath is not null || plotPath is not null || voice?.NeedsCodec == true);
+        using Device device = DeviceChoice.Create(run, folder, codec: targets.WantsAudio || voice?.NeedsCodec == true);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
         string whole = voice?.Before(text) ?? text;
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
-        bool wantsAudio = audioPath is not null || plotPath is not null;
-        using DacModel? codec = wantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device, model.Config) : null;
+        using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device, model.Config) : null;
         int[,]? prompt = voice?.Codes(model, codec);
+        run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
         if (asScript)
         {
             // A transcript names the first speaker; without one the text has to.
             text = voice is { Transcript.Length: > 0 } ? text : FixText(run, new DiaTokenizer(), text);
-            SpeakScript.Run(run, script, model, folder, codec!, text, prompt is null ? null : (voice!.Transcript, prompt), line.Has(DiaOptions.KeepPrompt), audioPath, codesPath, plotPath);
+            SpeakScript.Run(run, script, model, folder, codec!, text, prompt is null ? null : (voice!.Transcript, prompt), line.Has(DiaOptions.KeepPrompt), targets);
             return;
         }
 
-        using var engine = new SpeechEngine(model, codec);
-        int[] ids = TextIds(run, model.Config, whole);
-        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
-        GenerationConfig config = Sampling.Resolve(line, model, folder, promptRows);
-        run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
+        SpeakWhole(run, model, folder, codec, TextIds(run, model.Config, whole), text, voice, prompt, targets, clock);
+    }
 
-        // Opened before the work: that they cannot be written is better known now.
-        using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
-        using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
-        using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
-        AudioOutput? audio = audioFile is null ? null : new AudioOutput(audioFile, codec!.SamplingRate, line.Has(DiaOptions.Raw));
-        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec!.SamplingRate, HeardText(text, voice?.Transcript, line.Has(DiaOptions.KeepPrompt)));
-        var progress = new GenerationProgress(run.Reporter, Sampling.RowLimit(config, promptRows), promptRows, wantsAudio ? codec!.SamplingRate / (double)codec.HopLength : null);
-        var job = new Job(ids, config, progress, audio, plot) { Prompt = prompt, KeepPrompt = line.Has(DiaOptions.KeepPrompt), WantsAudio = wantsAudio };
+    /// <summary>Speaks a text in one run of the model.</summary>
+    private static void SpeakWhole(
+        Invocation run, DiaForConditionalGeneration model, ModelFolder folder, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt, SpeechTargets targets, Stopwatch clock)
+    {
+        bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
+        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
+        GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
+        int rowLimit = Sampling.RowLimit(config, promptRows);
+        var doubts = new Doubts(run.Line, codec is null ? Doubts.FrameRate(run, folder) : codec.SamplingRate / (double)codec.HopLength);
+        bool transcriptInText = voice is { Transcript.Length: 0 };
+        string? crowded = transcriptInText ? null : doubts.Room("the text", text, rowLimit - promptRows, config, voice is not null);
+        if (crowded is not null)
+            run.Reporter.Alert(crowded);
+
+        using var engine = new SpeechEngine(model, codec);
+        using var output = new SpeechOutput(run, targets, codec, HeardText(text, voice?.Transcript, keepPrompt));
+        var progress = new GenerationProgress(run.Reporter, rowLimit, promptRows, targets.WantsAudio ? codec!.SamplingRate / (double)codec.HopLength : null);
+        PieceJoiner? trim = targets.WantsAudio && run.Line.Has(DiaOptions.Trim) ? new PieceJoiner(codec!.SamplingRate, output.Write) : null;
+        var job = new Job(ids, config, progress, trim is null ? output.Write : trim.Write) { Prompt = prompt, KeepPrompt = keepPrompt, WantsAudio = targets.WantsAudio };
         try
         {
             engine.Run(job, run.Interruption.Token);
@@ -106,33 +115,12 @@ internal static class SpeakCommand
         }
 
         SpeechResult result = job.Result!;
-        if (codesFile is not null)
-        {
-            CodesFile.Write(codesFile.Stream, result.Codes, result.Rows);
-            codesFile.Commit();
-        }
-
-        audio?.Complete();
-        if (plotFile is not null)
-        {
-            plot!.Write(plotFile.Stream);
-            plotFile.Commit();
-        }
-
-        Summarize(run, wantsAudio ? codec : null, config, result, progress.Seconds, clock.Elapsed.TotalSeconds);
-    }
-
-    /// <summary>Where audio, codes and the picture go; null where they are not made. Audio is made where no other is named.</summary>
-    private static (string? Audio, string? Codes, string? Plot) OutputPaths(Invocation run)
-    {
-        string? codes = run.Line.Get(DiaOptions.Codes), plot = run.Line.Get(DiaOptions.Plot);
-        string? audio = (codes ?? plot) is not null && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
-        (string Name, string? Path)[] files = [("-o", audio == "-" ? null : audio), (DiaOptions.Codes.Name, codes), (DiaOptions.Plot.Name, plot)];
-        foreach (var (name, path) in files)
-            foreach (var (other, same) in files)
-                if (name != other && path is not null && same is not null && Path.GetFullPath(path) == Path.GetFullPath(same))
-                    throw CommandLine.Usage($"{name} and {other} name the same file, {path}.");
-        return (audio, codes, plot);
+        trim?.Finish(trim: true);
+        output.Complete(result.Codes, result.Rows);
+        if (doubts.Of(result, job, text, transcriptInText) is { } doubt)
+            run.Reporter.Suspicion(doubts.Describe("the speech", doubt, config, voice is not null, crowded is not null));
+        Summarize(run, config, result, output.Seconds, engine.Times, clock.Elapsed.TotalSeconds);
+        output.FinishPlaying();
     }
 
     /// <summary>
@@ -183,32 +171,26 @@ internal static class SpeakCommand
     public static DiaException TooLong(CommandLine line, int length, int positions) =>
         new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
 
-    private static void Summarize(Invocation run, DacModel? codec, GenerationConfig config, SpeechResult result, double wall, double sinceStart)
+    private static void Summarize(Invocation run, GenerationConfig config, SpeechResult result, double? seconds, SpeechTimes times, double wall)
     {
-        if (result.Frames == 0)
-            run.Reporter.Note("the model ended at once: there is no audio. Another seed or text may help.");
         if (result.FirstAudio is { } first)
-            run.Reporter.Detail(Format.Text($"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {sinceStart - result.Elapsed.TotalSeconds + first.TotalSeconds:0.00} s after the program's start"));
+            run.Reporter.Detail(Format.Text($"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {wall - result.Elapsed.TotalSeconds + first.TotalSeconds:0.00} s after the program's start"));
         double generated = result.Elapsed.TotalSeconds;
         run.Reporter.Detail(Format.Text($"{result.GeneratedRows} steps in {generated:0.00} s, {result.GeneratedRows / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
-        double seconds = codec is null ? 0 : (double)result.Samples / codec.SamplingRate;
-        string what = codec is null
-            ? Format.Text($"{result.Frames} frames of codes in {wall:0.0} s")
-            : Format.Text($"{seconds:0.00} s of audio ({result.Frames} frames) in {wall:0.0} s, {seconds / wall:0.00} times real time");
+        run.Reporter.Detail(Format.Times(times));
+        string what = seconds is double s
+            ? Format.Text($"{s:0.00} s of audio ({result.Frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
+            : Format.Text($"{result.Frames} frames of codes in {wall:0.0} s");
         run.Reporter.Summary(Format.Text($"{what}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 
-    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, AudioOutput? audio, PlotBuilder? plot) : SpeechJob(textIds, config)
+    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, Action<ReadOnlySpan<float>> write) : SpeechJob(textIds, config)
     {
         public SpeechResult? Result { get; private set; }
 
         protected override void OnRow(int rows) => progress.Rows(rows);
 
-        protected override void OnSamples(ReadOnlySpan<float> samples)
-        {
-            audio?.Write(samples);
-            plot?.Add(samples);
-        }
+        protected override void OnSamples(ReadOnlySpan<float> samples) => write(samples);
 
         protected override void OnCompleted(SpeechResult result) => Result = result;
     }

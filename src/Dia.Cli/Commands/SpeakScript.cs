@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Cli.Plot;
 using Dia.Codec;
 using Dia.Generation;
 using Dia.Modeling;
@@ -24,70 +23,39 @@ internal static class SpeakScript
     /// <param name="text">The text.</param>
     /// <param name="voice">The voice to speak in, with its transcript (empty: the text begins with it).</param>
     /// <param name="keepVoice">Whether that voice is to be heard first.</param>
-    /// <param name="audioPath">Where audio goes; null: nowhere.</param>
-    /// <param name="codesPath">Where codes go; null: nowhere.</param>
-    /// <param name="plotPath">Where the picture goes; null: nowhere.</param>
+    /// <param name="targets">What is to be made of it.</param>
     public static void Run(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text, (string Text, int[,] Codes)? voice, bool keepVoice, string? audioPath, string? codesPath, string? plotPath)
+        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text, (string Text, int[,] Codes)? voice, bool keepVoice, SpeechTargets targets)
     {
         int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
         if (options.Retries > 0 && !config.DoSample)
             throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
-        IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, text, voice, Sampling.RowLimit(config, promptRows));
+        int rowLimit = Sampling.RowLimit(config, promptRows);
+        IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, text, voice, rowLimit);
+        var doubts = new Doubts(run.Line, codec.SamplingRate / (double)codec.HopLength);
+        ScriptPiece longest = pieces.MaxBy(p => p.Characters)!;
+        if (voice is not { Text.Length: 0 } && doubts.Room(pieces.Count == 1 ? "the text" : "the longest piece", longest.Text, rowLimit - promptRows, config, voice is not null) is { } crowded)
+            run.Reporter.Alert(crowded);
 
-        // Opened before the work: that they cannot be written is better known now.
-        using OutputFile? codesFile = codesPath is null ? null : run.Interruption.Open(codesPath);
-        using OutputFile? audioFile = audioPath is null ? null : run.Interruption.Open(audioPath);
-        using OutputFile? plotFile = plotPath is null ? null : run.Interruption.Open(plotPath);
-        PlotBuilder? plot = plotFile is null ? null : new PlotBuilder(codec.SamplingRate, SpeakCommand.HeardText(text, voice?.Text, keepVoice));
+        using var output = new SpeechOutput(run, targets, codec, SpeakCommand.HeardText(text, voice?.Text, keepVoice));
         using var engine = new SpeechEngine(model, codec);
-        var flow = new ScriptFlow(run, model, codec, engine, config, options.Retries);
+        var flow = new ScriptFlow(run, model, codec, engine, config, options.Retries, doubts);
         var clock = Stopwatch.StartNew();
-        long samples = 0;
         try
         {
-            if (audioFile is null && plot is null)
-                flow.Speak(pieces, voice, keepVoice, null);
-            else
-                samples = Speak(run, options, flow, pieces, voice, keepVoice, codec, audioFile, plot);
+            var stretch = new TimeStretch(codec.SamplingRate, options.Speed, output.Write);
+            flow.Speak(pieces, voice, keepVoice, targets.WantsAudio ? stretch.Write : null);
+            stretch.Finish();
         }
         finally
         {
             run.Reporter.ClearProgress();
         }
 
-        if (codesFile is not null)
-        {
-            CodesFile.Write(codesFile.Stream, flow.Codes(), flow.Rows);
-            codesFile.Commit();
-        }
-
-        if (plotFile is not null)
-        {
-            plot!.Write(plotFile.Stream);
-            plotFile.Commit();
-        }
-
-        Summarize(run, flow, config, pieces.Count, audioFile is null && plot is null ? null : samples / (double)codec.SamplingRate, clock.Elapsed.TotalSeconds);
-    }
-
-    private static long Speak(Invocation run, ScriptOptions options, ScriptFlow flow, IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, bool keepVoice, DacModel codec, OutputFile? file, PlotBuilder? plot)
-    {
-        using WavWriter? writer = file is null ? null : new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw));
-        long count = 0;
-        var stretch = new TimeStretch(codec.SamplingRate, options.Speed, samples =>
-        {
-            count += samples.Length;
-            plot?.Add(samples);
-            writer?.Write(samples);
-            writer?.Flush();
-        });
-        flow.Speak(pieces, voice, keepVoice, stretch.Write);
-        stretch.Finish();
-        writer?.Dispose(); // makes the sizes true before the file is complete
-        file?.Commit();
-        return count;
+        output.Complete(flow.Codes(), flow.Rows);
+        Summarize(run, flow, config, pieces.Count, output.Seconds, engine.Times, clock.Elapsed.TotalSeconds);
+        output.FinishPlaying();
     }
 
     private static IReadOnlyList<ScriptPiece> Pieces(
@@ -118,15 +86,14 @@ internal static class SpeakScript
         return pieces;
     }
 
-    private static void Summarize(Invocation run, ScriptFlow flow, GenerationConfig config, int pieces, double? seconds, double wall)
+    private static void Summarize(Invocation run, ScriptFlow flow, GenerationConfig config, int pieces, double? seconds, SpeechTimes times, double wall)
     {
-        if (flow.Frames == 0)
-            run.Reporter.Note("the model ended at once: there is no audio. Another seed or text may help.");
         run.Reporter.Detail(Format.Text($"{flow.Steps} steps in {wall:0.00} s, {flow.Steps / wall:0.0} a second; {(flow.FirstAudioSeconds is double first ? $"first audio after {first:0.00} s; " : "")}memory {Format.Bytes(Environment.WorkingSet)}"));
+        run.Reporter.Detail(Format.Times(times));
         string what = seconds is double s
             ? Format.Text($"{s:0.00} s of audio ({flow.Frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
             : Format.Text($"{flow.Frames} frames of codes in {wall:0.0} s");
         string end = flow.CutPieces == 0 ? "ended by itself" : pieces == 1 ? "ended by the length limit" : $"{flow.CutPieces} ended by the length limit";
-        run.Reporter.Summary(Format.Text($"{what}; {(pieces == 1 ? "" : $"{pieces} pieces; ")}{end}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
+        run.Reporter.Summary(Format.Text($"{what}; {(pieces == 1 ? "" : $"{pieces} pieces; ")}{end}; {(flow.Doubtful == 0 ? "" : $"{flow.Doubtful} with warnings; ")}{(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 }

@@ -32,8 +32,9 @@ internal sealed class VoiceInput
 
     /// <summary>Reads what --clone, --voice or --prompt-codes name; null: none of them is given.</summary>
     /// <exception cref="DiaException">Usage: two of them, or options that do not go together. Input: it cannot be read.</exception>
-    public static VoiceInput? Read(CommandLine line)
+    public static VoiceInput? Read(Invocation run)
     {
+        CommandLine line = run.Line;
         OptionSpec<string>? option = Choose(line);
         if (option is null)
         {
@@ -52,15 +53,16 @@ internal sealed class VoiceInput
             throw CommandLine.Usage($"--clone needs what is said in {path}: give it with --clone-text \"[S1] ...\".");
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
             throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
-        return new VoiceInput(path == "-" ? "standard input" : path, ReadAudio(path), transcript);
+        return new VoiceInput(path == "-" ? "standard input" : path, ReadVoice(run, path), transcript);
     }
 
     /// <summary>Reads the voice that a JSON line names.</summary>
-    /// <param name="line">The line's options, the command's voice left out.</param>
+    /// <param name="run">The line's options, the command's voice left out.</param>
     /// <param name="paths">Where its paths may lead.</param>
     /// <exception cref="DiaException">Usage: keys that do not go together, or a path that is not allowed. Input: it cannot be read.</exception>
-    public static VoiceInput Read(CommandLine line, LinePaths paths)
+    public static VoiceInput Read(Invocation run, LinePaths paths)
     {
+        CommandLine line = run.Line;
         string cloneKey = LineRequest.Key(DiaOptions.Clone), textKey = LineRequest.Key(DiaOptions.CloneText), voiceKey = LineRequest.Key(DiaOptions.Voice);
         string? clone = line.Get(DiaOptions.Clone), transcript = line.Get(DiaOptions.CloneText), voice = line.Get(DiaOptions.Voice);
         if (clone is not null && voice is not null)
@@ -69,13 +71,26 @@ internal sealed class VoiceInput
             throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
         return voice is not null
             ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
-            : new VoiceInput(clone!, WavReader.Read(paths.Input(cloneKey, clone!)), transcript!);
+            : new VoiceInput(clone!, ReadVoice(run, paths.Input(cloneKey, clone!)), transcript!);
     }
 
     /// <summary>A recording; "-" is standard input.</summary>
     /// <exception cref="DiaException">Input.</exception>
     public static AudioBuffer ReadAudio(string path) =>
         path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), "standard input") : WavReader.Read(path);
+
+    /// <summary>A recording to speak in the voice of: silence in front of it is cut, or the model goes on with more of it.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static AudioBuffer ReadVoice(Invocation run, string path)
+    {
+        AudioBuffer audio = ReadAudio(path);
+        if (run.Line.Has(DiaOptions.KeepSilence))
+            return audio;
+        AudioBuffer rest = LeadingSilence.Cut(audio, out double cut);
+        if (cut > 0)
+            run.Reporter.NoteOnce(DiaOptions.KeepSilence.Name, Format.Text($"{(path == "-" ? "standard input" : path)}: {cut:0.00} s of silence in front of the voice were left out ({DiaOptions.KeepSilence.Name} keeps them)."));
+        return rest;
+    }
 
     /// <summary>The text with the transcript in front.</summary>
     public string Before(string text) => Transcript.Length == 0 ? text : $"{Transcript} {text}";

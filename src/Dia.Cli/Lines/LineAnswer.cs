@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Dia.Speech;
 
 namespace Dia.Cli.Lines;
 
@@ -10,7 +11,8 @@ namespace Dia.Cli.Lines;
 /// <param name="Ended">Whether it ended by itself.</param>
 /// <param name="Seed">The seed used.</param>
 /// <param name="Elapsed">Seconds from the line's start to its end.</param>
-internal readonly record struct LineOutcome(int Frames, double? Seconds, bool Ended, ulong Seed, double Elapsed);
+/// <param name="Doubt">Why it may not be what its text asked for; null: nothing says so.</param>
+internal readonly record struct LineOutcome(int Frames, double? Seconds, bool Ended, ulong Seed, double Elapsed, SpeechDoubt? Doubt);
 
 /// <summary>Writes the answers to JSON lines.</summary>
 internal static class LineAnswer
@@ -26,8 +28,9 @@ internal static class LineAnswer
     /// <param name="output">Where the audio went, as the line names it; null: nowhere.</param>
     /// <param name="codes">Where the codes went; null: nowhere.</param>
     /// <param name="outcome">What became of it.</param>
+    /// <param name="warning">What is to be said of its doubt.</param>
     /// <param name="wav">The audio as a WAV; null where it went to a file, or was not made.</param>
-    public static ReadOnlySpan<byte> Done(long line, string? id, string? output, string? codes, LineOutcome outcome, byte[]? wav) => Write(line, id, json =>
+    public static ReadOnlySpan<byte> Done(long line, string? id, string? output, string? codes, LineOutcome outcome, string? warning, byte[]? wav) => Write(line, id, json =>
     {
         if (output is not null)
             json.WriteString("output", output);
@@ -40,6 +43,13 @@ internal static class LineAnswer
         json.WriteNumber("seed", outcome.Seed);
         if (outcome.Seconds is double audio)
             json.WriteNumber("rtf", Math.Round(audio / Math.Max(outcome.Elapsed, 1e-6), 2));
+        if (outcome.Doubt is { } doubt)
+        {
+            json.WriteStartArray("warnings");
+            WriteMessage(json, Code(doubt.Kind), warning!);
+            json.WriteEndArray();
+        }
+
         if (wav is not null)
             json.WriteBase64String("audio", wav);
     });
@@ -47,10 +57,8 @@ internal static class LineAnswer
     /// <summary>The answer to a line that failed, with its newline.</summary>
     public static ReadOnlySpan<byte> Failed(long line, string? id, DiaErrorKind kind, string message) => Write(line, id, json =>
     {
-        json.WriteStartObject("error");
-        json.WriteString("code", Code(kind));
-        json.WriteString("message", Clip(message));
-        json.WriteEndObject();
+        json.WritePropertyName("error");
+        WriteMessage(json, Code(kind), message);
     });
 
     /// <summary>A message that is not longer than a few lines.</summary>
@@ -72,6 +80,22 @@ internal static class LineAnswer
         DiaErrorKind.Output => "output",
         _ => "internal",
     };
+
+    private static string Code(SpeechDoubtKind kind) => kind switch
+    {
+        SpeechDoubtKind.Cut => "cut",
+        SpeechDoubtKind.Empty => "empty",
+        SpeechDoubtKind.Short => "short",
+        _ => "silent",
+    };
+
+    private static void WriteMessage(Utf8JsonWriter json, string code, string message)
+    {
+        json.WriteStartObject();
+        json.WriteString("code", code);
+        json.WriteString("message", Clip(message));
+        json.WriteEndObject();
+    }
 
     private static ReadOnlySpan<byte> Write(long line, string? id, Action<Utf8JsonWriter> rest)
     {

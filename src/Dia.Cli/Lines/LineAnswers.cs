@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Dia.Audio;
+using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 
@@ -12,16 +13,24 @@ namespace Dia.Cli.Lines;
 /// <param name="order">Whose turn it is.</param>
 /// <param name="output">Standard output; null where nothing goes there.</param>
 /// <param name="samplingRate">The codec's rate; 0 where there is none.</param>
-internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output, int samplingRate) : IDisposable
+/// <param name="doubts">Words for lines that are not as they should be.</param>
+internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output, int samplingRate, Doubts doubts) : IDisposable
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
     private WavWriter? _audio;
+    private Player? _player;
     private double _seconds;
     private long _lines;
 
     /// <summary>Lines that failed.</summary>
     public long FailedLines { get; private set; }
+
+    /// <summary>Lines that may not be what their text asked for.</summary>
+    public long DoubtfulLines { get; private set; }
+
+    /// <summary>Words for lines that are not as they should be.</summary>
+    public Doubts Doubts { get; } = doubts;
 
     /// <summary>The codec's rate; 0 where there is none.</summary>
     public int SamplingRate { get; } = samplingRate;
@@ -29,10 +38,14 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     /// <summary>Begins the audio on standard output.</summary>
     public void StartAudio() => _audio = new WavWriter(output!.Stream, SamplingRate, run.Line.Has(DiaOptions.Raw));
 
-    /// <summary>Some of a line's audio is there: it is heard at once where it goes to standard output and it is the line's turn.</summary>
+    /// <summary>Begins to play.</summary>
+    /// <exception cref="DiaException">Output: there is nothing to play with.</exception>
+    public void StartPlaying() => _player = new Player(SamplingRate, run.Interruption.Token);
+
+    /// <summary>Some of a line's audio is there: it is heard at once where it is streamed and it is the line's turn.</summary>
     public void Stream(LineJob job)
     {
-        if (_audio is not null && order.IsNext(job.Place))
+        if ((_audio is not null || _player is not null) && order.IsNext(job.Place))
             WriteKept(job);
     }
 
@@ -52,10 +65,14 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
         }
 
         _seconds += outcome.Seconds ?? 0;
+        string? warning = outcome.Doubt is null ? null : Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded);
+        DoubtfulLines += warning is null ? 0 : 1;
         if (_json)
-            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
+            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
         else if (job.Files.KeepsAudio)
             WriteKept(job);
+        if (warning is not null && !_json)
+            run.Reporter.Suspicion(Format.Text($"line {job.Line}: {warning}"));
         Count();
     });
 
@@ -71,11 +88,23 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     {
         double wall = _clock.Elapsed.TotalSeconds;
         string audio = _seconds > 0 ? Format.Text($": {_seconds:0.00} s of audio in {wall:0.0} s, {_seconds / wall:0.00} times real time") : Format.Text($" in {wall:0.0} s");
-        run.Reporter.Summary(Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}, {FailedLines} failed{audio}; seed {seed}"));
+        run.Reporter.Summary(Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}, {FailedLines} failed{(DoubtfulLines == 0 ? "" : Format.Text($", {DoubtfulLines} with warnings"))}{audio}; seed {seed}"));
+    }
+
+    /// <summary>The sound of all lines is complete.</summary>
+    /// <exception cref="DiaException">Output: it was not played.</exception>
+    public void Finish()
+    {
+        _audio?.Dispose();
+        _player?.Finish();
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _audio?.Dispose();
+    public void Dispose()
+    {
+        _audio?.Dispose();
+        _player?.Dispose();
+    }
 
     private void Fail(long line, string? id, DiaException error)
     {
@@ -96,7 +125,8 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
 
     private void WriteKept(LineJob job)
     {
-        _audio!.Write(job.Files.Kept);
+        _audio?.Write(job.Files.Kept);
+        _player?.Write(job.Files.Kept);
         job.Files.DropKept();
     }
 

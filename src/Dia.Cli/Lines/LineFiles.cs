@@ -18,6 +18,10 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
 {
     private readonly ArrayBufferWriter<float> _kept = new();
     private WavWriter? _writer;
+    private PieceJoiner? _trim;
+
+    /// <summary>Samples so far.</summary>
+    public long Samples { get; private set; }
 
     /// <summary>Whether audio is made.</summary>
     public bool MakesAudio { get; } = makesAudio;
@@ -31,18 +35,24 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     /// <summary>What answers call the codes' file; null: there is none.</summary>
     public string? CodesName => codes?.Name;
 
-    /// <summary>Begins the audio's file.</summary>
+    /// <summary>Begins the audio.</summary>
+    /// <param name="samplingRate">Samples a second.</param>
+    /// <param name="trim">Whether the silence at its end is cut.</param>
     /// <exception cref="DiaException">Output.</exception>
-    public void Start(int samplingRate) => _writer = audio is null ? null : new WavWriter(audio.Stream, samplingRate, raw);
+    public void Start(int samplingRate, bool trim)
+    {
+        _writer = audio is null ? null : new WavWriter(audio.Stream, samplingRate, raw);
+        _trim = trim ? new PieceJoiner(samplingRate, Put) : null;
+    }
 
     /// <summary>Takes the next samples.</summary>
     /// <exception cref="DiaException">Output.</exception>
     public void Add(ReadOnlySpan<float> samples)
     {
-        if (_writer is null)
-            _kept.Write(samples);
+        if (_trim is null)
+            Put(samples);
         else
-            _writer.Write(samples);
+            _trim.Write(samples);
     }
 
     /// <summary>Forgets the audio that is kept: it was written.</summary>
@@ -52,6 +62,7 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     /// <exception cref="DiaException">Output.</exception>
     public void Finish(int[,] frames, int[,] rows)
     {
+        _trim?.Finish(trim: true);
         _writer?.Dispose();
         if (codes is not null)
             CodesFile.Write(codes.Stream, frames, rows);
@@ -73,6 +84,15 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     {
         codes?.Dispose();
         audio?.Dispose();
+    }
+
+    private void Put(ReadOnlySpan<float> samples)
+    {
+        Samples += samples.Length;
+        if (_writer is null)
+            _kept.Write(samples);
+        else
+            _writer.Write(samples);
     }
 }
 
@@ -96,24 +116,31 @@ internal sealed class LineTargets
             throw CommandLine.Usage("--lines and --jsonl are two ways to read lines: give one of them.");
         if (json && output is not null && !fromEnvironment)
             throw CommandLine.Usage("with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
-        foreach (OptionSpec option in (OptionSpec[])[.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot])
+        foreach (OptionSpec option in (OptionSpec[])[.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()])
             if (line.Values.ContainsKey(option))
                 throw CommandLine.Usage($"{option.Name} works on one script, not with {(json ? DiaOptions.JsonLines.Name : DiaOptions.Lines.Name)}: speak such a script in a run of its own.");
         if (line.Get(DiaOptions.Codes) is { } codes)
             _codes = new FilePattern(DiaOptions.Codes.Name, codes, ".safetensors");
         if (json)
             _paths = new LinePaths(line.Get(DiaOptions.InputFolder) ?? ".", line.Get(DiaOptions.OutputFolderOfLines) ?? ".", line.Has(DiaOptions.AnyPath));
+        else if (line.Has(DiaOptions.Play))
+            Plays = output is null || fromEnvironment ? true : throw CommandLine.Usage("--play with --lines plays the lines in place of writing them: leave out -o.");
         else if (output is not null and not "-")
             _audio = new FilePattern(DiaOptions.Output.Name, output, line.Has(DiaOptions.Raw) ? ".raw" : ".wav");
         else if (output is not null || _codes is null)
             StandardOutput = run.OutputPath();
-        AlwaysAudio = _audio is not null || StandardOutput is not null || (json && _codes is null);
+        if (Plays)
+            Player.Check();
+        AlwaysAudio = _audio is not null || Plays || StandardOutput is not null || (json && _codes is null);
         if (_audio is not null && _codes is not null && Path.GetFullPath(_audio.For(1)) == Path.GetFullPath(_codes.For(1)))
             throw CommandLine.Usage("-o and --codes name the same files.");
     }
 
     /// <summary>Whether audio is made of every line; otherwise of those that name an output.</summary>
     public bool AlwaysAudio { get; }
+
+    /// <summary>Whether the audio of all lines is played.</summary>
+    public bool Plays { get; }
 
     /// <summary>"-" where the audio of all lines goes to standard output, and null where it does not.</summary>
     public string? StandardOutput { get; }

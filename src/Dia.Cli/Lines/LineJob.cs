@@ -31,6 +31,15 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     /// <summary>Where its results go.</summary>
     public LineFiles Files { get; } = files;
 
+    /// <summary>What it says, without the transcript of a voice that is known.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Whether the text begins with the transcript of its voice.</summary>
+    public bool TranscriptInText { get; init; }
+
+    /// <summary>Whether there is less room than the text takes.</summary>
+    public bool Crowded { get; init; }
+
     /// <inheritdoc/>
     protected override void OnSamples(ReadOnlySpan<float> samples)
     {
@@ -42,8 +51,8 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     protected override void OnCompleted(SpeechResult result)
     {
         Files.Finish(result.Codes, result.Rows);
-        double? seconds = Files.MakesAudio ? result.Samples / (double)answers.SamplingRate : null;
-        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds));
+        double? seconds = Files.MakesAudio ? Files.Samples / (double)answers.SamplingRate : null;
+        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds, answers.Doubts.Of(result, this, Text, TranscriptInText)));
     }
 
     /// <inheritdoc/>

@@ -27,7 +27,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
           output is in the folder of --output-dir, clone and voice are in that of --input-dir. A line that names a voice has nothing
           of the command's.
         Keys of an answer: line (its number), id, output, codes (the file of --codes), seconds, frames, stop (eos: it ended by
-          itself; length: by the limit), seed, rtf (seconds of audio for each second), audio (a WAV in base64, where the request names
+          itself; length: by the limit), seed, rtf (seconds of audio for each second), warnings (where the speech may not be what
+          the text asks for: code cut, empty, short or silent, and message), audio (a WAV in base64, where the request names
           no output). Of a line that failed: line, id, error with its code (usage, model, input, device, output) and message.
         """;
 

@@ -18,6 +18,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Voice = new("--voice", null, "FILE", "Speak in the voice of this file, made by `dia voice`.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> PromptCodes = new("--prompt-codes", null, "FILE", "Continue in the voice of these codes (as --codes and `dia encode` write them). Their transcript must stand at the start of the text.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> KeepPrompt = Flag("--keep-prompt", null, "Leave the voice's own recording at the start of the output.");
+    public static readonly OptionSpec<bool> KeepSilence = Flag("--keep-silence", null, "Leave the silence in front of a recording as it is: more than 0.3 s of it, which is cut otherwise, makes the model say nothing.");
     public static readonly OptionSpec<string> VoiceText = new("--text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text) { HasVariable = false };
 
     // Output.
@@ -25,6 +26,9 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> OutputFolder = new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
     public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
+
+    public static readonly OptionSpec<bool> Trim = Flag("--trim", null, "Cut silence at the end of the speech, but for 0.1 s. Codes stay whole.");
+    public static readonly OptionSpec<bool> Play = Flag("--play", null, "Play the speech while it is made, with aplay, paplay or ffplay, whichever is found first. Without -o nothing else is made.");
 
     // Looking.
     public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", CodesFile);
@@ -43,6 +47,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> JsonLines = Flag("--jsonl", null, "Each line is a JSON object that asks for an utterance, and is answered by one on standard output.");
     public static readonly OptionSpec<int> Batch = new("--batch", null, "N", "How many utterances are spoken at a time: they share each pass over the weights. The result does not depend on it, the memory needed does.", "a whole number from 1 to 64", Parsers.Integer(1, 64)) { Default = "4" };
     public static readonly OptionSpec<bool> Unordered = Flag("--unordered", null, "Answer as soon as an utterance is complete, not in the order of the lines.");
+    public static readonly OptionSpec<bool> Check = Flag("--check", null, "With --lines or --jsonl: read the whole list, open what it names, and speak nothing. Lines that would fail are answered.");
     public static readonly OptionSpec<string> InputFolder = new("--input-dir", null, "DIR", "The folder that paths of JSON lines to read are in.", NotEmpty, Parsers.Text) { Default = "the current folder" };
     public static readonly OptionSpec<string> OutputFolderOfLines = new("--output-dir", null, "DIR", "The folder that paths of JSON lines to write are in; it is made if need be.", NotEmpty, Parsers.Text) { Default = "the current folder" };
     public static readonly OptionSpec<bool> AnyPath = Flag("--any-path", null, "Let JSON lines name absolute paths, paths with `..`, and links that lead out of these folders.");
@@ -84,13 +89,13 @@ internal static class DiaOptions
         [Temperature, TopP, TopK, CfgScale, MaxTokens, Seed, Greedy]);
 
     /// <summary>Options of many utterances in one run.</summary>
-    public static OptionGroup LinesGroup { get; } = new("Many utterances", [Lines, JsonLines, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
+    public static OptionGroup LinesGroup { get; } = new("Many utterances", [Lines, JsonLines, Check, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
 
     /// <summary>Options for long scripts.</summary>
     public static OptionGroup ScriptGroup { get; } = new("Long scripts", [Split, NoSplit, Speed, Retries]);
 
     /// <summary>Whose voice to speak in.</summary>
-    public static OptionGroup VoiceGroup { get; } = new("Voice", [Clone, CloneText, Voice, PromptCodes, KeepPrompt]);
+    public static OptionGroup VoiceGroup { get; } = new("Voice", [Clone, CloneText, Voice, PromptCodes, KeepSilence, KeepPrompt]);
 
     /// <summary>Those that name a voice and its transcript.</summary>
     public static IReadOnlyList<OptionSpec> VoiceSources { get; } = [Clone, CloneText, Voice, PromptCodes];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dia.Speech;
 
 namespace Dia.Cli.Output;
 
@@ -7,6 +8,10 @@ internal static class Format
 {
     /// <summary>An interpolated string in the invariant culture.</summary>
     public static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Where the time of speaking went.</summary>
+    public static string Times(SpeechTimes times) =>
+        Text($"encoder {times.Encoder.TotalSeconds:0.000} s, prompt {times.Prompt.TotalSeconds:0.000} s, steps {times.Steps.TotalSeconds:0.000} s, codec {times.Codec.TotalSeconds:0.000} s");
 
     /// <summary>Bytes with a unit.</summary>
     public static string Bytes(long bytes) => bytes switch

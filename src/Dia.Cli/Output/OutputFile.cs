@@ -22,6 +22,12 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Whether it was completed or dropped, and disposed of.</summary>
     public bool IsClosed => _closed;
 
+    /// <summary>Whether it was completed.</summary>
+    public bool IsComplete { get; private set; }
+
+    /// <summary>Whether what was written stays where it is, complete or not: a device, a pipe, standard output.</summary>
+    public bool IsDirect => _file is null || _file.IsDirect;
+
     /// <summary>Where to write.</summary>
     public Stream Stream { get; }
 
@@ -45,6 +51,7 @@ internal sealed class OutputFile : IDisposable
                 throw new OperationCanceledException(); // The interruption has dropped it.
             Stream.Flush();
             _file?.Commit();
+            IsComplete = true;
         }
     }
 

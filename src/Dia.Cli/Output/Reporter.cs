@@ -7,6 +7,7 @@ internal sealed class Reporter(bool quiet, bool verbose)
 {
     private const int Descriptor = 2;
     private readonly Lock _lock = new();
+    private readonly HashSet<string> _noted = [];
     private bool _onProgressLine;
     private bool _ended;
     private int _suspicions;
@@ -23,6 +24,15 @@ internal sealed class Reporter(bool quiet, bool verbose)
     /// <summary>Something the user may not expect.</summary>
     public void Note(string message) => Line("dia: note: " + message);
 
+    /// <summary>Something the user may not expect, which is the same for many lines: said of the first.</summary>
+    /// <param name="topic">What it is about.</param>
+    /// <param name="message">What to say.</param>
+    public void NoteOnce(string topic, string message)
+    {
+        if (_noted.Add(topic))
+            Note(message);
+    }
+
     /// <summary>Something strange that passes.</summary>
     public void Warning(string message) => Line("dia: warning: " + message);
 
@@ -33,6 +43,12 @@ internal sealed class Reporter(bool quiet, bool verbose)
     public void Suspicion(string message)
     {
         Interlocked.Increment(ref _suspicions);
+        Alert(message);
+    }
+
+    /// <summary>What is likely to become a suspicious result, said before the work: always shown.</summary>
+    public void Alert(string message)
+    {
         ClearProgress();
         Write("dia: warning: " + message + "\n");
     }

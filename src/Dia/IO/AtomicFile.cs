@@ -23,6 +23,9 @@ public sealed class AtomicFile : IDisposable
     /// <summary>The path as it was given.</summary>
     public string Path { get; }
 
+    /// <summary>Whether what is written is there at once: a device or a FIFO.</summary>
+    public bool IsDirect => _temporary is null;
+
     /// <summary>
     /// Where to write. Its errors are <see cref="DiaException"/>s of kind Output, with the IOException inside. Can seek unless
     /// the path is a device or a FIFO.
