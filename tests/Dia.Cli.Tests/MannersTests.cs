@@ -199,14 +199,14 @@ public sealed class MannersTests : TestFolder
     [NeedsFact("script")]
     public void Progress_is_one_line_that_is_written_over_and_gone_at_the_end()
     {
-        string shown = Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hello there, how are you.' --device scalar --greedy --max-tokens 60 --seed 1 -o $1\" /dev/null", In("a.wav"))).Text;
+        string shown = Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hello there.' --device scalar --greedy --max-tokens 60 --seed 1 -o $1\" /dev/null", In("a.wav"))).Text;
         string[] updates = shown.Split('\r', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(updates.Length > 4);
         Assert.Matches(@"^\d+\.\d s of audio, \d+\.\d\d times real time, at most \d+ s left\e\[K$", updates[0]);
         Assert.Equal(1, shown.Count(c => c == '\n'));
         Assert.Equal("\e[K", updates[^2][..3]);
         Assert.EndsWith("seed 1", updates[^2], StringComparison.Ordinal);
-        string quiet = Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hi.' -q --device scalar --greedy --max-tokens 20 -o $1\" /dev/null", In("a.wav"))).Text;
+        string quiet = Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hi.' -q --device scalar --greedy --max-tokens 60 -o $1\" /dev/null", In("a.wav"))).Text;
         Assert.Empty(quiet);
     }
 
