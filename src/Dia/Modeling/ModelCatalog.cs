@@ -24,7 +24,7 @@ public static class ModelCatalog
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing or malformed; the message has file, line and column.</exception>
     public static DacConfig ReadCodecConfig(ModelFolder folder, ICollection<string>? warnings = null) =>
-        Checked(folder, ConfigName, DacConfigParser.Parse(folder.ReadText(ConfigName), ProblemSeverity.Warning), warnings);
+        Checked(folder, ConfigName, DacConfigParser.Parse(folder.ReadText(ConfigName)), warnings);
 
     /// <summary>A folder's generation defaults; without the file, the reference's general ones.</summary>
     /// <param name="folder">The checkpoint.</param>
@@ -55,7 +55,7 @@ public static class ModelCatalog
     public static CompiledModel FindCodec(IEnumerable<CompiledModel> models, DacConfig config, string where)
     {
         var candidates = models.Where(m => m.CodecConfigJson is not null)
-            .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DacConfigParser.Parse(m.CodecConfigJson!, ProblemSeverity.Warning).Config!, config)));
+            .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DacConfigParser.Parse(m.CodecConfigJson!).Config!, config)));
         return Choose(candidates, "codec", where);
     }
 
