@@ -35,7 +35,7 @@ internal static class FileSigns
     {
         if (start.StartsWith("GGUF"u8))
             return $"is a GGUF file. {Convert}";
-        if (start.StartsWith("PK\x03\x04"u8) || (start.Length > 2 && start[0] == 0x80 && start[1] is >= 2 and <= 5))
+        if (start.StartsWith("PK\x03\x04"u8) || IsPickle(start))
             return $"is a PyTorch file (a zip or a pickle). {Convert}";
         if (start.Length > 3 && start[0] == 0x89 && start[1..].StartsWith("HDF"u8))
             return $"is an HDF5 file. {Convert}";
@@ -53,6 +53,10 @@ internal static class FileSigns
         ".msgpack" => $"is a Flax file. {Convert}",
         _ => null,
     };
+
+    /// <summary>PROTO and a version; the first bytes of a safetensors file may be the same, but then zeros follow: its length is short.</summary>
+    private static bool IsPickle(ReadOnlySpan<byte> start) =>
+        start.Length >= 8 && start[0] == 0x80 && start[1] is >= 2 and <= 5 && start[4..8].ContainsAnyExcept((byte)0);
 
     /// <summary>The first line, not long.</summary>
     private static string Shown(ReadOnlySpan<byte> text)

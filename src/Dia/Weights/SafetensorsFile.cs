@@ -27,7 +27,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         if (length > SafetensorsHeader.MaxLength)
             throw Sign(beginning) ?? Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
         if (length > (ulong)available)
-            throw Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
+            throw Sign(beginning) ?? Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
 
         var header = SafetensorsHeader.Parse(new ReadOnlySpan<byte>(map.Pointer + 8, (int)length), available - (long)length, description, kind);
         Metadata = header.Metadata;
