@@ -32,7 +32,7 @@ internal sealed record ParsedFile(string Folder, string Path, DiaConfig? Dia, Da
         string json = file.GetText(cancel)?.ToString() ?? "";
         if (ConfigurationFile.ModelType(json) == "dac")
         {
-            ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json, ProblemSeverity.Error);
+            ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json);
             return new ParsedFile(folder, file.Path, null, dac.Config, dac.Problems);
         }
 

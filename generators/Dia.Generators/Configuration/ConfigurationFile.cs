@@ -5,12 +5,14 @@ public static class ConfigurationFile
 {
     /// <summary>The file's <c>model_type</c> (<c>dia</c>, <c>dac</c>, ...); null if the text is no JSON object or has none.</summary>
     /// <param name="json">The file's text.</param>
-    public static string? ModelType(string json)
-    {
-        JsonValue? value = JsonReader.Read(json, new ProblemList(ProblemSeverity.Warning));
-        JsonMember? member = value?.Members.FirstOrDefault(m => m.Key == "model_type");
-        return member is { Value.Kind: JsonKind.String } ? member.Value.Text : null;
-    }
+    public static string? ModelType(string json) => Member(json, "model_type") is { Kind: JsonKind.String } type ? type.Text : null;
+
+    /// <summary>Whether the file says that its checkpoint's weights are quantised.</summary>
+    /// <param name="json">The file's text.</param>
+    public static bool IsQuantized(string json) => Member(json, "quantization_config") is { Kind: not JsonKind.Null };
+
+    private static JsonValue? Member(string json, string key) =>
+        JsonReader.Read(json, new ProblemList(ProblemSeverity.Warning))?.Members.FirstOrDefault(m => m.Key == key)?.Value;
 
     /// <summary>The file's object, whose model_type (where one is given to check) is right; null if there is nothing to go on with.</summary>
     internal static ObjectReader? Open(string json, string? modelType, ProblemList problems)
@@ -26,10 +28,19 @@ public static class ConfigurationFile
         var file = new ObjectReader(value, "", problems);
         if (modelType is null)
             return file;
+        if (modelType == "dia" && IsFirstGeneration(value))
+        {
+            problems.Error(ProblemIds.UnsupportedValue, value.Position, "this is the first generation of the model, whose checkpoints are another format; take nari-labs/Dia-1.6B-0626");
+            return null;
+        }
         file.Require("model_type");
         // The keys of another kind of model would all be reported as unknown: one problem says it better.
         return CheckModelType(file, modelType) ? file : null;
     }
+
+    /// <summary>Sizes in "model", lengths and ids in "data": as the first generation's own code wrote them.</summary>
+    private static bool IsFirstGeneration(JsonValue file) =>
+        file.Members.All(m => m.Key != "model_type") && file.Members.Any(m => m.Key == "data") && file.Members.Any(m => m.Key == "model" && m.Value.Members.Any(n => n.Key == "decoder"));
 
     /// <summary>Whether model_type is as expected, or missing.</summary>
     internal static bool CheckModelType(ObjectReader file, string expected)

@@ -39,7 +39,10 @@ public static class ProblemIds
     /// <summary>A key that its object already has.</summary>
     public const string DuplicateKey = "DIA0004";
 
-    /// <summary>A key that no such configuration has. An error when compiled, a warning at run time.</summary>
+    /// <summary>
+    /// A key that no such configuration has. An error when compiled; at run time an error where keys say what is computed (the encoder's and
+    /// the decoder's part, a codec's file), else a warning.
+    /// </summary>
     public const string UnknownKey = "DIA0005";
 
     /// <summary>A value of the wrong type.</summary>
@@ -54,7 +57,7 @@ public static class ProblemIds
     /// <summary>A value that contradicts another.</summary>
     public const string Contradiction = "DIA0009";
 
-    /// <summary>A name that is none of those supported: a model type, an activation, a kind of rope scaling.</summary>
+    /// <summary>A name that is none of those supported: a model type, an activation, a kind of rope scaling; quantised weights.</summary>
     public const string UnsupportedValue = "DIA0010";
 
     /// <summary>Sizes whose product is more than one tensor can hold.</summary>

@@ -8,10 +8,9 @@ public static class DacConfigParser
 
     /// <summary>The configuration in a file's text, and everything that is wrong with it.</summary>
     /// <param name="json">The file's text.</param>
-    /// <param name="unknownKeys">How an unknown key counts: an error when compiled, a warning at run time.</param>
-    public static ConfigurationResult<DacConfig> Parse(string json, ProblemSeverity unknownKeys)
+    public static ConfigurationResult<DacConfig> Parse(string json)
     {
-        var problems = new ProblemList(unknownKeys);
+        var problems = new ProblemList(ProblemSeverity.Error);
         ObjectReader? file = ConfigurationFile.Open(json, "dac", problems);
         if (file is null)
             return problems.Result<DacConfig>(null);
@@ -34,7 +33,8 @@ public static class DacConfigParser
         if ((config.CodebookSize & (config.CodebookSize - 1)) != 0)
             file.Error(ProblemIds.OutOfRange, "codebook_size", FormattableString.Invariant($"must be a power of two, not {config.CodebookSize}"));
         CheckDerived(file, config, ratios is not null || !file.Has("downsampling_ratios"));
-        file.Finish(GeneralKeys.Contains);
+        GeneralKeys.CheckSwitches(file);
+        file.Finish(GeneralKeys.Contains, computed: true);
         return problems.Result(config);
     }
 

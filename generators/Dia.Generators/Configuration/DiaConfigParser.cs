@@ -8,7 +8,7 @@ public static class DiaConfigParser
 
     /// <summary>The configuration in a file's text, and everything that is wrong with it.</summary>
     /// <param name="json">The file's text.</param>
-    /// <param name="unknownKeys">How an unknown key counts: an error when compiled, a warning at run time.</param>
+    /// <param name="unknownKeys">How an unknown key outside the encoder's and decoder's part counts: an error when compiled, a warning at run time.</param>
     public static ConfigurationResult<DiaConfig> Parse(string json, ProblemSeverity unknownKeys)
     {
         var problems = new ProblemList(unknownKeys);
@@ -28,9 +28,9 @@ public static class DiaConfigParser
             DecoderConfig = decoder,
             NormEps = Checks.NotNegative(file, "norm_eps", defaults.NormEps),
             IsEncoderDecoder = file.Boolean("is_encoder_decoder", defaults.IsEncoderDecoder),
-            PadTokenId = TokenId(file, "pad_token_id", defaults.PadTokenId, decoder.VocabSize),
-            EosTokenId = TokenId(file, "eos_token_id", defaults.EosTokenId, decoder.VocabSize),
-            BosTokenId = TokenId(file, "bos_token_id", defaults.BosTokenId, decoder.VocabSize),
+            PadTokenId = TokenId(file, decoderFile, "pad_token_id", defaults.PadTokenId, decoder.VocabSize),
+            EosTokenId = TokenId(file, decoderFile, "eos_token_id", defaults.EosTokenId, decoder.VocabSize),
+            BosTokenId = TokenId(file, decoderFile, "bos_token_id", defaults.BosTokenId, decoder.VocabSize),
             DelayPattern = delay ?? defaults.DelayPattern.ToArray(),
             InitializerRange = Checks.NotNegative(file, "initializer_range", defaults.InitializerRange),
             UseCache = file.Boolean("use_cache", defaults.UseCache),
@@ -43,9 +43,11 @@ public static class DiaConfigParser
         Checks.Tensor(file, "delay_pattern", "the keys of a decoder layer", decoder.MaxPositionEmbeddings + config.DelayPattern.Append(0).Max(), decoder.NumAttentionHeads, decoder.HeadDim);
         if (decoder.CrossHiddenSize != encoder.HiddenSize)
             decoderFile.Error(ProblemIds.Contradiction, "cross_hidden_size", FormattableString.Invariant($"is {decoder.CrossHiddenSize} where encoder_config.hidden_size is {encoder.HiddenSize}; they must be equal"));
-        file.Finish(GeneralKeys.Contains);
-        encoderFile.Finish(GeneralKeys.Contains);
-        decoderFile.Finish(GeneralKeys.Contains);
+        foreach (ObjectReader part in new[] { file, encoderFile, decoderFile })
+        {
+            GeneralKeys.CheckSwitches(part);
+            part.Finish(GeneralKeys.Contains, computed: part != file);
+        }
         return problems.Result(config);
     }
 
@@ -56,12 +58,11 @@ public static class DiaConfigParser
         int heads = Checks.Size(file, "num_attention_heads", defaults.NumAttentionHeads);
         int headDim = Checks.Size(file, "head_dim", defaults.HeadDim);
         int positions = file.Integer("max_position_embeddings", defaults.MaxPositionEmbeddings, 1, MaxPositions);
-        int? original = file.OptionalInteger("original_max_position_embeddings", 1, MaxPositions);
-        double theta = Theta(file, defaults.RopeTheta);
+        RopeConfig rope = RopeParser.Read(file, headDim, positions, defaults.RopeTheta);
         var config = new DiaEncoderConfig
         {
             MaxPositionEmbeddings = positions,
-            OriginalMaxPositionEmbeddings = original,
+            OriginalMaxPositionEmbeddings = rope.OriginalPositions,
             NumHiddenLayers = file.Integer("num_hidden_layers", defaults.NumHiddenLayers, 1, MaxLayers),
             HiddenSize = Checks.Size(file, "hidden_size", defaults.HiddenSize),
             NumAttentionHeads = heads,
@@ -71,8 +72,8 @@ public static class DiaConfigParser
             NormEps = Checks.NotNegative(file, "norm_eps", defaults.NormEps),
             VocabSize = Checks.Size(file, "vocab_size", defaults.VocabSize),
             HiddenAct = Activation(file),
-            RopeTheta = theta,
-            RopeScaling = RopeScalingParser.Read(file, headDim, theta, positions, original),
+            RopeTheta = rope.Theta,
+            RopeScaling = rope.Scaling,
             InitializerRange = Checks.NotNegative(file, "initializer_range", defaults.InitializerRange),
         };
         Checks.Divides(file, "num_attention_heads", config.NumAttentionHeads, "num_key_value_heads", config.NumKeyValueHeads);
@@ -89,12 +90,11 @@ public static class DiaConfigParser
         int heads = Checks.Size(file, "num_attention_heads", defaults.NumAttentionHeads);
         int headDim = Checks.Size(file, "head_dim", defaults.HeadDim);
         int positions = file.Integer("max_position_embeddings", defaults.MaxPositionEmbeddings, 1, MaxPositions);
-        int? original = file.OptionalInteger("original_max_position_embeddings", 1, MaxPositions);
-        double theta = Theta(file, defaults.RopeTheta);
+        RopeConfig rope = RopeParser.Read(file, headDim, positions, defaults.RopeTheta);
         var config = new DiaDecoderConfig
         {
             MaxPositionEmbeddings = positions,
-            OriginalMaxPositionEmbeddings = original,
+            OriginalMaxPositionEmbeddings = rope.OriginalPositions,
             NumHiddenLayers = file.Integer("num_hidden_layers", defaults.NumHiddenLayers, 1, MaxLayers),
             HiddenSize = Checks.Size(file, "hidden_size", defaults.HiddenSize),
             IntermediateSize = Checks.Size(file, "intermediate_size", defaults.IntermediateSize),
@@ -109,8 +109,8 @@ public static class DiaConfigParser
             VocabSize = Checks.Size(file, "vocab_size", defaults.VocabSize),
             HiddenAct = Activation(file),
             NumChannels = file.Integer("num_channels", defaults.NumChannels, 1, 1024),
-            RopeTheta = theta,
-            RopeScaling = RopeScalingParser.Read(file, headDim, theta, positions, original),
+            RopeTheta = rope.Theta,
+            RopeScaling = rope.Scaling,
             InitializerRange = Checks.NotNegative(file, "initializer_range", defaults.InitializerRange),
             UseCache = file.Boolean("use_cache", defaults.UseCache),
             IsEncoderDecoder = file.Boolean("is_encoder_decoder", defaults.IsEncoderDecoder),
@@ -135,15 +135,17 @@ public static class DiaConfigParser
     private static int KeyValueHeads(ObjectReader file, int heads, int missing) =>
         file.Get("num_key_value_heads") is { Kind: JsonKind.Null } ? heads : Checks.Size(file, "num_key_value_heads", missing);
 
-    private static int TokenId(ObjectReader file, string key, int missing, int vocabulary)
+    /// <summary>An id of the model's own, or of the decoder's part, where newer versions of the reference keep it; null there says nothing.</summary>
+    private static int TokenId(ObjectReader file, ObjectReader decoder, string key, int missing, int vocabulary)
     {
-        int id = file.Integer(key, missing, 0, int.MaxValue);
-        if (id >= vocabulary)
-            file.Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"is {id} where decoder_config.vocab_size is {vocabulary}; ids end below it"));
-        return id;
+        int? own = file.OptionalInteger(key, 0, int.MaxValue), decoders = decoder.OptionalInteger(key, 0, int.MaxValue);
+        if (own is { } id && decoders is { } other && id != other)
+            file.Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"is {id} where {decoder.Path(key)} is {other}; say it once"));
+        int result = own ?? decoders ?? missing;
+        if (result >= vocabulary)
+            (own is null && decoders is not null ? decoder : file).Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"is {result} where decoder_config.vocab_size is {vocabulary}; ids end below it"));
+        return result;
     }
-
-    private static double Theta(ObjectReader file, double missing) => file.Number("rope_theta", missing, x => x is >= 1e-6 and <= 1e30, "a number from 1e-6 to 1e30");
 
     private static HiddenActivation Activation(ObjectReader file)
     {

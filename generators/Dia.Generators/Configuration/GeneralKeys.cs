@@ -1,8 +1,8 @@
 namespace Dia.Configuration;
 
 /// <summary>
-/// Keys that any configuration of the reference may carry (Transformers 4.56.2, <c>PretrainedConfig</c>): they say nothing about
-/// what is computed here, so they pass whatever they hold.
+/// Keys that any configuration of the reference may carry (Transformers 4.56.2 and 5.24.0, <c>PretrainedConfig</c>): they say nothing
+/// about what is computed here, so they pass whatever they hold; but for a few switches.
 /// </summary>
 internal static class GeneralKeys
 {
@@ -32,4 +32,22 @@ internal static class GeneralKeys
     };
 
     public static bool Contains(string key) => Keys.Contains(key);
+
+    /// <summary>
+    /// Reports the general keys that would make the reference compute something else with the same weights. <c>tie_word_embeddings</c> is
+    /// none of them: a Dia model has nothing that the reference would tie.
+    /// </summary>
+    public static void CheckSwitches(ObjectReader file)
+    {
+        foreach (string key in new[] { "quantization_config", "compression_config" })
+            if (file.GetNotNull(key) is { } quantization)
+                file.Error(ProblemIds.UnsupportedValue, key, $"the weights are quantised{Method(quantization)}, which is not supported; take the checkpoint that they were made from");
+        if (file.GetNotNull("tie_encoder_decoder") is { Kind: JsonKind.Boolean, Boolean: true })
+            file.Error(ProblemIds.UnsupportedValue, "tie_encoder_decoder", "encoder and decoder share no weights here; only false is supported");
+        if (file.GetNotNull("pruned_heads") is { Members.Count: > 0 })
+            file.Error(ProblemIds.UnsupportedValue, "pruned_heads", "attention without some of its heads is not supported; only {} is");
+    }
+
+    private static string Method(JsonValue quantization) =>
+        quantization.Members.FirstOrDefault(m => m.Key == "quant_method") is { Value.Kind: JsonKind.String } method ? $" ({JsonValue.Quote(method.Value.Text)})" : "";
 }

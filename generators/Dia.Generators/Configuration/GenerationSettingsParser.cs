@@ -4,7 +4,7 @@ namespace Dia.Configuration;
 public static class GenerationSettingsParser
 {
     /// <summary>
-    /// Every other key the reference writes (Transformers 4.56.2, <c>GenerationConfig</c>), with the value that means
+    /// Every other key the reference writes (Transformers 4.56.2 and 5.24.0, <c>GenerationConfig</c>), with the value that means
     /// «nothing» beside null, or an empty string where any value passes because none changes what is generated here.
     /// </summary>
     private static readonly Dictionary<string, string> OtherKeys = new(StringComparer.Ordinal)
@@ -24,6 +24,8 @@ public static class GenerationSettingsParser
         ["max_matching_ngram_size"] = "", ["assistant_early_exit"] = "", ["assistant_lookbehind"] = "", ["target_lookbehind"] = "",
         ["compile_config"] = "", ["disable_compile"] = "", ["prefill_chunk_size"] = "", ["generation_kwargs"] = "",
         ["encoder_outputs"] = "", ["logits_processor"] = "", ["sep_token_id"] = "", ["prefix"] = "",
+        ["use_mtp"] = "", ["max_cache_len"] = "", ["top_h"] = "null", ["assistant_ensemble_weight"] = "", ["speculation_type"] = "",
+        ["continuous_batching_config"] = "",
         ["_from_model_config"] = "", ["_commit_hash"] = "", ["_original_object_hash"] = "", ["transformers_version"] = "",
     };
 

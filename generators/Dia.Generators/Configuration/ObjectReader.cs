@@ -107,12 +107,17 @@ internal sealed class ObjectReader
         Problems.Error(ProblemIds.WrongType, value.Position, $"{Path(key)} must be {expected}, not {value.Describe()}");
 
     /// <summary>Reports every key that nobody asked for and that does not pass <paramref name="passes"/>.</summary>
-    public void Finish(Func<string, bool> passes)
+    /// <param name="passes">Whether a key means nothing here.</param>
+    /// <param name="computed">Whether keys of this object say what is computed: then one that is unknown is an error at run time too.</param>
+    public void Finish(Func<string, bool> passes, bool computed = false)
     {
         foreach (JsonMember member in _object.Members)
             if (!_known.Contains(member.Key) && !passes(member.Key))
-                Problems.UnknownKey(member.KeyPosition, $"{Path("")}{JsonValue.Quote(member.Key)} is no key of this configuration; remove it or correct its name");
+                Problems.UnknownKey(member.KeyPosition, UnknownKey(member.Key, computed), computed);
     }
+
+    private string UnknownKey(string key, bool computed) =>
+        $"{Path("")}{JsonValue.Quote(key)} is no key of this configuration{(computed ? ", and what it says might change what is computed" : "")}; remove it or correct its name";
 
     private T[]? List<T>(string key, JsonValue? value, Func<JsonValue, T?> read)
         where T : struct

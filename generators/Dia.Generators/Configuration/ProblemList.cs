@@ -11,7 +11,8 @@ internal sealed class ProblemList(ProblemSeverity unknownKeys)
 
     public void Warning(string id, JsonPosition position, string message) => Add(id, ProblemSeverity.Warning, position, message);
 
-    public void UnknownKey(JsonPosition position, string message) => Add(ProblemIds.UnknownKey, unknownKeys, position, message);
+    public void UnknownKey(JsonPosition position, string message, bool computed) =>
+        Add(ProblemIds.UnknownKey, computed ? ProblemSeverity.Error : unknownKeys, position, message);
 
     /// <summary>The result: no configuration if there is an error, problems in the order of the file.</summary>
     public ConfigurationResult<T> Result<T>(T? config)

@@ -42,8 +42,16 @@ internal static class ModelLoader
             throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
         var warnings = new List<string>();
         var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device, warnings);
-        warnings.ForEach(run.Reporter.Warning);
-        return model;
+        try
+        {
+            Warn(run, folder, warnings);
+            return model;
+        }
+        catch (DiaException)
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Loads the codec that --codec names, or the model's own.</summary>
@@ -57,19 +65,18 @@ internal static class ModelLoader
         var warnings = new List<string>();
         ModelFolder folder = CodecFolder(run, model);
         var codec = DacModel.FromPretrained(folder, CompiledModels.All, device, warnings);
-        warnings.ForEach(run.Reporter.Warning);
         try
         {
+            Warn(run, folder, warnings);
             if (config is not null)
-                codec.CheckFits(config);
+                CheckFits(codec, config, folder);
+            return codec;
         }
-        catch (DiaException e)
+        catch (DiaException)
         {
             codec.Dispose();
-            throw new DiaException(e.Kind, $"{folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
+            throw;
         }
-
-        return codec;
     }
 
     /// <summary>The folder of the codec that --codec names, or the model's own.</summary>
@@ -77,8 +84,10 @@ internal static class ModelLoader
     public static ModelFolder CodecFolder(Invocation run, ModelFolder? model)
     {
         if (run.Line.Get(DiaOptions.Codec) is { } path)
-            return ModelFolder.Open(path);
+            return NoModel(ModelFolder.Open(path));
         model ??= OpenModel(run);
+        if (!model.Exists(ModelCatalog.ConfigName))
+            ModelCatalog.ReadConfig(model); // Its message says what to name instead.
         if (IsCodec(model))
             return model;
         ModelFolder inside = model.Sub(CodecFolderName);
@@ -101,12 +110,40 @@ internal static class ModelLoader
     }
 
     /// <summary>Whether a folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>
-    public static bool IsCodec(ModelFolder folder)
+    public static bool IsCodec(ModelFolder folder) => ModelType(folder) == "dac";
+
+    /// <summary>Tells what was strange about a checkpoint; with --strict that is an error.</summary>
+    private static void Warn(Invocation run, ModelFolder folder, List<string> warnings)
     {
-        if (!folder.Exists(ModelCatalog.ConfigName))
-            return false;
-        return TopLevel(folder.ReadText(ModelCatalog.ConfigName)).TryGetValue("model_type", out string? type) && type == "dac";
+        if (warnings.Count > 0 && run.Line.Has(DiaOptions.Strict))
+            throw new DiaException(DiaErrorKind.Model, $"{folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', warnings)}");
+        warnings.ForEach(run.Reporter.Warning);
     }
+
+    private static void CheckFits(DacModel codec, DiaConfig config, ModelFolder folder)
+    {
+        try
+        {
+            codec.CheckFits(config);
+        }
+        catch (DiaException e)
+        {
+            throw new DiaException(e.Kind, $"{folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
+        }
+    }
+
+    /// <summary>Refuses a model's folder where a codec's belongs.</summary>
+    private static ModelFolder NoModel(ModelFolder folder)
+    {
+        if (ModelType(folder) != "dia")
+            return folder;
+        ModelFolder inside = folder.Sub(CodecFolderName);
+        string advice = inside.Exists(ModelCatalog.ConfigName) ? $"Its codec is {inside.Description}: name that." : "Name the folder of its audio codec (DAC).";
+        throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds a model that speaks, not a codec. {advice}");
+    }
+
+    private static string? ModelType(ModelFolder folder) =>
+        folder.Exists(ModelCatalog.ConfigName) && TopLevel(folder.ReadText(ModelCatalog.ConfigName)).TryGetValue("model_type", out string? type) ? type : null;
 
     /// <summary>The keys of a JSON object, with their values where they are text; none where it is no JSON object.</summary>
     public static Dictionary<string, string?> TopLevel(string json)

@@ -68,7 +68,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         DacConfig config = ModelCatalog.ReadCodecConfig(folder, warnings);
         CompiledModel compiled = ModelCatalog.FindCodec(models, config, folder.Description);
         WeightSpec[] specs = compiled.CodecWeights();
-        LoadedWeights weights = LoadedWeights.Load(folder, specs);
+        LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
         return new DacModel(config, weights, specs, compiled.CreateCodec(device, weights.Weights)!);
     }
 

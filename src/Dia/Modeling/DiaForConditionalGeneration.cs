@@ -64,7 +64,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         GenerationSettings settings = ModelCatalog.ReadGenerationSettings(folder, warnings);
         CompiledModel compiled = ModelCatalog.Find(models, config, folder.Description);
         WeightSpec[] specs = compiled.Weights();
-        LoadedWeights weights = LoadedWeights.Load(folder, specs);
+        LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
         return new DiaForConditionalGeneration(compiled, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
     }
 

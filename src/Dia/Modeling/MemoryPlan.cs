@@ -118,7 +118,7 @@ public sealed class MemoryPlan
     {
         WeightSpec[] specs = model.CodecWeights();
         DacNetwork network = model.CreateCodec(Device.CreateScalar(), new Weight[specs.Length])!;
-        int codebooks = DacConfigParser.Parse(model.CodecConfigJson!, ProblemSeverity.Warning).Config!.NCodebooks;
+        int codebooks = DacConfigParser.Parse(model.CodecConfigJson!).Config!.NCodebooks;
         AddWeights("codec weights", specs, formats);
 
         // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.

@@ -17,14 +17,14 @@ public static class ModelCatalog
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing or malformed; the message has file, line and column.</exception>
     public static DiaConfig ReadConfig(ModelFolder folder, ICollection<string>? warnings = null) =>
-        Checked(folder, ConfigName, DiaConfigParser.Parse(folder.ReadText(ConfigName), ProblemSeverity.Warning), warnings);
+        Checked(folder, ConfigName, DiaConfigParser.Parse(Text(folder, "dia"), ProblemSeverity.Warning), warnings);
 
     /// <summary>A folder's codec configuration.</summary>
     /// <param name="folder">The codec's checkpoint.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing or malformed; the message has file, line and column.</exception>
     public static DacConfig ReadCodecConfig(ModelFolder folder, ICollection<string>? warnings = null) =>
-        Checked(folder, ConfigName, DacConfigParser.Parse(folder.ReadText(ConfigName), ProblemSeverity.Warning), warnings);
+        Checked(folder, ConfigName, DacConfigParser.Parse(Text(folder, "dac")), warnings);
 
     /// <summary>A folder's generation defaults; without the file, the reference's general ones.</summary>
     /// <param name="folder">The checkpoint.</param>
@@ -55,9 +55,14 @@ public static class ModelCatalog
     public static CompiledModel FindCodec(IEnumerable<CompiledModel> models, DacConfig config, string where)
     {
         var candidates = models.Where(m => m.CodecConfigJson is not null)
-            .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DacConfigParser.Parse(m.CodecConfigJson!, ProblemSeverity.Warning).Config!, config)));
+            .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DacConfigParser.Parse(m.CodecConfigJson!).Config!, config)));
         return Choose(candidates, "codec", where);
     }
+
+    /// <summary>A folder's configuration as text.</summary>
+    /// <exception cref="DiaException">Model: it is missing; the message says what to name where something near has one.</exception>
+    private static string Text(ModelFolder folder, string modelType) =>
+        folder.Exists(ConfigName) ? folder.ReadText(ConfigName) : throw CheckpointAdvice.NoConfig(folder, modelType);
 
     private static CompiledModel Choose(IEnumerable<(CompiledModel Model, IReadOnlyList<ConfigurationDifference> Differences)> candidates, string what, string where)
     {

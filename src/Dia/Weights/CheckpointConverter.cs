@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Dia.Configuration;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -105,6 +106,8 @@ public static unsafe class CheckpointConverter
             if (!from.IsBundle && Path.GetFullPath(from.Describe(name)) == Path.GetFullPath(Path.Combine(to, name)))
                 throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
             string text = from.ReadText(name);
+            if (name == "config.json" && ConfigurationFile.IsQuantized(text))
+                throw new DiaException(DiaErrorKind.Model, $"{from.Describe(name)} has a quantization_config: quantised weights are not converted. Take the checkpoint that they were made from.");
             WriteText(Path.Combine(to, name), name == "config.json" ? WithDType(text, format, from.Describe(name)) : text);
         }
 
@@ -127,9 +130,13 @@ public static unsafe class CheckpointConverter
     private static bool Converts(CheckpointFiles files, SafetensorsTensor tensor) => tensor.DType switch
     {
         SafetensorsDType.F32 or SafetensorsDType.BF16 or SafetensorsDType.F16 => true,
-        SafetensorsDType.F64 => throw new DiaException(DiaErrorKind.Model, $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is F64, which is not converted. Store it as F32 first."),
-        _ => false,
+        SafetensorsDType.F64 => throw NotConverted(files, tensor),
+        _ => SafetensorsTypes.IsRead(tensor.DType) ? false : throw NotConverted(files, tensor),
     };
+
+    private static DiaException NotConverted(CheckpointFiles files, SafetensorsTensor tensor) => new(
+        DiaErrorKind.Model,
+        $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not converted. Store it as F32 first.");
 
     private static void Copy(SafetensorsWriter writer, SafetensorsTensor tensor)
     {

@@ -61,7 +61,7 @@ internal sealed class CheckpointFiles : IDisposable
             else if (folder.Exists(IndexName))
                 files.AddShards(ReadIndex(folder));
             else
-                throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds neither {ModelFolder.TensorsName} nor {IndexName}. Name the folder of a checkpoint in safetensors format.");
+                throw folder.Exists("config.json") ? CheckpointAdvice.NoTensors(folder, IndexName) : CheckpointAdvice.NoConfig(folder, "dia");
             return files;
         }
         catch
@@ -88,10 +88,11 @@ internal sealed class CheckpointFiles : IDisposable
     private void AddShards(Dictionary<string, string> index)
     {
         var wrong = new List<string>();
-        foreach (string shard in index.Values.Distinct().Order(StringComparer.Ordinal))
+        string[] shards = [.. index.Values.Distinct().Order(StringComparer.Ordinal)], gone = [.. shards.Where(s => !Folder.Exists(s))];
+        if (gone.Length > 0)
+            throw new DiaException(DiaErrorKind.Model, $"{Folder.Describe(IndexName)} names {(gone.Length == 1 ? $"the file {gone[0]}, which is missing. Fetch it too." : $"{gone.Length} files that are missing: {Lists.Shorten(gone)}. Fetch them too.")}");
+        foreach (string shard in shards)
         {
-            if (!Folder.Exists(shard))
-                throw new DiaException(DiaErrorKind.Model, $"{Folder.Describe(IndexName)} names the file {shard}, which is missing. Fetch it too.");
             var file = Folder.OpenTensors(shard);
             _files.Add(file);
             foreach (var (name, tensor) in file.Tensors)

@@ -28,15 +28,19 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// </summary>
     /// <param name="folder">Where the checkpoint is.</param>
     /// <param name="specs">What the model needs, in the order of the result.</param>
+    /// <param name="warnings">Gets a message if the checkpoint holds tensors that no spec asks for: they are left alone.</param>
     /// <exception cref="DiaException">
     /// The checkpoint is malformed or does not fit (Model): one message tells all missing, unexpected and differing tensors.
     /// </exception>
-    public static LoadedWeights Load(ModelFolder folder, IReadOnlyList<WeightSpec> specs)
+    public static LoadedWeights Load(ModelFolder folder, IReadOnlyList<WeightSpec> specs, ICollection<string>? warnings = null)
     {
         var loaded = new LoadedWeights(CheckpointFiles.Open(folder), specs.Count);
         try
         {
-            var sources = new WeightMatcher(loaded._files).Match(specs);
+            var matcher = new WeightMatcher(loaded._files);
+            var sources = matcher.Match(specs);
+            if (matcher.Unexpected.Count > 0)
+                warnings?.Add($"{matcher.Place} holds {matcher.Unexpected.Count} tensor{(matcher.Unexpected.Count == 1 ? "" : "s")} that the model does not have, and that {(matcher.Unexpected.Count == 1 ? "is" : "are")} ignored: {Lists.Shorten(matcher.Unexpected)}.");
             for (int i = 0; i < specs.Count; i++)
                 loaded.Weights[i] = loaded.Make(specs[i], sources[i]);
             return loaded;

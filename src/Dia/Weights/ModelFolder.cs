@@ -46,9 +46,9 @@ public sealed class ModelFolder
             case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
                 return FromBundle(bundle);
             case FileKind.Regular:
-                throw new DiaException(DiaErrorKind.Model, $"{path} is neither a safetensors file nor an executable with a model inside. Name the model's folder.");
+                throw CheckpointAdvice.NoModelFile(path);
             default:
-                throw new DiaException(DiaErrorKind.Model, $"{path}: no such folder or file. Name the model's folder.");
+                throw CheckpointAdvice.Nothing(path);
         }
     }
 
@@ -68,13 +68,15 @@ public sealed class ModelFolder
         : FileKinds.Of(Describe(Checked(name))) == FileKind.Regular;
 
     /// <summary>Reads a text file, UTF-8, at most 16 MiB.</summary>
-    /// <exception cref="DiaException">It is missing, too long or not UTF-8 (Model).</exception>
+    /// <exception cref="DiaException">It is missing, empty, too long, not UTF-8, or what a failed download left (Model).</exception>
     public string ReadText(string name)
     {
         var range = Locate(name);
         if (range.Length > MaxText)
             throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} is {range.Length} bytes long; at most {MaxText} are read.");
         var bytes = range.ReadAll(DiaErrorKind.Model).AsSpan();
+        if (FileSigns.OfDownload(bytes[..Math.Min(bytes.Length, FileSigns.Length)]) is { } sign)
+            throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} {sign}");
         if (bytes.StartsWith("\uFEFF"u8))
             bytes = bytes[3..];
         try

@@ -18,17 +18,16 @@ public sealed unsafe class SafetensorsFile : IDisposable
         Description = description;
         Kind = kind;
 
+        var beginning = new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, FileSigns.Length));
         long available = map.Length - 8;
         if (available < 0)
-            throw Error($"is {map.Length} bytes long, too short for a safetensors file");
+            throw Sign(beginning) ?? Error($"is {map.Length} bytes long, too short for a safetensors file");
         var start = new ReadOnlySpan<byte>(map.Pointer, 8);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(start);
-        if (start.SequenceEqual("version "u8))
-            throw new DiaException(kind, $"{description} is a Git LFS pointer, not the file it stands for: run `git lfs pull` in its repository.");
         if (length > SafetensorsHeader.MaxLength)
-            throw Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
+            throw Sign(beginning) ?? Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
         if (length > (ulong)available)
-            throw Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
+            throw Sign(beginning) ?? Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
 
         var header = SafetensorsHeader.Parse(new ReadOnlySpan<byte>(map.Pointer + 8, (int)length), available - (long)length, description, kind);
         Metadata = header.Metadata;
@@ -80,6 +79,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
 
     /// <summary>The address of a byte of the file.</summary>
     internal byte* At(long offset) => _map.Pointer + offset;
+
+    /// <summary>What the file is, where its first bytes are those of something else.</summary>
+    private DiaException? Sign(ReadOnlySpan<byte> start) => FileSigns.OfCheckpoint(start) is { } sign ? new DiaException(Kind, $"{Description} {sign}") : null;
 
     private DiaException Error(string what) => new(Kind, $"{Description} {what}. Fetch or write it again.");
 }

@@ -184,7 +184,8 @@ internal sealed class SafetensorsHeader
                         Expect(reader.TokenType == JsonTokenType.String, $"tensor {Show(name)}: its dtype is not a string");
                         string text = reader.GetString()!;
                         type = SafetensorsTypes.Parse(text);
-                        Expect(type is not null, $"tensor {Show(name)} has the unknown dtype {Show(text)}");
+                        if (type is null)
+                            throw new DiaException(kind, $"{file}: tensor {Show(name)} has the unknown dtype {Show(text)}. It is of a newer kind than this program knows, or damaged: store it in another type, or fetch it again.");
                         break;
                     case "shape" when shape is null:
                         shape = Numbers(ref reader, name, key);

@@ -31,7 +31,7 @@ public sealed unsafe class SafetensorsTensor
     public long ByteLength { get; }
 
     /// <summary>Number of values.</summary>
-    public long Count => ByteLength / SafetensorsTypes.Size(DType);
+    public long Count => SafetensorsTypes.Group(DType) is var (bytes, values) ? ByteLength / bytes * values : 0;
 
     /// <summary>
     /// First byte, row-major, little-endian; valid until the file is disposed. Not always aligned to the size of a value: files
@@ -41,13 +41,13 @@ public sealed unsafe class SafetensorsTensor
     public byte* Data => _file.At(_offset);
 
     /// <summary>Whether <see cref="Data"/> is aligned to the size of a value.</summary>
-    public bool IsAligned => (nuint)Data % (nuint)SafetensorsTypes.Size(DType) == 0;
+    public bool IsAligned => SafetensorsTypes.Group(DType) is not (var size, 1) || (nuint)Data % (nuint)size == 0;
 
     /// <summary>What the file's header says of it.</summary>
     internal SafetensorsEntry Entry => _entry;
 
     /// <summary>All values as int32, row-major.</summary>
-    /// <exception cref="DiaException">A value is not an integer of 32 bits, or there are too many values.</exception>
+    /// <exception cref="DiaException">A value is not an integer of 32 bits, there are too many values, or their type is not read.</exception>
     public int[] ToInt32()
     {
         int[] values = new int[ArrayLength()];
@@ -64,7 +64,7 @@ public sealed unsafe class SafetensorsTensor
     }
 
     /// <summary>All values as float32, row-major; those of wider types are rounded.</summary>
-    /// <exception cref="DiaException">A finite value is too large for float32, or there are too many values.</exception>
+    /// <exception cref="DiaException">A finite value is too large for float32, there are too many values, or their type is not read.</exception>
     public float[] ToSingle()
     {
         float[] values = new float[ArrayLength()];
@@ -92,9 +92,15 @@ public sealed unsafe class SafetensorsTensor
         return values;
     }
 
-    private int ArrayLength() => Count <= Array.MaxLength
-        ? (int)Count
-        : throw new DiaException(_file.Kind, $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} has {Count} values, more than can be read into an array.");
+    /// <summary>The number of values, of a tensor that can be read.</summary>
+    private int ArrayLength()
+    {
+        if (!SafetensorsTypes.IsRead(DType))
+            throw new DiaException(_file.Kind, $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} is stored as {DType}: {SafetensorsTypes.Kind(DType)} are not supported. Store it in another type.");
+        return Count <= Array.MaxLength
+            ? (int)Count
+            : throw new DiaException(_file.Kind, $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} has {Count} values, more than can be read into an array.");
+    }
 
     /// <summary>Value i as double: exact but for 64-bit integers past 2^53, whose rounding cannot bring them into 32 bits.</summary>
     private double Value(byte* data, int i)

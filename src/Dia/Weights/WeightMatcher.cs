@@ -7,11 +7,18 @@ internal readonly record struct WeightSource(SafetensorsTensor? Plain, Safetenso
 internal sealed class WeightMatcher(CheckpointFiles files)
 {
     private const string Suffix = ".weight";
+    private const string OtherTypes = "Take the checkpoint that it was made from, or store it as F32, BF16 or F16 (in the reference library: from_pretrained(..., dtype=torch.bfloat16), then save_pretrained).";
 
     private readonly List<string> _missing = [];
     private readonly List<string> _shapes = [];
-    private readonly List<string> _types = [];
+    private readonly SortedDictionary<SafetensorsDType, List<string>> _types = [];
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+
+    /// <summary>Tensors that no spec asked for, sorted; they are left alone.</summary>
+    public IReadOnlyList<string> Unexpected { get; private set; } = [];
+
+    /// <summary>Where the tensors are, as messages name it.</summary>
+    public string Place => files.Folder.Exists(ModelFolder.TensorsName) ? files.Folder.Describe(ModelFolder.TensorsName) : files.Folder.Description;
 
     /// <summary>One source per spec.</summary>
     /// <exception cref="DiaException">The checkpoint does not fit the specs (Model).</exception>
@@ -20,19 +27,22 @@ internal sealed class WeightMatcher(CheckpointFiles files)
         var sources = new WeightSource[specs.Count];
         for (int i = 0; i < specs.Count; i++)
             sources[i] = Find(specs[i]);
-        var unexpected = files.Tensors.Keys.Where(n => !_used.Contains(n)).Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show).ToList();
+        List<string> unexpected = [.. files.Tensors.Keys.Where(n => !_used.Contains(n)).Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show)];
+        Unexpected = unexpected;
 
         var complaints = new List<string>();
         Complain(complaints, _missing, "missing");
-        Complain(complaints, unexpected, "unexpected");
         Complain(complaints, _shapes, "of another shape");
-        Complain(complaints, _types, "of a dtype that is not F32, BF16 or F16");
-        if (complaints.Count > 0)
-            throw new DiaException(DiaErrorKind.Model, $"the tensors in {(files.Folder.Exists(ModelFolder.TensorsName) ? files.Folder.Describe(ModelFolder.TensorsName) : files.Folder.Description)} do not fit the model: {string.Join("; ", complaints)}. Check that the checkpoint belongs to this configuration.");
-        return sources;
+        foreach (var (type, tensors) in _types)
+            Complain(complaints, tensors, $"stored as {type}: {SafetensorsTypes.Kind(type)} are not supported");
+        if (complaints.Count == 0)
+            return sources;
+        Complain(complaints, unexpected, "unexpected");
+        bool onlyTypes = _missing.Count == 0 && _shapes.Count == 0;
+        throw new DiaException(DiaErrorKind.Model, $"the tensors in {Place} do not fit the model: {string.Join("; ", complaints)}. {(onlyTypes ? OtherTypes : "Check that the checkpoint belongs to this configuration.")}");
     }
 
-    private static void Complain(List<string> complaints, List<string> tensors, string what)
+    private static void Complain(List<string> complaints, IReadOnlyCollection<string> tensors, string what)
     {
         if (tensors.Count > 0)
             complaints.Add($"{tensors.Count} {what} ({Lists.Shorten(tensors)})");
@@ -73,7 +83,7 @@ internal sealed class WeightMatcher(CheckpointFiles files)
         if (!tensor.Shape.AsSpan().SequenceEqual(shape))
             _shapes.Add($"{name}: {SafetensorsTypes.Show(tensor.Shape)} where the model has {SafetensorsTypes.Show(shape)}");
         if (SafetensorsTypes.Format(tensor.DType) is null)
-            _types.Add($"{name}: {tensor.DType}");
+            (_types.TryGetValue(tensor.DType, out var others) ? others : _types[tensor.DType] = []).Add(name);
         return tensor;
     }
 }

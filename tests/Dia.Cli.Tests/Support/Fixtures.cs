@@ -6,10 +6,11 @@ public static class Fixtures
     /// <summary>The repository's root.</summary>
     public static string Root { get; } = FindRoot(AppContext.BaseDirectory);
 
-    /// <summary>Every folder under tests/fixtures with a config.json, relative to the root, '/' between parts.</summary>
+    /// <summary>Every folder under tests/fixtures whose config.json is compiled in, relative to the root, '/' between parts; see tests/publish.</summary>
     public static IEnumerable<string> ConfigurationFolders => Directory
         .EnumerateFiles(System.IO.Path.Combine(Root, "tests/fixtures"), "config.json", SearchOption.AllDirectories)
         .Select(f => System.IO.Path.GetRelativePath(Root, System.IO.Path.GetDirectoryName(f)!))
+        .Where(f => !f.StartsWith("tests/fixtures/newer/", StringComparison.Ordinal))
         .Order(StringComparer.Ordinal);
 
     /// <summary>A fixture.</summary>

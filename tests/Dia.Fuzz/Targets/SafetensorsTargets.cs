@@ -16,7 +16,11 @@ internal static class SafetensorsInputs
         var random = new Randomness(1, "types", 0);
         var arrays = new List<(string Name, string Type, long[] Shape, int Bytes)>();
         foreach (SafetensorsDType type in Enum.GetValues<SafetensorsDType>())
-            arrays.Add(($"t.{type}", type.ToString(), [2, 3], 6 * SafetensorsTypes.Size(type)));
+        {
+            (int bytes, int values) = SafetensorsTypes.Group(type);
+            arrays.Add(($"t.{type}", type.ToString(), [2, 4], 8 / values * bytes));
+        }
+
         arrays.Add(("scalar", "F32", [], 4));
         arrays.Add(("empty", "I16", [0, 9], 0));
         var json = new StringBuilder("{\"__metadata__\":{\"format\":\"pt\"}");

@@ -60,7 +60,7 @@ public sealed class FuzzTests
             frequencies.Compute(2 * frequencies.OriginalLength, inverse);
             Assert.True(frequencies.Compute().Concat(inverse).Append(frequencies.AttentionScaling).All(float.IsFinite), text);
         }
-        ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(text, ProblemSeverity.Warning);
+        ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(text);
         Assert.True(dac.Config is null || (dac.Config.HopLength > 0 && dac.Config.HiddenSize > 0));
         yield return (dac.Config, dac.Problems);
         ConfigurationResult<GenerationSettings> generation = GenerationSettingsParser.Parse(text, ProblemSeverity.Warning);

@@ -17,7 +17,7 @@ public sealed class RealFilesTests
         string json = ConfigurationFiles.Read(path);
         if (ConfigurationFile.ModelType(json) == "dac")
         {
-            ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json, ProblemSeverity.Error);
+            ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json);
             Assert.Empty(dac.Problems);
             Assert.NotNull(dac.Config);
             return;
@@ -43,7 +43,7 @@ public sealed class RealFilesTests
     {
         Assert.Equal(new DiaConfig(), Dia("configs/dia-1.6b/config.json"));
         Assert.Equal(new DiaConfig(), DiaConfigParser.Parse("{\"model_type\": \"dia\"}", ProblemSeverity.Error).Config);
-        DacConfig dac = DacConfigParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/dac/config.json"), ProblemSeverity.Error).Config!;
+        DacConfig dac = DacConfigParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/dac/config.json")).Config!;
         Assert.Equal(new DacConfig { SamplingRate = 44100 }, dac);
         Assert.Equal((512, 1024), (dac.HopLength, dac.HiddenSize));
         Assert.Equal([8, 8, 4, 2], dac.UpsamplingRatios);

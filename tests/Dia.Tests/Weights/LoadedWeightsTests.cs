@@ -84,14 +84,29 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         Assert.Contains("and 12 more", e.Message);
         Assert.DoesNotContain("extra08", e.Message);
         Assert.Contains("1 of another shape (bad.shape: [2, 3] where the model has [3, 2])", e.Message);
-        Assert.Contains("bad.type: I64", e.Message);
+        Assert.Contains("1 stored as I64: integers are not supported (bad.type)", e.Message);
+    }
+
+    [Fact]
+    public void ExtraTensorsAreLeftAloneWithOneWarning()
+    {
+        _folder.Save("model.safetensors", [new("a", [2], new float[] { 1, 2 }), .. Enumerable.Range(0, 20).Select(i => new SafetensorsArray($"extra{i:00}", [1], new long[1]))]);
+        var warnings = new List<string>();
+        using var loaded = LoadedWeights.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)], warnings);
+        Assert.Equal([1f, 2f], new ReadOnlySpan<float>(loaded.Weights[0].Data, 2).ToArray());
+        string warning = Assert.Single(warnings);
+        Assert.Contains("model.safetensors holds 20 tensors that the model does not have, and that are ignored: extra00, ", warning);
+        Assert.Contains("and 12 more", warning);
+        using var silent = LoadedWeights.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)]);
     }
 
     [Fact]
     public void AnEmptyFolderIsNoModel()
     {
         var e = Assert.Throws<DiaException>(() => LoadedWeights.Load(ModelFolder.Open(_folder.Path), []));
-        Assert.Contains("holds neither model.safetensors nor", e.Message);
+        Assert.Contains("config.json is missing", e.Message);
+        _folder.Write("config.json", "{}");
+        Assert.Contains("holds neither model.safetensors nor", Assert.Throws<DiaException>(() => LoadedWeights.Load(ModelFolder.Open(_folder.Path), [])).Message);
         Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => ModelFolder.Open(_folder["gone"])).Kind);
     }
 

@@ -93,6 +93,26 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.DoesNotContain('\u001b', e.Message);
     }
 
+    /// <summary>The format knows them: the file is no damaged one. They are not turned into numbers.</summary>
+    [Theory]
+    [InlineData("F8_E4M3", 8, 8, "8-bit floats")]
+    [InlineData("F8_E5M2", 8, 8, "8-bit floats")]
+    [InlineData("F8_E8M0", 8, 8, "8-bit floats")]
+    [InlineData("F8_E4M3FNUZ", 8, 8, "8-bit floats")]
+    [InlineData("F8_E5M2FNUZ", 8, 8, "8-bit floats")]
+    [InlineData("F6_E2M3", 8, 6, "6-bit floats")]
+    [InlineData("F6_E3M2", 8, 6, "6-bit floats")]
+    [InlineData("F4", 8, 4, "4-bit floats")]
+    [InlineData("C64", 8, 64, "complex numbers")]
+    public void TypesThatAreNotComputedInAreKnown(string type, int count, int bytes, string kind)
+    {
+        using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File($$"""{"a":{"dtype":"{{type}}","shape":[{{count}}],"data_offsets":[0,{{bytes}}]}}""", new byte[bytes])));
+        Assert.Equal((type, (long)count, (long)bytes), (file["a"].DType.ToString(), file["a"].Count, file["a"].ByteLength));
+        foreach (Action read in new Action[] { () => file["a"].ToInt32(), () => file["a"].ToSingle() })
+            Assert.Contains($"tensor a is stored as {type}: {kind} are not supported", Assert.Throws<DiaException>(read).Message);
+        Assert.Contains("does not take", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Write("g", TestFolder.File($$"""{"a":{"dtype":"{{type}}","shape":[{{count + 1}}],"data_offsets":[0,{{bytes}}]}}""", new byte[bytes])))).Message);
+    }
+
     [Fact]
     public void NamesInMessagesAreShort()
     {
@@ -101,7 +121,7 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData(new byte[0], "too short")]
+    [InlineData(new byte[0], "is empty")]
     [InlineData(new byte[] { 1, 0, 0, 0, 0, 0, 0 }, "too short")]
     [InlineData(new byte[] { 9, 0, 0, 0, 0, 0, 0, 0, 123, 125 }, "only 2 follow")]
     [InlineData(new byte[] { 0, 0, 0, 0, 0, 0, 0, 255, 123, 125 }, "the limit is 100000000")]

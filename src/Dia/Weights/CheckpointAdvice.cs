@@ -1,0 +1,180 @@
+using System.Text.Json;
+using Dia.Configuration;
+using Dia.IO;
+
+namespace Dia.Weights;
+
+/// <summary>
+/// What to name in place of a path that is no checkpoint. It looks a few folders down and up, as far as people are off: the root of a download
+/// cache (refs/, blobs/, snapshots/HASH/), the folder that holds several, a folder inside a checkpoint.
+/// </summary>
+internal static class CheckpointAdvice
+{
+    private const string ConfigName = "config.json";
+    private const string AdapterName = "adapter_config.json";
+
+    // hub/models--OWNER--NAME/snapshots/HASH is the deepest.
+    private const int MaxDepth = 4;
+
+    // A path may be the root of a file system.
+    private const int MaxFolders = 2000;
+    private const int MaxNamed = 4;
+    private const long MaxConfig = 1 << 20;
+
+    /// <summary>The error of a folder without a configuration.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="modelType">What it should hold: dia or dac.</param>
+    public static DiaException NoConfig(ModelFolder folder, string modelType)
+    {
+        string missing = $"{folder.Describe(ConfigName)} is missing, and every checkpoint has one.";
+        if (folder.IsBundle)
+            return Error(missing);
+        string path = folder.Description;
+        if (Adapter(path) is { } adapter)
+            return Error(adapter);
+        List<string> others = [.. Choose(Below(path), modelType)];
+        if (others.Count == 0)
+            others = [.. Choose(Above(path), modelType)];
+        if (others.Count > 0)
+            return Error($"{path} is no checkpoint itself. {(others.Count == 1 ? "Name the folder" : "Name one of the folders")} {string.Join(", ", others.Take(MaxNamed))}{(others.Count > MaxNamed ? $", ... ({others.Count} in all)" : "")}.");
+        return OtherFormat(path) is { } format ? Error(format) : Error($"{missing} Name a checkpoint's folder, or fetch the file.");
+    }
+
+    /// <summary>The error of a folder with a configuration, but without the tensors it should have.</summary>
+    public static DiaException NoTensors(ModelFolder folder, string indexName)
+    {
+        string neither = $"{folder.Description} holds neither {ModelFolder.TensorsName} nor {indexName}.";
+        if (folder.IsBundle)
+            return Error(neither);
+        string path = folder.Description;
+        if ((Adapter(path) ?? OtherFormat(path)) is { } advice)
+            return Error(advice);
+        string[] tensors = [.. Files(path).Where(f => f.EndsWith(".safetensors", StringComparison.Ordinal))];
+        if (tensors.Length > 1 && tensors.All(f => f.Contains("-of-", StringComparison.Ordinal)))
+            return Error($"{neither} It holds parts ({Lists.Shorten(tensors)}): fetch {indexName} too, which says what is in which.");
+        return Error(tensors.Length > 0
+            ? $"{neither} It holds {Lists.Shorten(tensors)}: name the file that is the model, {Path.Combine(path, tensors[0])}."
+            : $"{neither} Fetch it, or name the folder of a checkpoint in safetensors format.");
+    }
+
+    /// <summary>The error of a file that is neither tensors nor an executable with a model.</summary>
+    public static DiaException NoModelFile(string path)
+    {
+        byte[] start = FileRange.Whole(path, DiaErrorKind.Model) is var range ? (range with { Length = Math.Min(range.Length, FileSigns.Length) }).ReadAll(DiaErrorKind.Model) : [];
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && File.Exists(Path.Combine(folder, ConfigName)))
+            return Error($"{path} is one file of a checkpoint. Name its folder, {folder}.");
+        string what = FileSigns.OfDownload(start) ?? FileSigns.ByName(path) ?? (FileSigns.OfWeights(start) is { } sign && !sign.StartsWith("is text", StringComparison.Ordinal) ? sign : null)
+            ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder.";
+        return Error($"{path} {what}");
+    }
+
+    /// <summary>The error of a path where nothing is.</summary>
+    public static DiaException Nothing(string path)
+    {
+        bool isHubName = path.Count(c => c == '/') == 1 && !path.StartsWith('/') && !path.StartsWith('.') && !path.EndsWith('/') && !Directory.Exists(Path.GetDirectoryName(path));
+        return Error(isHubName
+            ? $"{path}: no such folder. Nothing is downloaded here: fetch the checkpoint {path} with another program (hf download {path}) and name its folder."
+            : $"{path}: no such folder or file. Name the model's folder.");
+    }
+
+    private static string? Adapter(string path)
+    {
+        if (!File.Exists(Path.Combine(path, AdapterName)))
+            return null;
+        string? model = Text(Path.Combine(path, AdapterName)) is { } json ? StringOf(json, "base_model_name_or_path") : null;
+        return $"{path} is an adapter (LoRA){(model is null ? "" : $" for {SafetensorsHeader.Show(model)}")}, not a whole model. Merge it where it was trained (PEFT: merge_and_unload, then save_pretrained), and name the merged checkpoint.";
+    }
+
+    private static string? OtherFormat(string path)
+    {
+        string[] files = Files(path);
+        string? other = files.FirstOrDefault(f => f != "training_args.bin" && FileSigns.ByName(f) is not null);
+        return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal)) ? null : $"{Path.Combine(path, other)} {FileSigns.ByName(other)}";
+    }
+
+    /// <summary>Those whose configuration is of the kind; where none is, those that do not say.</summary>
+    private static IEnumerable<string> Choose(IEnumerable<string> folders, string modelType)
+    {
+        var all = folders.Select(f => (Path: f, Type: Text(Path.Combine(f, ConfigName)) is { } json ? ConfigurationFile.ModelType(json) : null)).ToList();
+        return all.Any(f => f.Type == modelType) ? all.Where(f => f.Type == modelType).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
+    }
+
+    /// <summary>Folders with a configuration in a folder, the nearest first. Of a cache with several snapshots only the one that its refs/main names.</summary>
+    private static IEnumerable<string> Below(string folder)
+    {
+        var queue = new Queue<(string Path, int Depth)>([(folder, 0)]);
+        int looked = 0;
+        while (queue.TryDequeue(out var at))
+        {
+            string main = Path.Combine(at.Path, "snapshots", Text(Path.Combine(at.Path, "refs", "main"))?.Trim() ?? "");
+            if (File.Exists(Path.Combine(main, ConfigName)))
+            {
+                yield return main;
+                continue;
+            }
+
+            foreach (string inside in Folders(at.Path))
+            {
+                if (++looked > MaxFolders)
+                    yield break;
+                if (File.Exists(Path.Combine(inside, ConfigName)))
+                    yield return inside;
+                else if (at.Depth + 1 < MaxDepth)
+                    queue.Enqueue((inside, at.Depth + 1));
+            }
+        }
+    }
+
+    /// <summary>The checkpoint that a folder is inside of, or whose cache it is a part of.</summary>
+    private static IEnumerable<string> Above(string folder)
+    {
+        string? parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        if (parent is null)
+            return [];
+        return File.Exists(Path.Combine(parent, ConfigName)) ? [parent] : Directory.Exists(Path.Combine(parent, "snapshots")) ? Below(parent) : [];
+    }
+
+    private static string[] Folders(string path) => Entries(path, Directory.EnumerateDirectories);
+
+    private static string[] Files(string path) => [.. Entries(path, Directory.EnumerateFiles).Select(f => Path.GetFileName(f))];
+
+    private static string[] Entries(string path, Func<string, IEnumerable<string>> list)
+    {
+        try
+        {
+            return [.. list(path).Take(MaxFolders).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return []; // It is only advice.
+        }
+    }
+
+    private static string? Text(string path)
+    {
+        try
+        {
+            return FileKinds.Of(path) == FileKind.Regular && new FileInfo(path).Length <= MaxConfig ? File.ReadAllText(path) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string? StringOf(string json, string key)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private static DiaException Error(string message) => new(DiaErrorKind.Model, message);
+}
