@@ -99,7 +99,7 @@ internal sealed class LinesCommand : IDisposable
 
     private void Speak(Stream stream, string name)
     {
-        using var lines = new LineQueue(new LineReader(stream, returns: !_json), name, 2 * _batch, line => IsEmpty(line));
+        using var lines = new LineQueue(new LineReader(stream, returns: !_json && !_options.Has(DiaOptions.RawText)), name, 2 * _batch, line => IsEmpty(line));
         try
         {
             _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);

@@ -27,9 +27,9 @@ internal sealed class TextNotes(Invocation run, DiaConfig config)
         if (fixes && Once(ref _tagNoted))
             run.Reporter.Note($"{what} starts with no speaker tag: [S1] was put in front{others} ({DiaOptions.NoFixText.Name} leaves {(line is null ? "it as it is" : "them as they are")}).");
         if (!_markupNoted && ScriptMarkup.Find(text, ShownMarkup) is { Count: > 0 } markup && Once(ref _markupNoted))
-            run.Reporter.Note($"{what} is read as it is written{others}: {string.Join("  ", markup)}. What the model knows is [S1], [S2] and sounds in parentheses, such as (laughs).");
+            run.Reporter.Note($"{what} holds {string.Join(", ", markup)}: that is read as text{others}. The model knows the tags [S1] and [S2], and sounds in parentheses, such as (laughs).");
         if (ScriptText.IsShortFor(config, text) && Once(ref _lengthNoted))
-            run.Reporter.Note(Format.Text($"{what} has fewer than {ScriptText.FewCharacters} characters to say: the model was trained on longer ones and is inconsistent there."));
+            run.Reporter.Note(Format.Text($"{what} has fewer than {ScriptText.FewCharacters} characters to say: the released model was trained on more, and is inconsistent there, as its authors say."));
         return fixes ? "[S1] " + text : text;
     }
 
