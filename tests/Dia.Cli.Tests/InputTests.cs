@@ -19,14 +19,14 @@ public sealed class InputTests : TestFolder
     [Theory]
     [InlineData("\n")]
     [InlineData("\r\n")]
-    public void One_trailing_newline_is_dropped(string newline)
+    public void Newlines_at_the_end_are_dropped(string newline)
     {
         Assert.Equal(HelloCodes.Value, CodesOf([], Encoding.UTF8.GetBytes(Text + newline)));
 
         // As long as the model takes: one more byte would be too many.
         string full = "[S1] " + new string('a', 254);
-        Succeeds(Dia.Run(["--codes", In("c"), "--max-tokens", "17"], Encoding.UTF8.GetBytes(full + newline)));
-        Fails(4, Dia.Run(["--codes", In("c"), "--max-tokens", "17", "--no-split"], Encoding.UTF8.GetBytes(full + newline + newline)), "256");
+        Succeeds(Dia.Run(["--codes", In("c"), "--max-tokens", "17", "--no-split"], Encoding.UTF8.GetBytes(full + newline + newline)));
+        Fails(4, Dia.Run(["--codes", In("c"), "--max-tokens", "17", "--no-split"], Encoding.UTF8.GetBytes(full + "a" + newline)), "256");
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dia.Cli.Commands;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
+using Dia.Text;
 using FsCheck;
 using FsCheck.Xunit;
 using Xunit;
@@ -35,13 +36,27 @@ public sealed class JsonLinesProperties
     }
 
     [Property(MaxTest = 300)]
+    public void Lines_end_as_every_system_ends_them(string?[] texts, PositiveInt piece)
+    {
+        byte[][] plain = [.. texts.Select(t => Encoding.UTF8.GetBytes("a" + t).Where(b => b is not ((byte)'\n' or (byte)'\r')).ToArray())];
+        byte[][] ends = [[(byte)'\n'], [(byte)'\r', (byte)'\n'], [(byte)'\r']];
+        var reader = new LineReader(new Pieces([.. plain.SelectMany((l, i) => l.Concat(ends[(i + piece.Get) % 3]))], piece.Get), returns: true);
+        foreach (byte[] line in plain)
+            Assert.Equal(line, Assert.NotNull(reader.Next()).Bytes);
+        Assert.Null(reader.Next());
+    }
+
+    [Property(MaxTest = 300)]
     public void A_request_says_what_was_written(NonEmptyString text, string? output, ulong seed, bool greedy, PositiveInt id)
     {
-        string valid = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Get));
+        // A letter, or there might be nothing to say.
+        string valid = "a" + Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Get));
         string? path = output is null ? null : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(output));
         string json = $"{{\"id\":{id.Get},\"text\":{JsonSerializer.Serialize(valid)},\"output\":{JsonSerializer.Serialize(path)},\"seed\":{seed},\"greedy\":{(greedy ? "true" : "false")}}}";
         LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), Command, out string? written);
-        Assert.Equal(valid, request.Text);
+        Assert.Equal(ScriptText.Normalize(valid), request.Text);
+        CommandLine raw = Command with { Values = new Dictionary<OptionSpec, object> { [DiaOptions.RawText] = true } };
+        Assert.Equal(valid, LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), raw, out _).Text);
         Assert.Equal(path, request.Output);
         Assert.Equal(id.Get.ToString(System.Globalization.CultureInfo.InvariantCulture), written);
         Assert.True(request.Options.TryGet(DiaOptions.Seed, out Seed read));

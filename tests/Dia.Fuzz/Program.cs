@@ -23,6 +23,7 @@ internal static class Program
         ["line-paths"] = () => new LinePathsTarget(),
         ["safetensors"] = () => new SafetensorsFileTarget(),
         ["safetensors-header"] = () => new SafetensorsHeaderTarget(),
+        ["script-text"] = () => new ScriptTextTarget(),
         ["shards"] = () => new ShardsTarget(),
         ["text"] = () => new TextTarget(),
         ["wav"] = () => new WavTarget(),

@@ -1,3 +1,4 @@
+using System.Text;
 using Dia.Backends;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
@@ -36,11 +37,10 @@ internal sealed class LinesCommand : IDisposable
     private readonly ModelFolder _folder;
     private readonly Device _device;
     private readonly DiaForConditionalGeneration _model;
-    private readonly DiaTokenizer _tokenizer = new();
     private readonly DacModel? _codec;
     private readonly DiaException? _noCodec;
     private readonly SpeechEngine _engine;
-    private bool _noted;
+    private readonly TextNotes _notes;
 
     private LinesCommand(Invocation run)
     {
@@ -57,6 +57,7 @@ internal sealed class LinesCommand : IDisposable
         _folder = ModelLoader.OpenModel(run);
         _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch);
         _model = ModelLoader.Load(run, _folder, _device);
+        _notes = new TextNotes(run, _model.Config);
         try
         {
             _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device, _model.Config) : null;
@@ -101,7 +102,7 @@ internal sealed class LinesCommand : IDisposable
 
     private void Speak(Stream stream, string name)
     {
-        using var lines = new LineQueue(stream, name, 2 * _batch, line => IsEmpty(line));
+        using var lines = new LineQueue(new LineReader(stream, returns: !_json && !_options.Has(DiaOptions.RawText)), name, 2 * _batch, line => IsEmpty(line));
         try
         {
             _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);
@@ -119,8 +120,10 @@ internal sealed class LinesCommand : IDisposable
             _run.ExitCode = ExitCodes.Incomplete;
     }
 
-    /// <summary>Blanks around JSON mean nothing; in a text they are part of it.</summary>
-    private bool IsEmpty(InputLine line) => !line.TooLong && (_json ? line.Bytes.AsSpan().IndexOfAnyExcept(" \t\r"u8) < 0 : line.Bytes.Length == 0);
+    /// <summary>Blanks around JSON mean nothing, nor does a text that says nothing; what is not UTF-8 is an error of its line.</summary>
+    private bool IsEmpty(InputLine line) => !line.TooLong && (_json
+        ? line.Bytes.AsSpan().IndexOfAnyExcept(" \t\r"u8) < 0
+        : DiaTokenizer.IndexOfInvalidUtf8(line.Bytes) < 0 && !ScriptText.HasSpeech(Encoding.UTF8.GetString(line.Bytes)));
 
     /// <summary>The next line that can be spoken. Those before it that cannot are answered.</summary>
     /// <param name="lines">The lines.</param>
@@ -151,13 +154,7 @@ internal sealed class LinesCommand : IDisposable
         LineRequest request = _json ? LineRequest.FromJson(line, _options, out id) : LineRequest.FromText(line, _options);
         Invocation silent = _silent with { Line = request.Options };
         VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(_run with { Line = request.Options }, _targets.Paths) : _voice;
-        string whole = voice?.Before(request.Text) ?? request.Text, text = SpeakCommand.FixText(silent, _tokenizer, whole);
-        if (text != whole && !_noted)
-        {
-            _noted = true;
-            _run.Reporter.Note(Format.Text($"line {line.Number} starts with no speaker tag: [S1] was put in front, as it will be in other lines (--no-fix-text leaves them as they are)."));
-        }
-
+        string text = _notes.Prepare(voice?.Before(request.Text) ?? request.Text, line.Number);
         int[] ids = SpeakCommand.TextIds(silent, _model.Config, text);
         if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
             throw _noCodec!;

@@ -43,6 +43,8 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
             throw CommandLine.Usage("--split and --no-split contradict each other.");
         if (options.Split && line.Has(DiaOptions.Truncate))
             throw CommandLine.Usage("--split and --truncate contradict each other.");
+        if (options.Split && line.Has(DiaOptions.RawText))
+            throw CommandLine.Usage("--split and --raw-text contradict each other: a piece is given its speaker's tag, and white space between two is left out.");
         if (options.Split && line.Get(DiaOptions.PromptCodes) is not null)
             throw CommandLine.Usage("--split needs to know where the transcript of --prompt-codes ends: name voice and transcript with --clone and --clone-text, or with --voice.");
         if (options.Retries > 0 && line.Has(DiaOptions.Greedy))
@@ -59,7 +61,7 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
     /// <param name="tooLong">Whether text and transcript are longer than the model can hold.</param>
     /// <param name="line">The options.</param>
     public bool Splits(bool tooLong, CommandLine line) =>
-        Split || (tooLong && !NoSplit && !line.Has(DiaOptions.Truncate) && line.Get(DiaOptions.PromptCodes) is null);
+        Split || (tooLong && !NoSplit && !line.Has(DiaOptions.RawText) && !line.Has(DiaOptions.Truncate) && line.Get(DiaOptions.PromptCodes) is null);
 
     /// <summary>Splits a script.</summary>
     /// <param name="text">The script.</param>
@@ -79,6 +81,8 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
             : Math.Max(ScriptSplitter.ShortestSeconds, ScriptSplitter.LongestSeconds - voiceSeconds);
         // Half of what is left, so that slow speech is not cut off; the voice of an earlier piece takes as much as the piece.
         double room = voiceIds == 0 ? rowSeconds / 4 : (rowSeconds - voiceSeconds) / 2;
-        return ScriptSplitter.Split(text, ids, Math.Max(1, Math.Min(seconds, room)));
+        IReadOnlyList<ScriptPiece> pieces = ScriptSplitter.Split(text, ids, Math.Max(1, Math.Min(seconds, room)));
+        // Full stops or tags that fill a piece: spoken alone they are babble.
+        return pieces.All(p => ScriptText.HasSpeech(p.Text)) ? pieces : [.. pieces.Where(p => ScriptText.HasSpeech(p.Text))];
     }
 }

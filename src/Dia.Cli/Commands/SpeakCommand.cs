@@ -23,7 +23,7 @@ internal static class SpeakCommand
         "TEXT...",
         null,
         [
-            new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.Truncate]),
+            new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.RawText, DiaOptions.Truncate]),
             DiaOptions.VoiceGroup,
             new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Trim, DiaOptions.Play, DiaOptions.Codes, DiaOptions.Plot]),
             DiaOptions.ScriptGroup,
@@ -40,7 +40,9 @@ internal static class SpeakCommand
           dia "[S1] Hello there." --seed 7 --model Dia-1.6B --codec dac_44khz -o hello.wav
           dia "[S1] Hello there." --codes hello.safetensors && dia decode hello.safetensors -o hello.wav
 
-        [S1] and [S2] say who speaks. The text is the arguments joined by spaces, -f FILE, or standard input.
+        [S1] and [S2] say who speaks; [s1] and [s2] are the same. Sounds stand in parentheses: (laughs). All else is read as text.
+        The text is the arguments joined by spaces, -f FILE, or standard input, in UTF-8. A byte order mark is dropped, line ends are \n,
+        white space before and after is left out; --raw-text leaves every character. A text without a letter or digit is an error.
         {ScriptOptions.Help}
         A first word that names a command is that command; after -- everything is text: dia -- info
         To a pipe, audio leaves as it is made: what comes out is the same as all at once.
@@ -70,7 +72,7 @@ internal static class SpeakCommand
         var folder = ModelLoader.OpenModel(run);
         using Device device = DeviceChoice.Create(run, folder, codec: targets.WantsAudio || voice?.NeedsCodec == true);
         using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
-        string whole = voice?.Before(text) ?? text;
+        string whole = new TextNotes(run, model.Config).Prepare(voice?.Before(text) ?? text);
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device, model.Config) : null;
         int[,]? prompt = voice?.Codes(model, codec);
@@ -78,8 +80,9 @@ internal static class SpeakCommand
         if (asScript)
         {
             // A transcript names the first speaker; without one the text has to.
-            text = voice is { Transcript.Length: > 0 } ? text : FixText(run, new DiaTokenizer(), text);
-            SpeakScript.Run(run, script, model, folder, codec!, text, prompt is null ? null : (voice!.Transcript, prompt), line.Has(DiaOptions.KeepPrompt), targets);
+            string transcript = voice is { Transcript.Length: > 0 } ? whole[..^(text.Length + 1)] : "";
+            text = transcript.Length > 0 ? text : whole;
+            SpeakScript.Run(run, script, model, folder, codec!, text, prompt is null ? null : (transcript, prompt), line.Has(DiaOptions.KeepPrompt), targets);
             return;
         }
 
@@ -135,7 +138,7 @@ internal static class SpeakCommand
         "" => keepPrompt ? text : null,
         _ when keepPrompt => $"{transcript} {text}",
         // The transcript's last speaker goes on where the text names none.
-        _ => new DiaTokenizer().Encode(text)[0] is not (1 or 2) && ScriptSplitter.LastSpeaker(transcript) is { } speaker ? $"{speaker} {text}" : text,
+        _ => !ScriptText.StartsWithSpeaker(text) && ScriptSplitter.LastSpeaker(transcript) is { } speaker ? $"{speaker} {text}" : text,
     };
 
     /// <summary>Two texts are a mistake; a file named in the environment gives way to the arguments.</summary>
@@ -143,21 +146,12 @@ internal static class SpeakCommand
     {
         if (line.Words.Count > 0 && line.Get(DiaOptions.File) is { } file && Environment.GetEnvironmentVariable(DiaOptions.File.Variable) != file)
             throw CommandLine.Usage($"the text is given twice: as arguments and with -f {file}.");
-    }
-
-    /// <summary>The model was trained on text that says who speaks.</summary>
-    internal static string FixText(Invocation run, DiaTokenizer tokenizer, string text)
-    {
-        if (run.Line.Has(DiaOptions.NoFixText) || tokenizer.Encode(text)[0] is 1 or 2)
-            return text;
-        run.Reporter.Note("the text starts with no speaker tag: [S1] was put in front (--no-fix-text leaves it as it is).");
-        return "[S1] " + text;
+        TextInput.CheckNoFiles(line);
     }
 
     internal static int[] TextIds(Invocation run, DiaConfig config, string text)
     {
-        var tokenizer = new DiaTokenizer();
-        int[] ids = tokenizer.Encode(FixText(run, tokenizer, text));
+        int[] ids = new DiaTokenizer().Encode(text);
         int positions = config.EncoderConfig.MaxPositionEmbeddings;
         if (ids.Length <= positions)
             return ids;
@@ -169,7 +163,7 @@ internal static class SpeakCommand
 
     /// <summary>The error of a text that is not split.</summary>
     public static DiaException TooLong(CommandLine line, int length, int positions) =>
-        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
+        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
 
     private static void Summarize(Invocation run, GenerationConfig config, SpeechResult result, double? seconds, SpeechTimes times, double wall)
     {

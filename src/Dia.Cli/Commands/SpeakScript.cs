@@ -76,12 +76,12 @@ internal static class SpeakScript
         }
 
         // The transcript's last speaker goes on where the text names none; every piece is to name its speaker.
-        if (tokenizer.Encode(text)[0] is not (1 or 2) && ScriptSplitter.LastSpeaker(transcript) is { } speaker)
+        if (!ScriptText.StartsWithSpeaker(text) && ScriptSplitter.LastSpeaker(transcript) is { } speaker)
             text = speaker + " " + text;
         double rate = codec.SamplingRate / (double)codec.HopLength;
         IReadOnlyList<ScriptPiece> pieces = ScriptOptions.SplitText(
             text, positions, voiceIds, (voice?.Codes.GetLength(0) ?? 0) / rate, (rowLimit - model.Config.DelayPattern.Max() - 1) / rate);
-        if (tooLong)
+        if (tooLong && pieces.Count > 1)
             run.Reporter.Note($"the text is {length} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces (--no-split makes that an error).");
         return pieces;
     }

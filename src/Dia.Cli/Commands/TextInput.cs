@@ -31,8 +31,35 @@ internal static class TextInput
         }
     }
 
-    /// <summary>Reads the text; one trailing newline is dropped, nothing else is touched.</summary>
-    /// <exception cref="DiaException">Usage: no text or two. Input: not readable, not UTF-8, or empty.</exception>
+    /// <summary>A text that the command was given, as the model is to have it.</summary>
+    /// <param name="line">Whether its characters stay as they are.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="source">What a message calls it.</param>
+    /// <exception cref="DiaException">Input: there is nothing to say.</exception>
+    public static string Prepare(CommandLine line, string text, string source) => ScriptText.Prepare(text, source, line.Has(DiaOptions.RawText));
+
+    /// <summary>What a recording says.</summary>
+    /// <exception cref="DiaException">Usage: it is the name of a file. Input: there is nothing to say.</exception>
+    public static string Transcript(CommandLine line, OptionSpec<string> option, string text) => File.Exists(text)
+        ? throw CommandLine.Usage($"{option.Name} is what is said in the recording, and {text} is the name of a file. To give what is in it: {option.Name} \"$(cat {text})\"")
+        : Prepare(line, text, option.Name);
+
+    /// <summary>Words that all name files are a mistake: nobody wants to hear a file's name, and `--` is there for who does.</summary>
+    /// <exception cref="DiaException">Usage.</exception>
+    public static void CheckNoFiles(CommandLine line)
+    {
+        if (line.Words.Count == 0 || line.WordsAfterDashes || !line.Words.All(File.Exists))
+            return;
+        string names = string.Join(' ', line.Words), called = "dia" + (line.Has(DiaOptions.Lines) ? " --lines" : line.Has(DiaOptions.JsonLines) ? " --jsonl" : "");
+        string first = line.Words[0];
+        throw CommandLine.Usage(
+            first.EndsWith(".wav", StringComparison.OrdinalIgnoreCase) ? $"{first} is a recording, and no text. To speak in its voice: --clone {first}; to have its codes: dia encode {first}; to speak its name: dia -- {names}"
+            : line.Words.Count == 1 ? $"{first} is the name of a file. To speak what is in it: {called} -f {first}; to speak its name: {called} -- {first}"
+            : $"{names} are the names of files. To speak what is in them: cat {names} | {called}; to speak their names: {called} -- {names}");
+    }
+
+    /// <summary>Reads the text.</summary>
+    /// <exception cref="DiaException">Usage: no text or two. Input: not readable, not UTF-8, or nothing to say.</exception>
     public static string Read(CommandLine line)
     {
         string? file = line.Get(DiaOptions.File);
@@ -40,12 +67,7 @@ internal static class TextInput
             : file is not null and not "-" ? (FromFile(file), file)
             : file == "-" || Console.IsInputRedirected ? (FromStream(StandardDescriptors.OpenInput(), "standard input"), "standard input")
             : throw NoText();
-        int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
-        if (invalid >= 0)
-            throw new DiaException(DiaErrorKind.Input, $"{source} is not valid UTF-8 at byte {invalid} (0x{bytes[invalid]:X2}). Convert it to UTF-8.");
-        string text = Encoding.UTF8.GetString(bytes);
-        text = text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
-        return text.Length > 0 ? text : throw new DiaException(DiaErrorKind.Input, $"{source} is empty: there is nothing to say.");
+        return Prepare(line, ScriptText.Decode(bytes, source), source);
     }
 
     private static DiaException NoText() => CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");

@@ -18,7 +18,7 @@ internal static class VoiceCommand
         "Keep the voice of a recording in a file, for --voice.",
         "IN.wav",
         1,
-        [new OptionGroup("Recording", [DiaOptions.VoiceText, DiaOptions.KeepSilence]), new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
+        [new OptionGroup("Recording", [DiaOptions.VoiceText, DiaOptions.RawText, DiaOptions.KeepSilence]), new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
         """
         Example:
           dia voice me.wav --text "[S1] What I say in me.wav." -o me.voice
@@ -32,7 +32,7 @@ internal static class VoiceCommand
 
     private static void Run(Invocation run)
     {
-        string path = run.Line.Words[0], name = path == "-" ? "standard input" : path, output = run.OutputPath(), text = run.Required(DiaOptions.VoiceText);
+        string path = run.Line.Words[0], name = path == "-" ? "standard input" : path, output = run.OutputPath(), text = TextInput.Transcript(run.Line, DiaOptions.VoiceText, run.Required(DiaOptions.VoiceText));
         AudioBuffer audio = VoiceInput.ReadVoice(run, path);
         using Device device = DeviceChoice.Create(run, null, codec: true);
         ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;

@@ -51,6 +51,7 @@ internal sealed class VoiceInput
             return new VoiceInput(path, new Voice(CodesFile.Read(path), "", null));
         if (line.Get(DiaOptions.CloneText) is not { } transcript)
             throw CommandLine.Usage($"--clone needs what is said in {path}: give it with --clone-text \"[S1] ...\".");
+        transcript = TextInput.Transcript(line, DiaOptions.CloneText, transcript);
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
             throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
         return new VoiceInput(path == "-" ? "standard input" : path, ReadVoice(run, path), transcript);
@@ -71,7 +72,7 @@ internal sealed class VoiceInput
             throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
         return voice is not null
             ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
-            : new VoiceInput(clone!, ReadVoice(run, paths.Input(cloneKey, clone!)), transcript!);
+            : new VoiceInput(clone!, ReadVoice(run, paths.Input(cloneKey, clone!)), TextInput.Prepare(line, transcript!, textKey));
     }
 
     /// <summary>A recording; "-" is standard input.</summary>

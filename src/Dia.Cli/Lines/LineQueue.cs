@@ -14,16 +14,16 @@ internal sealed class LineQueue : IDisposable
     private Exception? _failure;
 
     /// <summary>Starts to read.</summary>
-    /// <param name="stream">Where to read.</param>
+    /// <param name="reader">Where to read.</param>
     /// <param name="name">What messages call it.</param>
     /// <param name="ahead">Lines to read ahead at most, empty ones not counted.</param>
     /// <param name="isEmpty">Which lines are passed over.</param>
-    public LineQueue(Stream stream, string name, int ahead, Func<InputLine, bool> isEmpty)
+    public LineQueue(LineReader reader, string name, int ahead, Func<InputLine, bool> isEmpty)
     {
         _name = name;
         _lines = new BlockingCollection<InputLine>(ahead);
         // In the background: a read from a terminal or pipe cannot be interrupted, and must not keep the program from ending.
-        new Thread(() => Read(new LineReader(stream), isEmpty)) { IsBackground = true, Name = "lines" }.Start();
+        new Thread(() => Read(reader, isEmpty)) { IsBackground = true, Name = "lines" }.Start();
     }
 
     /// <summary>A line that is there already.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Text;
 
@@ -40,8 +41,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
     /// <exception cref="DiaException">Input: too long, or not UTF-8.</exception>
     public static LineRequest FromText(InputLine line, CommandLine command)
     {
-        CheckBytes(line);
-        return new LineRequest(Encoding.UTF8.GetString(line.Bytes), null, command);
+        CheckLength(line);
+        return new LineRequest(TextInput.Prepare(command, ScriptText.Decode(line.Bytes, "the line"), "the line"), null, command);
     }
 
     /// <summary>A JSON line. Its keys are strict: one that is not known or stands twice is an error, and null is "not given".</summary>
@@ -52,7 +53,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
     public static LineRequest FromJson(InputLine line, CommandLine command, out string? id)
     {
         id = null;
-        CheckBytes(line);
+        CheckLength(line);
+        ScriptText.CheckUtf8(line.Bytes, "the line");
         ReadOnlyMemory<byte> json = line.Bytes;
         if (line.Number == 1 && json.Span.StartsWith(Encoding.UTF8.Preamble))
             json = json[Encoding.UTF8.Preamble.Length..];
@@ -100,8 +102,9 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
                 output = String(key, property.Value);
         }
 
-        if (string.IsNullOrEmpty(text))
-            throw new DiaException(DiaErrorKind.Input, text is null ? $"the key {TextKey} is missing: there is nothing to say." : $"{TextKey} is empty: there is nothing to say.");
+        if (text is null)
+            throw new DiaException(DiaErrorKind.Input, $"the key {TextKey} is missing: there is nothing to say.");
+        text = TextInput.Prepare(command, text, TextKey);
         bool ownVoice = VoiceKeys.Any(own.ContainsKey);
         // A recording of the line and a transcript of the command would not belong together.
         IEnumerable<KeyValuePair<OptionSpec, object>> kept = command.Values.Where(v => !own.ContainsKey(v.Key) && !(ownVoice && DiaOptions.VoiceSources.Contains(v.Key)));
@@ -131,12 +134,9 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         ? value.GetString()!
         : throw CommandLine.Usage($"{key} must be a string.");
 
-    private static void CheckBytes(InputLine line)
+    private static void CheckLength(InputLine line)
     {
         if (line.TooLong)
             throw new DiaException(DiaErrorKind.Input, $"the line is longer than {LineReader.MaxBytes} bytes.");
-        int invalid = DiaTokenizer.IndexOfInvalidUtf8(line.Bytes);
-        if (invalid >= 0)
-            throw new DiaException(DiaErrorKind.Input, $"the line is not valid UTF-8 at byte {invalid} (0x{line.Bytes[invalid]:X2}).");
     }
 }

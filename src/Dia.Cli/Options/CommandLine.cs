@@ -9,6 +9,9 @@ namespace Dia.Cli.Options;
 /// <param name="Values">The options that are set, by option.</param>
 internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Words, IReadOnlyDictionary<OptionSpec, object> Values)
 {
+    /// <summary>Whether all words came after `--`: they are meant as they stand.</summary>
+    public bool WordsAfterDashes { get; init; }
+
     /// <summary>Whether an option is set, and to what.</summary>
     public bool TryGet<T>(OptionSpec<T> option, out T value)
         where T : notnull
@@ -54,7 +57,8 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         if (result.Errors.Count > 0)
             throw Usage(string.Join(' ', result.Errors.Select(e => e.Message)));
         string[] given = [.. result.GetResult(words)?.Tokens.Select(t => t.Value) ?? []];
-        CheckNoOption(given, result.Tokens, command);
+        int before = WordsBeforeDashes(given, result.Tokens);
+        CheckNoOption(given.Take(before), command);
         foreach (var (spec, option) in options)
         {
             if (result.GetResult(option) is { } found)
@@ -67,7 +71,7 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
             throw Usage(count == 0
                 ? $"{command.Title} takes no arguments, but got '{given[0]}'."
                 : $"{command.Title} takes {command.Words}; it got {given.Length} argument{(given.Length == 1 ? "" : "s")}.");
-        return new CommandLine(command, given, values);
+        return new CommandLine(command, given, values) { WordsAfterDashes = before == 0 };
     }
 
     /// <summary>An error in how the command was called.</summary>
@@ -110,12 +114,16 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     private static bool Asked(ParseResult result, List<(OptionSpec Spec, Option<string> Option)> options, OptionSpec spec) =>
         result.GetResult(options.Find(o => o.Spec == spec).Option) is not null;
 
-    /// <summary>The parser takes an option it does not know for a word.</summary>
-    private static void CheckNoOption(string[] words, IReadOnlyList<Token> tokens, CommandSpec command)
+    private static int WordsBeforeDashes(string[] words, IReadOnlyList<Token> tokens)
     {
         int afterDashes = tokens.Reverse().TakeWhile(t => t.Type != TokenType.DoubleDash).Count();
-        int before = afterDashes == tokens.Count ? words.Length : words.Length - afterDashes;
-        foreach (string word in words.Take(before))
+        return afterDashes == tokens.Count ? words.Length : words.Length - afterDashes;
+    }
+
+    /// <summary>The parser takes an option it does not know for a word.</summary>
+    private static void CheckNoOption(IEnumerable<string> words, CommandSpec command)
+    {
+        foreach (string word in words)
             if (word.Length > 1 && word[0] == '-')
                 throw Usage($"{command.Title} has no option {word.Split('=')[0]}. Text that begins with a dash goes after --.");
     }

@@ -10,6 +10,7 @@ internal static class DiaOptions
     // Input.
     public static readonly OptionSpec<string> File = new("--file", "-f", "FILE", "Read the text from FILE (- is standard input).", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> NoFixText = Flag("--no-fix-text", null, "Do not put [S1] in front of a text that starts with no speaker tag.");
+    public static readonly OptionSpec<bool> RawText = Flag("--raw-text", null, "Give the model every character as it stands: byte order mark, line ends, blanks at start and end, [s1]. Nothing is put in front, and nothing is split.");
     public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl or --no-split it is an error.");
 
     // Voice.

@@ -18,6 +18,9 @@ internal enum ScriptCutKind
     /// <summary>Between two words.</summary>
     Word,
 
+    /// <summary>After a full stop that ends no sentence: "No. 5", "Dr. Who".</summary>
+    Abbreviation,
+
     /// <summary>Inside a word that is longer than a piece.</summary>
     InsideWord,
 
@@ -44,7 +47,14 @@ internal sealed class ScriptCuts
     // The longest of the sounds in parentheses that Dia knows, "(clears throat)", has 15.
     private const int LongestSound = 24;
 
-    private static readonly string[] Abbreviations = ["Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Jr.", "Sr.", "vs.", "e.g.", "i.e.", "etc."];
+    private const int LongestAbbreviation = 24;
+
+    // Those that a capital may follow; before a digit or a small letter no full stop ends a sentence.
+    private static readonly string[] Abbreviations =
+    [
+        "Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Mt.", "Jr.", "Sr.", "Rev.", "Gen.", "Col.", "Capt.", "Lt.", "Sgt.", "Gov.", "Sen.", "Rep.",
+        "vs.", "cf.", "ca.", "approx.", "e.g.", "i.e.", "Fig.", "Vol.", "pp.",
+    ];
 
     private readonly string _text;
     private readonly int _longestWord;
@@ -55,9 +65,13 @@ internal sealed class ScriptCuts
     private int _letters;
     private string? _speaker;
 
+    // Where nothing is written with a capital, a small letter begins a sentence too.
+    private readonly bool _hasCapitals;
+
     private ScriptCuts(string text, int longestWord)
     {
         _text = text;
+        _hasCapitals = HasCapitals(text);
         _longestWord = longestWord;
     }
 
@@ -150,7 +164,7 @@ internal sealed class ScriptCuts
         var unit = ScriptUnit.At(_text, _position);
         if (unit.IsSpeaker)
             _speaker = _text.Substring(_position, unit.Length);
-        if (unit.Characters > 0 && char.IsLetterOrDigit(_text, _position))
+        if (unit.Characters > 0 && ScriptText.IsSpoken(_text, _position))
             _letters++;
         _ids += unit.Ids;
         _characters += unit.Characters;
@@ -172,19 +186,57 @@ internal sealed class ScriptCuts
         while (end > 0 && IsCloser(_text[end - 1]))
             end--;
         char last = end > 0 ? _text[end - 1] : ' ';
+        if (last == '.' && (IsAbbreviation(end) || (end == _position && ContinuesAt(next, end))))
+            return ScriptCutKind.Abbreviation;
         if (last is '.' or '!' or '?' or '…' || IsFullWidthEnd(last))
-            return IsAbbreviation(end) ? ScriptCutKind.Word : char.IsLower(_text, next) ? ScriptCutKind.Clause : ScriptCutKind.Sentence;
+            return _hasCapitals && char.IsLower(_text, next) ? ScriptCutKind.Clause : ScriptCutKind.Sentence;
         return lines > 0 || last is ',' or ';' or ':' or '—' or '–' ? ScriptCutKind.Clause : ScriptCutKind.Word;
     }
 
-    /// <summary>"Dr. Who", "J. S. Bach": such a full stop ends no sentence.</summary>
+    /// <summary>"No. 5", "approx. three": what follows a full stop begins no sentence. After an ellipsis a clause may begin.</summary>
+    private bool ContinuesAt(int next, int end) =>
+        char.IsDigit(_text, next) || (_hasCapitals && char.IsLower(_text, next) && !_text.AsSpan(0, end).EndsWith(".."));
+
+    /// <summary>"Dr. Who", "J. S. Bach", "the U.S. Army", and the number of an item in a list, "1. Bread".</summary>
     private bool IsAbbreviation(int end)
     {
         int start = end;
-        while (start > 0 && !char.IsWhiteSpace(_text[start - 1]))
+        while (start > 0 && end - start < LongestAbbreviation && !char.IsWhiteSpace(_text[start - 1]))
             start--;
-        string word = _text[start..end].TrimStart('(', '"', '\'', '“', '‘');
-        return (word.Length == 2 && word[1] == '.' && char.IsUpper(word[0]) && word[0] != 'I') || Array.Exists(Abbreviations, a => a.Equals(word, StringComparison.OrdinalIgnoreCase));
+        ReadOnlySpan<char> word = _text.AsSpan(start, end - start).TrimStart("(\"'“‘");
+        return IsInitials(word) || (IsItem(word) && (start == 0 || _text[start - 1] == '\n')) || IsListed(word);
+    }
+
+    /// <summary>Capitals with a full stop after each; not the word "I".</summary>
+    private static bool IsInitials(ReadOnlySpan<char> word)
+    {
+        for (int i = 0; i < word.Length; i++)
+            if (i % 2 == 0 ? !char.IsUpper(word[i]) : word[i] != '.')
+                return false;
+        return word.Length >= 2 && word.Length % 2 == 0 && !word.SequenceEqual("I.");
+    }
+
+    private static bool IsItem(ReadOnlySpan<char> word) => word.Length is 2 or 3 && !word[..^1].ContainsAnyExceptInRange('0', '9');
+
+    private static bool IsListed(ReadOnlySpan<char> word)
+    {
+        foreach (string abbreviation in Abbreviations)
+            if (word.Equals(abbreviation, StringComparison.OrdinalIgnoreCase))
+                return true;
+        return false;
+    }
+
+    private static bool HasCapitals(string text)
+    {
+        for (int i = 0; i < text.Length;)
+        {
+            var unit = ScriptUnit.At(text, i);
+            if (unit.Characters > 0 && char.IsUpper(text, i))
+                return true;
+            i += unit.Length;
+        }
+
+        return false;
     }
 
     private bool EndsWithSpeaker()

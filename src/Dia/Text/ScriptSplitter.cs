@@ -132,6 +132,7 @@ public static class ScriptSplitter
         ScriptCutKind.Sentence => 0.5,
         ScriptCutKind.Clause => 4,
         ScriptCutKind.Word => 8,
+        ScriptCutKind.Abbreviation => 30,
         ScriptCutKind.InsideWord => 60,
         _ => 300, // after a tag, which then speaks nothing
     };

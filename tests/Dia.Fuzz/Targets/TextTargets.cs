@@ -55,7 +55,7 @@ internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
         """{"id":"a1","text":"[S1] Hello.","output":"a1.wav","seed":7,"temperature":1.0}""",
         """{"text":"x"}""",
         """{"text":"[S2] Hi.","clone":"me.wav","clone_text":"[S1] What I say.","voice":null}""",
-        "{\"id\":-1.5e3,\"text\":\"[S1] \\ud83d\\ude00 \\u0000\",\"top_k\":0,\"top_p\":0.5,\"cfg_scale\":1,\"max_tokens\":20,\"greedy\":true,\"output\":null}\r\n\n{\"text\":\"b\"}\n",
+        "{\"id\":-1.5e3,\"text\":\"[S1] Oh \\ud83d\\ude00 \\u0000\",\"top_k\":0,\"top_p\":0.5,\"cfg_scale\":1,\"max_tokens\":20,\"greedy\":true,\"output\":null}\r\n\n{\"text\":\"b\"}\n",
     }.Select(Encoding.UTF8.GetBytes)];
 
     // A line once in a buffer that doubles and once alone, the document of 12 bytes a value, its strings as UTF-16; for each line
