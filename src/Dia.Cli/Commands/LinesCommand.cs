@@ -40,6 +40,7 @@ internal sealed class LinesCommand : IDisposable
     private readonly DacModel? _codec;
     private readonly DiaException? _noCodec;
     private readonly SpeechEngine _engine;
+    private readonly HashSet<string> _warned = new(StringComparer.Ordinal);
     private bool _noted;
 
     private LinesCommand(Invocation run)
@@ -53,7 +54,7 @@ internal sealed class LinesCommand : IDisposable
         _seed = run.Line.TryGet(DiaOptions.Seed, out Seed seed) && seed.Value is ulong given ? given : Sampling.RandomSeed();
         _options = run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(_seed) } };
         _targets = new LineTargets(run);
-        _voice = VoiceInput.Read(run.Line);
+        _voice = VoiceInput.Read(run.Line, run.Reporter.Warning);
         _folder = ModelLoader.OpenModel(run);
         _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch);
         _model = ModelLoader.Load(run, _folder, _device);
@@ -141,12 +142,19 @@ internal sealed class LinesCommand : IDisposable
         return null;
     }
 
+    /// <summary>Something about a line's recording that passes; once for each recording.</summary>
+    private void Warn(InputLine line, string warning)
+    {
+        if (_warned.Add(warning))
+            _run.Reporter.Warning(Format.Text($"line {line.Number}: {warning}"));
+    }
+
     private LineJob Begin(long place, InputLine line, out string? id)
     {
         id = null;
         LineRequest request = _json ? LineRequest.FromJson(line, _options, out id) : LineRequest.FromText(line, _options);
         Invocation silent = _silent with { Line = request.Options };
-        VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(request.Options, _targets.Paths) : _voice;
+        VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(request.Options, _targets.Paths, warning => Warn(line, warning)) : _voice;
         string whole = voice?.Before(request.Text) ?? request.Text, text = SpeakCommand.FixText(silent, _tokenizer, whole);
         if (text != whole && !_noted)
         {

@@ -63,7 +63,7 @@ internal static class SpeakCommand
 
         var script = ScriptOptions.Read(line);
         (string? audioPath, string? codesPath, string? plotPath) = OutputPaths(run);
-        VoiceInput? voice = VoiceInput.Read(line);
+        VoiceInput? voice = VoiceInput.Read(line, run.Reporter.Warning);
         string text = TextInput.Read(line);
 
         var folder = ModelLoader.OpenModel(run);
@@ -126,7 +126,11 @@ internal static class SpeakCommand
     private static (string? Audio, string? Codes, string? Plot) OutputPaths(Invocation run)
     {
         string? codes = run.Line.Get(DiaOptions.Codes), plot = run.Line.Get(DiaOptions.Plot);
-        string? audio = (codes ?? plot) is not null && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
+        string? audio = (codes ?? plot) is not null && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath(OutputContent.Audio);
+        if (codes is not null)
+            OutputNames.Check(DiaOptions.Codes.Name, codes, OutputContent.Codes, run.Line.Command.Title);
+        if (plot is not null)
+            OutputNames.Check(DiaOptions.Plot.Name, plot, OutputContent.Picture, run.Line.Command.Title);
         (string Name, string? Path)[] files = [("-o", audio == "-" ? null : audio), (DiaOptions.Codes.Name, codes), (DiaOptions.Plot.Name, plot)];
         foreach (var (name, path) in files)
             foreach (var (other, same) in files)

@@ -32,8 +32,8 @@ internal static class VoiceCommand
 
     private static void Run(Invocation run)
     {
-        string path = run.Line.Words[0], name = path == "-" ? "standard input" : path, output = run.OutputPath(), text = run.Required(DiaOptions.VoiceText);
-        AudioBuffer audio = VoiceInput.ReadAudio(path);
+        string path = run.Line.Words[0], name = VoiceInput.Name(path), output = run.OutputPath(OutputContent.Voice), text = run.Required(DiaOptions.VoiceText);
+        AudioBuffer audio = VoiceInput.ReadAudio(path, run.Reporter.Warning);
         using Device device = DeviceChoice.Create(run, null, codec: true);
         ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;
         // A codec alone sets no limit; the model that speaks with the voice will.

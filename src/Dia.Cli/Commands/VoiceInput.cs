@@ -11,6 +11,8 @@ namespace Dia.Cli.Commands;
 /// <summary>The voice that the options name, read before the model is loaded so that what is wrong with it is known early.</summary>
 internal sealed class VoiceInput
 {
+    private const string StandardInput = "standard input";
+
     private readonly string _name;
     private readonly AudioBuffer? _audio;
     private readonly Voice? _voice;
@@ -31,8 +33,10 @@ internal sealed class VoiceInput
     public static int MaxFrames(Configuration.DiaConfig config) => config.DecoderConfig.MaxPositionEmbeddings - 3;
 
     /// <summary>Reads what --clone, --voice or --prompt-codes name; null: none of them is given.</summary>
+    /// <param name="line">The options.</param>
+    /// <param name="warn">Takes what is strange about a recording and passes.</param>
     /// <exception cref="DiaException">Usage: two of them, or options that do not go together. Input: it cannot be read.</exception>
-    public static VoiceInput? Read(CommandLine line)
+    public static VoiceInput? Read(CommandLine line, Action<string> warn)
     {
         OptionSpec<string>? option = Choose(line);
         if (option is null)
@@ -44,22 +48,25 @@ internal sealed class VoiceInput
         }
 
         string path = line.Get(option)!;
+        if (option != DiaOptions.Clone)
+            RefuseStandardInput(path, option == DiaOptions.Voice ? "a voice file" : "a file of audio codes");
         if (option == DiaOptions.Voice)
             return new VoiceInput(path, Voice.Load(path));
         if (option == DiaOptions.PromptCodes)
-            return new VoiceInput(path, new Voice(CodesFile.Read(path), "", null));
+            return new VoiceInput(path, new Voice(CodesFile.Read(path, asPrompt: true), "", null));
         if (line.Get(DiaOptions.CloneText) is not { } transcript)
             throw CommandLine.Usage($"--clone needs what is said in {path}: give it with --clone-text \"[S1] ...\".");
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
             throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
-        return new VoiceInput(path == "-" ? "standard input" : path, ReadAudio(path), transcript);
+        return new VoiceInput(Name(path), ReadAudio(path, warn), transcript);
     }
 
     /// <summary>Reads the voice that a JSON line names.</summary>
     /// <param name="line">The line's options, the command's voice left out.</param>
     /// <param name="paths">Where its paths may lead.</param>
+    /// <param name="warn">Takes what is strange about a recording and passes.</param>
     /// <exception cref="DiaException">Usage: keys that do not go together, or a path that is not allowed. Input: it cannot be read.</exception>
-    public static VoiceInput Read(CommandLine line, LinePaths paths)
+    public static VoiceInput Read(CommandLine line, LinePaths paths, Action<string> warn)
     {
         string cloneKey = LineRequest.Key(DiaOptions.Clone), textKey = LineRequest.Key(DiaOptions.CloneText), voiceKey = LineRequest.Key(DiaOptions.Voice);
         string? clone = line.Get(DiaOptions.Clone), transcript = line.Get(DiaOptions.CloneText), voice = line.Get(DiaOptions.Voice);
@@ -69,13 +76,32 @@ internal sealed class VoiceInput
             throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
         return voice is not null
             ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
-            : new VoiceInput(clone!, WavReader.Read(paths.Input(cloneKey, clone!)), transcript!);
+            : new VoiceInput(clone!, ReadAudio(paths.Input(cloneKey, clone!), warn), transcript!);
     }
 
     /// <summary>A recording; "-" is standard input.</summary>
+    /// <param name="path">Its file.</param>
+    /// <param name="warn">Takes what is strange about it and passes.</param>
+    /// <exception cref="DiaException">Input: it cannot be read, or its samples are no sound.</exception>
+    public static AudioBuffer ReadAudio(string path, Action<string> warn)
+    {
+        var warnings = new List<string>();
+        AudioBuffer audio = path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), StandardInput, warnings) : WavReader.Read(path, warnings);
+        Voice.CheckLevel(audio, Name(path), warnings);
+        warnings.ForEach(warn);
+        return audio;
+    }
+
+    /// <summary>What messages call a file; "-" is standard input.</summary>
+    public static string Name(string path) => path == "-" ? StandardInput : path;
+
+    /// <summary>Refuses standard input where a file has to be mapped into memory.</summary>
     /// <exception cref="DiaException">Input.</exception>
-    public static AudioBuffer ReadAudio(string path) =>
-        path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), "standard input") : WavReader.Read(path);
+    public static void RefuseStandardInput(string path, string wanted)
+    {
+        if (path == "-")
+            throw new DiaException(DiaErrorKind.Input, $"{wanted} cannot be read from standard input, since its file is mapped into memory: name a file (one that is called - is ./-).");
+    }
 
     /// <summary>The text with the transcript in front.</summary>
     public string Before(string text) => Transcript.Length == 0 ? text : $"{Transcript} {text}";

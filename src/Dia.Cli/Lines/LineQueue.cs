@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Dia.IO;
 
 namespace Dia.Cli.Lines;
 
@@ -23,7 +24,7 @@ internal sealed class LineQueue : IDisposable
         _name = name;
         _lines = new BlockingCollection<InputLine>(ahead);
         // In the background: a read from a terminal or pipe cannot be interrupted, and must not keep the program from ending.
-        new Thread(() => Read(new LineReader(stream), isEmpty)) { IsBackground = true, Name = "lines" }.Start();
+        new Thread(() => Read(new LineReader(stream, CheckStart), isEmpty)) { IsBackground = true, Name = "lines" }.Start();
     }
 
     /// <summary>A line that is there already.</summary>
@@ -40,7 +41,10 @@ internal sealed class LineQueue : IDisposable
 
     private bool Ended() => _failure is null
         ? false
-        : throw new DiaException(DiaErrorKind.Input, $"cannot read {_name}: {_failure.Message}", _failure);
+        : throw (_failure as DiaException ?? new DiaException(DiaErrorKind.Input, $"cannot read {_name}: {_failure.Message}", _failure));
+
+    private void CheckStart(ReadOnlySpan<byte> start) =>
+        FileContent.Refuse(start, _name, Commands.TextInput.TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty);
 
     private void Read(LineReader reader, Func<InputLine, bool> isEmpty)
     {

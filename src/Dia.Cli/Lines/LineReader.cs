@@ -8,7 +8,8 @@ internal readonly record struct InputLine(long Number, byte[] Bytes, bool TooLon
 
 /// <summary>Cuts a stream into lines, as they come. A line of any length takes a bounded amount of memory.</summary>
 /// <param name="stream">Where to read.</param>
-internal sealed class LineReader(Stream stream)
+/// <param name="start">Looks at the first bytes before they are cut; null: nobody does.</param>
+internal sealed class LineReader(Stream stream, Action<ReadOnlySpan<byte>>? start = null)
 {
     /// <summary>Most bytes of a line: thousands of times what a model can say, and little enough to hold a few of them.</summary>
     public const int MaxBytes = 1 << 20;
@@ -30,6 +31,8 @@ internal sealed class LineReader(Stream stream)
             if (_start == _end)
             {
                 (_start, _end) = (0, stream.Read(_buffer));
+                if (_end > 0)
+                    Interlocked.Exchange(ref start, null)?.Invoke(_buffer.AsSpan(0, _end));
                 if (_end == 0)
                     return any ? Finish(tooLong) : null;
             }

@@ -26,7 +26,8 @@ internal static unsafe partial class FileKinds
     private const int ModeOffset = 28;
     private const int StatxSize = 256;
     private const int CurrentFolder = -100;
-    private const uint WantsType = 1;
+    private const uint WantsType = 1, WantsInode = 0x100;
+    private const int InodeOffset = 32, DeviceOffset = 136;
 
     /// <summary>The kind of what <paramref name="path"/> leads to.</summary>
     public static FileKind Of(string path)
@@ -46,6 +47,19 @@ internal static unsafe partial class FileKinds
         }
 
         return (*(ushort*)(status + ModeOffset) & 0xF000) == 0x8000 ? FileKind.Regular : FileKind.Special;
+    }
+
+    /// <summary>Whether two paths lead to the same file that is there.</summary>
+    public static bool AreSame(string path, string other)
+    {
+        if (!OperatingSystem.IsLinux())
+            return Path.GetFullPath(path) == Path.GetFullPath(other);
+        byte* a = stackalloc byte[StatxSize], b = stackalloc byte[StatxSize];
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'), second = Encoding.UTF8.GetBytes(other + '\0'))
+        {
+            return Statx(CurrentFolder, name, 0, WantsInode, a) == 0 && Statx(CurrentFolder, second, 0, WantsInode, b) == 0
+                && *(ulong*)(a + InodeOffset) == *(ulong*)(b + InodeOffset) && *(ulong*)(a + DeviceOffset) == *(ulong*)(b + DeviceOffset);
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "statx")]

@@ -42,10 +42,12 @@ public sealed class ModelFolder
             case FileKind.Folder:
                 return new ModelFolder(path, "", null, null);
             case FileKind.Regular when path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase):
+                FileContent.Refuse(path, "a model's weights", DiaErrorKind.Model, FileContentKind.Tensors);
                 return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
             case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
                 return FromBundle(bundle);
             case FileKind.Regular:
+                FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors);
                 throw new DiaException(DiaErrorKind.Model, $"{path} is neither a safetensors file nor an executable with a model inside. Name the model's folder.");
             default:
                 throw new DiaException(DiaErrorKind.Model, $"{path}: no such folder or file. Name the model's folder.");

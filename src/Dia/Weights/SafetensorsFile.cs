@@ -18,13 +18,14 @@ public sealed unsafe class SafetensorsFile : IDisposable
         Description = description;
         Kind = kind;
 
+        FileContent.Refuse(
+            new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, FileContent.HeadBytes)), description, "a safetensors file", kind,
+            FileContentKind.Voice, FileContentKind.Codes, FileContentKind.ForwardInputs, FileContentKind.Tensors);
         long available = map.Length - 8;
         if (available < 0)
             throw Error($"is {map.Length} bytes long, too short for a safetensors file");
         var start = new ReadOnlySpan<byte>(map.Pointer, 8);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(start);
-        if (start.SequenceEqual("version "u8))
-            throw new DiaException(kind, $"{description} is a Git LFS pointer, not the file it stands for: run `git lfs pull` in its repository.");
         if (length > SafetensorsHeader.MaxLength)
             throw Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
         if (length > (ulong)available)
