@@ -55,7 +55,7 @@ internal static unsafe partial class NameBytes
     {
         string what = FormattableString.Invariant($"is not UTF-8 at byte {invalid.At} (0x{invalid.Byte:X2})");
         return isName
-            ? CommandLine.Usage($"{source}: the name '{value}' {what}: only names in UTF-8 can be read or written. Rename it, or give it a second name: ln -s OLD NEW")
+            ? CommandLine.Usage($"{source}: the name '{value}' {what}: only names in UTF-8 can be read or written. Take another name; a file that is there can be renamed, or linked to: ln -s OLD NEW")
             : new DiaException(DiaErrorKind.Input, $"{source} {what}. Convert it to UTF-8.");
     }
 

@@ -44,7 +44,7 @@ internal static class OutputNames
     public static void Check(string source, string name, OutputContent content, string command, string? path = null)
     {
         path ??= name;
-        if (name == "-" || !(IsOther(name, content) || (Target(path) is { } target && IsOther(target, content))) || AtomicFile.IsWrittenInPlace(path))
+        if (name == "-" || !(IsOther(name, content) || IsOther(Target(path), content)) || AtomicFile.IsWrittenInPlace(path))
             return;
         string stem = Path.GetFileNameWithoutExtension(name);
         throw CommandLine.Usage($"{source} is '{name}'{(IsOther(name, content) ? "" : $", a link to '{Target(path)}'")}, but " + content switch
@@ -65,16 +65,16 @@ internal static class OutputNames
             || (content is OutputContent.Audio or OutputContent.Picture && Tensors.Contains(ending));
     }
 
-    /// <summary>What a link leads to; null: it is none.</summary>
-    private static string? Target(string path)
+    /// <summary>The file's own name where the path is a link.</summary>
+    private static string Target(string path)
     {
         try
         {
-            return new FileInfo(path).LinkTarget is null ? null : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName;
+            return AtomicFile.Target(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException)
         {
-            return null; // Whoever opens it says why.
+            return path; // Whoever opens it says why.
         }
     }
 }

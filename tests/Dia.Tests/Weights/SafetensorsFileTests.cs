@@ -101,7 +101,7 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData(new byte[0], "too short")]
+    [InlineData(new byte[0], "is empty")]
     [InlineData(new byte[] { 1, 0, 0, 0, 0, 0, 0 }, "too short")]
     [InlineData(new byte[] { 9, 0, 0, 0, 0, 0, 0, 0, 123, 125 }, "only 2 follow")]
     [InlineData(new byte[] { 0, 0, 0, 0, 0, 0, 0, 255, 123, 125 }, "the limit is 100000000")]
