@@ -13,13 +13,19 @@ internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interrupt
     public int ExitCode { get; set; } = ExitCodes.Done;
 
     /// <summary>
-    /// The path that -o gives; "-" without it. Binary output does not go to a terminal.
+    /// The path that -o gives; "-" without it. Binary output does not go to a terminal, and not under a name that promises another format.
     /// </summary>
-    /// <exception cref="DiaException">Usage: no -o, and standard output is a terminal.</exception>
-    public string OutputPath()
+    /// <param name="content">What is written.</param>
+    /// <exception cref="DiaException">Usage: no -o, and standard output is a terminal; or a name of another format.</exception>
+    public string OutputPath(OutputContent content)
     {
         if (Line.Get(DiaOptions.Output) is { } path)
+        {
+            if (content != OutputContent.Audio || !Line.Has(DiaOptions.Raw))
+                OutputNames.Check("-o", path, content, Line.Command.Title);
             return path;
+        }
+
         if (!Console.IsOutputRedirected)
             throw CommandLine.Usage($"there is nowhere to write to: name a file with -o FILE, or send standard output to a file or pipe ({Line.Command.Title} ... > FILE).");
         return "-";

@@ -17,6 +17,7 @@ internal static class Program
         ["codes"] = () => new CodesTarget(),
         ["voice"] = () => new VoiceTarget(),
         ["config"] = () => new DiaConfigTarget(),
+        ["content"] = () => new ContentTarget(),
         ["forward"] = () => new ForwardTarget(),
         ["generation-config"] = () => new GenerationConfigTarget(),
         ["json-lines"] = () => new JsonLinesTarget(),

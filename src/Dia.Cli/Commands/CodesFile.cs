@@ -1,3 +1,4 @@
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;
@@ -12,9 +13,13 @@ internal static class CodesFile
     private const int MaxChannels = 1 << 10;
 
     /// <summary>Reads the codes.</summary>
+    /// <param name="path">The file; a voice file has codes too.</param>
+    /// <param name="asPrompt">Whether they are to be spoken on from: then a voice file's transcript would be missing.</param>
     /// <exception cref="DiaException">Input: no such file, not safetensors, or codes of another shape or type.</exception>
-    public static int[,] Read(string path)
+    public static int[,] Read(string path, bool asPrompt = false)
     {
+        VoiceInput.RefuseStandardInput(path, "a file of audio codes");
+        FileContent.Refuse(path, "a file of audio codes", DiaErrorKind.Input, FileContentKind.Codes, FileContentKind.Tensors, asPrompt ? FileContentKind.Codes : FileContentKind.Voice);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         SafetensorsTensor tensor = file[CodesName];
         if (tensor.Shape is not [<= MaxFrames, > 0 and <= MaxChannels] || tensor.Count > MaxFrames * 16L)

@@ -26,7 +26,7 @@ internal static class DecodeCommand
 
     private static void Run(Invocation run)
     {
-        string path = run.Line.Words[0], output = run.OutputPath();
+        string path = run.Line.Words[0], output = run.OutputPath(OutputContent.Audio);
         int[,] codes = CodesFile.Read(path);
         using Device device = DeviceChoice.Create(run, null, codec: true);
         using DacModel codec = ModelLoader.LoadCodec(run, null, device);

@@ -26,10 +26,10 @@ internal static class EncodeCommand
 
     private static void Run(Invocation run)
     {
-        string path = run.Line.Words[0], output = run.OutputPath();
-        AudioBuffer audio = VoiceInput.ReadAudio(path);
+        string path = run.Line.Words[0], output = run.OutputPath(OutputContent.Codes);
+        AudioBuffer audio = VoiceInput.ReadAudio(run, path);
         if (audio.Frames == 0)
-            throw new DiaException(DiaErrorKind.Input, $"{path} holds no samples.");
+            throw new DiaException(DiaErrorKind.Input, $"{VoiceInput.Name(path)} holds no samples.");
         using Device device = DeviceChoice.Create(run, null, codec: true);
         using DacModel codec = ModelLoader.LoadCodec(run, null, device);
         using OutputFile file = run.Interruption.Open(output);

@@ -1,3 +1,4 @@
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;
@@ -33,6 +34,8 @@ internal sealed class ForwardFile
     /// <exception cref="DiaException">Input: not safetensors, a tensor of another type or rank, or no input_ids.</exception>
     public static ForwardFile Read(string path)
     {
+        VoiceInput.RefuseStandardInput(path, "a file of tensors");
+        FileContent.Refuse(path, "the inputs of a forward pass (safetensors)", DiaErrorKind.Input, FileContentKind.ForwardInputs, FileContentKind.Tensors);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         if (Find(file, path, "input_ids") is null)
             _ = file["input_ids"]; // Says what is there instead.

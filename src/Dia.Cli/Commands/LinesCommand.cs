@@ -5,6 +5,7 @@ using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Generation;
+using Dia.IO;
 using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
@@ -102,7 +103,11 @@ internal sealed class LinesCommand : IDisposable
 
     private void Speak(Stream stream, string name)
     {
-        using var lines = new LineQueue(new LineReader(stream, returns: !_json && !_options.Has(DiaOptions.RawText)), name, 2 * _batch, line => IsEmpty(line));
+        var reader = new LineReader(
+            stream,
+            returns: !_json && !_options.Has(DiaOptions.RawText),
+            start => FileContent.Refuse(start, name, TextInput.TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty));
+        using var lines = new LineQueue(reader, name, 2 * _batch, IsEmpty);
         try
         {
             _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);

@@ -31,7 +31,7 @@ internal static class ModelLoader
         run.Line.Get(DiaOptions.Model) is null && Bundle.TryOpen(ExecutablePath) is null ? null : OpenModel(run);
 
     /// <summary>This executable.</summary>
-    public static string ExecutablePath => Environment.ProcessPath
+    public static string ExecutablePath => (Environment.ProcessPath is { } path && path.Contains('\uFFFD') ? "/proc/self/exe" : Environment.ProcessPath)
         ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
 
     /// <summary>Loads a model that speaks.</summary>

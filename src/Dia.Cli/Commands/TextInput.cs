@@ -1,6 +1,7 @@
 using System.Text;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
+using Dia.IO;
 using Dia.Text;
 
 namespace Dia.Cli.Commands;
@@ -10,6 +11,9 @@ internal static class TextInput
 {
     // Far more than any model's positions; keeps a device that never ends from filling the memory.
     private const int MaxBytes = 16 << 20;
+
+    /// <summary>What messages call what is wanted.</summary>
+    public const string TextKind = "a text";
 
     /// <summary>The same input as a stream, to be read line by line.</summary>
     /// <returns>The stream, and what messages call it.</returns>
@@ -21,6 +25,7 @@ internal static class TextInput
             return (new MemoryStream(FromWords(line.Words)), "the text");
         if (file is null or "-")
             return file == "-" || Console.IsInputRedirected ? (StandardDescriptors.OpenInput(), "standard input") : throw NoText();
+        FileContent.Refuse(file, TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty);
         try
         {
             return (new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0), file);
@@ -67,6 +72,8 @@ internal static class TextInput
             : file is not null and not "-" ? (FromFile(file), file)
             : file == "-" || Console.IsInputRedirected ? (FromStream(StandardDescriptors.OpenInput(), "standard input"), "standard input")
             : throw NoText();
+        if (line.Words.Count == 0)
+            FileContent.Refuse(bytes, source, TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty);
         return Prepare(line, ScriptText.Decode(bytes, source), source);
     }
 
@@ -74,6 +81,7 @@ internal static class TextInput
 
     private static byte[] FromFile(string path)
     {
+        FileContent.RefuseFolder(path, TextKind, DiaErrorKind.Input);
         try
         {
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);

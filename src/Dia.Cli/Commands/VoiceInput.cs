@@ -11,6 +11,8 @@ namespace Dia.Cli.Commands;
 /// <summary>The voice that the options name, read before the model is loaded so that what is wrong with it is known early.</summary>
 internal sealed class VoiceInput
 {
+    private const string StandardInput = "standard input";
+
     private readonly string _name;
     private readonly AudioBuffer? _audio;
     private readonly Voice? _voice;
@@ -45,16 +47,18 @@ internal sealed class VoiceInput
         }
 
         string path = line.Get(option)!;
+        if (option != DiaOptions.Clone)
+            RefuseStandardInput(path, option == DiaOptions.Voice ? "a voice file" : "a file of audio codes");
         if (option == DiaOptions.Voice)
             return new VoiceInput(path, Voice.Load(path));
         if (option == DiaOptions.PromptCodes)
-            return new VoiceInput(path, new Voice(CodesFile.Read(path), "", null));
+            return new VoiceInput(path, new Voice(CodesFile.Read(path, asPrompt: true), "", null));
         if (line.Get(DiaOptions.CloneText) is not { } transcript)
             throw CommandLine.Usage($"--clone needs what is said in {path}: give it with --clone-text \"[S1] ...\".");
         transcript = TextInput.Transcript(line, DiaOptions.CloneText, transcript);
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
             throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
-        return new VoiceInput(path == "-" ? "standard input" : path, ReadVoice(run, path), transcript);
+        return new VoiceInput(Name(path), ReadVoice(run, path), transcript);
     }
 
     /// <summary>Reads the voice that a JSON line names.</summary>
@@ -76,20 +80,37 @@ internal sealed class VoiceInput
     }
 
     /// <summary>A recording; "-" is standard input.</summary>
+    /// <exception cref="DiaException">Input: it cannot be read, or its samples are no sound.</exception>
+    public static AudioBuffer ReadAudio(Invocation run, string path)
+    {
+        var warnings = new List<string>();
+        AudioBuffer audio = path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), StandardInput, warnings) : WavReader.Read(path, warnings);
+        Voice.CheckLevel(audio, Name(path), warnings);
+        warnings.ForEach(run.Reporter.WarnOnce);
+        return audio;
+    }
+
+    /// <summary>What messages call a file; "-" is standard input.</summary>
+    public static string Name(string path) => path == "-" ? StandardInput : path;
+
+    /// <summary>Refuses standard input where a file has to be mapped into memory.</summary>
     /// <exception cref="DiaException">Input.</exception>
-    public static AudioBuffer ReadAudio(string path) =>
-        path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), "standard input") : WavReader.Read(path);
+    public static void RefuseStandardInput(string path, string wanted)
+    {
+        if (path == "-")
+            throw new DiaException(DiaErrorKind.Input, $"{wanted} cannot be read from standard input, since its file is mapped into memory: name a file (one that is called - is ./-).");
+    }
 
     /// <summary>A recording to speak in the voice of: silence in front of it is cut, or the model goes on with more of it.</summary>
     /// <exception cref="DiaException">Input.</exception>
     public static AudioBuffer ReadVoice(Invocation run, string path)
     {
-        AudioBuffer audio = ReadAudio(path);
+        AudioBuffer audio = ReadAudio(run, path);
         if (run.Line.Has(DiaOptions.KeepSilence))
             return audio;
         AudioBuffer rest = LeadingSilence.Cut(audio, out double cut);
         if (cut > 0)
-            run.Reporter.NoteOnce(DiaOptions.KeepSilence.Name, Format.Text($"{(path == "-" ? "standard input" : path)}: {cut:0.00} s of silence in front of the voice were left out ({DiaOptions.KeepSilence.Name} keeps them)."));
+            run.Reporter.NoteOnce(DiaOptions.KeepSilence.Name, Format.Text($"{Name(path)}: {cut:0.00} s of silence in front of the voice were left out ({DiaOptions.KeepSilence.Name} keeps them)."));
         return rest;
     }
 

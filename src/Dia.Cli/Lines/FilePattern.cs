@@ -17,7 +17,7 @@ internal sealed class FilePattern
     public FilePattern(string option, string value, string extension)
     {
         _pattern = value;
-        if (!value.Contains(Number, StringComparison.Ordinal))
+        if (!IsPattern(value))
         {
             _pattern = Path.Combine(value, Number + extension);
             MakeFolder(option, value);
@@ -27,6 +27,9 @@ internal sealed class FilePattern
             throw new DiaException(DiaErrorKind.Output, $"{option}: the folder {folder} does not exist. Create it first.");
         }
     }
+
+    /// <summary>Whether a value holds the line's number; otherwise it is a folder.</summary>
+    public static bool IsPattern(string value) => value.Contains(Number, StringComparison.Ordinal);
 
     /// <summary>The file of a line.</summary>
     public string For(long line) => _pattern.Replace(Number, line.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);

@@ -119,6 +119,9 @@ internal sealed class LineTargets
         foreach (OptionSpec option in (OptionSpec[])[.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()])
             if (line.Values.ContainsKey(option))
                 throw CommandLine.Usage($"{option.Name} works on one script, not with {(json ? DiaOptions.JsonLines.Name : DiaOptions.Lines.Name)}: speak such a script in a run of its own.");
+        CheckName(DiaOptions.Codes, OutputContent.Codes);
+        if (!json)
+            CheckName(DiaOptions.Output, OutputContent.Audio);
         if (line.Get(DiaOptions.Codes) is { } codes)
             _codes = new FilePattern(DiaOptions.Codes.Name, codes, ".safetensors");
         if (json)
@@ -128,12 +131,19 @@ internal sealed class LineTargets
         else if (output is not null and not "-")
             _audio = new FilePattern(DiaOptions.Output.Name, output, line.Has(DiaOptions.Raw) ? ".raw" : ".wav");
         else if (output is not null || _codes is null)
-            StandardOutput = run.OutputPath();
+            StandardOutput = run.OutputPath(OutputContent.Audio);
         if (Plays)
             Player.Check();
         AlwaysAudio = _audio is not null || Plays || StandardOutput is not null || (json && _codes is null);
         if (_audio is not null && _codes is not null && Path.GetFullPath(_audio.For(1)) == Path.GetFullPath(_codes.For(1)))
             throw CommandLine.Usage("-o and --codes name the same files.");
+    }
+
+    /// <summary>A pattern of names must not promise another format; of a folder the endings are ours.</summary>
+    private void CheckName(OptionSpec<string> option, OutputContent content)
+    {
+        if (_run.Line.Get(option) is { } name && FilePattern.IsPattern(name) && (content != OutputContent.Audio || !_run.Line.Has(DiaOptions.Raw)))
+            OutputNames.Check(option.ShortName ?? option.Name, name, content, _run.Line.Command.Title);
     }
 
     /// <summary>Whether audio is made of every line; otherwise of those that name an output.</summary>
@@ -155,6 +165,8 @@ internal sealed class LineTargets
     public LineFiles Open(long line, string? output)
     {
         string? path = output is null ? _audio?.For(line) : Paths.Output("output", output);
+        if (output is not null && !_run.Line.Has(DiaOptions.Raw))
+            OutputNames.Check("output", output, OutputContent.Audio, _run.Line.Command.Title, path);
         OutputFile? codes = _codes is null ? null : _run.Interruption.Open(_codes.For(line));
         try
         {

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Dia.Text;
 
 namespace Dia.Cli.Lines;
 
@@ -96,8 +97,10 @@ internal sealed unsafe partial class LinePaths
         if (real is null)
             return null;
         string text = Marshal.PtrToStringUTF8((nint)real)!;
+        int invalid = DiaTokenizer.IndexOfInvalidUtf8(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(real));
         NativeMemory.Free(real);
-        return text;
+        // As text it would be the name of something else.
+        return invalid < 0 ? text : throw new DiaException(DiaErrorKind.Usage, $"{path} leads to {text}, a name that is not UTF-8. Rename that file or folder, or name another one.");
     }
 
     [LibraryImport("libc", EntryPoint = "realpath")]

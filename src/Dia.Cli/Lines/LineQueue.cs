@@ -40,7 +40,7 @@ internal sealed class LineQueue : IDisposable
 
     private bool Ended() => _failure is null
         ? false
-        : throw new DiaException(DiaErrorKind.Input, $"cannot read {_name}: {_failure.Message}", _failure);
+        : throw (_failure as DiaException ?? new DiaException(DiaErrorKind.Input, $"cannot read {_name}: {_failure.Message}", _failure));
 
     private void Read(LineReader reader, Func<InputLine, bool> isEmpty)
     {

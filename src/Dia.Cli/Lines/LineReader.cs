@@ -11,7 +11,8 @@ internal readonly record struct InputLine(long Number, byte[] Bytes, bool TooLon
 /// <summary>Cuts a stream into lines, as they come. A line of any length takes a bounded amount of memory.</summary>
 /// <param name="stream">Where to read.</param>
 /// <param name="returns">Whether \r alone ends a line too, as in texts of old systems.</param>
-internal sealed class LineReader(Stream stream, bool returns = false)
+/// <param name="start">Looks at the first bytes before they are cut; null: nobody does.</param>
+internal sealed class LineReader(Stream stream, bool returns = false, Action<ReadOnlySpan<byte>>? start = null)
 {
     /// <summary>Most bytes of a line: thousands of times what a model can say, and little enough to hold a few of them.</summary>
     public const int MaxBytes = 1 << 20;
@@ -35,6 +36,8 @@ internal sealed class LineReader(Stream stream, bool returns = false)
             if (_start == _end)
             {
                 (_start, _end) = (0, stream.Read(_buffer));
+                if (_end > 0)
+                    Interlocked.Exchange(ref start, null)?.Invoke(_buffer.AsSpan(0, _end));
                 if (_end == 0)
                     return any ? Finish(tooLong) : null;
             }

@@ -61,17 +61,28 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         CheckNoOption(given.Take(before), command);
         foreach (var (spec, option) in options)
         {
-            if (result.GetResult(option) is { } found)
-                values[spec] = spec.Value is null ? true : spec.Parse(found.Tokens[0].Value, spec.Name);
-            else if (spec.HasVariable && Environment.GetEnvironmentVariable(spec.Variable) is { Length: > 0 } text)
-                values[spec] = spec.Parse(text, spec.Variable);
+            bool typed = result.GetResult(option) is not null;
+            string? text = typed ? result.GetResult(option)!.Tokens.FirstOrDefault()?.Value : spec.HasVariable ? Environment.GetEnvironmentVariable(spec.Variable) : null;
+            if (typed && spec.Value is null)
+                values[spec] = true;
+            else if (text is not null && (typed || text.Length > 0))
+                values[spec] = Parse(spec, text, typed);
         }
 
         if (command.WordCount is int count && given.Length != count)
             throw Usage(count == 0
                 ? $"{command.Title} takes no arguments, but got '{given[0]}'."
                 : $"{command.Title} takes {command.Words}; it got {given.Length} argument{(given.Length == 1 ? "" : "s")}.");
+        if (command.WordCount > 0 && command.WordChoices.Count == 0)
+            foreach (string word in given)
+                NameBytes.CheckWord(command, word);
         return new CommandLine(command, given, values) { WordsAfterDashes = before == 0 };
+    }
+
+    private static object Parse(OptionSpec spec, string text, bool typed)
+    {
+        NameBytes.Check(spec, text, typed);
+        return spec.Parse(text, typed ? spec.Name : spec.Variable);
     }
 
     /// <summary>An error in how the command was called.</summary>

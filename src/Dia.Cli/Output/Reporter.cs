@@ -53,6 +53,13 @@ internal sealed class Reporter(bool quiet, bool verbose)
         Write("dia: warning: " + message + "\n");
     }
 
+    /// <summary>The same, of a file that many lines may name: said once.</summary>
+    public void WarnOnce(string message)
+    {
+        if (_noted.Add(message))
+            Warning(message);
+    }
+
     /// <summary>What was done, in a line.</summary>
     public void Summary(string message) => Line(message);
 

@@ -21,7 +21,11 @@ internal sealed record SpeechTargets(string? Audio, string? Codes, string? Plot,
     {
         string? codes = run.Line.Get(DiaOptions.Codes), plot = run.Line.Get(DiaOptions.Plot);
         bool play = run.Line.Has(DiaOptions.Play), named = codes is not null || plot is not null || play;
-        string? audio = named && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath();
+        string? audio = named && run.Line.Get(DiaOptions.Output) is null ? null : run.OutputPath(OutputContent.Audio);
+        if (codes is not null)
+            OutputNames.Check(DiaOptions.Codes.Name, codes, OutputContent.Codes, run.Line.Command.Title);
+        if (plot is not null)
+            OutputNames.Check(DiaOptions.Plot.Name, plot, OutputContent.Picture, run.Line.Command.Title);
         (string Name, string? Path)[] files = [("-o", audio == "-" ? null : audio), (DiaOptions.Codes.Name, codes), (DiaOptions.Plot.Name, plot)];
         foreach (var (name, path) in files)
             foreach (var (other, same) in files)

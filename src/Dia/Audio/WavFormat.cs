@@ -25,6 +25,7 @@ internal readonly record struct WavFormat(bool IsFloat, int BytesPerSample, int 
         uint rate = BinaryPrimitives.ReadUInt32LittleEndian(chunk[4..]);
         int blockAlign = BinaryPrimitives.ReadUInt16LittleEndian(chunk[12..]);
         int bits = BinaryPrimitives.ReadUInt16LittleEndian(chunk[14..]);
+        // Which loudspeaker a channel is for does not matter, so neither does the mask.
         if (tag == Extensible)
         {
             if (chunk.Length < 40)
@@ -34,16 +35,29 @@ internal readonly record struct WavFormat(bool IsFloat, int BytesPerSample, int 
             tag = BinaryPrimitives.ReadUInt16LittleEndian(chunk[24..]);
         }
 
-        bool supported = tag == Pcm ? bits is 8 or 16 or 24 or 32 : tag == Float && bits is 32 or 64;
+        // PCM of, say, 20 bits fills the upper bits of whole bytes.
+        bool supported = tag == Pcm ? bits is >= 8 and <= 32 : tag == Float && bits is 32 or 64;
         if (!supported)
-            return $"format tag {tag} with {bits} bits a sample";
+            return $"format tag {tag}{Name(tag)} with {bits} bits a sample";
         if (channels is < 1 or > MaxChannels)
             return $"{channels} channels (1 to {MaxChannels} are read)";
         if (rate is < AudioBuffer.MinSamplingRate or > AudioBuffer.MaxSamplingRate)
             return $"a sampling rate of {rate} Hz ({AudioBuffer.MinSamplingRate} to {AudioBuffer.MaxSamplingRate} Hz are read)";
-        format = new WavFormat(tag == Float, bits / 8, channels, (int)rate);
-        return blockAlign == format.BlockAlign ? null : $"{blockAlign} bytes a frame where {channels} channels of {bits} bits make {format.BlockAlign}";
+        format = new WavFormat(tag == Float, (bits + 7) / 8, channels, (int)rate);
+        // Some programs leave it 0; any other value says that the samples lie otherwise.
+        return blockAlign == format.BlockAlign || blockAlign == 0 ? null : $"{blockAlign} bytes a frame where {channels} channels of {bits} bits make {format.BlockAlign}";
     }
+
+    private static string Name(int tag) => tag switch
+    {
+        2 or 17 => " (ADPCM)",
+        6 => " (A-law)",
+        7 => " (µ-law)",
+        49 => " (GSM)",
+        80 => " (MPEG)",
+        85 => " (MP3)",
+        _ => "",
+    };
 
     /// <summary>Turns bytes into samples in [-1, 1); full scale is that of the container, 8 bits are unsigned.</summary>
     /// <param name="data">Whole samples.</param>

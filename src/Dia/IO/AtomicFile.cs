@@ -32,6 +32,13 @@ public sealed class AtomicFile : IDisposable
     /// </summary>
     public Stream Stream => _stream;
 
+    /// <summary>Whether a path leads to a device, a FIFO or a descriptor that is open: those are written in place, and their names say nothing.</summary>
+    public static bool IsWrittenInPlace(string path) => FileKinds.Of(path) == FileKind.Special || (File.Exists(path) && IsDescriptor(path));
+
+    /// <summary>The name of the file that writing a path makes, links followed.</summary>
+    /// <exception cref="IOException">Links that lead in circles, or to a name that is not UTF-8.</exception>
+    public static string Target(string path) => OperatingSystem.IsLinux() ? FileKinds.FollowLinks(path) : System.IO.Path.GetFullPath(path);
+
     /// <summary>Begins to write <paramref name="path"/>.</summary>
     /// <param name="path">A new or existing file, a device or a FIFO. Its folder must exist.</param>
     /// <param name="mode">Permissions of the new file; null: those of the file it replaces, or the default.</param>
@@ -109,10 +116,7 @@ public sealed class AtomicFile : IDisposable
         if (System.IO.Path.GetFileName(path).Length == 0)
             throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: it is not the name of a file.");
 
-        // A link may point to nothing yet; a path without a link must not be resolved, that fails for a new file.
-        string target = new FileInfo(path).LinkTarget is null
-            ? System.IO.Path.GetFullPath(path)
-            : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
+        string target = Target(path);
         string folder = System.IO.Path.GetDirectoryName(target)!;
         if (!Directory.Exists(folder))
             throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: the folder {folder} does not exist. Create it first.");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dia.Audio;
 using Dia.Codec;
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Speech;
@@ -17,8 +18,11 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     private const string Format = "dia-voice-2";
     private const string FormatKey = "format", TranscriptKey = "transcript", CodecKey = "codec", CodesName = "codes";
 
-    /// <summary>A recording that is below this everywhere (60 dB under full scale) is silence, or the noise of an open line.</summary>
+    /// <summary>A recording whose root mean square is below this (60 dB under full scale) is silence, or the noise of an open line.</summary>
     internal const float Silence = 0.001f;
+
+    // Full scale is 1. A little more is common in float recordings; far more is no sound but whole numbers in float samples.
+    private const float HighPeak = 1.5f, IntegerPeak = 8;
 
     /// <summary>Most seconds of a recording that are looked at: far more than any model holds, and little memory.</summary>
     private const int MaxSeconds = 600;
@@ -32,7 +36,9 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     /// <param name="codec">The codec.</param>
     /// <param name="name">What to call the recording in messages.</param>
     /// <param name="maxFrames">Frames that can be used at most.</param>
-    /// <exception cref="DiaException">Input: no samples, samples that are not finite, nothing but silence, or more than can be used.</exception>
+    /// <exception cref="DiaException">
+    /// Input: no samples, samples that are not finite or far above full scale, silence once the channels are averaged, or more than can be used.
+    /// </exception>
     public static Voice Encode(AudioBuffer audio, string transcript, DacModel codec, string name, int maxFrames)
     {
         ArgumentNullException.ThrowIfNull(audio);
@@ -41,16 +47,8 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         double seconds = (double)audio.Frames / audio.SamplingRate, most = (double)maxFrames * codec.HopLength / codec.SamplingRate;
         if (seconds > Math.Min(most, MaxSeconds))
             throw Error($"{name} is {seconds:0.0} s long; the model takes at most {Math.Min(most, MaxSeconds):0.0} s of a voice. Cut it: 5 to 10 s of clear speech are best.");
-        float loudest = 0;
-        foreach (float sample in audio.Samples)
-        {
-            if (!float.IsFinite(sample))
-                throw Error($"{name} holds a sample that is not a finite number: it is damaged. Export it again.");
-            loudest = Math.Max(loudest, Math.Abs(sample));
-        }
-
-        if (loudest < Silence)
-            throw Error($"{name} is silent: give a recording in which someone speaks.");
+        CheckLevel(audio, name);
+        CheckSilence(audio, name);
         int[,] codes = codec.Encode(audio);
         int frames = codes.GetLength(0);
         if (frames > maxFrames) // Less than a frame more.
@@ -58,10 +56,52 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         return new Voice(codes, transcript, codec.Identity);
     }
 
+    /// <summary>Refuses samples that are no sound: not finite, or whole numbers that were stored as float.</summary>
+    /// <param name="audio">The recording.</param>
+    /// <param name="name">What to call it in messages.</param>
+    /// <param name="warnings">Takes a peak that is above full scale and may be meant.</param>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void CheckLevel(AudioBuffer audio, string name, ICollection<string>? warnings = null)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        float peak = 0;
+        foreach (float sample in audio.Samples)
+        {
+            if (!float.IsFinite(sample))
+                throw Error($"{name} holds a sample that is not a finite number: it is damaged. Export it again.");
+            peak = Math.Max(peak, Math.Abs(sample));
+        }
+
+        if (peak > IntegerPeak)
+            throw Error($"{name} has a peak of {peak:0.##} where full scale is 1: whole numbers were stored as float samples. Divide them by their full scale (32768 for 16 bits), or export the recording again.");
+        if (peak > HighPeak)
+            warnings?.Add(Text($"{name} has a peak of {peak:0.##} where full scale is 1: it is taken as it is, which may distort the voice. Make it quieter."));
+    }
+
+    /// <summary>Refuses what nobody speaks in, and channels that cancel each other.</summary>
+    private static void CheckSilence(AudioBuffer audio, string name)
+    {
+        if (Level(audio.ToMono()) >= Silence)
+            return;
+        throw audio.Channels > 1 && Level(audio.Samples) >= Silence
+            ? Error($"{name} is silent once its {audio.Channels} channels are mixed: they cancel each other, one is another turned over. Keep one of them, for example with: ffmpeg -i IN -af \"pan=mono|c0=c0\" OUT.wav")
+            : Error($"{name} is silent: give a recording in which someone speaks.");
+    }
+
+    /// <summary>The root mean square.</summary>
+    private static double Level(ReadOnlySpan<float> samples)
+    {
+        double sum = 0;
+        foreach (float sample in samples)
+            sum += (double)sample * sample;
+        return Math.Sqrt(sum / samples.Length);
+    }
+
     /// <summary>Reads a voice file.</summary>
     /// <exception cref="DiaException">Input: no such file, no voice file, or a malformed one.</exception>
     public static Voice Load(string path)
     {
+        FileContent.Refuse(path, "a voice file", DiaErrorKind.Input, FileContentKind.Voice, FileContentKind.Tensors);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript))
             throw Error($"{path} is not a voice file. Make one with: dia voice IN.wav --text \"[S1] What is said in it.\" -o FILE");

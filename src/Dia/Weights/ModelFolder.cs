@@ -42,10 +42,12 @@ public sealed class ModelFolder
             case FileKind.Folder:
                 return new ModelFolder(path, "", null, null);
             case FileKind.Regular when path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase):
+                FileContent.Refuse(path, "a model's weights", DiaErrorKind.Model, FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Empty, FileContentKind.Foreign);
                 return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
             case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
                 return FromBundle(bundle);
             case FileKind.Regular:
+                FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Empty, FileContentKind.Foreign);
                 throw CheckpointAdvice.NoModelFile(path);
             default:
                 throw CheckpointAdvice.Nothing(path);

@@ -18,6 +18,14 @@ public sealed unsafe class SafetensorsFile : IDisposable
         Description = description;
         Kind = kind;
 
+        // What stands in a checkpoint has advice of its own below.
+        if (kind == DiaErrorKind.Input)
+        {
+            FileContent.Refuse(
+                new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, FileContent.HeadBytes)), description, "a safetensors file", kind,
+                FileContentKind.Voice, FileContentKind.Codes, FileContentKind.ForwardInputs, FileContentKind.Tensors);
+        }
+
         var beginning = new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, FileSigns.Length));
         long available = map.Length - 8;
         if (available < 0)

@@ -1,0 +1,80 @@
+using Dia.Cli.Options;
+using Dia.IO;
+
+namespace Dia.Cli.Output;
+
+/// <summary>What a file is written with.</summary>
+internal enum OutputContent
+{
+    /// <summary>A WAV.</summary>
+    Audio,
+
+    /// <summary>A PNG.</summary>
+    Picture,
+
+    /// <summary>Audio codes: safetensors.</summary>
+    Codes,
+
+    /// <summary>A voice: safetensors too.</summary>
+    Voice,
+}
+
+/// <summary>Refuses names that promise another format than the one that is written: whoever opens speech.mp3 expects an MP3.</summary>
+internal static class OutputNames
+{
+    private static readonly string[] Wavs = ["wav", "wave"];
+
+    private static readonly string[] Sounds =
+    [
+        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "wma", "aif", "aiff", "aifc", "au", "snd", "caf", "amr", "ac3", "ape", "wv", "tta",
+        "w64", "rf64", "bw64", "mp4", "m4v", "mov", "mkv", "mka", "webm", "avi", "wmv", "mpg", "mpeg", "3gp",
+    ];
+
+    private static readonly string[] Pictures = ["jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "svg", "pdf", "eps", "avif", "heic"];
+
+    private static readonly string[] Tensors = ["safetensors", "voice"];
+
+    /// <summary>Refuses a name. Devices, FIFOs and descriptors may be called anything, and so may other files with other endings.</summary>
+    /// <param name="source">The option or key that names it.</param>
+    /// <param name="name">The name as it was given.</param>
+    /// <param name="content">What is written.</param>
+    /// <param name="command">The command, for the advice.</param>
+    /// <param name="path">Where it leads, if that is not the name.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public static void Check(string source, string name, OutputContent content, string command, string? path = null)
+    {
+        path ??= name;
+        if (name == "-" || !(IsOther(name, content) || IsOther(Target(path), content)) || AtomicFile.IsWrittenInPlace(path))
+            return;
+        string stem = Path.GetFileNameWithoutExtension(name);
+        throw CommandLine.Usage($"{source} is '{name}'{(IsOther(name, content) ? "" : $", a link to '{Target(path)}'")}, but " + content switch
+        {
+            OutputContent.Audio => $"audio is written as WAV: {stem}.wav (or --raw). For another format pipe it: {command} ... | ffmpeg -i - {Path.GetFileName(name)}",
+            OutputContent.Picture => $"pictures are written as PNG: {stem}.png. Convert it afterwards, for example with: ffmpeg -i {stem}.png {Path.GetFileName(name)}",
+            OutputContent.Codes => $"audio codes are written as safetensors: {stem}.safetensors. `dia decode` makes a WAV of them.",
+            _ => $"a voice is no sound: {stem}.voice (it is a safetensors file, for --voice).",
+        });
+    }
+
+    private static bool IsOther(string name, OutputContent content)
+    {
+        string ending = Path.GetExtension(name).TrimStart('.').ToLowerInvariant();
+        return Sounds.Contains(ending) || Pictures.Contains(ending)
+            || (content != OutputContent.Audio && Wavs.Contains(ending))
+            || (content != OutputContent.Picture && ending == "png")
+            || (content is OutputContent.Audio or OutputContent.Picture && Tensors.Contains(ending));
+    }
+
+    /// <summary>The file's own name where the path is a link.</summary>
+    private static string Target(string path)
+    {
+        try
+        {
+            return AtomicFile.Target(path);
+        }
+        catch (IOException)
+        {
+            return path; // Whoever opens it says why.
+        }
+    }
+}

@@ -1,0 +1,211 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+
+namespace Dia.IO;
+
+/// <summary>Kinds of files that people mix up.</summary>
+public enum FileContentKind
+{
+    /// <summary>Nothing.</summary>
+    Empty,
+
+    /// <summary>Text in UTF-8, JSON too.</summary>
+    Text,
+
+    /// <summary>A WAV in any of its containers.</summary>
+    Recording,
+
+    /// <summary>A voice file.</summary>
+    Voice,
+
+    /// <summary>Audio codes.</summary>
+    Codes,
+
+    /// <summary>Inputs of a forward pass.</summary>
+    ForwardInputs,
+
+    /// <summary>Other tensors: weights.</summary>
+    Tensors,
+
+    /// <summary>Something that no part of this program reads.</summary>
+    Foreign,
+}
+
+/// <summary>
+/// What a file is, told from its first bytes: said before its contents are complained of, with the option or command that takes it.
+/// </summary>
+/// <param name="Kind">Its kind.</param>
+/// <param name="What">What messages call it, with its article.</param>
+/// <param name="Advice">What to do with it: whole sentences.</param>
+public sealed record FileContent(FileContentKind Kind, string What, string Advice)
+{
+    /// <summary>Bytes that are looked at.</summary>
+    public const int HeadBytes = 4096;
+
+    // Far more than any header of a checkpoint.
+    private const ulong MaxTensorHeader = 1 << 30;
+
+    /// <summary>Refuses a file that is recognised as another than the one wanted; one that is not recognised is left to its reader.</summary>
+    /// <param name="path">The file. Devices and FIFOs are not looked at.</param>
+    /// <param name="wanted">What is wanted, with its article.</param>
+    /// <param name="error">The kind of error.</param>
+    /// <param name="accepted">Kinds that are right, or that the reader has a better message for.</param>
+    /// <exception cref="DiaException">It is a folder, empty, or of another kind.</exception>
+    public static void Refuse(string path, string wanted, DiaErrorKind error, params ReadOnlySpan<FileContentKind> accepted)
+    {
+        RefuseFolder(path, wanted, error);
+        if (FileKinds.Of(path) != FileKind.Regular)
+            return;
+        byte[] head = new byte[HeadBytes];
+        int count;
+        try
+        {
+            using var handle = FileRange.Open(path, error);
+            count = RandomAccess.Read(handle, head, 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DiaException)
+        {
+            return; // Its reader says why.
+        }
+
+        Refuse(head.AsSpan(0, count), path, wanted, error, accepted);
+    }
+
+    /// <summary>The same with the first bytes of a file; fewer than <see cref="HeadBytes"/>: all of it.</summary>
+    /// <exception cref="DiaException">They are empty, or of another kind.</exception>
+    public static void Refuse(ReadOnlySpan<byte> head, string name, string wanted, DiaErrorKind error, params ReadOnlySpan<FileContentKind> accepted)
+    {
+        if (Recognise(head, name) is { } found && !accepted.Contains(found.Kind))
+            throw new DiaException(error, found.Kind == FileContentKind.Empty ? $"{name} is empty (0 bytes long): {wanted} is needed." : $"{name} is {found.What}, not {wanted}. {found.Advice}");
+    }
+
+    /// <summary>Refuses a folder where a file is wanted.</summary>
+    /// <exception cref="DiaException">It is a folder.</exception>
+    public static void RefuseFolder(string path, string wanted, DiaErrorKind error)
+    {
+        if (Directory.Exists(path))
+            throw new DiaException(error, $"{path} is a folder, not {wanted}. {(File.Exists(Path.Combine(path, "config.json")) ? "A model's folder is named with --model, a codec's with --codec." : "Name a file in it.")}");
+    }
+
+    /// <summary>What the first bytes of a file say it is; null: not known.</summary>
+    /// <param name="head">The first bytes; fewer than <see cref="HeadBytes"/>: all of it.</param>
+    /// <param name="name">The file's name, for the advice.</param>
+    public static FileContent? Recognise(ReadOnlySpan<byte> head, string name)
+    {
+        if (head.Length > HeadBytes)
+            head = head[..HeadBytes];
+        if (head.IsEmpty)
+            return new FileContent(FileContentKind.Empty, "empty", "");
+        if (head.StartsWith("version https://git-lfs"u8))
+            return Foreign("a Git LFS pointer, not the file it stands for", "Fetch that with `git lfs pull` in its repository.");
+        if (IsText(head))
+            return Text(head);
+        return Tensors(head) ?? Recording(head) ?? Sound(head, name) ?? Picture(head) ?? Other(head);
+    }
+
+    private static FileContent Foreign(string what, string advice) => new(FileContentKind.Foreign, what, advice);
+
+    /// <summary>UTF-8 without a NUL, which every binary format has in its first bytes or is no UTF-8; the last character may be cut.</summary>
+    private static bool IsText(ReadOnlySpan<byte> head)
+    {
+        if (head.Contains((byte)0))
+            return false;
+        while (Rune.DecodeFromUtf8(head, out _, out int used) is var status && status != System.Buffers.OperationStatus.NeedMoreData)
+        {
+            if (status != System.Buffers.OperationStatus.Done)
+                return false;
+            head = head[used..];
+        }
+
+        return head.Length < 4;
+    }
+
+    private static FileContent Text(ReadOnlySpan<byte> head)
+    {
+        if (head.StartsWith("\uFEFF"u8))
+            head = head[3..];
+        return head.TrimStart(" \t\r\n"u8).StartsWith("{"u8)
+            ? new FileContent(FileContentKind.Text, "JSON", "Lines that ask for speech go to --jsonl -f FILE; a model's config.json is found by its folder, --model DIR.")
+            : new FileContent(FileContentKind.Text, "text", "A text to speak is named with -f FILE.");
+    }
+
+    private static FileContent? Tensors(ReadOnlySpan<byte> head)
+    {
+        if (head.Length < 10 || head[8] != '{' || BinaryPrimitives.ReadUInt64LittleEndian(head) is not (>= 2 and <= MaxTensorHeader))
+            return null;
+        ReadOnlySpan<byte> json = head[8..];
+        if (json.IndexOf("dia-voice-"u8) >= 0)
+            return new FileContent(FileContentKind.Voice, "a voice file", "--voice FILE speaks in it.");
+        if (json.IndexOf("\"input_ids\""u8) >= 0 || json.IndexOf("\"in.input_ids\""u8) >= 0)
+            return new FileContent(FileContentKind.ForwardInputs, "inputs of a forward pass", "`dia forward` takes them.");
+        return json.IndexOf("\"codes\""u8) >= 0
+            ? new FileContent(FileContentKind.Codes, "a file of audio codes", "--prompt-codes FILE goes on in the voice of codes, and `dia decode` makes a WAV of them.")
+            : new FileContent(FileContentKind.Tensors, "a file of other tensors (safetensors)", "If they are a model's weights, name its folder with --model DIR.");
+    }
+
+    private static FileContent? Recording(ReadOnlySpan<byte> head) =>
+        (head.Length >= 12 && head[8..12].SequenceEqual("WAVE"u8) && (head.StartsWith("RIFF"u8) || head.StartsWith("RF64"u8) || head.StartsWith("BW64"u8)))
+            || head.StartsWith((ReadOnlySpan<byte>)[(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11])
+            ? new FileContent(FileContentKind.Recording, "a recording (WAV)", "Speak in its voice with --clone FILE --clone-text TEXT; `dia voice` makes a voice file of it, `dia encode` audio codes.")
+            : null;
+
+    private static FileContent? Sound(ReadOnlySpan<byte> head, string name)
+    {
+        string? what = SoundName(head);
+        return what is null ? null : Foreign(what, string.Create(CultureInfo.InvariantCulture, $"Of recordings WAV is read; convert it: ffmpeg -i {Quoted(name)} OUT.wav"));
+    }
+
+    private static string? SoundName(ReadOnlySpan<byte> head)
+    {
+        ReadOnlySpan<byte> type = head.Length >= 12 ? head[8..12] : [];
+        if (head.StartsWith("ID3"u8) || (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xE6) == 0xE2 && (head[2] & 0xF0) != 0xF0))
+            return "an MP3";
+        if (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xF6) == 0xF0)
+            return "an AAC file";
+        if (head.Length >= 12 && head[4..8].SequenceEqual("ftyp"u8))
+            return type.StartsWith("M4A"u8) || type.StartsWith("M4B"u8) ? "an M4A" : "an MP4 (video or sound)";
+        if (head.StartsWith("FORM"u8) && type.StartsWith("AIF"u8))
+            return "an AIFF";
+        if (head.StartsWith("RIFF"u8) && type.SequenceEqual("AVI "u8))
+            return "a video (AVI)";
+        return head switch
+        {
+            _ when head.StartsWith("fLaC"u8) => "a FLAC",
+            _ when head.StartsWith("OggS"u8) => head.IndexOf("OpusHead"u8) >= 0 ? "an Opus file (Ogg)" : "an Ogg file",
+            _ when head.StartsWith("RIFX"u8) => "a WAV of big-endian numbers (RIFX)",
+            _ when head.StartsWith((ReadOnlySpan<byte>)[0x1A, 0x45, 0xDF, 0xA3]) => "a Matroska or WebM file (video or sound)",
+            _ when head.StartsWith((ReadOnlySpan<byte>)[0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11]) => "a WMA or WMV",
+            _ when head.StartsWith(".snd"u8) => "an AU file",
+            _ when head.StartsWith("caff"u8) => "a CAF",
+            _ when head.StartsWith("#!AMR"u8) => "an AMR file",
+            _ => null,
+        };
+    }
+
+    private static FileContent? Picture(ReadOnlySpan<byte> head)
+    {
+        bool isPicture = head.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'P', (byte)'N', (byte)'G']) || head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])
+            || head.StartsWith("GIF8"u8) || (head.Length >= 12 && head.StartsWith("RIFF"u8) && head[8..12].SequenceEqual("WEBP"u8));
+        return isPicture ? Foreign("a picture", "Pictures are drawn here (--plot FILE.png), not read.") : null;
+    }
+
+    private static FileContent? Other(ReadOnlySpan<byte> head)
+    {
+        if (head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || head.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
+            return Foreign("text in UTF-16", "Text is read in UTF-8; convert it: iconv -f UTF-16 -t UTF-8 IN > OUT");
+        if (head.StartsWith("PK\x03\x04"u8) || (head.Length > 1 && head[0] == 0x80 && head[1] is >= 2 and <= 5))
+            return Foreign("a ZIP archive or a PyTorch file", "Of weights safetensors are read; unpack or convert it first.");
+        if (head.StartsWith("GGUF"u8))
+            return Foreign("a GGUF file", "Of weights safetensors are read.");
+        if (head.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
+            return Foreign("a file packed by gzip", "Unpack it first: gunzip.");
+        if (head.StartsWith("%PDF-"u8))
+            return Foreign("a PDF", "Make text of it first, for example with: pdftotext IN OUT.txt");
+        return head.StartsWith((ReadOnlySpan<byte>)[0x7F, (byte)'E', (byte)'L', (byte)'F']) ? Foreign("a program", "One with a model inside is named with --model FILE.") : null;
+    }
+
+    /// <summary>A file's name as a shell reads it.</summary>
+    private static string Quoted(string name) =>
+        name == "standard input" ? "IN" : name.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+') ? name : $"'{name.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+}

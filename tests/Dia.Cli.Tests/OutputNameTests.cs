@@ -1,0 +1,110 @@
+using Dia.Cli.Tests.Support;
+
+namespace Dia.Cli.Tests;
+
+/// <summary>Names that promise another format than the one that is written.</summary>
+public sealed class OutputNameTests : TestFolder
+{
+    private static readonly string Recording = Fixtures.Path("demo/voice.wav");
+    private static readonly string[] Say = ["[S1] Hi.", "--max-tokens", "17"];
+
+    [Theory]
+    [InlineData("speech.mp3")]
+    [InlineData("SPEECH.MP3")]
+    [InlineData("speech.Flac")]
+    [InlineData("speech.ogg")]
+    [InlineData("speech.w64")]
+    [InlineData("speech.mp4")]
+    [InlineData("speech.png")]
+    [InlineData("speech.safetensors")]
+    public void Audio_is_no_other_format(string name)
+    {
+        string pipe = "| ffmpeg -i - " + name;
+        Fails(2, Dia.Run([.. Say, "-o", In(name)]), In(name), "speech.wav", pipe, "--raw");
+        Fails(2, Dia.Run([.. Say, "--split", "-o", In(name)]), pipe);
+        Fails(2, Dia.Run(Say, [], ("DIA_OUTPUT", In(name))), pipe);
+        Fails(2, Dia.Run(["--lines", "-o", In("{n}." + name)], "[S1] Hi.\n"u8.ToArray()), "ffmpeg");
+        // Before anything else is looked at.
+        Fails(2, Dia.Run("decode", In("missing"), "-o", In(name)), "dia decode ... | ffmpeg -i - " + name);
+        Outcome lines = Dia.Run(["--jsonl", "--output-dir", Folder], System.Text.Encoding.UTF8.GetBytes($"{{\"text\":\"[S1] Hi.\",\"output\":\"{name}\"}}\n{{\"text\":\"[S1] Hi.\",\"output\":\"a.wav\",\"max_tokens\":17}}\n"));
+        Assert.Equal(1, lines.ExitCode);
+        Assert.Contains("\"code\":\"usage\"", lines.Text, StringComparison.Ordinal);
+        Assert.Contains($"output is '{name}', but audio is written as WAV", lines.Text, StringComparison.Ordinal);
+        Assert.Equal(["a.wav"], Names());
+    }
+
+    [Fact]
+    public void Pictures_are_PNG()
+    {
+        foreach (string name in new[] { "p.jpg", "p.JPEG", "p.svg", "p.wav" })
+            Fails(2, Dia.Run([.. Say, "--plot", In(name)]), In(name), "p.png", "ffmpeg -i p.png " + name);
+        Succeeds(Dia.Run([.. Say, "--plot", In("p.PNG"), "-o", In("p.WAV")]));
+        Assert.Equal(["p.PNG", "p.WAV"], Names());
+    }
+
+    [Fact]
+    public void Codes_and_voices_are_no_sound()
+    {
+        foreach (string name in new[] { "x.wav", "x.MP3", "x.png" })
+        {
+            Fails(2, Dia.Run([.. Say, "--codes", In(name)]), In(name), "x.safetensors");
+            Fails(2, Dia.Run(["--lines", "--codes", In("{n}" + name)], "[S1] Hi.\n"u8.ToArray()), ".safetensors");
+            Fails(2, Dia.Run("encode", Recording, "-o", In(name)), In(name), "x.safetensors");
+            Fails(2, Dia.Run("voice", Recording, "--text", "[S1] x", "-o", In(name)), In(name), "x.voice");
+        }
+
+        Assert.Empty(Names());
+    }
+
+    [Fact]
+    public void Other_names_are_as_they_were()
+    {
+        foreach (string name in new[] { "a", "a.txt", "a.wave", "a.WAV", "mp3", ".hidden", "mp3.d" })
+        {
+            Succeeds(Dia.Run([.. Say, "-o", In(name)]));
+            Wav.Parse(File.ReadAllBytes(In(name)));
+        }
+
+        Succeeds(Dia.Run([.. Say, "--raw", "-o", In("raw.mp3")])); // Whoever asks for samples gets samples.
+        Succeeds(Dia.Run([.. Say, "--plot", In("plot")]));
+        Directory.CreateDirectory(In("album.mp3"));
+        Succeeds(Dia.Run(["--lines", "-o", In("album.mp3"), "--max-tokens", "17"], "[S1] Hi.\n"u8.ToArray()));
+        Assert.True(File.Exists(In("album.mp3/1.wav")));
+    }
+
+    [Fact]
+    public void Devices_and_pipes_may_be_called_anything()
+    {
+        File.CreateSymbolicLink(In("null.mp3"), "/dev/null");
+        Succeeds(Dia.Run([.. Say, "-o", In("null.mp3")]));
+        Succeeds(Dia.Shell("mkfifo $1 && cat $1 > $2 & sleep 0.5; $DIA '[S1] Hi.' --max-tokens 17 -o $1; wait", In("pipe.mp3"), In("out")));
+        Wav.Parse(File.ReadAllBytes(In("out")) is [.. var header, _] && header.Length > 44 ? File.ReadAllBytes(In("out")) : []);
+    }
+
+    [Fact]
+    public void A_link_is_called_what_it_leads_to()
+    {
+        File.CreateSymbolicLink(In("good.wav"), In("song.mp3"));
+        File.CreateSymbolicLink(In("bad.mp3"), In("song.wav"));
+        File.CreateSymbolicLink(In("fine.wav"), In("song.wav"));
+        Fails(2, Dia.Run([.. Say, "-o", In("good.wav")]), "song.mp3", "WAV");
+        Fails(2, Dia.Run([.. Say, "-o", In("bad.mp3")]), "bad.mp3", "WAV");
+        Succeeds(Dia.Run([.. Say, "-o", In("fine.wav")]));
+        Assert.Equal(["bad.mp3", "fine.wav", "good.wav", "song.wav"], Names());
+    }
+
+    [Fact]
+    public void A_relative_link_leads_to_where_the_system_says()
+    {
+        Directory.CreateDirectory(In("sub/deep"));
+        Directory.CreateDirectory(In("other"));
+        File.CreateSymbolicLink(In("a.wav"), "target.wav");
+        File.CreateSymbolicLink(In("sub/b.wav"), "../up.wav");
+        File.CreateSymbolicLink(In("linked"), "sub/deep");
+        File.CreateSymbolicLink(In("sub/deep/c.wav"), "../beside.wav");
+        Succeeds(Dia.Shell("cd $1; for f in a.wav ./sub/b.wav linked/c.wav linked/../d.wav linked/e.wav other/../f.wav; do $DIA '[S1] Hi.' --max-tokens 17 -o $f || exit; done", Folder));
+        Assert.Equal(["a.wav", "f.wav", "linked", "other", "sub", "sub/b.wav", "sub/beside.wav", "sub/d.wav", "sub/deep", "sub/deep/c.wav", "sub/deep/e.wav", "target.wav", "up.wav"], Names());
+        File.CreateSymbolicLink(In("circle.wav"), "circle.wav");
+        Fails(6, Dia.Run([.. Say, "-o", In("circle.wav")]), "circle.wav");
+    }
+}

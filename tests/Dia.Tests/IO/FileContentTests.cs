@@ -1,0 +1,87 @@
+using System.Text;
+using Dia.Audio;
+using Dia.IO;
+using Dia.Speech;
+using Xunit;
+
+namespace Dia.Tests.IO;
+
+public sealed class FileContentTests
+{
+    public static TheoryData<byte[], FileContentKind, string> Known() => new()
+    {
+        { [], FileContentKind.Empty, "empty" },
+        { "[S1] Hello."u8.ToArray(), FileContentKind.Text, "text" },
+        { "OggS is how an Ogg file begins, ID3 an MP3, and this is text."u8.ToArray(), FileContentKind.Text, "text" },
+        { [.. Enumerable.Repeat((byte)'a', FileContent.HeadBytes - 1), 0xC3], FileContentKind.Text, "text" }, // cut within a character
+        { [0xEF, 0xBB, 0xBF, .. " {\"text\":1}"u8], FileContentKind.Text, "JSON" },
+        { [.. "RIFF\0\0\0\0WAVE"u8], FileContentKind.Recording, "WAV" },
+        { [.. "RF64"u8, 255, 255, 255, 255, .. "WAVE"u8], FileContentKind.Recording, "WAV" },
+        { [.. "ID3\x03\0\0\0"u8], FileContentKind.Foreign, "MP3" },
+        { [0xFF, 0xFB, 0x90, 0xC4], FileContentKind.Foreign, "MP3" },
+        { [0xFF, 0xF1, 0x50, 0x80, 0], FileContentKind.Foreign, "AAC" },
+        { [0, 0, 0, 32, .. "ftypM4A "u8], FileContentKind.Foreign, "M4A" },
+        { [0, 0, 0, 32, .. "ftypisom"u8], FileContentKind.Foreign, "MP4" },
+        { [.. "OggS\0\x02"u8, .. new byte[22], .. "OpusHead"u8], FileContentKind.Foreign, "Opus" },
+        { [.. "RIFF\0\0\0\0AVI "u8], FileContentKind.Foreign, "AVI" },
+        { [0x1A, 0x45, 0xDF, 0xA3, 0], FileContentKind.Foreign, "Matroska" },
+        { [0x89, .. "PNG\r\n"u8], FileContentKind.Foreign, "picture" },
+        { [0xFF, 0xD8, 0xFF, 0xE0], FileContentKind.Foreign, "picture" },
+        { [0xFF, 0xFE, (byte)'H', 0], FileContentKind.Foreign, "UTF-16" },
+        { [.. "PK"u8, 3, 4, 0], FileContentKind.Foreign, "PyTorch" },
+        { "version https://git-lfs.github.com/spec/v1\n"u8.ToArray(), FileContentKind.Foreign, "LFS" },
+        { Safetensors("""{"codes":{}}"""), FileContentKind.Codes, "codes" },
+        { Safetensors("""{"in.input_ids":{}}"""), FileContentKind.ForwardInputs, "forward" },
+        { Safetensors("""{"a":{}}"""), FileContentKind.Tensors, "tensors" },
+        { SavedVoice(), FileContentKind.Voice, "voice" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Known))]
+    public void Files_are_told_from_their_first_bytes(byte[] head, FileContentKind kind, string what)
+    {
+        FileContent found = Assert.IsType<FileContent>(FileContent.Recognise(head, "x"));
+        Assert.Equal(kind, found.Kind);
+        Assert.Contains(what, found.What, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 0 })]
+    [InlineData(new byte[] { (byte)'a', 0, (byte)'b' })]
+    [InlineData(new byte[] { (byte)'a', 0xFF, (byte)'b' })]
+    [InlineData(new byte[] { (byte)'R', (byte)'I', (byte)'F', (byte)'F', 0, 0, 0, 0, (byte)'W', (byte)'A', (byte)'V' })]
+    public void Others_are_left_to_their_reader(byte[] head) => Assert.Null(FileContent.Recognise(head, "x"));
+
+    [Fact]
+    public void The_advice_is_a_command_that_a_shell_takes()
+    {
+        byte[] flac = [.. "fLaC\0"u8];
+        Assert.EndsWith("ffmpeg -i a/b-1.flac OUT.wav", FileContent.Recognise(flac, "a/b-1.flac")!.Advice, StringComparison.Ordinal);
+        Assert.EndsWith("ffmpeg -i 'it'\\''s $me.flac' OUT.wav", FileContent.Recognise(flac, "it's $me.flac")!.Advice, StringComparison.Ordinal);
+        Assert.EndsWith("ffmpeg -i IN OUT.wav", FileContent.Recognise(flac, "standard input")!.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_level_that_no_sound_has_is_refused()
+    {
+        var warnings = new List<string>();
+        Voice.CheckLevel(new AudioBuffer([0.5f, -1.5f], 16000), "x", warnings);
+        Assert.Empty(warnings);
+        Voice.CheckLevel(new AudioBuffer([0.5f, -1.75f], 16000), "x", warnings);
+        Voice.CheckLevel(new AudioBuffer([8f], 16000), "x", warnings);
+        Assert.Equal(2, warnings.Count);
+        Assert.Contains("peak of 1.75", warnings[0], StringComparison.Ordinal);
+        DiaException error = Assert.Throws<DiaException>(() => Voice.CheckLevel(new AudioBuffer([0.5f, -20000f], 16000), "x"));
+        Assert.Equal(DiaErrorKind.Input, error.Kind);
+        Assert.Contains("peak of 20000 ", error.Message, StringComparison.Ordinal);
+    }
+
+    private static byte[] Safetensors(string json) => [.. BitConverter.GetBytes((long)json.Length), .. Encoding.UTF8.GetBytes(json)];
+
+    private static byte[] SavedVoice()
+    {
+        using var stream = new MemoryStream();
+        new Voice(new int[3, 9], "[S1] The \"input_ids\" and \"codes\".", null).Save(stream);
+        return stream.ToArray();
+    }
+}
