@@ -40,7 +40,8 @@ internal sealed class LinesCommand : IDisposable
     private readonly DiaForConditionalGeneration _model;
     private readonly DacModel? _codec;
     private readonly DiaException? _noCodec;
-    private readonly SpeechEngine _engine;
+    private readonly SpeechEngine? _engine; // null: nothing is spoken, only checked
+    private readonly int _promptFrames;
     private readonly TextNotes _notes;
 
     private LinesCommand(Invocation run)
@@ -49,6 +50,7 @@ internal sealed class LinesCommand : IDisposable
         // Notes on single lines would drown everything else.
         _silent = run with { Reporter = new Reporter(quiet: true, verbose: false) };
         _json = run.Line.Has(DiaOptions.JsonLines);
+        bool check = run.Line.Has(DiaOptions.Check);
         _batch = run.Line.TryGet(DiaOptions.Batch, out int batch) ? batch : DefaultBatch;
         // One seed for all lines without their own: the run can be repeated with it.
         _seed = run.Line.TryGet(DiaOptions.Seed, out Seed seed) && seed.Value is ulong given ? given : Sampling.RandomSeed();
@@ -56,7 +58,7 @@ internal sealed class LinesCommand : IDisposable
         _targets = new LineTargets(run);
         _voice = VoiceInput.Read(run);
         _folder = ModelLoader.OpenModel(run);
-        _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch);
+        _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch, reserve: !check);
         _model = ModelLoader.Load(run, _folder, _device);
         _notes = new TextNotes(run, _model.Config);
         try
@@ -68,11 +70,14 @@ internal sealed class LinesCommand : IDisposable
             _noCodec = e; // Codes alone need none; it is the error of the lines that want audio.
         }
 
-        _prompt = _voice?.Codes(_model, _codec);
+        _prompt = check ? null : _voice?.Codes(_model, _codec);
+        _promptFrames = _prompt?.GetLength(0) ?? _voice?.Check(_model, _codec) ?? 0;
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
-        _standardOutput = _json || _targets.StandardOutput is not null ? run.Interruption.Open("-") : null;
+        _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
         double? frameRate = _codec is null ? Doubts.FrameRate(run, _folder) : _codec.SamplingRate / (double)_codec.HopLength;
         _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0, new Doubts(run.Line, frameRate));
+        if (check)
+            return;
         _engine = new SpeechEngine(_model, _codec, _batch);
         if (_targets.StandardOutput is not null)
             _answers.StartAudio();
@@ -95,7 +100,7 @@ internal sealed class LinesCommand : IDisposable
     {
         _answers.Dispose();
         _standardOutput?.Dispose();
-        _engine.Dispose();
+        _engine?.Dispose();
         _codec?.Dispose();
         _model.Dispose();
         _device.Dispose();
@@ -110,7 +115,10 @@ internal sealed class LinesCommand : IDisposable
         using var lines = new LineQueue(reader, name, 2 * _batch, IsEmpty);
         try
         {
-            _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);
+            if (_engine is null)
+                Check(lines);
+            else
+                _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);
         }
         finally
         {
@@ -119,8 +127,9 @@ internal sealed class LinesCommand : IDisposable
 
         _answers.Finish();
         _standardOutput?.Commit();
-        _run.Reporter.Detail(Format.Times(_engine.Times));
-        _answers.Summarize(_seed);
+        if (_engine is not null)
+            _run.Reporter.Detail(Format.Times(_engine.Times));
+        _answers.Summarize(_engine is null ? null : _seed);
         if (_answers.FailedLines > 0 || (_answers.DoubtfulLines > 0 && _options.Has(DiaOptions.Strict)))
             _run.ExitCode = ExitCodes.Incomplete;
     }
@@ -153,6 +162,30 @@ internal sealed class LinesCommand : IDisposable
         return null;
     }
 
+    /// <summary>Opens what the lines name, and speaks nothing.</summary>
+    private void Check(LineQueue lines)
+    {
+        var outputs = new Dictionary<string, long>(StringComparer.Ordinal);
+        while (lines.Take(out InputLine line, _run.Interruption.Token))
+        {
+            long place = _order.Take();
+            string? id = null;
+            try
+            {
+                LineJob job = Begin(place, line, out id);
+                using LineFiles files = job.Files;
+                string? twice = files.Name is { } name && !outputs.TryAdd(name, line.Number)
+                    ? Format.Text($"{name} is the output of line {outputs[name]} too: only the later one will be there.")
+                    : null;
+                _answers.Checked(job, twice ?? job.Crowded);
+            }
+            catch (DiaException e)
+            {
+                _answers.Failed(place, line.Number, id, e);
+            }
+        }
+    }
+
     private LineJob Begin(long place, InputLine line, out string? id)
     {
         id = null;
@@ -163,11 +196,11 @@ internal sealed class LinesCommand : IDisposable
         int[] ids = SpeakCommand.TextIds(silent, _model.Config, text);
         if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
             throw _noCodec!;
-        int[,]? prompt = request.OwnVoice ? voice!.Codes(_model, _codec) : _prompt;
-        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
+        int[,]? prompt = !request.OwnVoice ? _prompt : _engine is null ? null : voice!.Codes(_model, _codec);
+        int promptRows = 1 + (!request.OwnVoice ? _promptFrames : prompt?.GetLength(0) ?? voice!.Check(_model, _codec));
         GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
         bool transcriptInText = voice is { Transcript.Length: 0 };
-        string? crowded = transcriptInText ? null : _answers.Doubts.Room("the text", request.Text, Sampling.RowLimit(config, promptRows) - promptRows, config, prompt is not null);
+        string? crowded = transcriptInText ? null : _answers.Doubts.Room("the text", request.Text, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
@@ -177,7 +210,7 @@ internal sealed class LinesCommand : IDisposable
             {
                 Text = request.Text,
                 TranscriptInText = transcriptInText,
-                Crowded = crowded is not null,
+                Crowded = crowded,
                 Prompt = prompt,
                 KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt),
                 WantsAudio = files.MakesAudio,

@@ -64,6 +64,8 @@ internal static class SpeakCommand
             return;
         }
 
+        if (line.Has(DiaOptions.Check))
+            throw CommandLine.Usage($"{DiaOptions.Check.Name} reads a list: it goes with {DiaOptions.Lines.Name} or {DiaOptions.JsonLines.Name}.");
         var script = ScriptOptions.Read(line);
         var targets = SpeechTargets.Read(run);
         VoiceInput? voice = VoiceInput.Read(run);

@@ -127,6 +127,18 @@ internal sealed class VoiceInput
         return voice.Codes;
     }
 
+    /// <summary>The same checks without encoding a recording.</summary>
+    /// <returns>The frames the voice will have.</returns>
+    /// <exception cref="DiaException">Input: the model cannot speak with it.</exception>
+    public int Check(DiaForConditionalGeneration model, DacModel? codec)
+    {
+        int most = MaxFrames(model.Config);
+        if (_voice is null)
+            return Voice.CheckRecording(_audio!, codec!, _name, most);
+        _voice.Check(_name, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId, most, codec);
+        return _voice.Codes.GetLength(0);
+    }
+
     /// <summary>The one option that names a voice; one from the environment gives way to one that is typed.</summary>
     private static OptionSpec<string>? Choose(CommandLine line)
     {

@@ -54,6 +54,14 @@ internal static class LineAnswer
             json.WriteBase64String("audio", wav);
     });
 
+    /// <summary>The answer to a line that would be spoken, but not as it is meant, with its newline.</summary>
+    public static ReadOnlySpan<byte> Checked(long line, string? id, string warning) => Write(line, id, json =>
+    {
+        json.WriteStartArray("warnings");
+        WriteMessage(json, "check", warning);
+        json.WriteEndArray();
+    });
+
     /// <summary>The answer to a line that failed, with its newline.</summary>
     public static ReadOnlySpan<byte> Failed(long line, string? id, DiaErrorKind kind, string message) => Write(line, id, json =>
     {

@@ -65,7 +65,7 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
         }
 
         _seconds += outcome.Seconds ?? 0;
-        string? warning = outcome.Doubt is null ? null : Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded);
+        string? warning = outcome.Doubt is null ? null : Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded is not null);
         DoubtfulLines += warning is null ? 0 : 1;
         if (_json)
             output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
@@ -83,12 +83,33 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     /// <param name="error">Why.</param>
     public void Failed(long place, long line, string? id, DiaException error) => order.Give(place, () => Fail(line, id, error));
 
-    /// <summary>Says what was done.</summary>
-    public void Summarize(ulong seed)
+    /// <summary>A line would be spoken: it is answered where there is something to say of it.</summary>
+    /// <param name="job">The line.</param>
+    /// <param name="warning">What is to be said; null: nothing.</param>
+    public void Checked(LineJob job, string? warning) => order.Give(job.Place, () =>
     {
+        DoubtfulLines += warning is null ? 0 : 1;
+        if (warning is not null && _json)
+            output!.Stream.Write(LineAnswer.Checked(job.Line, job.Id, warning));
+        else if (warning is not null)
+            run.Reporter.Suspicion(Format.Text($"line {job.Line}: {warning}"));
+        Count();
+    });
+
+    /// <summary>Says what was done.</summary>
+    /// <param name="seed">The seed of lines without their own; null: they were only checked.</param>
+    public void Summarize(ulong? seed)
+    {
+        string lines = Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}"), doubtful = DoubtfulLines == 0 ? "" : Format.Text($", {DoubtfulLines} with warnings");
+        if (seed is null)
+        {
+            run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} would fail{doubtful}; nothing was spoken"));
+            return;
+        }
+
         double wall = _clock.Elapsed.TotalSeconds;
         string audio = _seconds > 0 ? Format.Text($": {_seconds:0.00} s of audio in {wall:0.0} s, {_seconds / wall:0.00} times real time") : Format.Text($" in {wall:0.0} s");
-        run.Reporter.Summary(Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}, {FailedLines} failed{(DoubtfulLines == 0 ? "" : Format.Text($", {DoubtfulLines} with warnings"))}{audio}; seed {seed}"));
+        run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} failed{doubtful}{audio}; seed {seed}"));
     }
 
     /// <summary>The sound of all lines is complete.</summary>

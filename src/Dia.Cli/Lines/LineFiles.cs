@@ -32,6 +32,9 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     /// <summary>The audio that is kept.</summary>
     public ReadOnlySpan<float> Kept => _kept.WrittenSpan;
 
+    /// <summary>The audio's file; null: there is none.</summary>
+    public string? Name => audio?.Name;
+
     /// <summary>What answers call the codes' file; null: there is none.</summary>
     public string? CodesName => codes?.Name;
 
@@ -131,7 +134,7 @@ internal sealed class LineTargets
         else if (output is not null and not "-")
             _audio = new FilePattern(DiaOptions.Output.Name, output, line.Has(DiaOptions.Raw) ? ".raw" : ".wav");
         else if (output is not null || _codes is null)
-            StandardOutput = run.OutputPath(OutputContent.Audio);
+            StandardOutput = line.Has(DiaOptions.Check) ? "-" : run.OutputPath(OutputContent.Audio);
         if (Plays)
             Player.Check();
         AlwaysAudio = _audio is not null || Plays || StandardOutput is not null || (json && _codes is null);

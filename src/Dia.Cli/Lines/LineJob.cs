@@ -37,8 +37,8 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     /// <summary>Whether the text begins with the transcript of its voice.</summary>
     public bool TranscriptInText { get; init; }
 
-    /// <summary>Whether there is less room than the text takes.</summary>
-    public bool Crowded { get; init; }
+    /// <summary>What is to be said of less room than the text takes; null: there is enough.</summary>
+    public string? Crowded { get; init; }
 
     /// <inheritdoc/>
     protected override void OnSamples(ReadOnlySpan<float> samples)

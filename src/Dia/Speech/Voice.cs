@@ -41,7 +41,21 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     /// </exception>
     public static Voice Encode(AudioBuffer audio, string transcript, DacModel codec, string name, int maxFrames)
     {
+        CheckRecording(audio, codec, name, maxFrames);
+        return new Voice(codec.Encode(audio), transcript, codec.Identity);
+    }
+
+    /// <summary>Refuses a recording that is no voice to speak with, without encoding it.</summary>
+    /// <param name="audio">The recording.</param>
+    /// <param name="codec">The codec that is to encode it.</param>
+    /// <param name="name">What to call it in messages.</param>
+    /// <param name="maxFrames">Frames that can be used at most.</param>
+    /// <returns>The frames it will have.</returns>
+    /// <exception cref="DiaException">Input: as for <see cref="Encode"/>.</exception>
+    public static int CheckRecording(AudioBuffer audio, DacModel codec, string name, int maxFrames)
+    {
         ArgumentNullException.ThrowIfNull(audio);
+        ArgumentNullException.ThrowIfNull(codec);
         if (audio.Frames == 0)
             throw Error($"{name} holds no samples: give a recording of some seconds of speech.");
         double seconds = (double)audio.Frames / audio.SamplingRate, most = (double)maxFrames * codec.HopLength / codec.SamplingRate;
@@ -49,11 +63,11 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
             throw Error($"{name} is {seconds:0.0} s long; the model takes at most {Math.Min(most, MaxSeconds):0.0} s of a voice. Cut it: 5 to 10 s of clear speech are best.");
         CheckLevel(audio, name);
         CheckSilence(audio, name);
-        int[,] codes = codec.Encode(audio);
-        int frames = codes.GetLength(0);
+        long samples = (((long)audio.Frames * codec.SamplingRate) + audio.SamplingRate - 1) / audio.SamplingRate;
+        int frames = (int)((samples + codec.HopLength - 1) / codec.HopLength);
         if (frames > maxFrames) // Less than a frame more.
             throw Error($"{name} has {frames} frames; the model takes at most {maxFrames} ({most:0.0} s) of a voice. Cut it: 5 to 10 s of clear speech are best.");
-        return new Voice(codes, transcript, codec.Identity);
+        return frames;
     }
 
     /// <summary>Refuses samples that are no sound: not finite, or whole numbers that were stored as float.</summary>
