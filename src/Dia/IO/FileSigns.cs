@@ -39,8 +39,7 @@ internal static class FileSigns
             return $"is a PyTorch file (a zip or a pickle). {Convert}";
         if (start.Length > 3 && start[0] == 0x89 && start[1..].StartsWith("HDF"u8))
             return $"is an HDF5 file. {Convert}";
-        bool isText = start.Length > 0 && start.IndexOfAnyExceptInRange((byte)' ', (byte)'~') is var at && (at < 0 || start[at] is (byte)'\n' or (byte)'\r' or (byte)'\t');
-        return isText ? $"is text (\"{Shown(start)}\"), not tensors: {Fetch}" : null;
+        return IsText(start) ? $"is text (\"{Shown(start.TrimStart(" \t\r\n"u8))}\"), not tensors: {Fetch}" : null;
     }
 
     /// <summary>The same by a name's ending, for files of which only the name is known; null: none of them.</summary>
@@ -57,6 +56,15 @@ internal static class FileSigns
     /// <summary>PROTO and a version; the first bytes of a safetensors file may be the same, but then zeros follow: its length is short.</summary>
     private static bool IsPickle(ReadOnlySpan<byte> start) =>
         start.Length >= 8 && start[0] == 0x80 && start[1] is >= 2 and <= 5 && start[4..8].ContainsAnyExcept((byte)0);
+
+    /// <summary>Where a safetensors file has its length, which holds zeros.</summary>
+    private static bool IsText(ReadOnlySpan<byte> start)
+    {
+        foreach (byte b in start[..Math.Min(start.Length, 8)])
+            if (b is not ((>= (byte)' ' and <= (byte)'~') or (byte)'\t' or (byte)'\r' or (byte)'\n'))
+                return false;
+        return !start.IsEmpty;
+    }
 
     /// <summary>The first line, not long.</summary>
     private static string Shown(ReadOnlySpan<byte> text)

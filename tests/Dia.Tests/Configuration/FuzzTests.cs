@@ -71,7 +71,11 @@ public sealed class FuzzTests
     {
         var mutated = new StringBuilder(text);
         if (random.Next(2) == 0)
-            mutated.Replace("\"rope_scaling\": null", "\"rope_scaling\": " + RopeScalings[random.Next(RopeScalings.Length)]);
+        {
+            string scaling = RopeScalings[random.Next(RopeScalings.Length)];
+            mutated.Replace("\"rope_scaling\": null", "\"rope_scaling\": " + scaling);
+            mutated.Replace("\"rope_type\": \"default\"", scaling[1..^1]);
+        }
         for (int n = random.Next(1, 4); n > 0 && mutated.Length > 1; n--)
         {
             int at = random.Next(mutated.Length);

@@ -106,11 +106,11 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("C64", 8, 64, "complex numbers")]
     public void TypesThatAreNotComputedInAreKnown(string type, int count, int bytes, string kind)
     {
-        using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File($$"""{"a":{"dtype":"{{type}}","shape":[{{count}}],"data_offsets":[0,{{bytes}}]}}""", new byte[bytes])));
+        using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])));
         Assert.Equal((type, (long)count, (long)bytes), (file["a"].DType.ToString(), file["a"].Count, file["a"].ByteLength));
         foreach (Action read in new Action[] { () => file["a"].ToInt32(), () => file["a"].ToSingle() })
             Assert.Contains($"tensor a is stored as {type}: {kind} are not supported", Assert.Throws<DiaException>(read).Message);
-        Assert.Contains("does not take", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Write("g", TestFolder.File($$"""{"a":{"dtype":"{{type}}","shape":[{{count + 1}}],"data_offsets":[0,{{bytes}}]}}""", new byte[bytes])))).Message);
+        Assert.Contains("does not take", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Write("g", TestFolder.File($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count + 1}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])))).Message);
     }
 
     [Fact]
