@@ -95,6 +95,7 @@ public sealed class DoubtTests : TestFolder
         JsonElement[] answers = [.. outcome.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
         Assert.False(answers[0].TryGetProperty("warnings", out _));
         Assert.Equal(["short", "cut"], answers[1..].Select(a => a.GetProperty("warnings")[0].GetProperty("code").GetString()));
+        Assert.Contains("Raise --max-tokens", answers[2].GetProperty("warnings")[0].GetProperty("message").GetString(), StringComparison.Ordinal); // the line's own
         Assert.Contains("too soon", answers[1].GetProperty("warnings")[0].GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Contains("3 lines, 0 failed, 2 with warnings", outcome.Error, StringComparison.Ordinal);
         Outcome strict = Dia.Run([.. args, "--strict", "-q"], input);

@@ -42,6 +42,7 @@ internal sealed class LinesCommand : IDisposable
     private readonly DiaException? _noCodec;
     private readonly SpeechEngine? _engine; // null: nothing is spoken, only checked
     private readonly int _promptFrames;
+    private readonly double? _frameRate;
     private readonly TextNotes _notes;
 
     private LinesCommand(Invocation run)
@@ -74,8 +75,8 @@ internal sealed class LinesCommand : IDisposable
         _promptFrames = _prompt?.GetLength(0) ?? _voice?.Check(_model, _codec) ?? 0;
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
-        double? frameRate = _codec is null ? Doubts.FrameRate(run, _folder) : _codec.SamplingRate / (double)_codec.HopLength;
-        _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0, new Doubts(run.Line, frameRate));
+        _frameRate = _codec is null ? Doubts.FrameRate(run, _folder) : _codec.SamplingRate / (double)_codec.HopLength;
+        _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
         if (check)
             return;
         _engine = new SpeechEngine(_model, _codec, _batch);
@@ -200,7 +201,8 @@ internal sealed class LinesCommand : IDisposable
         int promptRows = 1 + (!request.OwnVoice ? _promptFrames : prompt?.GetLength(0) ?? voice!.Check(_model, _codec));
         GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
         bool transcriptInText = voice is { Transcript.Length: 0 };
-        string? crowded = transcriptInText ? null : _answers.Doubts.Room("the text", request.Text, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);
+        var doubts = new Doubts(request.Options, _frameRate);
+        string? crowded = transcriptInText ? null : doubts.Room("the text", request.Text, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
@@ -208,6 +210,7 @@ internal sealed class LinesCommand : IDisposable
                 files.Start(_codec?.SamplingRate ?? throw _noCodec!, request.Options.Has(DiaOptions.Trim));
             return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config)
             {
+                Doubts = doubts,
                 Text = request.Text,
                 TranscriptInText = transcriptInText,
                 Crowded = crowded,

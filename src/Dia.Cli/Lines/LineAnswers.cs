@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Dia.Audio;
-using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 
@@ -13,8 +12,7 @@ namespace Dia.Cli.Lines;
 /// <param name="order">Whose turn it is.</param>
 /// <param name="output">Standard output; null where nothing goes there.</param>
 /// <param name="samplingRate">The codec's rate; 0 where there is none.</param>
-/// <param name="doubts">Words for lines that are not as they should be.</param>
-internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output, int samplingRate, Doubts doubts) : IDisposable
+internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output, int samplingRate) : IDisposable
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
@@ -28,9 +26,6 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
 
     /// <summary>Lines that may not be what their text asked for.</summary>
     public long DoubtfulLines { get; private set; }
-
-    /// <summary>Words for lines that are not as they should be.</summary>
-    public Doubts Doubts { get; } = doubts;
 
     /// <summary>The codec's rate; 0 where there is none.</summary>
     public int SamplingRate { get; } = samplingRate;
@@ -65,7 +60,7 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
         }
 
         _seconds += outcome.Seconds ?? 0;
-        string? warning = outcome.Doubt is null ? null : Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded is not null);
+        string? warning = outcome.Doubt is null ? null : job.Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded is not null);
         DoubtfulLines += warning is null ? 0 : 1;
         if (_json)
             output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));

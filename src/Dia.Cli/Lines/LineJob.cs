@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Dia.Cli.Commands;
 using Dia.Generation;
 using Dia.Speech;
 
@@ -31,6 +32,9 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     /// <summary>Where its results go.</summary>
     public LineFiles Files { get; } = files;
 
+    /// <summary>Words for what is not as it should be, by the line's options.</summary>
+    public required Doubts Doubts { get; init; }
+
     /// <summary>What it says, without the transcript of a voice that is known.</summary>
     public required string Text { get; init; }
 
@@ -52,7 +56,7 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     {
         Files.Finish(result.Codes, result.Rows);
         double? seconds = Files.MakesAudio ? Files.Samples / (double)answers.SamplingRate : null;
-        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds, answers.Doubts.Of(result, this, Text, TranscriptInText)));
+        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds, Doubts.Of(result, this, Text, TranscriptInText)));
     }
 
     /// <inheritdoc/>
