@@ -20,7 +20,8 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
     public const string Help = """
         Long scripts: a text that is longer than the model can hold is split, as is any text with --split (not the lines of --lines
         and --jsonl: one that is too long is an error; speak it in a run of its own). Pieces are cut at
-        speaker turns and sentence ends, else at commas, else between words; each starts with its speaker's tag. At 15 characters
+        speaker turns and sentence ends, else at commas, else between words; each starts with its speaker's tag. The full stops of
+        "No. 5", "e.g. this" and "Dr. Who" end no sentence; a piece with nothing to say is left out. At 15 characters
         a second a piece and the voice it goes on from take 20 seconds together, what the model was trained on: pieces are of 5 to 10
         seconds, of up to 20 after a short voice of your own, shorter where the model holds less. That voice is an earlier piece: the last
         with all of the piece's speakers, else the last; one that was spoken oddly fast or slowly, or does not fit into the model

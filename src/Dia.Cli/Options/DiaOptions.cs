@@ -11,7 +11,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> File = new("--file", "-f", "FILE", "Read the text from FILE (- is standard input).", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> NoFixText = Flag("--no-fix-text", null, "Do not put [S1] in front of a text that starts with no speaker tag.");
     public static readonly OptionSpec<bool> RawText = Flag("--raw-text", null, "Give the model every character as it stands: byte order mark, line ends, blanks at start and end, [s1]. Nothing is put in front, and nothing is split.");
-    public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl or --no-split it is an error.");
+    public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl, --raw-text or --no-split it is an error.");
 
     // Voice.
     public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE", "Speak in the voice of this recording (WAV, any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
@@ -44,7 +44,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> Greedy = Flag("--greedy", null, "Take the best id each time instead of drawing.");
 
     // Many utterances.
-    public static readonly OptionSpec<bool> Lines = Flag("--lines", null, "Each line that is not empty is an utterance of its own. -o and --codes then name a folder, or hold {n}, the line's number; on standard output the utterances follow each other.");
+    public static readonly OptionSpec<bool> Lines = Flag("--lines", null, "Each line that says something is an utterance of its own. -o and --codes then name a folder, or hold {n}, the line's number; on standard output the utterances follow each other.");
     public static readonly OptionSpec<bool> JsonLines = Flag("--jsonl", null, "Each line is a JSON object that asks for an utterance, and is answered by one on standard output.");
     public static readonly OptionSpec<int> Batch = new("--batch", null, "N", "How many utterances are spoken at a time: they share each pass over the weights. The result does not depend on it, the memory needed does.", "a whole number from 1 to 64", Parsers.Integer(1, 64)) { Default = "4" };
     public static readonly OptionSpec<bool> Unordered = Flag("--unordered", null, "Answer as soon as an utterance is complete, not in the order of the lines.");
