@@ -11,7 +11,8 @@ public static class ScriptMarkup
     private const int LongestShown = 30;
 
     // What square brackets are used for elsewhere: "[pause]", "[laughs softly]". Sounds that the model knows stand in parentheses.
-    private static readonly string[] Cues = ["pause", "break", "silence", "laugh", "laughs", "laughter", "sigh", "sighs", "cough", "coughs", "music", "whisper", "whispers"];
+    private static readonly string[] Cues =
+        ["pause", "break", "silence", "laugh", "laughs", "laughter", "sigh", "sighs", "cough", "coughs", "music", "whisper", "whispers"];
 
     /// <summary>The first different pieces of markup, as they stand in the text but shortened, without control characters.</summary>
     /// <param name="text">The text; <c>[S1]</c>, <c>[S2]</c> and <c>&lt;pad&gt;</c> are no markup.</param>
@@ -72,7 +73,8 @@ public static class ScriptMarkup
     /// <summary>"S3", "s 1", "Speaker 2".</summary>
     private static bool IsSpeaker(ReadOnlySpan<char> word)
     {
-        int prefix = word.StartsWith("speaker", StringComparison.OrdinalIgnoreCase) ? "speaker".Length : word.StartsWith("s", StringComparison.OrdinalIgnoreCase) ? 1 : 0;
+        int prefix = word.StartsWith("speaker", StringComparison.OrdinalIgnoreCase) ? "speaker".Length
+            : word.StartsWith("s", StringComparison.OrdinalIgnoreCase) ? 1 : 0;
         ReadOnlySpan<char> number = word[prefix..].Trim(" _");
         return prefix > 0 && number.Length is 1 or 2 && !number.ContainsAnyExceptInRange('0', '9');
     }
@@ -101,7 +103,9 @@ public static class ScriptMarkup
     }
 
     /// <summary>"amp", "#39".</summary>
-    private static bool IsEntity(ReadOnlySpan<char> inside) => inside[0] == '#' ? char.IsAsciiLetterOrDigit(inside[1]) && IsName(inside[1..]) : !inside.ContainsAnyExceptInRange('a', 'z');
+    private static bool IsEntity(ReadOnlySpan<char> inside) => inside[0] == '#'
+        ? char.IsAsciiLetterOrDigit(inside[1]) && IsName(inside[1..])
+        : !inside.ContainsAnyExceptInRange('a', 'z');
 
     /// <summary>"*soft*", "**loud**", "_so_", "`code`", and a fence of code.</summary>
     private static int Emphasis(ReadOnlySpan<char> rest)

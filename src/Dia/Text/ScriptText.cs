@@ -49,7 +49,8 @@ public static class ScriptText
         if (encoding is null)
             return;
         string mark = string.Join(' ', bytes[..(encoding == "UTF-32" ? 4 : 2)].ToArray().Select(b => b.ToString("X2", CultureInfo.InvariantCulture)));
-        throw new DiaException(DiaErrorKind.Input, $"{source} is not UTF-8 but {encoding}: it starts with the byte order mark {mark}. Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE");
+        throw new DiaException(DiaErrorKind.Input, $"{source} is not UTF-8 but {encoding}: it starts with the byte order mark {mark}. "
+            + $"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE");
     }
 
     /// <summary>
@@ -120,8 +121,8 @@ public static class ScriptText
         // Fillers of Hangul are letters that show nothing: people send them as blank messages.
         if (text[position] is '\u115F' or '\u1160' or '\u3164' or '\uFFA0')
             return false;
-        return CharUnicodeInfo.GetUnicodeCategory(text, position) is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
-            or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter
+        return CharUnicodeInfo.GetUnicodeCategory(text, position) is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter
+            or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter
             or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
     }
 }
