@@ -103,7 +103,7 @@ public sealed class TextTests : TestFolder
     public void UTF_16_is_named()
     {
         File.WriteAllText(In("a.txt"), Text, Encoding.Unicode);
-        Fails(4, Dia.Run("-f", In("a.txt"), "-o", In("a.wav")), "a.txt is not UTF-8 but UTF-16", "iconv -f UTF-16 -t UTF-8");
+        Fails(4, Dia.Run("-f", In("a.txt"), "-o", In("a.wav")), "a.txt", "UTF-16", "iconv -f UTF-16 -t UTF-8");
         Fails(4, Dia.Run("--lines", "-f", In("a.txt"), "-o", In("wav")), "a.txt", "UTF-16", "iconv");
     }
 
