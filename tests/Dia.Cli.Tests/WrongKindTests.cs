@@ -105,7 +105,7 @@ public sealed class WrongKindTests : TestFolder
         Outcome outcome = Dia.Run(["--jsonl", "--input-dir", Folder], "{\"text\":\"[S1] Hi.\",\"clone\":\"x.voice\",\"clone_text\":\"x\"}\n{\"text\":\"[S1] Hi.\",\"voice\":\"me.wav\"}\n"u8.ToArray());
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("x.voice is a voice file, not a WAV. --voice FILE", outcome.Text, StringComparison.Ordinal);
-        Assert.Contains("me.wav is a recording (WAV), not a voice file. ", outcome.Text, StringComparison.Ordinal);
+        Assert.Contains("me.wav is a recording (WAV), not a voice file ", outcome.Text, StringComparison.Ordinal);
     }
 
     [Fact]
