@@ -20,7 +20,7 @@ public sealed class OutputNameTests : TestFolder
     public void Audio_is_no_other_format(string name)
     {
         string pipe = "| ffmpeg -i - " + name;
-        Fails(2, Dia.Run([.. Say, "-o", In(name)]), In(name), "speech.wav", pipe, "--raw");
+        Fails(2, Dia.Run([.. Say, "-o", In(name)]), In(name), Path.GetFileNameWithoutExtension(name) + ".wav", pipe, "--raw");
         Fails(2, Dia.Run([.. Say, "--split", "-o", In(name)]), pipe);
         Fails(2, Dia.Run(Say, [], ("DIA_OUTPUT", In(name))), pipe);
         Fails(2, Dia.Run(["--lines", "-o", In("{n}." + name)], "[S1] Hi.\n"u8.ToArray()), "ffmpeg");
@@ -50,6 +50,7 @@ public sealed class OutputNameTests : TestFolder
             Fails(2, Dia.Run([.. Say, "--codes", In(name)]), In(name), "x.safetensors");
             Fails(2, Dia.Run(["--lines", "--codes", In("{n}" + name)], "[S1] Hi.\n"u8.ToArray()), ".safetensors");
             Fails(2, Dia.Run("encode", Recording, "-o", In(name)), In(name), "x.safetensors");
+            Fails(2, Dia.Run("forward", In("missing"), In(name)), In(name), "x.safetensors");
             Fails(2, Dia.Run("voice", Recording, "--text", "[S1] x", "-o", In(name)), In(name), "x.voice");
         }
 
@@ -78,7 +79,7 @@ public sealed class OutputNameTests : TestFolder
         File.CreateSymbolicLink(In("null.mp3"), "/dev/null");
         Succeeds(Dia.Run([.. Say, "-o", In("null.mp3")]));
         Succeeds(Dia.Shell("mkfifo $1 && cat $1 > $2 & sleep 0.5; $DIA '[S1] Hi.' --max-tokens 17 -o $1; wait", In("pipe.mp3"), In("out")));
-        Wav.Parse(File.ReadAllBytes(In("out")) is [.. var header, _] && header.Length > 44 ? File.ReadAllBytes(In("out")) : []);
+        Assert.NotEmpty(Wav.Parse(File.ReadAllBytes(In("out"))).Samples);
     }
 
     [Fact]
@@ -103,7 +104,7 @@ public sealed class OutputNameTests : TestFolder
         File.CreateSymbolicLink(In("linked"), "sub/deep");
         File.CreateSymbolicLink(In("sub/deep/c.wav"), "../beside.wav");
         Succeeds(Dia.Shell("cd $1; for f in a.wav ./sub/b.wav linked/c.wav linked/../d.wav linked/e.wav other/../f.wav; do $DIA '[S1] Hi.' --max-tokens 17 -o $f || exit; done", Folder));
-        Assert.Equal(["a.wav", "f.wav", "linked", "other", "sub", "sub/b.wav", "sub/beside.wav", "sub/d.wav", "sub/deep", "sub/deep/c.wav", "sub/deep/e.wav", "target.wav", "up.wav"], Names());
+        Assert.Equal(["a.wav", "f.wav", "linked", "linked/c.wav", "linked/e.wav", "other", "sub", "sub/b.wav", "sub/beside.wav", "sub/d.wav", "sub/deep", "sub/deep/c.wav", "sub/deep/e.wav", "target.wav", "up.wav"], Names());
         File.CreateSymbolicLink(In("circle.wav"), "circle.wav");
         Fails(6, Dia.Run([.. Say, "-o", In("circle.wav")]), "circle.wav");
     }

@@ -51,7 +51,8 @@ public sealed class WrongKindTests : TestFolder
             uses.Add("me.wav", taker, 3, "a recording (WAV), not a model|--clone FILE");
             uses.Add("c.safetensors", taker, 3, "a file of audio codes, not |--prompt-codes FILE");
             uses.Add("x.voice", taker, 3, "a voice file, not a model|--voice FILE");
-            uses.Add("t.txt", taker, 3, "text, not a model");
+            uses.Add("t.txt", taker, 3, "text, not a model|-f FILE");
+            uses.Add("v.mp3", taker, 3, "an MP3, not a model");
             uses.Add("empty", taker, 3, "is empty");
         }
 
@@ -105,7 +106,7 @@ public sealed class WrongKindTests : TestFolder
         Outcome outcome = Dia.Run(["--jsonl", "--input-dir", Folder], "{\"text\":\"[S1] Hi.\",\"clone\":\"x.voice\",\"clone_text\":\"x\"}\n{\"text\":\"[S1] Hi.\",\"voice\":\"me.wav\"}\n"u8.ToArray());
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("x.voice is a voice file, not a WAV. --voice FILE", outcome.Text, StringComparison.Ordinal);
-        Assert.Contains("me.wav is a recording (WAV), not a voice file. ", outcome.Text, StringComparison.Ordinal);
+        Assert.Contains("me.wav is a recording (WAV), not a voice file ", outcome.Text, StringComparison.Ordinal);
     }
 
     [Fact]

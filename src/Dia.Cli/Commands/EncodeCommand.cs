@@ -19,8 +19,8 @@ internal static class EncodeCommand
         Example:
           dia encode me.wav -o me.safetensors
 
-        IN.wav may be - for standard input. Any rate and number of channels: PCM of 8, 16, 24 or 32 bits, or float. It is averaged to
-        mono, resampled to the codec's rate, and padded with silence to whole frames.
+        IN.wav (RF64 and Wave64 too) may be - for standard input. Any rate and number of channels: PCM of 8 to 32 bits, or float. It is
+        averaged to mono, resampled to the codec's rate, and padded with silence to whole frames.
         """,
         Run);
 

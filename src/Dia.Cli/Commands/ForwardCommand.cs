@@ -30,6 +30,7 @@ internal static class ForwardCommand
     private static void Run(Invocation run)
     {
         string input = run.Line.Words[0], output = run.Line.Words[1];
+        OutputNames.Check("OUT.safetensors", output, OutputContent.Tensors, run.Line.Command.Title);
         bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
         var inputs = ForwardFile.Read(input);
         var folder = ModelLoader.OpenModel(run);

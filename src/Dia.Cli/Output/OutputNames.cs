@@ -17,6 +17,9 @@ internal enum OutputContent
 
     /// <summary>A voice: safetensors too.</summary>
     Voice,
+
+    /// <summary>Other safetensors.</summary>
+    Tensors,
 }
 
 /// <summary>Refuses names that promise another format than the one that is written: whoever opens speech.mp3 expects an MP3.</summary>
@@ -32,7 +35,7 @@ internal static class OutputNames
 
     private static readonly string[] Pictures = ["jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "svg", "pdf", "eps", "avif", "heic"];
 
-    private static readonly string[] Tensors = ["safetensors", "voice"];
+    private static readonly string[] TensorFiles = ["safetensors", "voice"];
 
     /// <summary>Refuses a name. Devices, FIFOs and descriptors may be called anything, and so may other files with other endings.</summary>
     /// <param name="source">The option or key that names it.</param>
@@ -52,6 +55,7 @@ internal static class OutputNames
             OutputContent.Audio => $"audio is written as WAV: {stem}.wav (or --raw). For another format pipe it: {command} ... | ffmpeg -i - {Path.GetFileName(name)}",
             OutputContent.Picture => $"pictures are written as PNG: {stem}.png. Convert it afterwards, for example with: ffmpeg -i {stem}.png {Path.GetFileName(name)}",
             OutputContent.Codes => $"audio codes are written as safetensors: {stem}.safetensors. `dia decode` makes a WAV of them.",
+            OutputContent.Tensors => $"tensors are written as safetensors: {stem}.safetensors.",
             _ => $"a voice is no sound: {stem}.voice (it is a safetensors file, for --voice).",
         });
     }
@@ -62,7 +66,7 @@ internal static class OutputNames
         return Sounds.Contains(ending) || Pictures.Contains(ending)
             || (content != OutputContent.Audio && Wavs.Contains(ending))
             || (content != OutputContent.Picture && ending == "png")
-            || (content is OutputContent.Audio or OutputContent.Picture && Tensors.Contains(ending));
+            || (content is OutputContent.Audio or OutputContent.Picture && TensorFiles.Contains(ending));
     }
 
     /// <summary>The file's own name where the path is a link.</summary>

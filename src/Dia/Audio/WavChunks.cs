@@ -43,7 +43,8 @@ internal sealed class WavChunks
 
     private WavChunks(WavSource source, bool isWave64, bool isLong) => (_source, _isWave64, _isLong) = (source, isWave64, isLong);
 
-    private static ReadOnlySpan<byte> Wave64Riff => [(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0];
+    private static ReadOnlySpan<byte> Wave64Riff =>
+        [(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0];
 
     /// <summary>The end of the names `wave`, `fmt ` and `data` in Wave64.</summary>
     private static ReadOnlySpan<byte> Wave64Tail => [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A];
@@ -65,7 +66,8 @@ internal sealed class WavChunks
         bool mayBeWave64 = start.Length == 12 && Wave64Riff.StartsWith(start);
         int count = start.Length;
         count += source.Fill(head.AsSpan(count, mayBeWave64 ? 40 - count : head.Length - count));
-        if (mayBeWave64 && count == 40 && head.AsSpan().StartsWith(Wave64Riff) && head.AsSpan(24, 4).SequenceEqual("wave"u8) && head.AsSpan(28, 12).SequenceEqual(Wave64Tail))
+        if (mayBeWave64 && count == 40 && head.AsSpan().StartsWith(Wave64Riff)
+            && head.AsSpan(24, 4).SequenceEqual("wave"u8) && head.AsSpan(28, 12).SequenceEqual(Wave64Tail))
             return new WavChunks(source, isWave64: true, isLong: true);
         FileContent.Refuse(head.AsSpan(0, count), source.Name, "a WAV", DiaErrorKind.Input, FileContentKind.Recording);
         throw source.Error(0, "not a WAV file (it does not start with RIFF and WAVE). Convert it, for example with: ffmpeg -i IN OUT.wav");
@@ -94,7 +96,9 @@ internal sealed class WavChunks
         {
             if (rest.Length < header || rest[..4].ContainsAnyExceptInRange((byte)' ', (byte)'~'))
                 return false;
-            ulong size = _isWave64 ? BinaryPrimitives.ReadUInt64LittleEndian(rest[16..]) : HeaderBytes + (ulong)BinaryPrimitives.ReadUInt32LittleEndian(rest[4..]);
+            ulong size = _isWave64
+                ? BinaryPrimitives.ReadUInt64LittleEndian(rest[16..])
+                : HeaderBytes + (ulong)BinaryPrimitives.ReadUInt32LittleEndian(rest[4..]);
             if (size < (ulong)header || size > (ulong)rest.Length)
                 return false;
             int align = _isWave64 ? Wave64Align : 2, end = ((int)size + align - 1) / align * align;
@@ -147,7 +151,9 @@ internal sealed class WavChunks
             return null;
         ulong size = BinaryPrimitives.ReadUInt64LittleEndian(header[16..]);
         bool known = header.Slice(4, 12).SequenceEqual(Wave64Tail);
-        WavChunkKind kind = known && header[..4].SequenceEqual("fmt "u8) ? WavChunkKind.Format : known && header[..4].SequenceEqual("data"u8) ? WavChunkKind.Data : WavChunkKind.Other;
+        WavChunkKind kind = known && header[..4].SequenceEqual("fmt "u8) ? WavChunkKind.Format
+            : known && header[..4].SequenceEqual("data"u8) ? WavChunkKind.Data
+            : WavChunkKind.Other;
         _padding = (long)(size % Wave64Align == 0 ? 0 : Wave64Align - (size % Wave64Align));
         if (size >= LongOpenEnded)
             return new WavChunk(kind, start, null);

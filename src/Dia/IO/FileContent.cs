@@ -77,15 +77,21 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
     public static void Refuse(ReadOnlySpan<byte> head, string name, string wanted, DiaErrorKind error, params ReadOnlySpan<FileContentKind> accepted)
     {
         if (Recognise(head, name) is { } found && !accepted.Contains(found.Kind))
-            throw new DiaException(error, found.Kind == FileContentKind.Empty ? $"{name} is empty (0 bytes long): {wanted} is needed." : $"{name} is {found.What}, not {wanted}. {found.Advice}");
+        {
+            throw new DiaException(error, found.Kind == FileContentKind.Empty
+                ? $"{name} is empty (0 bytes long): {wanted} is needed."
+                : $"{name} is {found.What}, not {wanted}. {found.Advice}");
+        }
     }
 
     /// <summary>Refuses a folder where a file is wanted.</summary>
     /// <exception cref="DiaException">It is a folder.</exception>
     public static void RefuseFolder(string path, string wanted, DiaErrorKind error)
     {
-        if (Directory.Exists(path))
-            throw new DiaException(error, $"{path} is a folder, not {wanted}. {(File.Exists(Path.Combine(path, "config.json")) ? "A model's folder is named with --model, a codec's with --codec." : "Name a file in it.")}");
+        if (!Directory.Exists(path))
+            return;
+        bool isModel = File.Exists(Path.Combine(path, "config.json"));
+        throw new DiaException(error, $"{path} is a folder, not {wanted}. {(isModel ? "A model's folder is named with --model, a codec's with --codec." : "Name a file in it.")}");
     }
 
     /// <summary>What the first bytes of a file say it is; null: not known.</summary>

@@ -115,7 +115,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     /// <exception cref="DiaException">Input: no such file, no voice file, or a malformed one.</exception>
     public static Voice Load(string path)
     {
-        FileContent.Refuse(path, "a voice file", DiaErrorKind.Input, FileContentKind.Voice, FileContentKind.Tensors);
+        FileContent.Refuse(path, "a voice file (as `dia voice` makes them)", DiaErrorKind.Input, FileContentKind.Voice, FileContentKind.Tensors);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript))
             throw Error($"{path} is not a voice file. Make one with: dia voice IN.wav --text \"[S1] What is said in it.\" -o FILE");

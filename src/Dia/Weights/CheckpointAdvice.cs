@@ -64,9 +64,10 @@ internal static class CheckpointAdvice
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && File.Exists(Path.Combine(folder, ConfigName)))
             return Error($"{path} is one file of a checkpoint. Name its folder, {folder}.");
-        string what = FileSigns.OfDownload(start) ?? FileSigns.ByName(path) ?? (FileSigns.OfWeights(start) is { } sign && !sign.StartsWith("is text", StringComparison.Ordinal) ? sign : null)
-            ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder.";
-        return Error($"{path} {what}");
+        string? what = FileSigns.OfDownload(start) ?? FileSigns.ByName(path) ?? (FileSigns.OfWeights(start) is { } sign && !sign.StartsWith("is text", StringComparison.Ordinal) ? sign : null);
+        if (what is null)
+            FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors);
+        return Error($"{path} {what ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder."}");
     }
 
     /// <summary>The error of a path where nothing is.</summary>

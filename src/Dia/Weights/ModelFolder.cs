@@ -47,7 +47,6 @@ public sealed class ModelFolder
             case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
                 return FromBundle(bundle);
             case FileKind.Regular:
-                FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Empty, FileContentKind.Foreign);
                 throw CheckpointAdvice.NoModelFile(path);
             default:
                 throw CheckpointAdvice.Nothing(path);
