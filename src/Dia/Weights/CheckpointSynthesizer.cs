@@ -26,33 +26,37 @@ public static unsafe class CheckpointSynthesizer
     {
         if (format == WeightFormat.Float16)
             throw new DiaException(DiaErrorKind.Usage, "recomputable weights are rounded to bfloat16: write them as bf16 or f32.");
-        CheckpointConverter.MakeFolder(outDir);
-        foreach (var (name, text) in texts)
-            CheckpointConverter.WriteText(Path.Combine(outDir, name), name == "config.json" ? CheckpointConverter.WithDType(text, format, name) : text);
-
-        var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
-        var entries = specs.Select(s => new SafetensorsEntry(s.Name, SafetensorsTypes.Of(format), Array.ConvertAll(s.Shape, d => (long)d)));
-        using var writer = SafetensorsWriter.Create(Path.Combine(outDir, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
-        int size = WeightFormats.ByteSize(format);
         using var pool = new CpuThreads(threads < 1 ? Environment.ProcessorCount : threads);
-        byte* buffer = (byte*)HostMemory.AllocateBytes((long)Step * size);
+        byte* buffer = (byte*)HostMemory.AllocateBytes((long)Step * WeightFormats.ByteSize(format)); // Before anything is written.
         try
         {
-            foreach (var entry in writer.Tensors)
-            {
-                var spec = byName[entry.Name];
-                for (long at = 0; at < spec.Count; at += Step)
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    int count = (int)Math.Min(Step, spec.Count - at);
-                    Fill(spec, at, buffer, count, format, pool);
-                    writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, count * size));
-                }
-            }
+            CheckpointConverter.MakeFolder(outDir);
+            foreach (var (name, text) in texts)
+                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == "config.json" ? CheckpointConverter.WithDType(text, format, name) : text);
+            WriteTensors(Path.Combine(outDir, ModelFolder.TensorsName), specs, format, buffer, pool, cancellationToken);
         }
         finally
         {
             HostMemory.Free(buffer);
+        }
+    }
+
+    private static void WriteTensors(string path, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
+    {
+        var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
+        var entries = specs.Select(s => new SafetensorsEntry(s.Name, SafetensorsTypes.Of(format), Array.ConvertAll(s.Shape, d => (long)d)));
+        using var writer = SafetensorsWriter.Create(path, entries, new Dictionary<string, string> { ["format"] = "pt" });
+        int size = WeightFormats.ByteSize(format);
+        foreach (var entry in writer.Tensors)
+        {
+            var spec = byName[entry.Name];
+            for (long at = 0; at < spec.Count; at += Step)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int count = (int)Math.Min(Step, spec.Count - at);
+                Fill(spec, at, buffer, count, format, pool);
+                writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, count * size));
+            }
         }
 
         writer.Commit();
