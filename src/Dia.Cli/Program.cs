@@ -1,4 +1,5 @@
 using System.Text;
+using Dia.Backends;
 using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -14,6 +15,7 @@ internal static class Program
         Interruption? interruption = null;
         try
         {
+            MemoryReserve.Take();
             CommandLine line = CommandLine.Parse(args, CommandList.All);
             if (line.Has(DiaOptions.Help))
                 return Print(HelpWriter.Write(line.Command, CommandList.All));
@@ -53,6 +55,13 @@ internal static class Program
 
         if (IsClosedPipe(error))
             return ExitCodes.Done; // The reader has what it wanted.
+        if (IsOutOfMemory(error))
+        {
+            MemoryReserve.Release();
+            Reporter.Error(OutOfMemory(error));
+            return ExitCodes.Device;
+        }
+
         switch (error)
         {
             case DiaException { Kind: DiaErrorKind.Usage }:
@@ -61,9 +70,6 @@ internal static class Program
             case DiaException known:
                 Reporter.Error(known.Message);
                 return ExitCodes.Of(known.Kind);
-            case OutOfMemoryException:
-                Reporter.Error("out of memory. Free some, shorten the input, or lower --max-tokens.");
-                return ExitCodes.Device;
             case IOException:
                 Reporter.Error($"cannot write standard output: {StandardDescriptors.Describe(error)}");
                 return ExitCodes.Output;
@@ -71,6 +77,23 @@ internal static class Program
                 Reporter.Error($"internal error. This is a bug: please report it in the issue tracker of Dia.Aot, with the command and these lines.\ndia {BuildInfo.Version}\n{error}");
                 return ExitCodes.Internal;
         }
+    }
+
+    private static string OutOfMemory(Exception error) => error switch
+    {
+        DiaException { Kind: DiaErrorKind.Device } => error.Message,
+        DiaException => $"out of memory: {error.Message} {MemoryLimits.Describe()} Raise the limit, or end other programs.",
+        _ => $"out of memory. {MemoryLimits.Describe()} Texts, sounds and tables get at most a quarter of what ulimit -v allows. Raise the limit, end other programs, shorten the input, or lower --max-tokens.",
+    };
+
+    /// <summary>Whether memory is what was missing, be it for reading a file or for something else.</summary>
+    private static bool IsOutOfMemory(Exception? error)
+    {
+        const int noMemory = 12; // errno
+        for (; error is not null; error = error.InnerException)
+            if (error is OutOfMemoryException or IOException { HResult: noMemory } or System.ComponentModel.Win32Exception { NativeErrorCode: noMemory })
+                return true;
+        return false;
     }
 
     private static bool IsClosedPipe(Exception? error)

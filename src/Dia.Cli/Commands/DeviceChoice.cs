@@ -26,12 +26,35 @@ internal static class DeviceChoice
     {
         string name = run.Line.Get(DiaOptions.Device) ?? "auto";
         if (name == "scalar")
-            return Device.CreateScalar();
+            return Checked(run, Device.CreateScalar(), model, codec, batch, reserve);
         if (name.StartsWith("cuda", StringComparison.Ordinal))
             return CreateCuda(run, Ordinal(name), model, codec, batch, reserve);
         if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, model, codec, batch, reserve) is { } gpu)
             return gpu;
-        return Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+        var cpu = Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+        return Checked(run, cpu, model, codec, batch, reserve);
+    }
+
+    /// <summary>The processor, where what is needed in any case fits into the memory that the system allows.</summary>
+    private static Device Checked(Invocation run, Device device, ModelFolder? model, bool codec, int batch, bool reserve)
+    {
+        if (!reserve || !MemoryLimits.Any)
+            return device;
+        try
+        {
+            device.Reserve(MemoryPlan.Of(device, CompiledModels.All, model, codec ? Codec(run, model) : null, batch));
+        }
+        catch (DiaException e) when (e.Kind != DiaErrorKind.Device)
+        {
+            // What is wrong with the model is said where it is loaded.
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+
+        return device;
     }
 
     /// <summary>The number in "cuda:1"; 0 without one.</summary>

@@ -2,7 +2,6 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using System.Security.Cryptography;
 using System.Text;
 using Dia.Backends;
 using Dia.Cli.Options;
@@ -95,7 +94,7 @@ internal static class InfoCommand
         }
     }
 
-    private static string Hash(string json) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json + "\n")));
+    private static string Hash(string json) => Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(json + "\n")));
 
     private static void Weights(StringBuilder text, WeightSpec[] weights)
     {

@@ -154,7 +154,7 @@ internal sealed class LinesCommand : IDisposable
             {
                 return Begin(place, line, out id);
             }
-            catch (DiaException e)
+            catch (DiaException e) when (e.Kind != DiaErrorKind.Device)
             {
                 _answers.Failed(place, line.Number, id, e);
             }

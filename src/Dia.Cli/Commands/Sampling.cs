@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using System.Runtime.InteropServices;
 using Dia.Cli.Options;
 using Dia.Configuration;
 using Dia.Generation;
@@ -8,7 +8,7 @@ using Dia.Weights;
 namespace Dia.Cli.Commands;
 
 /// <summary>How to generate: an option beats generation_config.json, which beats the released model's values.</summary>
-internal static class Sampling
+internal static partial class Sampling
 {
     private const double DefaultTemperature = 1.2;
     private const double DefaultTopP = 0.95;
@@ -65,6 +65,17 @@ internal static class Sampling
             : $"the checkpoint's length limit allows {rows} new rows here, but it must be from {lowest} to {highest}: set {DiaOptions.MaxTokens.Name}.");
     }
 
-    /// <summary>Short enough to be typed again.</summary>
-    public static ulong RandomSeed() => (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
+    /// <summary>
+    /// Short enough to be typed again. Chance is asked for, not secrecy: .NET's cryptography would load OpenSSL, which not every system has.
+    /// </summary>
+    public static unsafe ulong RandomSeed()
+    {
+        uint seed;
+        if (GetRandom(&seed, sizeof(uint), 0) != sizeof(uint))
+            seed = (uint)Random.Shared.Next(); // A sandbox that forbids the system call.
+        return seed & int.MaxValue;
+    }
+
+    [LibraryImport("libc", EntryPoint = "getrandom")]
+    private static unsafe partial nint GetRandom(void* buffer, nuint length, uint flags);
 }

@@ -63,8 +63,8 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     protected override void OnFailed(Exception failure)
     {
         Files.Dispose();
-        // Anything else concerns more than this line: standard output, memory, a bug.
-        if (failure is DiaException error)
+        // Anything else concerns more than this line: standard output, the device and its memory, a bug.
+        if (failure is DiaException { Kind: not DiaErrorKind.Device } error)
             answers.Failed(Place, Line, Id, error);
         else
             ExceptionDispatchInfo.Throw(failure);

@@ -56,14 +56,18 @@ public sealed class Device : IDisposable
 
     /// <summary>
     /// Takes the memory of a plan in one allocation: what is loaded and made on the device from now on lies in it, and what the plan did
-    /// not foresee beside it. Once, before anything is loaded. Nothing happens on the processor: there memory is taken as it is used.
+    /// not foresee beside it. Once, before anything is loaded. On the processor memory is taken as it is used: there what is needed in any
+    /// case is compared with the limits that this process has (<see cref="MemoryLimits"/>).
     /// </summary>
     /// <param name="plan">The plan, of this device.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
     public void Reserve(MemoryPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        _cuda?.Reserve(plan);
+        if (_cuda is null)
+            plan.CheckHost();
+        else
+            _cuda.Reserve(plan);
     }
 
     /// <inheritdoc/>

@@ -6,6 +6,19 @@ namespace Dia.Backends;
 /// <summary>Aligned native memory for the backends that compute on the host.</summary>
 internal static unsafe class HostMemory
 {
+    // Before what is returned: the address to free, and the number of bytes.
+    private const int HeaderBytes = 64;
+    private const int Alignment = 64;
+
+    // What the program and its managed memory take of a control group's limit beside this, generously: without reserve a process of the
+    // demo model has 16 to 23 MiB of its own in all.
+    private const long ProgramBytes = 16 << 20;
+
+    private static long _taken;
+
+    /// <summary>Bytes allocated at present.</summary>
+    public static long Taken => Volatile.Read(ref _taken);
+
     /// <summary>Zeroed memory for <paramref name="count"/> float32 values, aligned to 64 bytes (a cache line).</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
     public static float* Allocate(long count) => (float*)AllocateBytes(checked(count * sizeof(float)));
@@ -15,26 +28,38 @@ internal static unsafe class HostMemory
     public static void* AllocateBytes(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (!Fits(bytes))
+            throw MemoryLimits.TooLittle("a block", bytes);
         try
         {
             // Large blocks come zeroed from the system, untouched: a cache takes no more memory than it is filled (by
-            // large pages, if it is very large). Before what is returned lies the address to free.
-            void* block = NativeMemory.AllocZeroed(checked((nuint)bytes + 128));
-            void** memory = (void**)(((nuint)block + 64 + 63) & ~(nuint)63);
+            // large pages, if it is very large).
+            void* block = NativeMemory.AllocZeroed(checked((nuint)bytes + HeaderBytes + Alignment));
+            void** memory = (void**)(((nuint)block + HeaderBytes + Alignment - 1) & ~(nuint)(Alignment - 1));
             memory[-1] = block;
+            memory[-2] = (void*)bytes;
+            Interlocked.Add(ref _taken, bytes);
             LargePages.Ask(memory, bytes);
             return memory;
         }
         catch (OutOfMemoryException e)
         {
-            throw new DiaException(DiaErrorKind.Device, $"No memory for a block of {bytes} bytes. Free memory, or generate less at once.", e);
+            throw MemoryLimits.TooLittle("a block", bytes, e);
         }
     }
+
+    /// <summary>
+    /// Whether a control group leaves room for so many bytes more. A kernel gives out memory that it has not, and ends the process that
+    /// touches it: better said before.
+    /// </summary>
+    public static bool Fits(long bytes) => MemoryLimits.ControlGroup is var limit && (limit == long.MaxValue || bytes <= limit - ProgramBytes - Taken);
 
     /// <summary>Frees what <see cref="Allocate"/> or <see cref="AllocateBytes"/> gave; null is ignored.</summary>
     public static void Free(void* memory)
     {
-        if (memory is not null)
-            NativeMemory.Free(((void**)memory)[-1]);
+        if (memory is null)
+            return;
+        Interlocked.Add(ref _taken, -(long)((void**)memory)[-2]);
+        NativeMemory.Free(((void**)memory)[-1]);
     }
 }

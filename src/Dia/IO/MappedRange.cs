@@ -1,17 +1,22 @@
 using System.IO.MemoryMappedFiles;
+using Dia.Backends;
 
 namespace Dia.IO;
 
 /// <summary>A range of a file in memory: pages are read when touched and shared between processes.</summary>
 internal sealed unsafe class MappedRange : IDisposable
 {
+    private const int NoMemory = 12; // errno
+
     private readonly MemoryMappedFile? _file;
     private readonly MemoryMappedViewAccessor? _view;
     private byte* _pointer;
     private bool _disposed;
 
     /// <summary>Maps <paramref name="range"/>.</summary>
-    /// <exception cref="DiaException">The file cannot be opened or mapped, or is shorter than the range (kind as given).</exception>
+    /// <exception cref="DiaException">
+    /// The file cannot be opened or mapped, or is shorter than the range (kind as given). There is no room for it (Device).
+    /// </exception>
     public MappedRange(FileRange range, DiaErrorKind kind)
     {
         Length = range.Length;
@@ -33,6 +38,8 @@ internal sealed unsafe class MappedRange : IDisposable
         {
             Dispose();
             handle.Dispose();
+            if (e is IOException { HResult: NoMemory } or OutOfMemoryException)
+                throw MemoryLimits.TooLittle($"{range.Path}, which is mapped", Length, e);
             if (e is IOException or UnauthorizedAccessException or ArgumentException)
                 throw new DiaException(kind, $"cannot map {range.Path} into memory: {e.Message}", e);
             throw;

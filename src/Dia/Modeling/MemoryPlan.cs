@@ -34,6 +34,12 @@ public sealed class MemoryPlan
     /// <summary>All parts together.</summary>
     public long Bytes => _parts.Sum(p => p.Bytes);
 
+    /// <summary>Of these what is taken whatever is said: the weights' copies, and the codec's windows. The caches are as long as what is said.</summary>
+    internal long LeastBytes { get; private set; }
+
+    /// <summary>Beside these, the files that the processor reads weights from where they are mapped.</summary>
+    internal long MappedBytes { get; private set; }
+
     /// <summary>Of these the working memory of a GPU's kernels.</summary>
     internal long WorkingBytes { get; private set; }
 
@@ -81,6 +87,18 @@ public sealed class MemoryPlan
         return plan;
     }
 
+    /// <summary>
+    /// Compares what is taken in any case with what the system lets this process have. What more a long text takes is refused where it is
+    /// allocated, if it is too much.
+    /// </summary>
+    /// <exception cref="DiaException">It is too little (Device).</exception>
+    internal void CheckHost()
+    {
+        long most = MemoryLimits.AddressSpace, least = LeastBytes + MappedBytes;
+        if ((most < long.MaxValue && least > most - MemoryLimits.AddressSpaceTaken) || !HostMemory.Fits(LeastBytes))
+            throw MemoryLimits.TooLittle($"the model ({MemoryLimits.Text(MappedBytes)} of mapped weights, {MemoryLimits.Text(LeastBytes)} of working memory, and up to {MemoryLimits.Text(Bytes - LeastBytes)} more by what is said)", least);
+    }
+
     private static WeightFormat[] Formats(ModelFolder folder, WeightSpec[] specs)
     {
         using var files = CheckpointFiles.Open(folder);
@@ -124,6 +142,7 @@ public sealed class MemoryPlan
         // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.
         long packed = !_cuda ? 0 : specs.Zip(formats).Where(w => w.First.Role is WeightRole.Convolution or WeightRole.TransposedConvolution).Max(w => ArenaPieces.Size(w.First.Count * WeightFormats.ByteSize(w.Second)));
         long windows = Floats(network.ArenaSize) + Floats(CodecPass.CodeCount(network, codebooks));
+        LeastBytes += Math.Max(windows, packed);
         Add("codec", Math.Max(windows, packed), $"windows of {network.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
@@ -141,6 +160,8 @@ public sealed class MemoryPlan
             stored += bytes;
         }
 
+        LeastBytes += copies;
+        MappedBytes += _cuda ? 0 : stored;
         string types = string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName));
         Add(_cuda ? name : name + ", packed", copies, _cuda ? types : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}"));
     }

@@ -1,4 +1,5 @@
 using System.Text;
+using Dia.Backends;
 
 namespace Dia.Weights;
 
@@ -25,16 +26,27 @@ public static unsafe class CheckpointSynthesizer
     {
         if (format == WeightFormat.Float16)
             throw new DiaException(DiaErrorKind.Usage, "recomputable weights are rounded to bfloat16: write them as bf16 or f32.");
-        CheckpointConverter.MakeFolder(outDir);
-        foreach (var (name, text) in texts)
-            CheckpointConverter.WriteText(Path.Combine(outDir, name), name == "config.json" ? CheckpointConverter.WithDType(text, format, name) : text);
+        using var pool = new CpuThreads(threads < 1 ? Environment.ProcessorCount : threads);
+        byte* buffer = (byte*)HostMemory.AllocateBytes((long)Step * WeightFormats.ByteSize(format)); // Before anything is written.
+        try
+        {
+            CheckpointConverter.MakeFolder(outDir);
+            foreach (var (name, text) in texts)
+                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == "config.json" ? CheckpointConverter.WithDType(text, format, name) : text);
+            WriteTensors(Path.Combine(outDir, ModelFolder.TensorsName), specs, format, buffer, pool, cancellationToken);
+        }
+        finally
+        {
+            HostMemory.Free(buffer);
+        }
+    }
 
+    private static void WriteTensors(string path, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
+    {
         var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
         var entries = specs.Select(s => new SafetensorsEntry(s.Name, SafetensorsTypes.Of(format), Array.ConvertAll(s.Shape, d => (long)d)));
-        using var writer = SafetensorsWriter.Create(Path.Combine(outDir, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
+        using var writer = SafetensorsWriter.Create(path, entries, new Dictionary<string, string> { ["format"] = "pt" });
         int size = WeightFormats.ByteSize(format);
-        byte[] buffer = new byte[Step * size];
-        var options = new ParallelOptions { MaxDegreeOfParallelism = threads };
         foreach (var entry in writer.Tensors)
         {
             var spec = byName[entry.Name];
@@ -42,8 +54,8 @@ public static unsafe class CheckpointSynthesizer
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 int count = (int)Math.Min(Step, spec.Count - at);
-                Fill(spec, at, buffer, count, format, options);
-                writer.Write<byte>(entry.Name, buffer.AsSpan(0, count * size));
+                Fill(spec, at, buffer, count, format, pool);
+                writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, count * size));
             }
         }
 
@@ -54,7 +66,11 @@ public static unsafe class CheckpointSynthesizer
     internal static void Values(WeightSpec spec, long first, Span<float> values)
     {
         var (center, bound) = Kind(spec.Name, spec.Shape);
-        ulong state = Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)) + ((ulong)first * Golden);
+        Values(Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)) + ((ulong)first * Golden), center, bound, values);
+    }
+
+    private static void Values(ulong state, float center, float bound, Span<float> values)
+    {
         for (int i = 0; i < values.Length; i++)
         {
             ulong z = state += Golden;
@@ -91,24 +107,19 @@ public static unsafe class CheckpointSynthesizer
         return (0, (float)(gain * Math.Sqrt(3.0 / fan)));
     }
 
-    private static void Fill(WeightSpec spec, long first, byte[] buffer, int count, WeightFormat format, ParallelOptions options)
+    private static void Fill(WeightSpec spec, long first, byte* buffer, int count, WeightFormat format, CpuThreads pool)
     {
-        int size = WeightFormats.ByteSize(format);
-        Parallel.For(0, (count + Block - 1) / Block, options, () => new float[Block], (block, _, scratch) =>
+        var (center, bound) = Kind(spec.Name, spec.Shape);
+        FillJob job = new()
         {
-            int begin = block * Block;
-            var values = scratch.AsSpan(0, Math.Min(Block, count - begin));
-            Values(spec, first + begin, values);
-            fixed (byte* target = &buffer[begin * size])
-            {
-                if (format == WeightFormat.BFloat16)
-                    WeightFormats.Write(values, format, target);
-                else
-                    RoundTo((float*)target, values);
-            }
-
-            return scratch;
-        }, _ => { });
+            State = Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)) + ((ulong)first * Golden),
+            Center = center,
+            Bound = bound,
+            Target = buffer,
+            Count = count,
+            Format = format,
+        };
+        pool.Run(ref job, (count + Block - 1) / Block);
     }
 
     /// <summary>Values rounded to bfloat16 and stored as float32.</summary>
@@ -116,5 +127,32 @@ public static unsafe class CheckpointSynthesizer
     {
         for (int i = 0; i < values.Length; i++)
             target[i] = WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(values[i]));
+    }
+
+    private struct FillJob : IParallelJob
+    {
+        private const int Piece = 1 << 12;
+
+        public ulong State;
+        public float Center;
+        public float Bound;
+        public byte* Target;
+        public int Count;
+        public WeightFormat Format;
+
+        public readonly void Run(int part, int thread)
+        {
+            Span<float> values = stackalloc float[Piece];
+            int end = Math.Min(Count, (part + 1) * Block);
+            for (int at = part * Block; at < end; at += Piece)
+            {
+                Span<float> some = values[..Math.Min(Piece, end - at)];
+                Values(State + ((ulong)at * Golden), Center, Bound, some);
+                if (Format == WeightFormat.BFloat16)
+                    WeightFormats.Write(some, Format, Target + (at * 2L));
+                else
+                    RoundTo((float*)Target + at, some);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Dia.Backends;
 
 namespace Dia.Weights;
 
@@ -60,7 +60,7 @@ public sealed unsafe class LoadedWeights : IDisposable
         _disposed = true;
         Array.Clear(Weights);
         foreach (nint memory in _owned)
-            NativeMemory.AlignedFree((void*)memory);
+            HostMemory.Free((void*)memory);
         _owned.Clear();
         _files.Dispose();
     }
@@ -107,7 +107,7 @@ public sealed unsafe class LoadedWeights : IDisposable
 
     private void* Allocate(long bytes)
     {
-        void* memory = NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
+        void* memory = HostMemory.AllocateBytes(bytes);
         _owned.Add((nint)memory);
         return memory;
     }
