@@ -57,7 +57,7 @@ internal static class ForwardInputs
 
         static void Check(string what, long count, long width)
         {
-            if (count > Array.MaxLength / width)
+            if (width > 0 && count > Array.MaxLength / width)
                 throw Error($"the {what} would have {count} x {width} values, more than an array holds: give fewer sequences at a time, or shorter ones.");
         }
     }
