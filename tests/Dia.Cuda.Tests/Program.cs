@@ -30,6 +30,19 @@ internal static unsafe class Program
 
         try
         {
+            switch (arguments)
+            {
+                case ["leaks", string folder, string rounds, string least]:
+                    CallerChecks.Leaks(folder, int.Parse(rounds, CultureInfo.InvariantCulture), int.Parse(least, CultureInfo.InvariantCulture), Report);
+                    return failed ? 1 : 0;
+                case ["lifetimes", string folder]:
+                    CallerChecks.Lifetimes(folder, Report);
+                    return failed ? 1 : 0;
+                case ["threads", string folder]:
+                    CallerChecks.Threads(folder, Report);
+                    return failed ? 1 : 0;
+            }
+
             using var device = new CudaDevice(0, kernels);
             var backend = new CudaBackend(device);
             switch (arguments[0])

@@ -2,7 +2,7 @@ namespace Dia.Backends;
 
 /// <summary>
 /// The memory of a device, for code that is not compiled per backend: passes, caches, results. Everything happens in the order of the
-/// calls, after the operations that the device was given before.
+/// calls, after the operations that the device was given before. Its pointers are trusted.
 /// </summary>
 public abstract unsafe class DeviceMemory
 {
@@ -46,9 +46,17 @@ public abstract unsafe class DeviceMemory
     public byte* Place(ReadOnlySpan<byte> bytes)
     {
         byte* memory = (byte*)Allocate((bytes.Length + 3L) / 4);
-        fixed (byte* from = bytes)
-            Upload(memory, from, bytes.Length);
-        return memory;
+        try
+        {
+            fixed (byte* from = bytes)
+                Upload(memory, from, bytes.Length);
+            return memory;
+        }
+        catch
+        {
+            Free(memory);
+            throw;
+        }
     }
 
     private sealed class OfHost : DeviceMemory

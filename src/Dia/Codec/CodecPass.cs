@@ -4,12 +4,17 @@ namespace Dia.Codec;
 
 /// <summary>
 /// Runs a codec over windows of sounds, one after the other: the arena for a window and the codes of its frames, and for the time of a call
-/// where the sound's samples are. It keeps nothing of a sound, so one pass serves any number of them in turn.
+/// where the sound's samples are. It keeps nothing of a sound, so one pass serves any number of them, window by window, from any thread. What
+/// emitted code calls is of use to it alone, while a window runs.
 /// </summary>
 public sealed unsafe class CodecPass : IDisposable
 {
+    private readonly Tenant _tenant;
     private readonly DacNetwork _network;
     private readonly DeviceMemory _memory;
+    private readonly int _maxCodebooks;
+    private readonly int _codebookSize;
+    private int[] _window = [];
     private float* _arena;
     private int* _codes;
     private long _codesSize;
@@ -17,15 +22,21 @@ public sealed unsafe class CodecPass : IDisposable
     private float* _samples;
     private long _firstSample;
 
-    /// <summary>A pass for a codec.</summary>
+    /// <summary>A pass for a codec, made in a turn of its.</summary>
+    /// <param name="tenant">The codec's turns.</param>
     /// <param name="network">The codec.</param>
+    /// <param name="codebooks">Codebooks it has.</param>
+    /// <param name="codebookSize">Codes of each.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public CodecPass(DacNetwork network)
+    internal CodecPass(Tenant tenant, DacNetwork network, int codebooks, int codebookSize)
     {
-        _network = network;
-        _memory = network.Memory;
+        (_tenant, _network, _memory) = (tenant, network, network.Memory);
+        (_maxCodebooks, _codebookSize) = (codebooks, codebookSize);
         _arena = _memory.Allocate(network.ArenaSize);
     }
+
+    /// <summary>The network it is for.</summary>
+    internal DacNetwork Network => _network;
 
     /// <summary>Codes of the frames that a window can need, one more than it takes to the full: it may start within a frame.</summary>
     internal static long CodeCount(DacNetwork network, int codebooks) => (network.FramesFor(new RowRange(0, network.WindowSamples)).Count + 1) * codebooks;
@@ -49,20 +60,35 @@ public sealed unsafe class CodecPass : IDisposable
     /// <param name="samples">Mono, at the codec's rate.</param>
     /// <param name="codebooks">How many of the first codebooks to use.</param>
     /// <param name="trace">What to record, or null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The codec has not so many codebooks.</exception>
+    /// <exception cref="ArgumentException">The trace is for another sound.</exception>
+    /// <exception cref="ObjectDisposedException">The pass, its codec or the device is disposed.</exception>
     /// <exception cref="DiaException">No memory (Device).</exception>
     public int[,] Encode(ReadOnlySpan<float> samples, int codebooks, CodecTrace? trace = null)
     {
-        (SampleCount, Frames, Codebooks, Trace) = (samples.Length, _network.FramesOf(samples.Length), codebooks, trace);
-        int[,] codes = new int[Frames, codebooks];
+        CheckCodebooks(codebooks);
+        long frames = Math.Max(0, _network.FramesOf(samples.Length));
+        trace?.Check(_memory, frames, codebooks, nameof(trace));
+        int[,] codes = new int[frames, codebooks];
         fixed (float* from = samples)
         fixed (int* to = codes)
         {
-            _samples = from;
-            for (long start = 0; start < Frames; start += _network.WindowFrames)
+            for (long start = 0; start < frames; start += _network.WindowFrames)
             {
-                var window = new RowRange(start, Math.Min(_network.WindowFrames, Frames - start));
+                using Lock.Scope turn = Enter();
+                (SampleCount, Frames, Codebooks, Trace) = (samples.Length, frames, codebooks, trace);
+                var window = new RowRange(start, Math.Min(_network.WindowFrames, frames - start));
                 HoldCodes(window);
-                _network.Encode(this, window);
+                try
+                {
+                    _samples = from;
+                    _network.Encode(this, window);
+                }
+                finally
+                {
+                    _samples = null;
+                }
+
                 _memory.Download(to + (start * codebooks), _codes, window.Count * codebooks * sizeof(int));
             }
         }
@@ -77,28 +103,49 @@ public sealed unsafe class CodecPass : IDisposable
     /// <param name="window">Which samples; at most WindowFrames·hop of them.</param>
     /// <param name="samples">Receives them [window.Count].</param>
     /// <param name="trace">What to record, or null.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The window is too long, outside the sound, or needs codes that are not there.</exception>
-    /// <exception cref="DiaException">No memory (Device).</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The window is too long, outside the sound, or needs codes that are not there; there is less room for samples than it has; or the codec has not so
+    /// many codebooks.
+    /// </exception>
+    /// <exception cref="ArgumentException">The codes are not whole frames, or the trace is for another sound.</exception>
+    /// <exception cref="ObjectDisposedException">The pass, its codec or the device is disposed.</exception>
+    /// <exception cref="DiaException">Input: a code that no codebook holds. Device: no memory.</exception>
     public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null)
     {
+        CheckCodebooks(codebooks);
+        if (codes.Length % codebooks != 0)
+            throw new ArgumentException($"{codes.Length} codes do not divide into frames of {codebooks}.", nameof(codes));
         long known = codes.Length / codebooks;
+        if (frames < known || frames > int.MaxValue)
+            throw new ArgumentOutOfRangeException(nameof(frames), frames, $"A sound has at least the frames that there are codes of, {known}, and at most {int.MaxValue}.");
+        if (window.Start < 0 || window.Count < 1 || window.Count > _network.WindowSamples || window.Start > _network.SamplesOf(frames) - window.Count)
+            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_network.WindowSamples} samples of the sound's {_network.SamplesOf(frames)}.");
+        if (window.Count > samples.Length)
+            throw new ArgumentOutOfRangeException(nameof(samples), samples.Length, $"There is no room for a window of {window.Count}.");
         RowRange needed = _network.FramesFor(window);
-        if (window.Start < 0 || window.Count < 1 || window.Count > samples.Length || window.Count > _network.WindowSamples || window.End > _network.SamplesOf(frames)
-            || known > frames || (known < frames && needed.End > known))
-        {
-            throw new ArgumentOutOfRangeException(nameof(window));
-        }
+        if (known < frames && needed.End > known)
+            throw new ArgumentOutOfRangeException(nameof(window), window, $"It needs the codes of {needed.End} frames; there are {known}.");
+        trace?.Check(_memory, frames, codebooks, nameof(trace));
 
+        using Lock.Scope turn = Enter();
         (Frames, SampleCount, Codebooks, Trace) = (frames, _network.SamplesOf(frames), codebooks, trace);
         needed = needed.Clip(frames);
         HoldCodes(needed);
-        fixed (int* from = codes)
+        ReadOnlySpan<int> held = CopyCodes(codes, needed);
+        fixed (int* from = held)
         fixed (float* to = samples)
         {
-            _memory.Upload(_codes, from + (needed.Start * codebooks), needed.Count * codebooks * sizeof(int));
-            _samples = to;
-            _firstSample = window.Start;
-            _network.Decode(this, window);
+            _memory.Upload(_codes, from, held.Length * (long)sizeof(int));
+            try
+            {
+                _samples = to;
+                _firstSample = window.Start;
+                _network.Decode(this, window);
+            }
+            finally
+            {
+                _samples = null;
+            }
         }
     }
 
@@ -106,29 +153,82 @@ public sealed unsafe class CodecPass : IDisposable
     public int* CodesAt(long frame) => _codes + ((frame - _firstFrame) * Codebooks);
 
     /// <summary>Rows of a value at its planned offset.</summary>
-    public CodecRows Rows(long offset, RowRange range, int channels, long total) => new(this[offset], range, channels, total);
+    /// <exception cref="ArgumentOutOfRangeException">They are not in the arena.</exception>
+    public CodecRows Rows(long offset, RowRange range, int channels, long total)
+    {
+        if (offset < 0 || channels < 1 || range.Count < 0 || offset > _network.ArenaSize || range.Count > (_network.ArenaSize - offset) / channels)
+            throw new ArgumentOutOfRangeException(nameof(range), range, "These rows are not in the codec's arena.");
+        ObjectDisposedException.ThrowIf(_arena is null, this);
+        return new(this[offset], range, channels, total);
+    }
 
     /// <summary>Copies the sound's samples to rows of one channel, zeros outside.</summary>
+    /// <exception cref="InvalidOperationException">No window runs.</exception>
     public void LoadSamples(CodecRows rows)
     {
+        ThrowIfIdle();
         rows.ZeroOutside(_memory);
         RowRange inside = rows.Range.Clip(SampleCount);
         _memory.Upload(rows.At(inside.Start), _samples + inside.Start, inside.Count * sizeof(float));
     }
 
     /// <summary>Hands over decoded samples.</summary>
-    public void StoreSamples(float* samples, RowRange range) =>
+    /// <exception cref="InvalidOperationException">No window runs.</exception>
+    public void StoreSamples(float* samples, RowRange range)
+    {
+        ThrowIfIdle();
         _memory.Download(_samples + (range.Start - _firstSample), samples, range.Count * sizeof(float));
+    }
 
-    /// <inheritdoc/>
+    /// <summary>Frees its memory, after a window that runs.</summary>
     public void Dispose()
     {
+        using Lock.Scope turn = _tenant.EnterToFree();
         _memory.Free(_arena);
         _memory.Free(_codes);
         _arena = null;
         _codes = null;
         _codesSize = 0;
     }
+
+    private Lock.Scope Enter()
+    {
+        Lock.Scope turn = _tenant.Enter();
+        if (_arena is not null)
+            return turn;
+        turn.Dispose();
+        throw new ObjectDisposedException(typeof(CodecPass).FullName);
+    }
+
+    private void CheckCodebooks(int codebooks)
+    {
+        if (codebooks < 1 || codebooks > _maxCodebooks)
+            throw new ArgumentOutOfRangeException(nameof(codebooks), codebooks, $"The codec has {_maxCodebooks} codebooks; 1 to {_maxCodebooks} can be used.");
+    }
+
+    private void ThrowIfIdle()
+    {
+        if (_samples is null)
+            throw new InvalidOperationException("Samples come and go while a window runs.");
+    }
+
+    /// <summary>A checked copy of a window's codes: a kernel trusts them, and the caller's may change.</summary>
+    private ReadOnlySpan<int> CopyCodes(ReadOnlySpan<int> codes, RowRange frames)
+    {
+        ReadOnlySpan<int> from = codes.Slice((int)(frames.Start * Codebooks), (int)(frames.Count * Codebooks));
+        if (_window.Length < from.Length)
+            _window = new int[CodeCount(_network, Codebooks)];
+        Span<int> copy = _window.AsSpan(0, from.Length);
+        from.CopyTo(copy);
+        for (int i = 0; i < copy.Length; i++)
+            if ((uint)copy[i] >= (uint)_codebookSize)
+                throw NoCode(frames.Start + (i / Codebooks), i % Codebooks, copy[i], _codebookSize);
+        return copy;
+    }
+
+    /// <summary>What is said of a code that no codebook holds.</summary>
+    internal static DiaException NoCode(long frame, int codebook, int code, int codebookSize) =>
+        new(DiaErrorKind.Input, $"Frame {frame}, codebook {codebook}: code {code} is not in 0 to {codebookSize - 1}.");
 
     /// <summary>Room for the codes of these frames.</summary>
     private void HoldCodes(RowRange frames)
@@ -139,6 +239,7 @@ public sealed unsafe class CodecPass : IDisposable
             return;
         _memory.Free(_codes);
         _codes = null;
+        _codesSize = 0;
         _codes = (int*)_memory.Allocate(size);
         _codesSize = size;
     }

@@ -8,11 +8,12 @@ namespace Dia.Codec;
 /// <param name="hiddenSize">Channels of latents.</param>
 /// <param name="codebooks">Quantizers in use.</param>
 /// <param name="codebookDim">Channels of a projection.</param>
+/// <exception cref="OverflowException">So much does not fit arrays.</exception>
 public sealed unsafe class CodecTrace(DeviceMemory memory, long frames, int hiddenSize, int codebooks, int codebookDim)
 {
-    private readonly float[] _latents = new float[frames * hiddenSize];
-    private readonly float[] _quantized = new float[frames * hiddenSize];
-    private readonly float[] _projected = new float[frames * codebooks * codebookDim];
+    private readonly float[] _latents = new float[checked(frames * hiddenSize)];
+    private readonly float[] _quantized = new float[checked(frames * hiddenSize)];
+    private readonly float[] _projected = new float[checked(frames * codebooks * codebookDim)];
 
     /// <summary>The encoder's output [frames, hidden_size].</summary>
     public ReadOnlySpan<float> LatentValues => _latents;
@@ -34,6 +35,18 @@ public sealed unsafe class CodecTrace(DeviceMemory memory, long frames, int hidd
     {
         for (long t = 0; t < range.Count; t++)
             memory.Download(_projected.AsSpan((int)((((range.Start + t) * codebooks) + quantizer) * channels), channels), x + (t * channels));
+    }
+
+    /// <summary>Refuses to record another sound than it was made for, or one that is computed elsewhere.</summary>
+    /// <exception cref="ArgumentException">It does not fit.</exception>
+    internal void Check(DeviceMemory of, long frameCount, int codebookCount, string argument)
+    {
+        if (!ReferenceEquals(of, memory) || frameCount != frames || codebookCount != codebooks)
+        {
+            throw new ArgumentException(
+                $"The trace is for {frames} frames of {codebooks} codebooks, the sound has {frameCount} of {codebookCount}; and it must be of the codec's device.",
+                argument);
+        }
     }
 
     private void Copy(float[] to, float* x, RowRange range, int channels) =>

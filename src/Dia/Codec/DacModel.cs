@@ -7,24 +7,27 @@ using Dia.Weights;
 
 namespace Dia.Codec;
 
-/// <summary>The DAC codec of a checkpoint: samples to codes and back, in windows of bounded memory; one call at a time.</summary>
+/// <summary>
+/// The DAC codec of a checkpoint: samples to codes and back, in windows of bounded memory. Any number of threads may call at a time: they take turns
+/// on the device, window by window. It may be disposed at any time: calls under way then end with <see cref="ObjectDisposedException"/>.
+/// </summary>
 public sealed class DacModel : IAudioCodec, IDisposable
 {
     private readonly LoadedWeights _weights;
     private readonly WeightSpec[] _specs;
     private readonly DacNetwork _network;
+    private readonly Tenant _tenant;
     private CodecPass? _pass;
     private CodecIdentity? _identity;
 
-    private DacModel(DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
+    private DacModel(Device device, DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
     {
+        _tenant = new Tenant(device, typeof(DacModel));
         Config = config;
         _weights = weights;
         _specs = specs;
         _network = network;
         LookAheadFrames = network.LookAheadFrames;
-        for (int i = 0; i < specs.Length; i++)
-            network.Prepare(specs[i], i);
     }
 
     /// <summary>Its configuration.</summary>
@@ -36,6 +39,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <summary>Their values, in the same order.</summary>
     internal LoadedWeights Weights => _weights;
 
+    /// <summary>Its turns on its device.</summary>
+    internal Tenant Tenant => _tenant;
+
     /// <inheritdoc/>
     public int SamplingRate => Config.SamplingRate;
 
@@ -46,7 +52,17 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public int Codebooks => Config.NCodebooks;
 
     /// <summary>What its codes are codes of: codecs whose identities match understand each other's.</summary>
-    public CodecIdentity Identity => _identity ??= CodecIdentity.Of(this, _specs, _weights.Weights);
+    /// <exception cref="ObjectDisposedException">The codec is disposed, and was never asked before.</exception>
+    public CodecIdentity Identity
+    {
+        get
+        {
+            if (_identity is not null)
+                return _identity;
+            using Lock.Scope turn = _tenant.Enter();
+            return _identity ??= CodecIdentity.Of(this, _specs, _weights.Weights);
+        }
+    }
 
     /// <summary>Most frames of a window that is decoded at once.</summary>
     public int WindowFrames => _network.WindowFrames;
@@ -55,21 +71,43 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public int LookAheadFrames { get; }
 
     /// <summary>Samples that so many frames decode to.</summary>
-    public long SamplesOf(long frames) => _network.SamplesOf(frames);
+    /// <exception cref="ArgumentOutOfRangeException">A negative number, or more than any sound has.</exception>
+    public long SamplesOf(long frames)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(frames);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(frames, int.MaxValue);
+        return _network.SamplesOf(frames);
+    }
 
     /// <summary>Loads a codec's checkpoint (plain weights or weight-norm pairs).</summary>
     /// <param name="folder">The codec's folder: config.json, model.safetensors.</param>
     /// <param name="models">What is compiled in.</param>
     /// <param name="device">Where it runs.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
-    /// <exception cref="DiaException">Model: missing, malformed, or no compiled codec fits.</exception>
+    /// <exception cref="DiaException">Model: missing, malformed, or no compiled codec fits. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public static DacModel FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
     {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(device);
         DacConfig config = ModelCatalog.ReadCodecConfig(folder, warnings);
         CompiledModel compiled = ModelCatalog.FindCodec(models, config, folder.Description);
         WeightSpec[] specs = compiled.CodecWeights();
         LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
-        return new DacModel(config, weights, specs, compiled.CreateCodec(device, weights.Weights)!);
+        DacModel? codec = null;
+        try
+        {
+            codec = new DacModel(device, config, weights, specs, compiled.CreateCodec(device, weights.Weights)!);
+            codec.Prepare();
+            return codec;
+        }
+        catch
+        {
+            codec?.Dispose();
+            weights.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Refuses to be the codec of a model whose codes it cannot hold.</summary>
@@ -91,13 +129,15 @@ public sealed class DacModel : IAudioCodec, IDisposable
         if (recording.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, "The recording holds no samples.");
         float[] mono = recording.ToMono(SamplingRate);
-        float[] padded = new float[(mono.Length + HopLength - 1) / HopLength * HopLength];
+        float[] padded = new float[((long)mono.Length + HopLength - 1) / HopLength * HopLength];
         mono.CopyTo(padded, 0);
         return Encode(padded);
     }
 
     /// <summary>Samples to codes [frames, codebooks]. Nothing is padded: frames follow from the strides (numerics.md).</summary>
-    public int[,] Encode(ReadOnlySpan<float> samples) => Encode(samples, null, out _);
+    /// <exception cref="ObjectDisposedException">The codec or its device is disposed.</exception>
+    /// <exception cref="DiaException">Device: no memory.</exception>
+    public int[,] Encode(ReadOnlySpan<float> samples) => Pass.Encode(samples, Codebooks);
 
     /// <summary>Samples to codes [frames, quantizers], and what lies between.</summary>
     /// <param name="samples">Mono, at the codec's rate.</param>
@@ -109,9 +149,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
         int count = quantizers ?? Codebooks;
         if (count < 1 || count > Codebooks)
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
-        trace = new CodecTrace(_network.Memory, _network.FramesOf(samples.Length), Config.HiddenSize, count, Config.CodebookDim);
-        CodecPass pass = Pass;
-        return pass.Encode(samples, count, trace);
+        trace = new CodecTrace(_network.Memory, Math.Max(0, _network.FramesOf(samples.Length)), Config.HiddenSize, count, Config.CodebookDim);
+        return Pass.Encode(samples, count, trace);
     }
 
     /// <summary>Codes [frames, codebooks] to samples; fewer codebooks than the codec has are taken as its first ones.</summary>
@@ -122,8 +161,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, CodecTrace? trace)
     {
         Check(codes);
-        float[] samples = new float[_network.SamplesOf(codes.GetLength(0))];
         CodecPass pass = Pass;
+        float[] samples = new float[LengthOf(codes)];
         for (long start = 0; start < samples.Length; start += _network.WindowSamples)
         {
             var window = new RowRange(start, Math.Min(_network.WindowSamples, samples.Length - start));
@@ -136,19 +175,35 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <summary>A window of the samples that codes decode to, exactly as a part of the whole.</summary>
     /// <param name="codes">[frames, codebooks].</param>
     /// <param name="window">Which samples; at most 64 frames' worth.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The window is empty, too long, or not within the sound.</exception>
     /// <exception cref="DiaException">Input: a code that no codebook holds, or too many codebooks. Device: no memory.</exception>
     public float[] Decode(int[,] codes, RowRange window)
     {
         Check(codes);
-        float[] samples = new float[window.Count];
+        if (window.Count < 1 || window.Count > _network.WindowSamples)
+            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_network.WindowSamples} samples.");
         CodecPass pass = Pass;
+        float[] samples = new float[window.Count];
         pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples);
         return samples;
     }
 
     /// <summary>The arena for windows of any number of sounds, one after the other.</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public CodecPass CreatePass() => new(_network);
+    /// <exception cref="ObjectDisposedException">The codec or its device is disposed.</exception>
+    public CodecPass CreatePass()
+    {
+        using Lock.Scope turn = _tenant.Enter();
+        return new CodecPass(_tenant, _network, Codebooks, Config.CodebookSize);
+    }
+
+    /// <summary>Refuses a pass of another codec.</summary>
+    internal void CheckPass(CodecPass pass, string argument)
+    {
+        ArgumentNullException.ThrowIfNull(pass, argument);
+        if (!ReferenceEquals(pass.Network, _network))
+            throw new ArgumentException("The pass is another codec's: make one with this codec's CreatePass.", argument);
+    }
 
     /// <summary>Refuses a frame's codes that no codebook holds.</summary>
     /// <exception cref="DiaException">Input.</exception>
@@ -156,12 +211,15 @@ public sealed class DacModel : IAudioCodec, IDisposable
     {
         for (int c = 0; c < codes.Length; c++)
             if ((uint)codes[c] >= (uint)Config.CodebookSize)
-                throw new DiaException(DiaErrorKind.Input, $"Frame {frame}, codebook {c}: code {codes[c]} is not in 0 to {Config.CodebookSize - 1}.");
+                throw CodecPass.NoCode(frame, c, codes[c], Config.CodebookSize);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
     public void Dispose()
     {
+        using Lock.Scope turn = _tenant.EnterToFree();
+        if (!_tenant.Leave())
+            return;
         _pass?.Dispose();
         for (int i = 0; i < _specs.Length; i++)
             _network.Release(_specs[i], i);
@@ -169,10 +227,34 @@ public sealed class DacModel : IAudioCodec, IDisposable
     }
 
     /// <summary>The arena of <see cref="Encode(ReadOnlySpan{float})"/> and <see cref="Decode(int[,])"/>, kept: mapping it anew costs more than a short sound.</summary>
-    internal CodecPass Pass => _pass ??= CreatePass();
+    internal CodecPass Pass
+    {
+        get
+        {
+            using Lock.Scope turn = _tenant.Enter();
+            return _pass ??= CreatePass();
+        }
+    }
+
+    private void Prepare()
+    {
+        using Lock.Scope turn = _tenant.Enter();
+        for (int i = 0; i < _specs.Length; i++)
+            _network.Prepare(_specs[i], i);
+    }
+
+    private long LengthOf(int[,] codes)
+    {
+        long samples = Math.Max(0, _network.SamplesOf(codes.GetLength(0)));
+        return samples <= AudioBuffer.MaxSamples ? samples
+            : throw new DiaException(
+                DiaErrorKind.Input,
+                $"{codes.GetLength(0)} frames decode to {samples} samples; at most {AudioBuffer.MaxSamples} are handled. Decode them in parts (CodecStream).");
+    }
 
     private void Check(int[,] codes)
     {
+        ArgumentNullException.ThrowIfNull(codes);
         if (codes.GetLength(1) < 1 || codes.GetLength(1) > Codebooks)
             throw new DiaException(DiaErrorKind.Input, $"The codes have {codes.GetLength(1)} codebooks; the codec takes 1 to {Codebooks}.");
         int codebooks = codes.GetLength(1);

@@ -1,6 +1,6 @@
 namespace Dia.Codec;
 
-/// <summary>A neural audio codec: mono audio to rows of codes and back. One item at a time.</summary>
+/// <summary>A neural audio codec: mono audio to rows of codes and back. <see cref="DacModel"/> is one, for any number of threads.</summary>
 public interface IAudioCodec
 {
     /// <summary>Samples a second.</summary>

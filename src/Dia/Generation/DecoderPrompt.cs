@@ -11,7 +11,7 @@ internal sealed class DecoderPrompt
     private readonly int[,,] _ids;
     private readonly int[] _leftPadding;
 
-    /// <summary>Checks and takes the rows.</summary>
+    /// <summary>Checks the rows and takes a copy of them.</summary>
     /// <param name="ids">Ids [batch, rows, channels]; null: one BOS row, and no cell is forced (so no delay).</param>
     /// <param name="mask">Mask [batch, rows]: 0 for left padding, then 1; null: no padding.</param>
     /// <param name="batch">Number of items.</param>
@@ -21,7 +21,8 @@ internal sealed class DecoderPrompt
     public DecoderPrompt(int[,,]? ids, int[,]? mask, int batch, GenerationConfig config, int vocabularySize)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
-        _ids = ids ?? BosRow(batch, config);
+        _ids = (int[,,]?)ids?.Clone() ?? BosRow(batch, config);
+        mask = (int[,]?)mask?.Clone();
         int rows = _ids.GetLength(1);
         if (_ids.GetLength(0) != batch || rows == 0 || _ids.GetLength(2) != config.Channels)
             throw Input($"Decoder input ids have the shape [{_ids.GetLength(0)}, {rows}, {_ids.GetLength(2)}]; expected [{batch}, rows, {config.Channels}] with at least one row.");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dia.Configuration;
 
 namespace Dia.Generation;
 
@@ -66,9 +67,27 @@ public sealed record GenerationConfig
         CheckId(BosTokenId, 0, "bos_token_id", vocabularySize);
         CheckId(EosTokenId, 1, "eos_token_id", vocabularySize);
         CheckId(PadTokenId, 0, "pad_token_id", vocabularySize);
-        Check(DelayPattern.Count > 0, "delay_pattern's length", DelayPattern.Count, "at least 1");
+        Check(DelayPattern is not null, "delay_pattern", null, "a list with a delay for each channel");
+        Check(DelayPattern!.Count > 0, "delay_pattern's length", DelayPattern.Count, "at least 1");
         foreach (int delay in DelayPattern)
             Check(delay is >= 0 and <= ushort.MaxValue, "a delay of delay_pattern", delay, "from 0 to 65535");
+    }
+
+    /// <summary>Checks it against a model, and makes a copy that nobody can change while it is used.</summary>
+    /// <param name="model">The model's decoder.</param>
+    /// <exception cref="DiaException">Usage: a value is out of its range, or there is not a delay for each channel of the model.</exception>
+    internal GenerationConfig CopyFor(DiaDecoderConfig model)
+    {
+        GenerationConfig copy = DelayPattern is null ? this : this with { DelayPattern = [.. DelayPattern] };
+        copy.Validate(model.VocabSize);
+        if (copy.Channels != model.NumChannels)
+        {
+            throw new DiaException(
+                DiaErrorKind.Usage,
+                Text($"delay_pattern has {copy.Channels} channels, the model {model.NumChannels}: start from the model's own generation configuration."));
+        }
+
+        return copy;
     }
 
     /// <summary>Rows at which every item ends, prompt rows (and their left padding) included.</summary>

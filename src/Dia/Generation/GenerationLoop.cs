@@ -27,10 +27,10 @@ internal sealed class GenerationLoop : IDisposable
     public GenerationLoop(IDecoderSession session, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit, bool drawAlone = false, IGenerationObserver? observer = null)
     {
         _channels = config.Channels;
-        _steps = GenerationSteps.For(session, prompt.Batch, _channels, vocabularySize, observer);
         _sequences = new GenerationSequence[prompt.Batch];
         for (int item = 0; item < _sequences.Length; item++)
             _sequences[item] = new GenerationSequence(prompt, item, config, vocabularySize, rowLimit, drawAlone ? 0 : item);
+        _steps = GenerationSteps.For(session, prompt.Batch, _channels, vocabularySize, observer);
     }
 
     /// <summary>The items of the batch.</summary>

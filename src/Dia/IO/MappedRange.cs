@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using Dia.Backends;
 
 namespace Dia.IO;
@@ -60,7 +61,18 @@ internal sealed unsafe class MappedRange : IDisposable
         }
     }
 
-    /// <summary>Unmaps the range: pointers into it are invalid from here on.</summary>
+    /// <summary>Keeps the range mapped until the result is disposed, whoever disposes of the range meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The range is no longer mapped.</exception>
+    public Lease Hold()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        SafeBuffer? handle = _view?.SafeMemoryMappedViewHandle;
+        byte* pointer = null;
+        handle?.AcquirePointer(ref pointer);
+        return new Lease(handle);
+    }
+
+    /// <summary>Unmaps the range once nobody holds it: pointers into it are invalid from here on.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -70,5 +82,12 @@ internal sealed unsafe class MappedRange : IDisposable
             _view!.SafeMemoryMappedViewHandle.ReleasePointer();
         _view?.Dispose();
         _file?.Dispose();
+    }
+
+    /// <summary>A hold on a range.</summary>
+    internal readonly ref struct Lease(SafeBuffer? handle) : IDisposable
+    {
+        /// <summary>Lets it go.</summary>
+        public void Dispose() => handle?.ReleasePointer();
     }
 }

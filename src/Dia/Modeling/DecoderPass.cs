@@ -24,7 +24,7 @@ public sealed unsafe class DecoderSequence
 
 /// <summary>
 /// One run of the decoder: rows of one or more sequences, conditional ones first, then the unconditional ones of guidance. It can be
-/// filled and run again and again without allocating. Between the last <see cref="Add"/> and the run comes <see cref="Send"/>.
+/// filled and run again and again without allocating. Between the last <see cref="Add"/> and the run comes <see cref="Send"/>. Ids were checked before.
 /// </summary>
 public sealed unsafe class DecoderPass : IDisposable
 {
@@ -49,7 +49,7 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <param name="sequences">Most sequences.</param>
     /// <param name="trace">What to record, or null.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, ForwardTrace? trace = null)
+    internal DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, ForwardTrace? trace = null)
     {
         _network = network;
         (_channels, _half) = (config.NumChannels, config.HeadDim / 2);
@@ -126,7 +126,9 @@ public sealed unsafe class DecoderPass : IDisposable
     public void Add(DecoderSequence sequence, ReadOnlySpan<int> ids, ReadOnlySpan<int> positions = default)
     {
         int rows = ids.Length / _channels, cached = sequence.Self.Length;
-        if (Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || (sequence.Cross is not null && ConditionalCount < SequenceCount))
+        if (ids.Length != rows * _channels || (!positions.IsEmpty && positions.Length != rows))
+            throw new ArgumentException("The ids are not whole rows, or the positions not as many.", nameof(ids));
+        if (SequenceCount == _sequences.Length || Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || (sequence.Cross is not null && ConditionalCount < SequenceCount))
             throw new InvalidOperationException("The decoder pass has no room for these rows.");
         ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart) + ((long)Rows * _channels), ids.Length));
         for (int r = 0; r < rows; r++)

@@ -9,7 +9,9 @@ using Dia.Weights;
 namespace Dia.Modeling;
 
 /// <summary>
-/// Dia: text to rows of audio codes. Holds weights and nothing of a request; one call at a time.
+/// Dia: text to rows of audio codes. Holds weights and nothing of a request. Any number of threads may call at a time: they take turns on the
+/// device, step by step. It may be disposed at any time: calls under way then end with <see cref="ObjectDisposedException"/> before their next step.
+/// What is given to a call is copied first: changing it meanwhile does nothing.
 /// </summary>
 public sealed unsafe class DiaForConditionalGeneration : IDisposable
 {
@@ -17,18 +19,19 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     private readonly LoadedWeights _weights;
     private readonly WeightSpec[] _specs;
     private readonly DiaNetwork _network;
+    private readonly Tenant _tenant;
     private float* _unconditionalCross;
 
-    private DiaForConditionalGeneration(CompiledModel compiled, DiaConfig config, GenerationSettings settings, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
+    private DiaForConditionalGeneration(
+        Device device, CompiledModel compiled, DiaConfig config, GenerationSettings settings, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
     {
+        _tenant = new Tenant(device, typeof(DiaForConditionalGeneration));
         _compiled = compiled;
         Config = config;
         GenerationSettings = settings;
         _weights = weights;
         _specs = specs;
         _network = network;
-        for (int i = 0; i < specs.Length; i++)
-            network.Prepare(specs[i], i);
     }
 
     /// <summary>Name of the compiled configuration that runs it.</summary>
@@ -49,6 +52,9 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <summary>The emitted network; for tests that time its passes.</summary>
     internal DiaNetwork Network => _network;
 
+    /// <summary>Its turns on its device.</summary>
+    internal Tenant Tenant => _tenant;
+
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => Config.RowCapacity;
 
@@ -57,15 +63,31 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <param name="models">What is compiled in.</param>
     /// <param name="device">Where it runs.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
-    /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
+    /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
     {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(device);
         DiaConfig config = ModelCatalog.ReadConfig(folder, warnings);
         GenerationSettings settings = ModelCatalog.ReadGenerationSettings(folder, warnings);
         CompiledModel compiled = ModelCatalog.Find(models, config, folder.Description);
         WeightSpec[] specs = compiled.Weights();
         LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
-        return new DiaForConditionalGeneration(compiled, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
+        DiaForConditionalGeneration? model = null;
+        try
+        {
+            model = new DiaForConditionalGeneration(device, compiled, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
+            model.Prepare();
+            return model;
+        }
+        catch
+        {
+            model?.Dispose();
+            weights.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The checkpoint's generation defaults as a configuration for <see cref="Generate"/>, with this model's token ids and delays.</summary>
@@ -98,7 +120,9 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
     /// <param name="outputHiddenStates">Whether to record hidden states.</param>
     /// <param name="outputAttentions">Whether to record attention maps.</param>
-    /// <exception cref="DiaException">Input: shapes that do not fit each other or ids outside the vocabulary. Device: no memory.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numItemsInBatch"/> is not a finite number above 0.</exception>
+    /// <exception cref="DiaException">Input: shapes that do not fit each other, ids outside the vocabulary, or results larger than an array can be. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public DiaOutput Forward(
         int[,] inputIds,
         int[,]? attentionMask = null,
@@ -110,8 +134,18 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         bool outputHiddenStates = false,
         bool outputAttentions = false)
     {
-        decoderInputIds ??= ForwardInputs.BosRows(Config, inputIds.GetLength(0));
+        ArgumentNullException.ThrowIfNull(inputIds);
+        if (numItemsInBatch is double items && !(items > 0 && double.IsFinite(items)))
+            throw new ArgumentOutOfRangeException(nameof(numItemsInBatch), items, "The summed loss is divided by it: a finite number above 0.");
+        ForwardInputs.CheckSizes(Config, inputIds.GetLength(0), inputIds.GetLength(1), decoderInputIds?.GetLength(1) ?? 1, outputAttentions);
+        inputIds = (int[,])inputIds.Clone();
+        attentionMask = (int[,]?)attentionMask?.Clone();
+        decoderInputIds = (int[,,]?)decoderInputIds?.Clone() ?? ForwardInputs.BosRows(Config, inputIds.GetLength(0));
+        decoderPositionIds = (int[,]?)decoderPositionIds?.Clone();
+        decoderAttentionMask = (int[,]?)decoderAttentionMask?.Clone();
+        labels = (int[,]?)labels?.Clone();
         ForwardInputs.Check(Config, inputIds, attentionMask, decoderInputIds, decoderPositionIds, decoderAttentionMask, labels);
+        using Lock.Scope turn = _tenant.Enter();
         int batch = inputIds.GetLength(0), length = inputIds.GetLength(1), rows = decoderInputIds.GetLength(1);
         DiaDecoderConfig d = Config.DecoderConfig;
         DeviceMemory memory = _network.Memory;
@@ -176,16 +210,19 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <param name="drawAlone">Every item draws as if it ran alone.</param>
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <returns>The sequences [B, rows, C]: prompt, delay, EOS and PAD included.</returns>
-    /// <exception cref="DiaException">Usage or Input: values that do not fit. Model: logits that are not finite. Device: no memory.</exception>
+    /// <exception cref="DiaException">
+    /// Usage or Input: values that do not fit, or a delay pattern that has not the model's channels. Model: logits that are not finite. Device: no memory.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed, also while this runs.</exception>
     public int[,,] Generate(DiaInputs inputs, GenerationConfig? config = null, IGenerationObserver? observer = null, bool drawAlone = false, CancellationToken cancellationToken = default)
     {
-        config ??= GenerationConfig();
-        config.Validate(Config.DecoderConfig.VocabSize);
-        ForwardInputs.CheckText(Config, inputs.InputIds, inputs.AttentionMask);
-        var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, inputs.InputIds.GetLength(0), config, Config.DecoderConfig.VocabSize);
+        ArgumentNullException.ThrowIfNull(inputs);
+        config = (config ?? GenerationConfig()).CopyFor(Config.DecoderConfig);
+        (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputs.InputIds, inputs.AttentionMask, nameof(inputs));
+        var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, ids.GetLength(0), config, Config.DecoderConfig.VocabSize);
         int limit = config.RowLimit(prompt.Rows, RowCapacity);
-        using DecoderSession session = OpenSession(inputs, limit, config.UsesGuidance);
+        using DecoderSession session = OpenSession(ids, mask, limit, config.UsesGuidance);
         using var loop = new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer);
         return loop.Run(cancellationToken);
     }
@@ -194,12 +231,18 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <param name="places">Most items at a time.</param>
     /// <param name="guidance">Whether any of them may use guidance.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    internal DecoderSession CreateSession(int places, bool guidance) =>
-        new(_network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
+    internal DecoderSession CreateSession(int places, bool guidance)
+    {
+        using Lock.Scope turn = _tenant.Enter();
+        return new DecoderSession(_tenant, _network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
+    }
 
-    /// <inheritdoc/>
+    /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
     public void Dispose()
     {
+        using Lock.Scope turn = _tenant.EnterToFree();
+        if (!_tenant.Leave())
+            return;
         _network.Memory.Free(_unconditionalCross);
         _unconditionalCross = null;
         for (int i = 0; i < _specs.Length; i++)
@@ -208,14 +251,16 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     }
 
     /// <summary>The network with the caches of a batch, its texts encoded; for tests that feed and time it row by row.</summary>
-    internal DecoderSession OpenSession(DiaInputs inputs, int maxRows, bool guidance)
+    internal DecoderSession OpenSession(DiaInputs inputs, int maxRows, bool guidance) => OpenSession(inputs.InputIds, inputs.AttentionMask, maxRows, guidance);
+
+    private DecoderSession OpenSession(int[,] ids, int[,]? mask, int maxRows, bool guidance)
     {
-        int batch = inputs.InputIds.GetLength(0), length = inputs.InputIds.GetLength(1);
+        int batch = ids.GetLength(0), length = ids.GetLength(1);
         DecoderSession session = CreateSession(batch, guidance);
         try
         {
             for (int item = 0; item < batch; item++)
-                session.Open(item, Flat(inputs.InputIds).Slice(item * length, length), Flat(inputs.AttentionMask).Slice(item * length, length), maxRows, guidance);
+                session.Open(item, Flat(ids).Slice(item * length, length), mask is null ? default : Flat(mask).Slice(item * length, length), maxRows, guidance);
             return session;
         }
         catch
@@ -225,24 +270,43 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         }
     }
 
-    /// <summary>What cross-attention is for a row without text, in each layer: computed once.</summary>
+    private void Prepare()
+    {
+        using Lock.Scope turn = _tenant.Enter();
+        for (int i = 0; i < _specs.Length; i++)
+            _network.Prepare(_specs[i], i);
+    }
+
+    /// <summary>What cross-attention is for a row without text, in each layer: computed once, in a turn.</summary>
     private float* UnconditionalCross()
     {
         if (_unconditionalCross is not null)
             return _unconditionalCross;
         DiaDecoderConfig d = Config.DecoderConfig;
         DeviceMemory memory = _network.Memory;
-        float* constants = memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
-        float* scratch = memory.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
-        using var one = new DeviceBlock(memory, sizeof(AttentionItem));
-        *one.Host<AttentionItem>(0) = new AttentionItem { Rows = 1, Keys = scratch, Values = scratch, KeyCount = 1, CausalStart = -1 };
-        one.Send();
-        RotaryEmbedding rope = _compiled.EncoderRope(Config);
-        rope.Update(1);
-        using var encoder = new EncoderPass(_network, rope, [0], default, 1);
-        _network.Encode(encoder);
-        _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch, new AttentionBatch(one.Device<AttentionItem>(0), 1, 1, 1));
-        memory.Free(scratch);
+        float* constants = memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize), scratch = null;
+        try
+        {
+            scratch = memory.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
+            using var one = new DeviceBlock(memory, sizeof(AttentionItem));
+            *one.Host<AttentionItem>(0) = new AttentionItem { Rows = 1, Keys = scratch, Values = scratch, KeyCount = 1, CausalStart = -1 };
+            one.Send();
+            RotaryEmbedding rope = _compiled.EncoderRope(Config);
+            rope.Update(1);
+            using var encoder = new EncoderPass(_network, rope, [0], default, 1);
+            _network.Encode(encoder);
+            _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch, new AttentionBatch(one.Device<AttentionItem>(0), 1, 1, 1));
+        }
+        catch
+        {
+            memory.Free(constants);
+            throw;
+        }
+        finally
+        {
+            memory.Free(scratch);
+        }
+
         return _unconditionalCross = constants;
     }
 
@@ -250,15 +314,25 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     private float[] Logits(DecoderPass pass, int batch, int rows)
     {
         int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
-        float[] logits = new float[checked(batch * rows * channels * vocabulary)];
+        float[] logits = new float[batch * rows * channels * vocabulary];
         float* flat = _network.Memory.Allocate(logits.Length);
-        _network.BlockLogits(flat, pass.Output, batch * rows);
-        for (int b = 0; b < batch; b++)
-            for (int t = 0; t < rows; t++)
-                for (int c = 0; c < channels; c++)
-                    _network.Memory.Download(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary), flat + (((((long)b * rows) + t) * channels) + c) * vocabulary);
-        _network.Memory.Free(flat);
-        return logits;
+        try
+        {
+            _network.BlockLogits(flat, pass.Output, batch * rows);
+            for (int b = 0; b < batch; b++)
+                for (int t = 0; t < rows; t++)
+                    for (int c = 0; c < channels; c++)
+                    {
+                        Span<float> to = logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary);
+                        _network.Memory.Download(to, flat + ((((((long)b * rows) + t) * channels) + c) * vocabulary));
+                    }
+
+            return logits;
+        }
+        finally
+        {
+            _network.Memory.Free(flat);
+        }
     }
 
     private static ReadOnlySpan<int> Flat(Array array) =>

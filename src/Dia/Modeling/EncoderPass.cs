@@ -21,7 +21,7 @@ public sealed unsafe class EncoderPass : IDisposable
     /// <param name="batch">Number of texts.</param>
     /// <param name="trace">What to record, or null.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public EncoderPass(DiaNetwork network, RotaryEmbedding rope, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int batch, ForwardTrace? trace = null)
+    internal EncoderPass(DiaNetwork network, RotaryEmbedding rope, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int batch, ForwardTrace? trace = null)
     {
         _network = network;
         _ropeScaling = rope.Scaling;
@@ -34,13 +34,17 @@ public sealed unsafe class EncoderPass : IDisposable
         try
         {
             _arena = network.Memory.Allocate(network.EncoderArenaWidth * _capacity);
+            Fill(ids, mask, length, rope.InverseFrequencies);
         }
         catch
         {
-            _inputs.Dispose();
+            Dispose();
             throw;
         }
+    }
 
+    private void Fill(ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int length, ReadOnlySpan<float> frequencies)
+    {
         ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart), Rows));
         for (int i = 0; i < Rows; i++)
         {
@@ -48,9 +52,9 @@ public sealed unsafe class EncoderPass : IDisposable
             _inputs.Host<byte>(MaskPart)[i] = mask.IsEmpty || mask[i] != 0 ? (byte)1 : (byte)0;
         }
 
-        for (int i = 0; i < batch; i++)
+        for (int i = 0; i < SequenceCount; i++)
         {
-            rope.InverseFrequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + (i * half), half));
+            frequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + ((long)i * frequencies.Length), frequencies.Length));
             _inputs.Host<AttentionItem>(ItemPart)[i] = new AttentionItem { FirstRow = i * length, Rows = length, KeyCount = length, CausalStart = -1, Mask = Mask(i) };
         }
 

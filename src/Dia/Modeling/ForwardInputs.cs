@@ -25,6 +25,43 @@ internal static class ForwardInputs
         CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
     }
 
+    /// <summary>A copy of the text, so that nobody can change what was checked.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="inputIds">Text ids.</param>
+    /// <param name="attentionMask">1 where an id is text; null: everywhere.</param>
+    /// <param name="argument">The caller's argument that they are in.</param>
+    /// <exception cref="ArgumentException">There are no ids.</exception>
+    /// <exception cref="DiaException">Input.</exception>
+    public static (int[,] Ids, int[,]? Mask) CopyText(DiaConfig config, int[,]? inputIds, int[,]? attentionMask, string argument)
+    {
+        if (inputIds is null)
+            throw new ArgumentException("It holds no InputIds.", argument);
+        (int[,] ids, int[,]? mask) = ((int[,])inputIds.Clone(), (int[,]?)attentionMask?.Clone());
+        CheckText(config, ids, mask);
+        return (ids, mask);
+    }
+
+    /// <summary>What a forward pass gives must fit arrays.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void CheckSizes(DiaConfig config, long batch, long length, long rows, bool attentions)
+    {
+        (DiaEncoderConfig e, DiaDecoderConfig d) = (config.EncoderConfig, config.DecoderConfig);
+        Check("encoder output", batch * length, e.HiddenSize);
+        Check("logits", batch * rows, (long)d.NumChannels * d.VocabSize);
+        Check("decoder's hidden states", batch * rows, d.HiddenSize);
+        if (!attentions)
+            return;
+        Check("encoder's attention maps", batch * e.NumAttentionHeads, length * length);
+        Check("decoder's attention maps", batch * d.NumAttentionHeads, rows * rows);
+        Check("attention maps of the text", batch * d.CrossNumAttentionHeads, rows * length);
+
+        static void Check(string what, long count, long width)
+        {
+            if (width > 0 && count > Array.MaxLength / width)
+                throw Error($"the {what} would have {count} x {width} values, more than an array holds: give fewer sequences at a time, or shorter ones.");
+        }
+    }
+
     /// <summary>One text, without padding.</summary>
     /// <exception cref="DiaException">Input.</exception>
     public static void CheckText(DiaConfig config, int[] ids)

@@ -10,6 +10,7 @@ public sealed unsafe class KeyValueCache : IDisposable
 {
     private readonly DeviceMemory _owner;
     private float* _memory;
+    private int _length;
 
     /// <summary>An empty cache.</summary>
     /// <param name="memory">Where it lies.</param>
@@ -17,7 +18,7 @@ public sealed unsafe class KeyValueCache : IDisposable
     /// <param name="capacity">Most rows it can hold.</param>
     /// <param name="width">Key-value heads times head_dim.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public KeyValueCache(DeviceMemory memory, int layers, int capacity, int width)
+    internal KeyValueCache(DeviceMemory memory, int layers, int capacity, int width)
     {
         _owner = memory;
         Capacity = capacity;
@@ -32,7 +33,16 @@ public sealed unsafe class KeyValueCache : IDisposable
     public int Width { get; }
 
     /// <summary>Rows stored so far.</summary>
-    public int Length { get; set; }
+    /// <exception cref="ArgumentOutOfRangeException">Negative, or more than there is room for.</exception>
+    public int Length
+    {
+        get => _length;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)value, (uint)Capacity, nameof(Length));
+            _length = value;
+        }
+    }
 
     /// <summary>Float32 values from a layer's keys to the next layer's.</summary>
     public long LayerStride => Size(1, Capacity, Width);
@@ -44,7 +54,7 @@ public sealed unsafe class KeyValueCache : IDisposable
     public float* Values(int layer) => Keys(layer) + (LayerStride / 2);
 
     /// <summary>Float32 values that a cache takes.</summary>
-    public static long Size(int layers, int capacity, int width) => 2L * layers * capacity * width;
+    public static long Size(int layers, int capacity, int width) => checked(2L * layers * capacity * width);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -55,6 +55,8 @@ public sealed class MemoryPlan
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
     public static MemoryPlan Of(Device device, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, int batch)
     {
+        ArgumentNullException.ThrowIfNull(models);
+        CheckBatch(batch);
         var plan = new MemoryPlan(device);
         if (model is not null)
         {
@@ -79,6 +81,7 @@ public sealed class MemoryPlan
     public static MemoryPlan Of(Device device, CompiledModel model, WeightFormat format, int batch)
     {
         ArgumentNullException.ThrowIfNull(model);
+        CheckBatch(batch);
         var plan = new MemoryPlan(device);
         if (model.ConfigJson is not null)
             plan.AddModel(model, [.. model.Weights().Select(_ => format)], batch);
@@ -103,6 +106,12 @@ public sealed class MemoryPlan
     {
         using var files = CheckpointFiles.Open(folder);
         return [.. new WeightMatcher(files).Match(specs).Select(s => s.Plain is { } tensor ? SafetensorsTypes.Format(tensor.DType)!.Value : WeightFormat.Float32)];
+    }
+
+    private static void CheckBatch(int batch)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch, Speech.SpeechEngine.MaxBatch);
     }
 
     private void AddModel(CompiledModel model, WeightFormat[] formats, int batch)

@@ -16,24 +16,33 @@ public static class ModelCatalog
     /// <param name="folder">The checkpoint.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing or malformed; the message has file, line and column.</exception>
-    public static DiaConfig ReadConfig(ModelFolder folder, ICollection<string>? warnings = null) =>
-        Checked(folder, ConfigName, DiaConfigParser.Parse(Text(folder, "dia"), ProblemSeverity.Warning), warnings);
+    public static DiaConfig ReadConfig(ModelFolder folder, ICollection<string>? warnings = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return Checked(folder, ConfigName, DiaConfigParser.Parse(Text(folder, "dia"), ProblemSeverity.Warning), warnings);
+    }
 
     /// <summary>A folder's codec configuration.</summary>
     /// <param name="folder">The codec's checkpoint.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing or malformed; the message has file, line and column.</exception>
-    public static DacConfig ReadCodecConfig(ModelFolder folder, ICollection<string>? warnings = null) =>
-        Checked(folder, ConfigName, DacConfigParser.Parse(Text(folder, "dac")), warnings);
+    public static DacConfig ReadCodecConfig(ModelFolder folder, ICollection<string>? warnings = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return Checked(folder, ConfigName, DacConfigParser.Parse(Text(folder, "dac")), warnings);
+    }
 
     /// <summary>A folder's generation defaults; without the file, the reference's general ones.</summary>
     /// <param name="folder">The checkpoint.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: malformed; the message has file, line and column.</exception>
-    public static GenerationSettings ReadGenerationSettings(ModelFolder folder, ICollection<string>? warnings = null) =>
-        folder.Exists(GenerationConfigName)
+    public static GenerationSettings ReadGenerationSettings(ModelFolder folder, ICollection<string>? warnings = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return folder.Exists(GenerationConfigName)
             ? Checked(folder, GenerationConfigName, GenerationSettingsParser.Parse(folder.ReadText(GenerationConfigName), ProblemSeverity.Warning), warnings)
             : new GenerationSettings();
+    }
 
     /// <summary>The compiled model that computes what a configuration says.</summary>
     /// <param name="models">What is compiled in.</param>
@@ -42,6 +51,8 @@ public static class ModelCatalog
     /// <exception cref="DiaException">Model: none fits; the message has every difference and the build command that fits.</exception>
     public static CompiledModel Find(IEnumerable<CompiledModel> models, DiaConfig config, string where)
     {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(config);
         var candidates = models.Where(m => m.ConfigJson is not null)
             .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DiaConfigParser.Parse(m.ConfigJson!, ProblemSeverity.Warning).Config!, config)));
         return Choose(candidates, "model", where);
@@ -54,6 +65,8 @@ public static class ModelCatalog
     /// <exception cref="DiaException">Model: none fits; the message has every difference and the build command that fits.</exception>
     public static CompiledModel FindCodec(IEnumerable<CompiledModel> models, DacConfig config, string where)
     {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(config);
         var candidates = models.Where(m => m.CodecConfigJson is not null)
             .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DacConfigParser.Parse(m.CodecConfigJson!).Config!, config)));
         return Choose(candidates, "codec", where);

@@ -16,7 +16,7 @@ public sealed class RotaryEmbedding
     /// <summary>The state before the first call.</summary>
     /// <param name="frequencies">What the configuration says (<see cref="RotaryFrequencies.For(DiaDecoderConfig)"/>).</param>
     public RotaryEmbedding(RotaryFrequencies frequencies)
-        : this(frequencies, frequencies.Compute())
+        : this(frequencies ?? throw new ArgumentNullException(nameof(frequencies)), frequencies.Compute())
     {
     }
 

@@ -20,10 +20,13 @@ public static class DelayPattern
     /// <summary>
     /// Delays rows [T, C] into [T + max(delay), C]: out[t, c] = rows[t - delay[c], c], BOS before the first row, PAD after the last.
     /// </summary>
+    /// <exception cref="ArgumentException">The pattern is empty, or a delay is negative.</exception>
+    /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
     public static int[,] BuildDelayed(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId)
     {
         ArgumentNullException.ThrowIfNull(rows);
         CheckChannels(rows.GetLength(1), delay);
+        CheckDelays(delay);
         int length = rows.GetLength(0);
         var delayed = new int[checked(length + Max(delay)), delay.Length];
         for (int t = 0; t < delayed.GetLength(0); t++)
@@ -42,11 +45,13 @@ public static class DelayPattern
     /// row that row itself (as the reference does).
     /// </summary>
     /// <returns>[end - start, C]; no rows where end is not after start.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">start is negative or end is past the last row.</exception>
+    /// <exception cref="ArgumentException">The pattern is empty, start or a delay is negative, or end is past the last row.</exception>
+    /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
     public static int[,] Undo(int[,] rows, ReadOnlySpan<int> delay, int start, int end)
     {
         ArgumentNullException.ThrowIfNull(rows);
         CheckChannels(rows.GetLength(1), delay);
+        CheckDelays(delay);
         int length = rows.GetLength(0);
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(end, length);
@@ -64,9 +69,13 @@ public static class DelayPattern
     /// given; the end leaves out channel 0's PADs and its EOS, and frames whose later channels were never generated (generation
     /// was cut before they came). No audio: end is not after start.
     /// </summary>
+    /// <exception cref="ArgumentException">The pattern is empty, or a delay is negative.</exception>
+    /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
     public static (int Start, int End) AudioFrames(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId, int? audioPromptLen = null)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        CheckChannels(rows.GetLength(1), delay);
+        CheckDelays(delay);
         int length = rows.GetLength(0), bos = 0, pad = 0;
         for (int t = 0; t < length; t++)
         {
@@ -87,6 +96,14 @@ public static class DelayPattern
             if (d is < 0 or > 4095)
                 throw new DiaException(DiaErrorKind.Usage, $"The delay pattern holds {d}; a delay is between 0 and 4095 rows.");
         }
+    }
+
+    private static void CheckDelays(ReadOnlySpan<int> delay)
+    {
+        if (delay.IsEmpty)
+            throw new ArgumentException("The delay pattern is empty; it has one delay for each channel.", nameof(delay));
+        foreach (int d in delay)
+            ArgumentOutOfRangeException.ThrowIfNegative(d, nameof(delay));
     }
 
     /// <summary>Refuses rows whose channels are not the pattern's.</summary>

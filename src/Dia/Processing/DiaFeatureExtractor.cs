@@ -47,6 +47,8 @@ public sealed class DiaFeatureExtractor
         IReadOnlyList<AudioBuffer> audio, PaddingStrategy? padding = null, bool truncation = false, int? maxLength = null)
     {
         ArgumentNullException.ThrowIfNull(audio);
+        if (audio.Contains(null!))
+            throw new ArgumentException("One of the pieces of audio is null.", nameof(audio));
         CheckOptions(padding, truncation, maxLength);
         float[][] mono = [.. audio.Select(ToMono)];
         long? limit = maxLength is int given ? RoundUp(given) : null;

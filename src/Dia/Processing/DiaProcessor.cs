@@ -41,6 +41,7 @@ public sealed class DiaProcessor
     /// <exception cref="DiaException">Model: the codec's codebooks are not the model's channels, or cannot hold its codes.</exception>
     public static DiaProcessor Create(DiaConfig config, DacModel? codec = null)
     {
+        ArgumentNullException.ThrowIfNull(config);
         codec?.CheckFits(config);
         var extractor = codec is null ? new DiaFeatureExtractor() : new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
         return new DiaProcessor(extractor, new DiaTokenizer(), codec)
@@ -77,6 +78,7 @@ public sealed class DiaProcessor
         get => _delayPattern;
         init
         {
+            ArgumentNullException.ThrowIfNull(value, nameof(DelayPattern));
             _delayPattern = [.. value];
             Processing.DelayPattern.Check(_delayPattern);
         }
@@ -108,6 +110,10 @@ public sealed class DiaProcessor
             throw new DiaException(DiaErrorKind.Usage, "Training needs audio: give `audio`, or set generation to true.");
         if (audio is not null && audio.Count != text.Count)
             throw new DiaException(DiaErrorKind.Input, $"text has {text.Count} items but audio has {audio.Count}; there must be one piece of audio for each text.");
+        if (text.Contains(null!))
+            throw new ArgumentException("One of the texts is null.", nameof(text));
+        if (audio is not null && audio.Contains(null!))
+            throw new ArgumentException("One of the pieces of audio is null.", nameof(audio));
 
         BatchEncoding encoding = Tokenizer.EncodeBatch(text, PaddingStrategy.Longest, truncation, maxLength);
         if (encoding.InputIds[0].Length == 0)
@@ -134,6 +140,10 @@ public sealed class DiaProcessor
         ArgumentNullException.ThrowIfNull(codes);
         if (codes.Count != inputs.InputIds.GetLength(0))
             throw new DiaException(DiaErrorKind.Input, $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
+        if (inputs.InputIds is null)
+            throw new ArgumentException("It holds no InputIds.", nameof(inputs));
+        if (codes.Contains(null!))
+            throw new ArgumentException("One of the prompts is null.", nameof(codes));
         foreach (int[,] prompt in codes)
             Processing.DelayPattern.CheckChannels(prompt.GetLength(1), _delayPattern);
         (int[,,] rows, int[,] mask) = BuildRows([.. codes], generation: true);
@@ -192,6 +202,7 @@ public sealed class DiaProcessor
     /// <exception cref="DiaException">Output: the file cannot be written.</exception>
     public void SaveAudio(ReadOnlySpan<float> audio, string path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         try
         {
             using var stream = new FileStream(path, FileMode.Create, FileAccess.Write);
@@ -233,6 +244,8 @@ public sealed class DiaProcessor
             var samples = new float[values.Length];
             Buffer.BlockCopy(values, 0, samples, 0, values.Length * sizeof(float));
             codes[b] = Codec.Encode(samples);
+            if (codes[b] is null || codes[b].GetLength(1) != _delayPattern.Length)
+                throw new DiaException(DiaErrorKind.Model, $"The codec gave no codes, or not {_delayPattern.Length} for each frame.");
         }
         return codes;
     }

@@ -13,6 +13,7 @@ public sealed class ScriptVoices
     /// <param name="codes">Its codes [frames, channels]; with no frame it is not remembered.</param>
     public void Add(string text, int[,] codes)
     {
+        ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(codes);
         if (codes.GetLength(0) == 0)
             return;

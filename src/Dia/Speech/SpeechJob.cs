@@ -10,13 +10,14 @@ namespace Dia.Speech;
 /// </summary>
 /// <param name="textIds">The text's ids, as <see cref="Text.DiaTokenizer"/> gives them; with a voice prompt, its transcript first.</param>
 /// <param name="config">How to generate, the model's token ids and delays included.</param>
+/// <exception cref="ArgumentNullException">One of them is null.</exception>
 public class SpeechJob(int[] textIds, GenerationConfig config)
 {
     /// <summary>The text's ids.</summary>
-    public int[] TextIds { get; } = textIds;
+    public int[] TextIds { get; } = textIds ?? throw new ArgumentNullException(nameof(textIds));
 
     /// <summary>How to generate. It draws as item 0, whatever runs beside it.</summary>
-    public GenerationConfig Config { get; } = config;
+    public GenerationConfig Config { get; } = config ?? throw new ArgumentNullException(nameof(config));
 
     /// <summary>Codes of a voice prompt [frames, channels], not delayed; null: none.</summary>
     public int[,]? Prompt { get; init; }

@@ -11,6 +11,7 @@ namespace Dia.Speech;
 internal sealed class SpeechPlace
 {
     private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly GenerationConfig _config;
     private readonly int[] _delay;
     private readonly int _maxDelay;
     private readonly int _start;
@@ -29,23 +30,25 @@ internal sealed class SpeechPlace
     {
         (Job, Index) = (job, index);
         DiaDecoderConfig decoder = model.Config.DecoderConfig;
-        job.Config.Validate(decoder.VocabSize);
-        if (job.Config.Channels != decoder.NumChannels)
-            throw new DiaException(DiaErrorKind.Usage, $"The delay pattern has {job.Config.Channels} channels, the model {decoder.NumChannels}: start from the model's own generation configuration.");
-        ForwardInputs.CheckText(model.Config, job.TextIds);
-        _delay = [.. job.Config.DelayPattern];
+        _config = job.Config.CopyFor(decoder);
+        TextIds = [.. job.TextIds];
+        ForwardInputs.CheckText(model.Config, TextIds);
+        _delay = [.. _config.DelayPattern];
         _maxDelay = DelayPattern.Max(_delay);
         _frame = new int[_delay.Length];
-        int[,,] ids = PromptRows(job.Prompt ?? new int[0, _delay.Length], job.Config);
-        var prompt = new DecoderPrompt(ids, null, 1, job.Config, decoder.VocabSize);
-        int limit = job.Config.RowLimit(prompt.Rows, model.RowCapacity);
-        Sequence = new GenerationSequence(prompt, 0, job.Config, decoder.VocabSize, limit);
+        int[,,] ids = PromptRows(job.Prompt ?? new int[0, _delay.Length], _config);
+        var prompt = new DecoderPrompt(ids, null, 1, _config, decoder.VocabSize);
+        int limit = _config.RowLimit(prompt.Rows, model.RowCapacity);
+        Sequence = new GenerationSequence(prompt, 0, _config, decoder.VocabSize, limit);
         _start = _nextFrame = job.KeepPrompt ? BosRows() : ids.GetLength(1) - _maxDelay;
         _stream = codec is null ? null : new CodecStream(codec, _delay.Length, limit);
     }
 
     /// <summary>The job.</summary>
     public SpeechJob Job { get; }
+
+    /// <summary>The text's ids, checked: a copy, as all that is used of the job.</summary>
+    public int[] TextIds { get; }
 
     /// <summary>Its place.</summary>
     public int Index { get; }
@@ -95,13 +98,13 @@ internal sealed class SpeechPlace
         ReadOnlySpan<int> rows = Sequence.Rows;
         int channels = _delay.Length, count = Sequence.RowCount;
         for (; _rowsSeen < count; _rowsSeen++)
-            _pads += rows[_rowsSeen * channels] == Job.Config.PadTokenId ? 1 : 0;
+            _pads += rows[_rowsSeen * channels] == _config.PadTokenId ? 1 : 0;
         int end = Math.Min(count - _pads - 1, count - _maxDelay);
         for (; _nextFrame < end; _nextFrame++)
         {
             for (int c = 0; c < channels; c++)
                 _frame[c] = rows[((_nextFrame + _delay[c]) * channels) + c];
-            if (_frame.AsSpan().ContainsAny(Job.Config.BosTokenId, Job.Config.EosTokenId, Job.Config.PadTokenId))
+            if (_frame.AsSpan().ContainsAny(_config.BosTokenId, _config.EosTokenId, _config.PadTokenId))
                 throw new DiaException(DiaErrorKind.Input, $"Frame {_nextFrame - _start} holds an id that is no code: the rows end before the sound does. Generate more rows.");
             _stream?.Add(_frame);
         }
@@ -118,7 +121,7 @@ internal sealed class SpeechPlace
             Samples = _stream?.Samples ?? 0,
             Peak = _peak,
             Stop = EndedByItself() ? SpeechStop.Eos : SpeechStop.Length,
-            Seed = Job.Config.Seed,
+            Seed = _config.Seed,
             GeneratedRows = Sequence.Generated,
             Elapsed = Stopwatch.GetElapsedTime(_started),
             FirstAudio = _firstAudio,
@@ -131,7 +134,7 @@ internal sealed class SpeechPlace
     {
         int forced = Sequence.RowLimit - _maxDelay - 1;
         for (int row = Sequence.RowCount - Sequence.Generated; row < Sequence.RowCount; row++)
-            if (Sequence.Rows[row * _delay.Length] == Job.Config.EosTokenId)
+            if (Sequence.Rows[row * _delay.Length] == _config.EosTokenId)
                 return row < forced;
         return false;
     }
@@ -159,7 +162,7 @@ internal sealed class SpeechPlace
     {
         int count = 0;
         for (int row = 0; row < Sequence.RowCount; row++)
-            count += Sequence.Rows[row * _delay.Length] == Job.Config.BosTokenId ? 1 : 0;
+            count += Sequence.Rows[row * _delay.Length] == _config.BosTokenId ? 1 : 0;
         return count;
     }
 }

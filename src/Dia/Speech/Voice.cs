@@ -13,6 +13,7 @@ namespace Dia.Speech;
 /// <param name="Codes">The recording's codes [frames, codebooks].</param>
 /// <param name="Transcript">What is said in it, speaker tags included.</param>
 /// <param name="Codec">The codec that made them; null: not known.</param>
+/// <exception cref="ArgumentNullException">There are no codes, or no transcript.</exception>
 public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec)
 {
     private const string Format = "dia-voice-2";
@@ -30,6 +31,12 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     // More than any model's rows; a file cannot ask for more memory than its own size either way.
     private const int MaxFrames = 1 << 20, MaxTranscript = 1 << 20, MaxChannels = 64, MaxCodecSamples = 1 << 10, MaxGeometry = 200;
 
+    /// <summary>The recording's codes [frames, codebooks].</summary>
+    public int[,] Codes { get; init; } = Codes ?? throw new ArgumentNullException(nameof(Codes));
+
+    /// <summary>What is said in it, speaker tags included.</summary>
+    public string Transcript { get; init; } = Transcript ?? throw new ArgumentNullException(nameof(Transcript));
+
     /// <summary>Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer)"/> does.</summary>
     /// <param name="audio">The recording.</param>
     /// <param name="transcript">What is said in it.</param>
@@ -41,6 +48,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     /// </exception>
     public static Voice Encode(AudioBuffer audio, string transcript, DacModel codec, string name, int maxFrames)
     {
+        ArgumentNullException.ThrowIfNull(transcript);
         CheckRecording(audio, codec, name, maxFrames);
         return new Voice(codec.Encode(audio), transcript, codec.Identity);
     }
@@ -135,12 +143,16 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     /// codec's geometry are in its metadata.
     /// </summary>
     /// <exception cref="IOException">The stream cannot be written.</exception>
+    /// <exception cref="DiaException">Input: no frames, no transcript, or codes that no codec has: <see cref="Load"/> would refuse the file.</exception>
     public void Save(Stream stream)
     {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (Codes.GetLength(0) is < 1 or > MaxFrames || Codes.GetLength(1) is < 1 or > MaxChannels || Transcript.Length is 0 or > MaxTranscript)
+            throw Error($"A voice of [{Codes.GetLength(0)}, {Codes.GetLength(1)}] codes and {Transcript.Length} characters cannot be kept: it needs at least one of each.");
         short[] flat = new short[Codes.Length];
         int i = 0;
         foreach (int code in Codes)
-            flat[i++] = checked((short)code);
+            flat[i++] = code is >= 0 and <= short.MaxValue ? (short)code : throw Error($"{code} is no code of a voice: codes are from 0 to {short.MaxValue}.");
         var arrays = new List<SafetensorsArray> { new(CodesName, [Codes.GetLength(0), Codes.GetLength(1)], flat) };
         if (Codec is not null)
             arrays.Add(new SafetensorsArray(CodecKey, [Codec.Samples.GetLength(0), Codec.Samples.GetLength(1)], Codec.Samples.Cast<float>().ToArray()));

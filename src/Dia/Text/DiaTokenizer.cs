@@ -95,6 +95,8 @@ public sealed class DiaTokenizer
         bool returnLength = false)
     {
         ArgumentNullException.ThrowIfNull(text);
+        if (text.Contains(null!))
+            throw new ArgumentException("One of the texts is null.", nameof(text));
         CheckOptions(padding, truncation, maxLength, stride, padToMultipleOf, returnOverflowingTokens);
         int[][] whole = [.. text.Select(Encode)];
         int[][] cut = truncation ? [.. whole.Select(ids => ids.Length > maxLength ? ids[..maxLength.Value] : ids)] : whole;

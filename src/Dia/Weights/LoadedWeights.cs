@@ -34,6 +34,8 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// </exception>
     public static LoadedWeights Load(ModelFolder folder, IReadOnlyList<WeightSpec> specs, ICollection<string>? warnings = null)
     {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(specs);
         var loaded = new LoadedWeights(CheckpointFiles.Open(folder), specs.Count);
         try
         {

@@ -37,6 +37,7 @@ public sealed class ModelFolder
     /// <exception cref="DiaException">There is no such thing there.</exception>
     public static ModelFolder Open(string path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         switch (FileKinds.Of(path))
         {
             case FileKind.Folder:
@@ -54,7 +55,11 @@ public sealed class ModelFolder
     }
 
     /// <summary>The model inside an executable.</summary>
-    public static ModelFolder FromBundle(Bundle bundle) => new(bundle.Path, "", bundle, null);
+    public static ModelFolder FromBundle(Bundle bundle)
+    {
+        ArgumentNullException.ThrowIfNull(bundle);
+        return new ModelFolder(bundle.Path, "", bundle, null);
+    }
 
     /// <summary>The folder <paramref name="name"/> in this one; whether it holds anything is seen by <see cref="Exists"/>.</summary>
     public ModelFolder Sub(string name) => new(_root, _prefix + Checked(name) + "/", _bundle, null);
@@ -105,7 +110,7 @@ public sealed class ModelFolder
     }
 
     /// <summary>Names come from files of a checkpoint too: none may lead out of the folder.</summary>
-    private static string Checked(string name) => Bundle.IsName(name)
-        ? name
+    private static string Checked(string name) => name is null ? throw new ArgumentNullException(nameof(name))
+        : Bundle.IsName(name) ? name
         : throw new DiaException(DiaErrorKind.Model, $"'{SafetensorsHeader.Show(name)}' is not the name of a file inside a model's folder.");
 }

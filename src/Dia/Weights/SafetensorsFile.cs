@@ -5,7 +5,8 @@ namespace Dia.Weights;
 
 /// <summary>
 /// A safetensors file, mapped into memory: nothing is read until it is touched, nothing is copied. The format:
-/// https://github.com/huggingface/safetensors#format. Safe for concurrent reading.
+/// https://github.com/huggingface/safetensors#format. Safe for concurrent reading, and for being disposed meanwhile; but not what reads through
+/// <see cref="SafetensorsTensor.Data"/>, which is the caller's pointer.
 /// </summary>
 public sealed unsafe class SafetensorsFile : IDisposable
 {
@@ -59,7 +60,11 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <param name="path">A regular file.</param>
     /// <param name="kind">The kind of error a bad file is: Model for checkpoints, Input for what a user hands in.</param>
     /// <exception cref="DiaException">It cannot be opened, or is not a valid safetensors file.</exception>
-    public static SafetensorsFile Open(string path, DiaErrorKind kind = DiaErrorKind.Model) => Open(FileRange.Whole(path, kind), path, kind);
+    public static SafetensorsFile Open(string path, DiaErrorKind kind = DiaErrorKind.Model)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return Open(FileRange.Whole(path, kind), path, kind);
+    }
 
     /// <summary>Opens and checks part of a file.</summary>
     internal static SafetensorsFile Open(FileRange range, string description, DiaErrorKind kind)
@@ -84,6 +89,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
 
     /// <summary>Unmaps the file: every <see cref="SafetensorsTensor.Data"/> is invalid from here on.</summary>
     public void Dispose() => _map.Dispose();
+
+    /// <summary>Keeps the file mapped while it is read.</summary>
+    internal MappedRange.Lease Hold() => _map.Hold();
 
     /// <summary>The address of a byte of the file.</summary>
     internal byte* At(long offset) => _map.Pointer + offset;

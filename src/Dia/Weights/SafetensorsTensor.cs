@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Dia.IO;
 
 namespace Dia.Weights;
 
@@ -47,10 +48,12 @@ public sealed unsafe class SafetensorsTensor
     internal SafetensorsEntry Entry => _entry;
 
     /// <summary>All values as int32, row-major.</summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     /// <exception cref="DiaException">A value is not an integer of 32 bits, there are too many values, or their type is not read.</exception>
     public int[] ToInt32()
     {
         int[] values = new int[ArrayLength()];
+        using MappedRange.Lease hold = _file.Hold();
         byte* data = Data;
         for (int i = 0; i < values.Length; i++)
         {
@@ -64,10 +67,12 @@ public sealed unsafe class SafetensorsTensor
     }
 
     /// <summary>All values as float32, row-major; those of wider types are rounded.</summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     /// <exception cref="DiaException">A finite value is too large for float32, there are too many values, or their type is not read.</exception>
     public float[] ToSingle()
     {
         float[] values = new float[ArrayLength()];
+        using MappedRange.Lease hold = _file.Hold();
         byte* data = Data;
         if (SafetensorsTypes.Format(DType) is { } format)
         {

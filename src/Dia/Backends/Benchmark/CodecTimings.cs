@@ -70,9 +70,10 @@ internal sealed unsafe class CodecTimings<TBackend>(TBackend backend, DeviceCloc
     {
         int rows = checked(frames * o.Rate), stride = o.Kind == "transposed_convolution" ? o.Kernel : 1;
         int windows = o.Kind == "convolution" ? rows + ((o.Kernel - 1) * o.Dilation) : rows + 1;
-        float* x = _memory.Allocate((long)windows * o.Inputs), y = _memory.Allocate((long)rows * stride * o.Outputs);
+        float* x = _memory.Allocate((long)windows * o.Inputs), y = null;
         try
         {
+            y = _memory.Allocate((long)rows * stride * o.Outputs);
             Weight weight = o.Weight, bias = o.Bias;
             double seconds = o.Count * clock.Time(() =>
             {

@@ -3,7 +3,7 @@ using Dia.Modeling;
 
 namespace Dia.Backends.Benchmark;
 
-/// <summary>Speeds of a device, beside what it can do at most.</summary>
+/// <summary>Speeds of a device, beside what it can do at most. While it measures, other threads' calls wait.</summary>
 public sealed class DeviceBenchmark : IDisposable
 {
     private readonly Device _device;
@@ -14,6 +14,7 @@ public sealed class DeviceBenchmark : IDisposable
     public DeviceBenchmark(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
+        using Lock.Scope turn = device.Enter();
         (_device, _clock) = (device, DeviceClock.For(device));
     }
 
@@ -35,9 +36,19 @@ public sealed class DeviceBenchmark : IDisposable
     /// <param name="rows">Rows in the caches.</param>
     /// <param name="textLength">Bytes of the text.</param>
     /// <param name="report">Receives each timing.</param>
+    /// <exception cref="ArgumentException">The model or the codec is on another device.</exception>
+    /// <exception cref="ObjectDisposedException">The device, the model or the codec is disposed.</exception>
     /// <exception cref="DiaException">No memory, or the device fails (Device).</exception>
     public void TimeKernels(DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
     {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(textLength, 1);
+        if (model is not null && model.Tenant.Device != _device)
+            throw new ArgumentException("The model is on another device.", nameof(model));
+        if (codec is not null && codec.Tenant.Device != _device)
+            throw new ArgumentException("The codec is on another device.", nameof(codec));
+        using Lock.Scope turn = _device.Enter(), modelTurn = Turn(model?.Tenant), codecTurn = Turn(codec?.Tenant);
         switch (_device.Kind)
         {
             case DeviceKind.Cuda:
@@ -53,10 +64,17 @@ public sealed class DeviceBenchmark : IDisposable
     }
 
     /// <summary>Seconds of one run on the device, its end included.</summary>
-    public double Time(Action run) => _clock.Time(run);
+    public double Time(Action run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        using Lock.Scope turn = _device.Enter();
+        return _clock.Time(run);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _clock.Dispose();
+
+    private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
 
     private void Time<TBackend>(TBackend backend, DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
         where TBackend : struct, IBackend

@@ -91,14 +91,16 @@ internal abstract class DeviceClock : IDisposable
             {
                 _start = new CudaEvent(CUEventFlags.Default);
                 _end = new CudaEvent(CUEventFlags.Default);
+                Bandwidth = CopyBandwidth();
+                Operations = _device.HasBlas ? ProductRate(backend) : 0;
             }
-            catch (CudaException e)
+            catch (Exception e)
             {
-                throw _device.Failure("give events", e);
+                Dispose();
+                if (e is CudaException)
+                    throw _device.Failure("give events", e);
+                throw;
             }
-
-            Bandwidth = CopyBandwidth();
-            Operations = _device.HasBlas ? ProductRate(backend) : 0;
         }
 
         public override string BandwidthName => "measured copy bandwidth (device to device, bytes read and written)";
@@ -111,8 +113,8 @@ internal abstract class DeviceClock : IDisposable
 
         public override void Dispose()
         {
-            _start.Dispose();
-            _end.Dispose();
+            _start?.Dispose();
+            _end?.Dispose();
         }
 
         protected override double Seconds(Action run, int runs)
@@ -138,12 +140,18 @@ internal abstract class DeviceClock : IDisposable
             double best = 0;
             for (long bytes = 1 << 20; bytes <= Math.Min(LargestCopy, _device.FreeMemory / 4); bytes *= 2)
             {
-                float* from = _device.Memory.Allocate(bytes / sizeof(float)), to = _device.Memory.Allocate(bytes / sizeof(float));
-                double seconds = Seconds(() => _device.DeviceMemory.Copy(to, from, bytes), 1);
-                for (int pass = 0; pass < 5; pass++)
-                    seconds = Math.Min(seconds, Seconds(() => _device.DeviceMemory.Copy(to, from, bytes), 1));
-                _device.Memory.Free(from);
-                _device.Memory.Free(to);
+                float* from = _device.Memory.Allocate(bytes / sizeof(float)), to = null;
+                double seconds;
+                try
+                {
+                    to = _device.Memory.Allocate(bytes / sizeof(float));
+                    seconds = CopySeconds(to, from, bytes);
+                }
+                finally
+                {
+                    _device.Memory.Free(from);
+                    _device.Memory.Free(to);
+                }
 
                 // Small copies stay in the cache: the largest counts.
                 best = 2.0 * bytes / seconds;
@@ -152,6 +160,14 @@ internal abstract class DeviceClock : IDisposable
             }
 
             return best;
+        }
+
+        private double CopySeconds(float* to, float* from, long bytes)
+        {
+            double seconds = double.PositiveInfinity;
+            for (int pass = 0; pass < 6; pass++)
+                seconds = Math.Min(seconds, Seconds(() => _device.DeviceMemory.Copy(to, from, bytes), 1));
+            return seconds;
         }
 
         private double ProductRate(CudaBackend backend)
@@ -163,9 +179,16 @@ internal abstract class DeviceClock : IDisposable
                 float* memory = _device.Memory.Allocate(3 * count);
                 Weights.Weight w = new() { Format = Weights.WeightFormat.Float32, Packed = memory + (2 * count) };
                 double seconds = double.PositiveInfinity;
-                for (int pass = 0; pass < 3; pass++)
-                    seconds = Math.Min(seconds, Seconds(() => backend.BlasLinear(memory, memory + count, w, n, n, n, false), 1));
-                _device.Memory.Free(memory);
+                try
+                {
+                    for (int pass = 0; pass < 3; pass++)
+                        seconds = Math.Min(seconds, Seconds(() => backend.BlasLinear(memory, memory + count, w, n, n, n, false), 1));
+                }
+                finally
+                {
+                    _device.Memory.Free(memory);
+                }
+
                 best = Math.Max(best, 2.0 * count * n / seconds);
                 if (seconds > 0.005)
                     break;

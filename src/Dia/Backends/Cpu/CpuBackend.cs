@@ -11,11 +11,22 @@ namespace Dia.Backends;
 public readonly unsafe struct CpuBackend : IBackend
 {
     private readonly CpuThreads _threads;
+    private readonly DeviceMemory? _memory;
 
     /// <summary>A backend with its own threads, which <see cref="Dispose"/> ends.</summary>
     /// <param name="threads">Number of threads, the caller's included; at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one thread.</exception>
-    public CpuBackend(int threads) => _threads = new CpuThreads(threads);
+    public CpuBackend(int threads)
+        : this(threads, null)
+    {
+    }
+
+    /// <summary>The same with other memory than the host's own; null: that.</summary>
+    internal CpuBackend(int threads, DeviceMemory? memory)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        (_threads, _memory) = (new CpuThreads(threads), memory);
+    }
 
     /// <summary>Number of threads.</summary>
     public int Threads => _threads.Count;
@@ -24,7 +35,7 @@ public readonly unsafe struct CpuBackend : IBackend
     public void Dispose() => _threads?.Dispose();
 
     /// <inheritdoc/>
-    public DeviceMemory Memory => DeviceMemory.Host;
+    public DeviceMemory Memory => _memory ?? DeviceMemory.Host;
 
     /// <summary>
     /// Vectors become float32, padded to whole SIMD vectors; convolution kernels become panels in their stored format. Linear weights
@@ -35,7 +46,7 @@ public readonly unsafe struct CpuBackend : IBackend
         if (spec.Role == WeightRole.Vector)
         {
             int count = checked((int)spec.Count);
-            weight.Packed = HostMemory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
+            weight.Packed = Memory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
             Widen((float*)weight.Packed, weight, 0, count);
         }
         else if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution)
@@ -57,15 +68,23 @@ public readonly unsafe struct CpuBackend : IBackend
             Transposed = transposed,
         };
         int panels = Gemm.Panels(job.Columns);
-        job.To = (T*)HostMemory.AllocateBytes((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T));
-        _threads.Run(ref job, panels);
-        return job.To;
+        job.To = (T*)Memory.Allocate((((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T)) + 3) / 4);
+        try
+        {
+            _threads.Run(ref job, panels);
+            return job.To;
+        }
+        catch
+        {
+            Memory.Free(job.To);
+            throw;
+        }
     }
 
     /// <inheritdoc/>
     public void Release(WeightSpec spec, ref Weight weight)
     {
-        HostMemory.Free(weight.Packed);
+        Memory.Free(weight.Packed);
         weight.Packed = null;
     }
 

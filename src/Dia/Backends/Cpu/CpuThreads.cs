@@ -11,7 +11,8 @@ internal interface IParallelJob
 
 /// <summary>
 /// A fork-join pool made for many very short jobs: workers spin for some microseconds after a job before they park, and the
-/// caller waits only for workers that joined, never for one that is still waking up. One caller at a time.
+/// caller waits only for workers that joined, never for one that is still waking up. One caller at a time: a second is refused where it is seen,
+/// and what lives on a <see cref="Device"/> takes turns.
 /// </summary>
 internal sealed unsafe class CpuThreads : IDisposable
 {
@@ -45,8 +46,20 @@ internal sealed unsafe class CpuThreads : IDisposable
         for (int i = 0; i < _workers.Length; i++)
         {
             int thread = i + 1;
-            _workers[i] = new Thread(() => Work(thread)) { IsBackground = true, Name = $"Dia worker {thread}" };
-            _workers[i].Start();
+            var worker = new Thread(() => Work(thread)) { IsBackground = true, Name = $"Dia worker {thread}" };
+            try
+            {
+                worker.Start();
+            }
+            catch
+            {
+                // The system gives no further thread: those that run would wait for work for ever.
+                Array.Resize(ref _workers, i);
+                Dispose();
+                throw;
+            }
+
+            _workers[i] = worker;
         }
     }
 
@@ -63,6 +76,8 @@ internal sealed unsafe class CpuThreads : IDisposable
         // A page between the threads' parts: what a processor fetches ahead at the end of one would otherwise be the beginning of the next,
         // which its thread is writing (measured: two threads were slower than one). And an odd cache line, so that they do not all start in
         // the same cache set.
+        ThrowIfInUse(Volatile.Read(ref _inUse));
+        ObjectDisposedException.ThrowIf(_stop, this);
         stride = ((bytesPerThread + 63) & ~63L) + 4096 + 64;
         long bytes = stride * Count + sharedBytes;
         if (bytes > _scratchBytes)
@@ -81,10 +96,10 @@ internal sealed unsafe class CpuThreads : IDisposable
     public void Run<TJob>(ref TJob job, int parts)
         where TJob : unmanaged, IParallelJob
     {
-        if (Interlocked.Exchange(ref _inUse, 1) != 0)
-            throw new InvalidOperationException("A CPU backend runs one operation at a time; use one backend per thread of the caller.");
+        ThrowIfInUse(Interlocked.Exchange(ref _inUse, 1));
         try
         {
+            ObjectDisposedException.ThrowIf(_stop, this);
             fixed (TJob* pointer = &job)
             {
                 if (_workers.Length == 0 || parts <= 1)
@@ -102,6 +117,12 @@ internal sealed unsafe class CpuThreads : IDisposable
         {
             Volatile.Write(ref _inUse, 0);
         }
+    }
+
+    private static void ThrowIfInUse(int inUse)
+    {
+        if (inUse != 0)
+            throw new InvalidOperationException("A CPU backend runs one operation at a time; use one backend per thread of the caller.");
     }
 
     private static void Invoke<TJob>(void* job, int part, int thread)

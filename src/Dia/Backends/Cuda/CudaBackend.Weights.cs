@@ -57,7 +57,15 @@ public readonly unsafe partial struct CudaBackend
     private void* Place(WeightSpec spec, void* from, long bytes)
     {
         void* memory = _device.DeviceMemory.AllocateBytes(bytes, $"the weight {spec.Name}");
-        _device.DeviceMemory.UploadParallel(memory, from, bytes);
-        return memory;
+        try
+        {
+            _device.DeviceMemory.UploadParallel(memory, from, bytes);
+            return memory;
+        }
+        catch
+        {
+            _device.DeviceMemory.Free(memory);
+            throw;
+        }
     }
 }

@@ -9,7 +9,8 @@ namespace Dia.Backends;
 
 /// <summary>
 /// An NVIDIA GPU: a context, one stream in whose order everything happens, the kernels, and memory. It needs the driver
-/// (<c>libcuda.so.1</c>) and nothing else; cuBLAS makes large products where it is present. One operation at a time.
+/// (<c>libcuda.so.1</c>) and nothing else; cuBLAS makes large products where it is present. One operation at a time: who uses it through a
+/// <see cref="Device"/> takes turns.
 /// </summary>
 public sealed unsafe class CudaDevice : IDisposable
 {
@@ -23,6 +24,7 @@ public sealed unsafe class CudaDevice : IDisposable
     private void* _scratch;
     private long _scratchBytes;
     private bool _blasHasWorkspace;
+    private bool _disposed;
 
     /// <summary>Takes a GPU and loads the kernels.</summary>
     /// <param name="ordinal">Which one, from 0.</param>
@@ -111,6 +113,9 @@ public sealed unsafe class CudaDevice : IDisposable
 
     internal bool HasBlas => _blas is not null;
 
+    /// <summary>Whether its memory is gone.</summary>
+    internal bool IsDisposed => _disposed;
+
     internal CudaKernels Kernels { get; }
 
     internal CudaMemory DeviceMemory { get; }
@@ -123,8 +128,10 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         if (bytes > _scratchBytes)
         {
-            _scratchBytes = System.Math.Max(bytes, 2 * _scratchBytes);
-            _scratch = DeviceMemory.AllocateBytes(_scratchBytes, "working memory of the kernels");
+            // Only what is there counts: where memory does not suffice, the next that needs so much must not be given less.
+            long size = System.Math.Max(bytes, 2 * _scratchBytes);
+            _scratch = DeviceMemory.AllocateBytes(size, "working memory of the kernels");
+            _scratchBytes = size;
             _scratches.Add((nint)_scratch);
         }
 
@@ -219,6 +226,18 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_disposed)
+            return;
+        try
+        {
+            if (_stream is not null)
+                Synchronize(); // steps that run ahead of the host write into memory that is freed here
+        }
+        catch (DiaException)
+        {
+            // The device failed: that was thrown where it was found.
+        }
+
         try
         {
             _blas?.Dispose();
@@ -231,6 +250,7 @@ public sealed unsafe class CudaDevice : IDisposable
         }
 
         DeviceMemory?.Dispose();
+        _disposed = true;
         _stream?.Dispose();
         _context?.Dispose();
     }
@@ -251,9 +271,17 @@ public sealed unsafe class CudaDevice : IDisposable
             return null; // a library for newer drivers than this one
         }
 
-        // Pedantic: float32 products stay float32.
-        blas.MathMode = ManagedCuda.CudaBlas.Math.PedanticMath;
-        return blas;
+        try
+        {
+            // Pedantic: float32 products stay float32.
+            blas.MathMode = ManagedCuda.CudaBlas.Math.PedanticMath;
+            return blas;
+        }
+        catch
+        {
+            blas.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Once, and not before it is known whether there is an arena that it comes from.</summary>

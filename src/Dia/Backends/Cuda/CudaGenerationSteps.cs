@@ -23,7 +23,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     private readonly bool _lengthChangesRope;
     private readonly GenerationSequence?[] _sequences;
     private readonly List<int> _active = [];
-    private readonly CudaEvent[] _done;
+    private readonly CudaEvent[] _done = new CudaEvent[Ahead];
     private CudaGraphExec? _graph;
     private int _launched;
     private int _waited;
@@ -46,11 +46,12 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         _sampler = new CudaSampler(device, places, _channels, config.DecoderConfig.VocabSize);
         try
         {
-            _done = [.. Enumerable.Range(0, Ahead).Select(_ => new CudaEvent(CUEventFlags.DisableTiming))];
+            for (int i = 0; i < Ahead; i++)
+                _done[i] = new CudaEvent(CUEventFlags.DisableTiming);
         }
         catch (CudaException e)
         {
-            _sampler.Dispose();
+            Dispose();
             throw device.Failure("give events", e);
         }
     }
@@ -61,6 +62,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Start(int place, GenerationSequence sequence)
     {
+        using Lock.Scope turn = _session.Tenant.Enter();
         ThrowIfFailed();
         Rest();
 
@@ -87,8 +89,11 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     {
         if (_sequences[place] is null)
             return;
+        using Lock.Scope turn = _session.Tenant.EnterToFree();
         _active.Remove(place);
         _sequences[place] = null;
+        if (_device.IsDisposed)
+            return;
         try
         {
             Rest();
@@ -106,6 +111,8 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     {
         if (_active.Count == 0)
             return;
+        using Lock.Scope turn = _session.Tenant.Enter();
+        _device.Enter(); // another device may be this thread's, or none
         ThrowIfFailed();
         if (!_arranged)
             Arrange();
@@ -126,10 +133,11 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Dispose()
     {
+        using Lock.Scope turn = _session.Tenant.EnterToFree();
         _graph?.Dispose();
         _sampler.Dispose(); // waits for what is under way
-        foreach (CudaEvent done in _done)
-            done.Dispose();
+        foreach (CudaEvent? done in _done)
+            done?.Dispose();
     }
 
     /// <summary>What failed when a sequence was stopped: the device may still draw for it.</summary>

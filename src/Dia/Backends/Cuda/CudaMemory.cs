@@ -12,9 +12,11 @@ namespace Dia.Backends;
 internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
 {
     private const int BufferBytes = 4 << 20;
+    private const int Transfers = 4;
 
     private readonly CudaDevice _device;
-    private readonly Transfer[] _transfers;
+    private readonly Transfer[] _transfers; // null where the constructor failed before
+    private readonly HashSet<nint> _allocations = []; // the driver's, the arena among them
     private int _next;
     private ArenaPieces? _pieces;
     private void* _arena;
@@ -25,7 +27,17 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     public CudaMemory(CudaDevice device)
     {
         _device = device;
-        _transfers = [new(BufferBytes), new(BufferBytes), new(BufferBytes), new(BufferBytes)];
+        _transfers = new Transfer[Transfers];
+        try
+        {
+            for (int i = 0; i < Transfers; i++)
+                _transfers[i] = new Transfer(BufferBytes);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>The GPU it is of.</summary>
@@ -44,8 +56,16 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     public override float* Allocate(long count)
     {
         float* memory = (float*)AllocateBytes(checked(count * sizeof(float)), "activations and caches");
-        Zero(memory, count);
-        return memory;
+        try
+        {
+            Zero(memory, count);
+            return memory;
+        }
+        catch
+        {
+            Free(memory);
+            throw;
+        }
     }
 
     /// <summary>
@@ -89,24 +109,27 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         }
 
         Check(result, "give memory");
+        _allocations.Add((nint)(ulong)memory);
         return (void*)(ulong)memory;
     }
 
     /// <inheritdoc/>
     public override void Free(void* memory)
     {
-        if (memory is null)
+        // What a device had went with it.
+        if (memory is null || _device.IsDisposed)
             return;
         try
         {
             // Work that was started may still use it; so may copies in streams of their own, which the device's stream waits for only when
             // more comes in it: not where a failure keeps that from coming.
             _device.Synchronize();
-            foreach (Transfer transfer in _transfers)
-                WaitForStream(transfer);
+            foreach (Transfer? transfer in _transfers)
+                if (transfer is not null)
+                    WaitForStream(transfer);
             if (_pieces is not null && (byte*)memory >= (byte*)_arena && (byte*)memory < (byte*)_arena + _pieces.Bytes)
                 _pieces.Return((byte*)memory - (byte*)_arena);
-            else
+            else if (_allocations.Remove((nint)memory))
                 Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
         }
         catch (DiaException)
@@ -171,10 +194,12 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        // All of it: what lives on the device may be disposed later, and then has nothing to free.
         _pieces = null;
-        Free(_arena);
-        foreach (Transfer transfer in _transfers ?? [])
-            transfer.Dispose();
+        foreach (nint memory in _allocations.ToArray())
+            Free((void*)memory);
+        foreach (Transfer? transfer in _transfers)
+            transfer?.Dispose();
     }
 
     private static CUdeviceptr At(void* memory) => new((nuint)memory);
@@ -249,8 +274,17 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         public Transfer(int bytes)
         {
             _host = new CudaPageLockedHostMemory<byte>(bytes);
-            Stream = new CudaStream(CUStreamFlags.NonBlocking);
-            Done = new CudaEvent(CUEventFlags.DisableTiming);
+            try
+            {
+                Stream = new CudaStream(CUStreamFlags.NonBlocking);
+                Done = new CudaEvent(CUEventFlags.DisableTiming);
+            }
+            catch
+            {
+                Stream?.Dispose();
+                _host.Dispose();
+                throw;
+            }
         }
 
         public byte* Host => (byte*)_host.PinnedHostPointer;

@@ -49,11 +49,13 @@ internal sealed unsafe class CudaSampler : IDisposable
         try
         {
             // [progress of each place, two words][ring of each place]
-            _host = new CudaPageLockedHostMemory<int>((places * 2) + (places * RingRows * channels), CUMemHostAllocFlags.DeviceMap);
+            _host = new CudaPageLockedHostMemory<int>(checked((places * 2) + (places * RingRows * channels)), CUMemHostAllocFlags.DeviceMap);
             _deviceRing = (int*)(ulong)_host.GetDevicePointer();
             States = (SequenceState*)device.DeviceMemory.AllocateBytes(places * (long)sizeof(SequenceState), "the sampler");
             _picks = device.DeviceMemory.AllocateBytes(places * (long)channels * PickBytes, "the sampler");
             _deviceDelays = (int*)device.DeviceMemory.AllocateBytes(places * (long)channels * sizeof(int), "the sampler");
+            for (int place = 0; place < places; place++)
+                Close(place);
         }
         catch (CudaException e)
         {
@@ -65,9 +67,6 @@ internal sealed unsafe class CudaSampler : IDisposable
             Dispose();
             throw;
         }
-
-        for (int place = 0; place < places; place++)
-            Close(place);
     }
 
     /// <summary>Number of places.</summary>
@@ -184,21 +183,28 @@ internal sealed unsafe class CudaSampler : IDisposable
     public static double[] Exponentials(CudaDevice device, double[] x)
     {
         double[] y = new double[x.Length];
-        double* from = (double*)device.Memory.Allocate(2L * x.Length), to = (double*)device.Memory.Allocate(2L * x.Length);
-        fixed (double* source = x, target = y)
+        double* from = (double*)device.Memory.Allocate(2L * x.Length), to = null;
+        try
         {
-            device.Memory.Upload(from, source, x.Length * (long)sizeof(double));
-            KernelArguments a = default;
-            a.Add((nint)to);
-            a.Add((nint)from);
-            a.Add(x.Length);
-            device.Launch(device.Kernels.Exponentials, (x.Length + 255) / 256, 256, a);
-            device.Memory.Download(target, to, x.Length * (long)sizeof(double));
-        }
+            to = (double*)device.Memory.Allocate(2L * x.Length);
+            fixed (double* source = x, target = y)
+            {
+                device.Memory.Upload(from, source, x.Length * (long)sizeof(double));
+                KernelArguments a = default;
+                a.Add((nint)to);
+                a.Add((nint)from);
+                a.Add(x.Length);
+                device.Launch(device.Kernels.Exponentials, (x.Length + 255) / 256, 256, a);
+                device.Memory.Download(target, to, x.Length * (long)sizeof(double));
+            }
 
-        device.Memory.Free(from);
-        device.Memory.Free(to);
-        return y;
+            return y;
+        }
+        finally
+        {
+            device.Memory.Free(from);
+            device.Memory.Free(to);
+        }
     }
 
     /// <summary>How far a place's sequence is, as the device last said; it may be further by now.</summary>

@@ -9,8 +9,13 @@ namespace Dia.Backends;
 /// </summary>
 public readonly unsafe struct ScalarBackend : IBackend
 {
+    private readonly DeviceMemory? _memory;
+
+    /// <summary>Plain loops over other memory than the host's own; null: that.</summary>
+    internal ScalarBackend(DeviceMemory? memory) => _memory = memory;
+
     /// <inheritdoc/>
-    public DeviceMemory Memory => DeviceMemory.Host;
+    public DeviceMemory Memory => _memory ?? DeviceMemory.Host;
 
     /// <summary>Nothing to do: weights are read as stored.</summary>
     public void Prepare(WeightSpec spec, ref Weight weight)

@@ -77,8 +77,15 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         void* data = HostMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
         WeightFormats.Write(values, format, data);
         Weight host = new() { Data = data, Format = format }, device = host;
-        backend.Prepare(spec, ref device);
-        _weights.Add((spec, device, (nint)data));
+        try
+        {
+            backend.Prepare(spec, ref device);
+        }
+        finally
+        {
+            _weights.Add((spec, device, (nint)data)); // also what a failure left
+        }
+
         return (host, device);
     }
 

@@ -6,18 +6,21 @@ namespace Dia.Backends.SelfTest;
 /// <summary>Compares a device with the scalar backend: operation by operation, then a whole model.</summary>
 public static class DeviceSelfTest
 {
-    /// <summary>Runs all checks.</summary>
+    /// <summary>Runs all checks; other threads' calls wait until they are done.</summary>
     /// <param name="device">What is checked.</param>
     /// <param name="models">What is compiled in: its shapes, and the classes that run the model.</param>
     /// <param name="model">A checkpoint to run; null: operations only.</param>
     /// <param name="codec">The folder of its codec, or null.</param>
     /// <param name="small">Odd shapes and the model only: for devices that are emulated.</param>
     /// <param name="report">Receives each check when it is done.</param>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="DiaException">The model does not load (Model), or the device fails (Device).</exception>
     public static void Run(Device device, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, bool small, Action<KernelCheck> report)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(report);
+        using Lock.Scope turn = device.Enter();
         switch (device.Kind)
         {
             case DeviceKind.Cuda:

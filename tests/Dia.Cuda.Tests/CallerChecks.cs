@@ -1,0 +1,185 @@
+using System.Globalization;
+using Dia.Backends;
+using Dia.Backends.SelfTest;
+using Dia.Compiled;
+using Dia.Generation;
+using Dia.Modeling;
+using Dia.Speech;
+using Dia.Text;
+using Dia.Weights;
+
+namespace Dia.Cuda.Tests;
+
+/// <summary>What a caller may do to a GPU: let calls fail anywhere, dispose in any order, use it from several threads, or two of them.</summary>
+internal static class CallerChecks
+{
+    private const int Steps = 20;
+
+    /// <summary>
+    /// Many rounds of loading and speaking, in which the settings let calls of the driver fail. What a round leaves allocated is reported; so is how
+    /// many failed, which must be <paramref name="least"/> at least.
+    /// </summary>
+    public static void Leaks(string folder, int rounds, int least, Action<KernelCheck> report)
+    {
+        using Device device = Device.CreateCuda(0);
+        CudaDevice gpu = device.Cuda.Device;
+        using (var warm = new Speaker(device, folder))
+            warm.Everything(); // the device keeps what its kernels work in
+        long before = gpu.FreeMemory, most = 0;
+        int failed = 0;
+        for (int round = 0; round < rounds; round++)
+        {
+            try
+            {
+                using var speaker = new Speaker(device, folder);
+                speaker.Everything();
+            }
+            catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
+            {
+                failed++;
+            }
+
+            most = Math.Max(most, before - gpu.FreeMemory);
+        }
+
+        report(new KernelCheck("bytes that a failed round leaves behind", Text($"{failed} of {rounds} rounds failed"), most, 0));
+        report(new KernelCheck("rounds that should have failed", "", Math.Max(0, least - failed), 0));
+    }
+
+    /// <summary>Disposing in every order, and in the middle of a run with steps under way.</summary>
+    public static void Lifetimes(string folder, Action<KernelCheck> report)
+    {
+        foreach (string order in new[] { "device model engine", "device engine model", "model device engine", "model engine device", "engine device model" })
+        {
+            Device device = Device.CreateCuda(0);
+            var speaker = new Speaker(device, folder);
+            speaker.Everything();
+            foreach (string part in order.Split(' '))
+            {
+                (part switch { "device" => (IDisposable)device, "model" => speaker.Model, _ => speaker.Engine }).Dispose();
+                report(new KernelCheck($"{order}: running after {part}", "", Throws(() => speaker.Engine.Run(speaker.Job(5))), 0));
+            }
+
+            speaker.Dispose();
+            device.Dispose();
+        }
+
+        foreach (string part in new[] { "device", "model", "engine" })
+        {
+            Device device = Device.CreateCuda(0);
+            var speaker = new Speaker(device, folder);
+            RowJob job = speaker.Job(30);
+            job.Row = rows =>
+            {
+                if (rows == 12) // steps run ahead of the host
+                    (part switch { "device" => (IDisposable)device, "model" => speaker.Model, _ => speaker.Engine }).Dispose();
+            };
+            report(new KernelCheck($"{part} disposed by a job", "", Throws(() => speaker.Engine.Run(job)), 0));
+            speaker.Dispose();
+            device.Dispose();
+        }
+    }
+
+    /// <summary>Two engines of one GPU in two threads, and two GPUs in one thread, in turn.</summary>
+    public static void Threads(string folder, Action<KernelCheck> report)
+    {
+        int[] alone;
+        using (Device device = Device.CreateCuda(0))
+        using (var speaker = new Speaker(device, folder))
+            alone = speaker.Rows();
+        using (Device device = Device.CreateCuda(0))
+        using (var first = new Speaker(device, folder))
+        using (var second = new Speaker(device, folder))
+        {
+            int[][] rows = new int[2][];
+            Thread[] threads = [.. new[] { first, second }.Select((speaker, i) => new Thread(() => rows[i] = speaker.Rows()))];
+            Array.ForEach(threads, t => t.Start());
+            Array.ForEach(threads, t => t.Join());
+            for (int i = 0; i < rows.Length; i++)
+                report(new KernelCheck($"rows of thread {i}", "", Same(rows[i], alone), 0));
+        }
+
+        using (Device device = Device.CreateCuda(0), other = Device.CreateCuda(1))
+        using (var outer = new Speaker(device, folder))
+        using (var inner = new Speaker(other, folder))
+        {
+            RowJob job = outer.Job(Steps);
+            int different = 0;
+            job.Row = rows => different += rows % 8 == 0 && Same(inner.Rows(), alone) != 0 ? 1 : 0;
+            outer.Engine.Run(job);
+            report(new KernelCheck("rows of the GPU whose thread uses another between steps", "", Same([.. job.Result!.Rows.Cast<int>()], alone), 0));
+            report(new KernelCheck("rows of that other GPU", "", different, 0));
+        }
+    }
+
+    private static double Same(int[]? rows, int[] expected) => rows is not null && rows.AsSpan().SequenceEqual(expected) ? 0 : double.PositiveInfinity;
+
+    private static double Throws(Action call)
+    {
+        try
+        {
+            call();
+            return double.PositiveInfinity;
+        }
+        catch (ObjectDisposedException)
+        {
+            return 0;
+        }
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private sealed class Speaker : IDisposable
+    {
+        public Speaker(Device device, string folder)
+        {
+            Model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
+            try
+            {
+                Engine = new SpeechEngine(Model, null, 2);
+            }
+            catch
+            {
+                Model.Dispose();
+                throw;
+            }
+        }
+
+        public DiaForConditionalGeneration Model { get; }
+
+        public SpeechEngine Engine { get; }
+
+        public RowJob Job(int rows) =>
+            new(new DiaTokenizer().Encode("[S1] Hi."), Model.GenerationConfig() with { MaxNewTokens = rows, GuidanceScale = 3, DoSample = true, Seed = 3 });
+
+        public int[] Rows()
+        {
+            RowJob job = Job(Steps);
+            Engine.Run(job);
+            return [.. job.Result!.Rows.Cast<int>()];
+        }
+
+        public void Everything()
+        {
+            Engine.Run(Job(4)); // the third step is captured
+            Model.Forward(new int[,] { { 1, 2, 3 } }, decoderAttentionMask: new int[,] { { 1 } }, outputAttentions: true);
+        }
+
+        public void Dispose()
+        {
+            Engine.Dispose();
+            Model.Dispose();
+        }
+    }
+
+    private sealed class RowJob(int[] ids, GenerationConfig config) : SpeechJob(ids, config)
+    {
+        public Action<int>? Row { get; set; }
+
+        public SpeechResult? Result { get; private set; }
+
+        protected internal override void OnRow(int rows) => Row?.Invoke(rows);
+
+        protected internal override void OnCompleted(SpeechResult result) => Result = result;
+    }
+}

@@ -1,0 +1,44 @@
+using Xunit;
+
+namespace Dia.Cuda.Tests;
+
+/// <summary>The GPU against its caller: <see cref="CallerChecks"/> on the software GPU, which reports what is never freed and what is used after it was.</summary>
+public class CallerTests
+{
+    private static readonly string Folder = $"\"{Path.Combine(GpuProcess.Root(), "tests/fixtures/generate/model")}\"";
+
+    // The calls of a round, so that the rounds fail at all kinds of places, and some do not.
+    [Theory]
+    [InlineData("cuMemAlloc_v2", 110, 97, 2)]
+    [InlineData("cuMemcpyHtoDAsync_v2", 90, 81, 1)]
+    [InlineData("cuMemsetD32Async", 40, 32, 1)]
+    [InlineData("cuLaunchKernel", 400, 366, 701)]
+    [InlineData("cuEventCreate", 9, 5, 999)]
+    [InlineData("cuMemHostAlloc", 2, 2, 2)]
+    [InlineData("cuGraphInstantiateWithFlags", 2, 2, 999)]
+    public void AFailedCallLeavesNoMemoryBehind(string function, int first, int span, int status)
+    {
+        var failures = new List<string>();
+        for (int i = 0, call = first; i < 60; i++)
+        {
+            failures.Add($"{function}:{call}={status}");
+            call += 1 + (37 * (i + 1) % span);
+        }
+
+        Passes($"leaks {Folder} 16 3", 2, $"DIA_SOFTGPU_FAIL={string.Join(',', failures)}", "DIA_SOFTGPU_LEAKS=1");
+    }
+
+    [Fact]
+    public void DisposingIsRightInAnyOrder() => Passes($"lifetimes {Folder}", 18, "DIA_SOFTGPU_LEAKS=1");
+
+    [Fact]
+    public void ThreadsAndGpusTakeTurns() => Passes($"threads {Folder}", 4, "DIA_SOFTGPU_MEMORY=1000000000,1000000000", "DIA_SOFTGPU_LEAKS=1");
+
+    private static void Passes(string arguments, int least, params string[] settings)
+    {
+        (int exitCode, string[] lines) = GpuProcess.Run(arguments, settings);
+        Assert.All(lines, line => Assert.StartsWith("PASS\t", line, StringComparison.Ordinal));
+        Assert.True(lines.Length >= least, $"only {lines.Length} checks");
+        Assert.Equal(0, exitCode);
+    }
+}
