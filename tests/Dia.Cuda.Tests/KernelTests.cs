@@ -55,7 +55,7 @@ public class KernelTests
     }
 
     /// <summary>Whether clang-19 is there. What needs it does nothing without, but must be there where DIA_NEEDS_CLANG is set.</summary>
-    private static bool HasCompiler()
+    internal static bool HasCompiler()
     {
         bool there = Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, "clang-19")));
         Assert.True(there || Environment.GetEnvironmentVariable("DIA_NEEDS_CLANG") is null, "clang-19 is missing: apt-get install clang-19");
