@@ -51,8 +51,9 @@ public sealed class Device : IDisposable
 
     /// <summary>An NVIDIA GPU.</summary>
     /// <param name="ordinal">Which one, from 0.</param>
+    /// <param name="assembling">Told once, on another thread, when this takes long because the driver assembles the kernels: at a GPU's first start.</param>
     /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
-    public static Device CreateCuda(int ordinal) => new(DeviceKind.Cuda, cuda: new CudaDevice(ordinal));
+    public static Device CreateCuda(int ordinal, Action? assembling = null) => new(DeviceKind.Cuda, cuda: new CudaDevice(ordinal, assembling));
 
     /// <summary>
     /// Takes the memory of a plan in one allocation: what is loaded and made on the device from now on lies in it, and what the plan did
