@@ -129,6 +129,23 @@ public sealed class DeviceTests : TestFolder
     }
 
     [Fact]
+    public void A_first_start_says_why_it_takes_long()
+    {
+        (string, string) slow = ("DIA_SOFTGPU_ASSEMBLY", "2500");
+        Assert.Single(Regex.Matches(Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"], slow)).Error, "dia: note: the driver assembles the kernels for this GPU"));
+        Assert.Single(Regex.Matches(Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav")], slow)).Error, "assembles the kernels"));
+        Assert.DoesNotContain("assembles", Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-q", "-o", In("a.wav")], slow)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Bench_on_a_GPU_counts_launches()
+    {
+        string text = Succeeds(Executable.WithFixtures.RunOnGpu(["bench", "--device", "cuda", "--model", Fixtures.Path("generate/model")])).Text;
+        foreach (string part in new[] { "launches", "us each", "sample_rows, advance", "rope_table", "attention over the text", "a step, guided", "measured copy bandwidth" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Info_shows_the_device_and_the_plan()
     {
         string text = Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text;

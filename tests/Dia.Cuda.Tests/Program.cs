@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dia.Backends;
 using Dia.Backends.SelfTest;
+using Dia.Cuda.Tests.MachineCode;
 using Dia.Weights;
 
 namespace Dia.Cuda.Tests;
@@ -8,7 +9,8 @@ namespace Dia.Cuda.Tests;
 /// <summary>
 /// What runs on the GPU: started by the tests with the software GPU as the driver, or by hand on a machine that has one. Prints a line per
 /// check, tab-separated: PASS or FAIL, name, shapes, error, tolerance. "kernels" and "sampler" take a file with other kernels, and then end
-/// with the first check that fails; "mutations" runs the list of broken ones.
+/// with the first check that fails; "mutations" runs the list of broken ones. "machine-code" needs no GPU: it says what NVIDIA's assembler
+/// makes of the kernels, or of a file with others.
 /// </summary>
 internal static unsafe class Program
 {
@@ -16,6 +18,8 @@ internal static unsafe class Program
     {
         if (arguments[0] == "mutations")
             return Math.Min(Mutation.RunAll(arguments.ElementAtOrDefault(1) ?? ""), 1);
+        if (arguments[0] == "machine-code")
+            return CheckMachineCode(arguments.ElementAtOrDefault(1) ?? Path.Combine(Mutation.Sources, "kernels.ptx"));
         bool failed = false;
         byte[]? kernels = arguments is ["kernels" or "sampler", string file] ? [.. File.ReadAllBytes(file), 0] : null;
         void Report(KernelCheck check)
@@ -56,6 +60,9 @@ internal static unsafe class Program
                 case "sampler":
                     new SamplerChecks(device, Report).Run();
                     break;
+                case "blas":
+                    Report(new KernelCheck($"cuBLAS {device.BlasVersion?.ToString() ?? "is not used"}", "", 0, 0));
+                    break;
                 case "plan":
                     PlannedJob.Check(arguments[1], Report);
                     break;
@@ -73,6 +80,23 @@ internal static unsafe class Program
             return 5;
         }
 
+        return failed ? 1 : 0;
+    }
+
+    private static int CheckMachineCode(string ptx)
+    {
+        if (Assembler.Find() is not { } assembler)
+        {
+            Console.WriteLine("ptxas and cuobjdump are missing: tests/gpu/assembler fetches them");
+            return 2;
+        }
+
+        bool failed = false;
+        new MachineCodeChecks(assembler, (passed, name, what) =>
+        {
+            failed |= !passed;
+            Console.WriteLine($"{(passed ? "PASS" : "FAIL")}\t{name}\t{what}");
+        }).Run(ptx);
         return failed ? 1 : 0;
     }
 

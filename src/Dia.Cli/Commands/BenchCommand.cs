@@ -34,7 +34,9 @@ internal static class BenchCommand
         """
         "step" is a decoding step of one utterance with guidance (two rows), "block" 128 rows of a text or prompt, "codec" a window of the
         decoder. Bytes are what must be read and written at least, once; weights that fit into the device's caches can be faster than its memory.
-        On a GPU the time is between two events in its stream. It runs on any weights, those of `dia synth` too.
+        On a GPU the time is between two events in its stream; an operation of a step is a graph of its kernels in all layers, behind as many
+        bytes as the rest of a step moves, so that it finds in the caches what it finds there in a step. It runs on any weights, those of
+        `dia synth` too.
         """,
         Run);
 
@@ -66,7 +68,7 @@ internal static class BenchCommand
             ("loading", Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}")),
         ];
         if (model is not null)
-            Speak(run, model, codec, text, bench, kernels, whole);
+            Speak(run, device, model, codec, text, bench, kernels, whole);
         if (codec is not null)
             Codec(codec, bench, whole);
         run.Reporter.ClearProgress();
@@ -87,7 +89,7 @@ internal static class BenchCommand
     }
 
     /// <summary>Utterances as the command speaks them: steps alone, then with audio. Weights that are noise end when they like, so several.</summary>
-    private static void Speak(Invocation run, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels, List<(string What, string Value)> whole)
+    private static void Speak(Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels, List<(string What, string Value)> whole)
     {
         string text = string.Concat(Enumerable.Repeat("[S1] The letter is fast again. [S2] Hello world. ", 8));
         int[] ids = new DiaTokenizer().Encode(text);
@@ -96,6 +98,8 @@ internal static class BenchCommand
         double bytes = kernels.Where(k => k.Name.StartsWith("step_linear", StringComparison.Ordinal)).Sum(k => k.Bytes);
         whole.Add(("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}")));
         whole.Add(("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)")));
+        if (device.Kind == DeviceKind.Cuda && !double.IsNaN(step))
+            whole.Add(("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {device.Cuda.Device.StepLaunches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms")));
         if (codec is null)
             return;
         double second = codec.SamplingRate / (double)codec.HopLength;
@@ -143,12 +147,15 @@ internal static class BenchCommand
 
     private static string Table(List<KernelTiming> kernels, DeviceBenchmark bench)
     {
-        var table = new TextTable(false, false, false, true, true, true, true);
-        table.Add("part", "operation", "sizes", "MB", "ms", "of bandwidth", "of multiply-adds");
+        // Only a GPU's kernels are counted.
+        bool counted = kernels.Any(k => k.Launches > 0);
+        var table = new TextTable([false, false, false, .. counted ? new[] { true, true } : [], true, true, true, true]);
+        table.Add(["part", "operation", "sizes", .. counted ? new[] { "launches", "us each" } : [], "MB", "ms", "of bandwidth", "of multiply-adds"]);
         foreach (KernelTiming k in kernels)
         {
-            table.Add(k.Part, k.Name, k.Shapes, Format.Text($"{k.Bytes / 1e6:0.000}"), Format.Text($"{k.Seconds * 1e3:0.000}"), Format.Text($"{k.Bytes / k.Seconds / bench.Bandwidth:0.00}"),
-                k.Operations == 0 || bench.Operations == 0 ? "" : Format.Text($"{k.Operations / k.Seconds / bench.Operations:0.00}"));
+            string[] launches = k.Launches > 0 ? [Format.Text($"{k.Launches}"), Format.Text($"{k.Seconds / k.Launches * 1e6:0.00}")] : ["", ""];
+            table.Add([k.Part, k.Name, k.Shapes, .. counted ? launches : [], Format.Text($"{k.Bytes / 1e6:0.000}"), Format.Text($"{k.Seconds * 1e3:0.000}"), Format.Text($"{k.Bytes / k.Seconds / bench.Bandwidth:0.00}"),
+                k.Operations == 0 || bench.Operations == 0 ? "" : Format.Text($"{k.Operations / k.Seconds / bench.Operations:0.00}")]);
         }
 
         return table.ToString();

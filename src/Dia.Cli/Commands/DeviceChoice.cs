@@ -106,9 +106,13 @@ internal static class DeviceChoice
         }
     }
 
+    /// <summary>The GPU; while it is started for the first time a note says why that takes long.</summary>
+    public static Device Start(Invocation run, int ordinal) =>
+        Device.CreateCuda(ordinal, () => run.Reporter.Note("the driver assembles the kernels for this GPU, which takes some seconds at its first start only."));
+
     private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch, bool reserve)
     {
-        var device = Device.CreateCuda(ordinal);
+        Device device = Start(run, ordinal);
         try
         {
             var plan = MemoryPlan.Of(device, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);

@@ -17,7 +17,7 @@ internal static class InfoPlan
     {
         // A GPU that is named is shown also where the plan does not fit; what is chosen automatically depends on the plan of what will run.
         using Device device = name.StartsWith("cuda", StringComparison.Ordinal)
-            ? Device.CreateCuda(DeviceChoice.Ordinal(name))
+            ? DeviceChoice.Start(run, DeviceChoice.Ordinal(name))
             : DeviceChoice.Create(run, ModelLoader.TryOpenModel(run), codec: true, reserve: false);
         if (device.Kind == DeviceKind.Cuda)
             Describe(text, device.Cuda.Device);

@@ -68,12 +68,13 @@ public sealed class Device : IDisposable
 
     /// <summary>An NVIDIA GPU.</summary>
     /// <param name="ordinal">Which one, from 0.</param>
+    /// <param name="assembling">Told once, on another thread, when this takes long because the driver assembles the kernels: at a GPU's first start.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
     /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
-    public static Device CreateCuda(int ordinal)
+    public static Device CreateCuda(int ordinal, Action? assembling = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(ordinal);
-        return new Device(DeviceKind.Cuda, cuda: new CudaDevice(ordinal));
+        return new Device(DeviceKind.Cuda, cuda: new CudaDevice(ordinal, assembling));
     }
 
     /// <summary>

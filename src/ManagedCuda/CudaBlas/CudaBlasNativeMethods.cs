@@ -7,23 +7,38 @@ namespace ManagedCuda.CudaBlas;
 /// <summary>
 /// The functions of cuBLAS that are used, as they are (cublas_api.h), each returning a status. Function pointers instead of
 /// imports, because the library's file name has its version in it and these functions are the same in versions 11 to 13: the first
-/// of them that is there is taken, once.
+/// of them that is there and starts is taken, for good.
 /// </summary>
 public static unsafe class CudaBlasNativeMethods
 {
     // 12 first: it is what drivers since R525 run, whatever else is installed.
     private static readonly string[] LibraryNames = ["libcublas.so.12", "libcublas.so.13", "libcublas.so.11"];
 
+    private static readonly Lock Choice = new();
+
     /// <summary>Whether cuBLAS is on this machine.</summary>
     internal static bool IsThere => Library.Functions.Create != null;
 
-    /// <summary>A new handle for the current context.</summary>
+    /// <summary>
+    /// A new handle for the current context. The first one decides which library is used: one that does not start, as on a driver that is
+    /// too old for it, is passed over.
+    /// </summary>
     /// <param name="handle">The handle.</param>
+    /// <returns>Where none of them starts, what the first of them says.</returns>
     /// <exception cref="DllNotFoundException">cuBLAS is not on this machine; so for every function.</exception>
     public static CublasStatus cublasCreate_v2(ref CudaBlasHandle handle)
     {
         fixed (CudaBlasHandle* p = &handle)
-            return Required.Create(p);
+        {
+            lock (Choice)
+            {
+                CublasStatus status = Required.Create(p);
+                if (status != CublasStatus.Success && !Library.Started && Library.TryOthers(p))
+                    status = CublasStatus.Success;
+                Library.Started |= status == CublasStatus.Success;
+                return status;
+            }
+        }
     }
 
     /// <summary>Destroys a handle, after its work.</summary>
@@ -149,17 +164,41 @@ public static unsafe class CudaBlasNativeMethods
     // A class of its own, so that the library is looked for when someone asks.
     private static class Library
     {
-        public static readonly FunctionTable Functions = Find();
+        public static FunctionTable Functions;
 
-        private static FunctionTable Find()
+        private static int _next;
+
+        static Library() => FindNext();
+
+        /// <summary>Whether a handle was made: it is of the library that stays.</summary>
+        public static bool Started { get; set; }
+
+        /// <summary>Makes a handle with the first library after this one that can; if none can, this one stays.</summary>
+        public static bool TryOthers(CudaBlasHandle* handle)
         {
-            foreach (string name in LibraryNames)
+            (FunctionTable first, int next) = (Functions, _next);
+            while (FindNext())
             {
-                if (NativeLibrary.TryLoad(name, out nint library) && TryBind(library, out FunctionTable functions))
-                    return functions;
+                if (Functions.Create(handle) == CublasStatus.Success)
+                    return true;
             }
 
-            return default;
+            (Functions, _next) = (first, next);
+            return false;
+        }
+
+        private static bool FindNext()
+        {
+            while (_next < LibraryNames.Length)
+            {
+                if (NativeLibrary.TryLoad(LibraryNames[_next++], out nint library) && TryBind(library, out FunctionTable functions))
+                {
+                    Functions = functions;
+                    return true;
+                }
+            }
+
+            return false;
         }
 
         private static bool TryBind(nint library, out FunctionTable f)

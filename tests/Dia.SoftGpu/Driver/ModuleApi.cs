@@ -59,6 +59,7 @@ internal static unsafe class ModuleApi
 
     private static CudaModule Load(string text)
     {
+        System.Threading.Thread.Sleep(Settings.Current.AssemblyMilliseconds);
         Parser parser = Parser.Parse(text);
         int newest = Limits.PtxVersion(Settings.Current.DriverVersion);
         if (parser.Version > newest)

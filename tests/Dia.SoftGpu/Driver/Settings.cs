@@ -32,6 +32,9 @@ internal sealed class Settings
     /// <summary>DIA_SOFTGPU_LOST: every call after the n-th returns the status (719 unless "n=46" says another): the device is lost.</summary>
     public (long Call, int Status) Lost { get; set; } = (long.MaxValue, 719);
 
+    /// <summary>DIA_SOFTGPU_ASSEMBLY: milliseconds that loading a module takes, as at a GPU's first start, when the driver assembles it.</summary>
+    public int AssemblyMilliseconds { get; set; }
+
     /// <summary>DIA_SOFTGPU_LOG: file that collects all faults.</summary>
     public string? Log { get; set; }
 
@@ -51,6 +54,7 @@ internal sealed class Settings
             s.Memory = Array.ConvertAll(memory.Split(','), n => (ulong)Parse(n, "MEMORY"));
         s.Multiprocessors = (int)Number("SMS", s.Multiprocessors);
         s.OutOfMemoryAt = Number("OOM", 0);
+        s.AssemblyMilliseconds = (int)Number("ASSEMBLY", 0);
         s.Log = Text("LOG");
         s.Leaks = Number("LEAKS", 0) != 0;
         s.Statistics = Number("STATS", 0) != 0;

@@ -52,6 +52,8 @@ public sealed class DeviceBenchmark : IDisposable
         switch (_device.Kind)
         {
             case DeviceKind.Cuda:
+                if (model is not null)
+                    SamplerTimings.Run(_device.Cuda.Device, _clock, model, report);
                 Time(_device.Cuda, model, codec, rows, textLength, report);
                 break;
             case DeviceKind.Cpu:

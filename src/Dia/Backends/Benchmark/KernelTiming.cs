@@ -7,4 +7,5 @@ namespace Dia.Backends.Benchmark;
 /// <param name="Bytes">What it must read and write of weights, caches and activations, all times together.</param>
 /// <param name="Operations">Floating-point operations (a multiply-add is two); 0 where they are not what it is bound by.</param>
 /// <param name="Seconds">How long that takes.</param>
-public sealed record KernelTiming(string Part, string Name, string Shapes, double Bytes, double Operations, double Seconds);
+/// <param name="Launches">Kernels that it is on a GPU; 0: not counted.</param>
+public sealed record KernelTiming(string Part, string Name, string Shapes, double Bytes, double Operations, double Seconds, int Launches = 0);

@@ -19,6 +19,9 @@ public readonly unsafe partial struct CudaBackend : IBackend
     // Keys of a piece and query heads that a block makes at once: Kernels/attention.cu.
     private const int PieceKeys = 64, PieceHeads = 4;
 
+    // Pairs of values that a block turns: Kernels/rope.cu.
+    private const int RopeThreads = 128;
+
     // Multiplications below which widening the weights for cuBLAS is not worth it.
     private const long LeastForBlas = 1 << 22;
 
@@ -107,7 +110,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
         (CudaKernel[] kernels, int tile, int outputs) = rows switch
         {
             1 => (Kernels.StepLinear1, 1, 1),
-            2 => (Kernels.StepLinear2, 2, 1),
+            2 => (Kernels.StepLinear2, 2, 2),
             <= 4 => (Kernels.StepLinear4, 4, 4),
             _ => (Kernels.StepLinear8, 8, 4),
         };
@@ -135,7 +138,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
         KernelArguments a = Pointers(x, cos, sin);
         a.Add(heads);
         a.Add(half);
-        _device.Launch(Kernels.Rope, rows, 128, a);
+        _device.Launch(Kernels.Rope, new dim3(rows, Ceiling(heads * half, RopeThreads)), RopeThreads, a);
     }
 
     /// <inheritdoc/>
@@ -145,7 +148,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
         a.Add(layer);
         a.Add(keyHeads);
         a.Add(half);
-        _device.Launch(Kernels.RopeKeyValues, new dim3(batch.MaxRows, batch.Count), 128, a);
+        _device.Launch(Kernels.RopeKeyValues, new dim3(batch.MaxRows, batch.Count, Ceiling(keyHeads * half, RopeThreads)), RopeThreads, a);
     }
 
     /// <inheritdoc/>
@@ -177,7 +180,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
         a = Pointers(y, partials, batch.Items);
         AddSizes(ref a, layer, heads, keyHeads, headDim);
         a.Add(pieces);
-        _device.Launch(Kernels.JoinPieces, new dim3(heads, batch.Count), 128, a);
+        _device.Launch(Kernels.JoinPieces, new dim3(heads, batch.Count), CudaKernels.MaxHeadDim, a);
     }
 
     /// <summary>Float32 values that the attention of a row leaves between its two kernels: of each piece of keys and head a sum of values, its weight and its maximum.</summary>

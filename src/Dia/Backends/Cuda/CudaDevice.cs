@@ -28,16 +28,18 @@ public sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>Takes a GPU and loads the kernels.</summary>
     /// <param name="ordinal">Which one, from 0.</param>
+    /// <param name="assembling">Told, on another thread, when the driver still assembles the kernels for this GPU after a second: at its first start.</param>
     /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
-    public CudaDevice(int ordinal)
-        : this(ordinal, null)
+    public CudaDevice(int ordinal, Action? assembling = null)
+        : this(ordinal, null, assembling)
     {
     }
 
     /// <summary>The same with other kernels than the embedded ones: tests of the checks run broken ones.</summary>
     /// <param name="ordinal">Which GPU, from 0.</param>
     /// <param name="kernels">PTX that ends in a zero; null: the embedded module.</param>
-    internal CudaDevice(int ordinal, byte[]? kernels)
+    /// <param name="assembling">As above.</param>
+    internal CudaDevice(int ordinal, byte[]? kernels, Action? assembling = null)
     {
         DriverVersion = CheckDriver();
         try
@@ -53,7 +55,7 @@ public sealed unsafe class CudaDevice : IDisposable
             Multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
             TotalMemory = _context.GetTotalDeviceMemorySize();
             _stream = new CudaStream(CUStreamFlags.NonBlocking);
-            Kernels = new CudaKernels(_context, kernels);
+            Kernels = LoadKernels(kernels, assembling);
             DeviceMemory = new CudaMemory(this);
             _blas = LoadBlas();
             BlasVersion = _blas?.GetVersion();
@@ -111,10 +113,16 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <summary>The stream in whose order everything happens.</summary>
     public CudaStream Stream => _stream;
 
+    /// <summary>Kernels that one decoding step was when it was last captured; 0: none was yet.</summary>
+    public int StepLaunches { get; internal set; }
+
     internal bool HasBlas => _blas is not null;
 
     /// <summary>Whether its memory is gone.</summary>
     internal bool IsDisposed => _disposed;
+
+    /// <summary>Kernels that were launched, or captured, so far.</summary>
+    internal long Launches { get; private set; }
 
     internal CudaKernels Kernels { get; }
 
@@ -180,11 +188,32 @@ public sealed unsafe class CudaDevice : IDisposable
         {
             _context.SetCurrent();
             kernel.Launch(_stream.Stream, grid, new dim3(block), (uint)sharedMemory, in arguments);
+            Launches++;
         }
         catch (CudaException e)
         {
             throw Failure($"start the kernel {kernel.KernelName}", e);
         }
+    }
+
+    /// <summary>What is enqueued in the stream as one graph. It must take no memory, so it has been run once before.</summary>
+    /// <exception cref="CudaException">The driver failed.</exception>
+    internal CudaGraphExec Capture(Action enqueue)
+    {
+        _stream.BeginCapture(CUstreamCaptureMode.Local);
+        try
+        {
+            enqueue();
+        }
+        catch
+        {
+            // A capture that is left open would make every later call fail.
+            EndFailedCapture();
+            throw;
+        }
+
+        using CudaGraph graph = _stream.EndCapture();
+        return graph.Instantiate();
     }
 
     /// <summary>Starts y[rows, n] = x[rows, k]·wᵀ (+ y) for a float32 matrix w [n, k] with cuBLAS.</summary>
@@ -257,6 +286,27 @@ public sealed unsafe class CudaDevice : IDisposable
 
     private static CUdeviceptr At(float* memory) => new((nuint)memory);
 
+    private void EndFailedCapture()
+    {
+        try
+        {
+            _stream.EndCapture().Dispose();
+        }
+        catch (CudaException)
+        {
+            // What failed in it spoiled it, and is to be seen.
+        }
+    }
+
+    /// <summary>The driver keeps what it has assembled: only a GPU's first start, or a new driver's, takes more than a moment.</summary>
+    private CudaKernels LoadKernels(byte[]? kernels, Action? assembling)
+    {
+        if (assembling is null)
+            return new CudaKernels(_context, kernels);
+        using var slow = new Timer(_ => assembling(), null, 1000, Timeout.Infinite);
+        return new CudaKernels(_context, kernels);
+    }
+
     private CudaBlas? LoadBlas()
     {
         if (!CudaBlas.TryLoad())
@@ -268,7 +318,7 @@ public sealed unsafe class CudaDevice : IDisposable
         }
         catch (CudaBlasException)
         {
-            return null; // a library for newer drivers than this one
+            return null; // every one of them is for other drivers than this one
         }
 
         try

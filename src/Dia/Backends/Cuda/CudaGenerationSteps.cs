@@ -243,32 +243,10 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
 
     private CudaGraphExec Capture()
     {
-        _device.Stream.BeginCapture(CUstreamCaptureMode.Local);
-        try
-        {
-            Enqueue();
-        }
-        catch
-        {
-            // A capture that is left open would make every later call fail.
-            EndFailedCapture();
-            throw;
-        }
-
-        using CudaGraph graph = _device.Stream.EndCapture();
-        return graph.Instantiate();
-    }
-
-    private void EndFailedCapture()
-    {
-        try
-        {
-            _device.Stream.EndCapture().Dispose();
-        }
-        catch (CudaException)
-        {
-            // What failed in it spoiled it, and is to be seen.
-        }
+        long before = _device.Launches;
+        CudaGraphExec graph = _device.Capture(Enqueue);
+        _device.StepLaunches = (int)(_device.Launches - before);
+        return graph;
     }
 
     private void CountDone()

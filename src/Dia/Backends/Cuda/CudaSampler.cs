@@ -174,9 +174,8 @@ internal sealed unsafe class CudaSampler : IDisposable
         a.Add((nint)ids);
         a.Add((nint)positions);
         a.Add((nint)items);
-        a.Add(Places);
         a.Add(_channels);
-        _device.Launch(_device.Kernels.Advance, (Places + 31) / 32, 32, a);
+        _device.Launch(_device.Kernels.Advance, Places, 32, a);
     }
 
     /// <summary>e^x as the sampler computes it, for the self-test.</summary>

@@ -39,7 +39,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         Tables(5, 3, 11, 37);
         Values();
-        foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024])
+        foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024, 2500])
             Norm(3, d);
         foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (33, 250), (9, 33), (10, 2056), (5, 264)])
         {
@@ -47,6 +47,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
             BlockLinear(n, k);
         }
 
+        // Stages of loads: some lanes have values of a last one that is not whole, and several that are.
+        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(3, 1984), (3, 4112)])
+            StepLinear(n, k);
         BlockLinear(261, 256); // large enough for a library's product
 
         foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (12, 2, 16), (4, 4, 64), (2, 1, 128), (3, 3, 136), (2, 1, 256), (5, 5, 22)])
@@ -55,6 +58,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             Attention(heads, keyHeads, headDim);
         }
 
+        // More pieces of 64 keys than a block joins at once.
+        Attention("rows, many keys", 1, 1, 2, [(1, 16500, 16499), (1, 16500, -1), (1, 70, -1)], false);
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation) in (ReadOnlySpan<(int, int, int, int, int)>)
             [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (11, 4, 3, 1, 2), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1)])
         {

@@ -10,15 +10,17 @@
 
 constexpr int PieceKeys = 64;
 constexpr int PieceThreads = 256;
+constexpr int JoinThreads = 256; // at least the most values of a head
 
 // A query head's part of one piece in memory: maximum, sum, then the weighted values.
-INLINE float* partial_of(float* partials, int item, int head, int piece, int heads, int pieces, int headDim)
+template <typename T> INLINE T* partial_of(T* partials, int item, int head, int piece, int heads, int pieces, int headDim)
 {
     return partials + (((i64)item * heads + head) * pieces + piece) * (headDim + 2);
 }
 
-// Scores: 8 lanes per key, VECTOR values at a time, added in a fixed tree; 4 keys of a warp at once. Values: headDim / VECTOR threads
-// per key, the others take further keys, and those sums are added in ascending order.
+// Scores: 8 lanes per key, VECTOR values at a time, added in a fixed tree; 32 keys of a block at once. Values: headDim / VECTOR threads
+// per key, the others take further keys, and those sums are added in ascending order. Of both a lane has 8 loads in flight before it uses
+// the first: a warp barrier, across which NVIDIA's assembler moves no load, stands behind them.
 template <int HEADS, int VECTOR>
 INLINE void attend_piece(float* partials, const float* q, const AttentionItem* items, int layer, int heads, int keyHeads, int headDim, int pieces)
 {
@@ -49,33 +51,50 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     barrier();
 
     int parts = headDim / VECTOR; // of a key row
-    for (int first = warp * 4; first < keys; first += PieceThreads / WarpSize * 4)
+    constexpr int Passes = PieceKeys / (PieceThreads / 8), Loads = 8 / Passes;
+    float dots[Passes][HEADS] = {};
+    for (int begin = 0; begin < parts; begin += 8 * Loads)
     {
-        int key = first + lane / 8;
-        const float* row = allKeys + least(key, keys - 1) * width;
-        float dots[HEADS] = {};
-#pragma unroll 4
-        for (int part = lane % 8; part < parts; part += 8)
-        {
-            vector values = ((const vector*)row)[part];
+        vector loaded[Passes][Loads];
 #pragma unroll
-            for (int h = 0; h < HEADS; h++)
+        for (int p = 0; p < Passes; p++)
+#pragma unroll
+            for (int u = 0; u < Loads; u++)
             {
-                vector queries = ((const vector*)(sharedQ + h * headDim))[part];
-#pragma unroll
-                for (int j = 0; j < VECTOR; j++)
-                    dots[h] = fused(queries[j], values[j], dots[h]);
+                // Keys and parts past the end repeat the last one.
+                const float* row = allKeys + least(p * (PieceThreads / 8) + thread / 8, keys - 1) * width;
+                loaded[p][u] = ((const vector*)row)[least(begin + 8 * u + lane % 8, parts - 1)];
             }
+        warp_barrier();
+#pragma unroll
+        for (int u = 0; u < Loads; u++)
+        {
+            int part = begin + 8 * u + lane % 8;
+            if (part < parts)
+#pragma unroll
+                for (int h = 0; h < HEADS; h++)
+                {
+                    vector queries = ((const vector*)(sharedQ + h * headDim))[part];
+#pragma unroll
+                    for (int p = 0; p < Passes; p++)
+#pragma unroll
+                        for (int j = 0; j < VECTOR; j++)
+                            dots[p][h] = fused(queries[j], loaded[p][u][j], dots[p][h]);
+                }
         }
+    }
+    warp_barrier();
+#pragma unroll
+    for (int p = 0; p < Passes; p++)
 #pragma unroll
         for (int h = 0; h < HEADS; h++)
         {
+            int key = p * (PieceThreads / 8) + thread / 8;
             for (int mask = 4; mask > 0; mask >>= 1)
-                dots[h] += shuffle_xor(dots[h], mask);
+                dots[p][h] += shuffle_xor(dots[p][h], mask);
             if (lane % 8 == 0 && key < keys)
-                scores[h][key] = dots[h];
+                scores[h][key] = dots[p][h];
         }
-    }
     barrier();
 
     // A warp per query head: two keys a lane.
@@ -108,15 +127,24 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     barrier();
 
     int slots = PieceThreads / parts, slot = thread / parts, part = thread % parts;
+    constexpr int Ahead = 8;
     vector made[HEADS] = {};
-    if (slot < slots)
+    for (int begin = 0; begin < keys; begin += Ahead * slots)
     {
-#pragma unroll 4
-        for (int key = slot; key < keys; key += slots)
+        vector loaded[Ahead];
+#pragma unroll
+        for (int u = 0; u < Ahead; u++)
+            loaded[u] = ((const vector*)(allValues + least(begin + u * slots + slot, keys - 1) * width))[part];
+        warp_barrier();
+#pragma unroll
+        for (int u = 0; u < Ahead; u++)
         {
+            int key = begin + u * slots + slot;
+            if (slot >= slots || key >= keys)
+                continue;
             vector values = {};
             if (seen[key]) // what is masked may be anything, NaN included
-                values = ((const vector*)(allValues + key * width))[part];
+                values = loaded[u];
 #pragma unroll
             for (int h = 0; h < HEADS; h++)
 #pragma unroll
@@ -157,30 +185,64 @@ FOR_SIZES(4, 4)
 #undef FOR_SIZES
 
 // Joins the pieces in ascending order. A row that sees no key attends evenly to all keys. Grid x: heads, y: items; a thread per value.
-extern "C" __global__ __launch_bounds__(128) void join_pieces(float* y, float* partials, const AttentionItem* items, int layer, int heads, int keyHeads, int headDim, int pieces)
+// Maxima and scales are made with a thread per piece; then each thread adds up its value of all pieces, 8 of them in flight.
+extern "C" __global__ __launch_bounds__(JoinThreads) void join_pieces(float* y, const float* partials, const AttentionItem* items, int layer, int heads, int keyHeads, int headDim, int pieces)
 {
+    __shared__ float maxima[JoinThreads / WarpSize];
+    __shared__ float scales[JoinThreads];
+    __shared__ float sums[JoinThreads]; // 0: a piece that sees no key, whose values count for nothing
     const AttentionItem& item = items[block_y()];
-    int head = (int)block_x(), used = (item.keyCount + PieceKeys - 1) / PieceKeys, stride = headDim + 2;
+    int head = (int)block_x(), thread = (int)thread_index(), used = (item.keyCount + PieceKeys - 1) / PieceKeys, stride = headDim + 2;
     const float* first = partial_of(partials, (int)block_y(), head, 0, heads, pieces, headDim);
-    float maximum = -Infinity, total = 0;
-    for (int p = 0; p < used; p++)
+
+    float maximum = -Infinity;
+    for (int p = thread; p < used; p += JoinThreads)
         maximum = first[(i64)p * stride + 1] == 0 ? maximum : greater(maximum, first[(i64)p * stride]);
-    for (int p = 0; p < used; p++)
+    maximum = warp_maximum(maximum);
+    if (lane_index() == 0)
+        maxima[warp_index()] = maximum;
+    barrier();
+    for (int w = 0; w < JoinThreads / WarpSize; w++)
+        maximum = greater(maximum, maxima[w]);
+
+    constexpr int Ahead = 8;
+    float total = 0, value = 0;
+    const float* own = first + 2 + least(thread, headDim - 1); // threads beyond the head repeat its last value
+    for (int begin = 0; begin < used; begin += JoinThreads)
     {
-        float sum = first[(i64)p * stride + 1];
-        if (sum != 0)
-            total = fused(exponential(first[(i64)p * stride] - maximum), sum, total);
+        int count = least(JoinThreads, used - begin);
+        barrier(); // the pieces before have been added
+        if (thread < count)
+        {
+            const float* piece = first + (i64)(begin + thread) * stride;
+            sums[thread] = piece[1];
+            scales[thread] = exponential(piece[0] - maximum);
+        }
+        barrier();
+        for (int p = 0; p < count; p += Ahead)
+        {
+            float loaded[Ahead];
+#pragma unroll
+            for (int u = 0; u < Ahead; u++)
+                loaded[u] = own[(i64)(begin + least(p + u, count - 1)) * stride];
+            warp_barrier(); // the assembler leaves every load before it
+#pragma unroll
+            for (int u = 0; u < Ahead; u++)
+                if (p + u < count && sums[p + u] != 0)
+                {
+                    total = fused(scales[p + u], sums[p + u], total);
+                    value = fused(scales[p + u], loaded[u], value);
+                }
+        }
     }
+
     bool none = total == 0;
-    const float* values = global(item.values) + layer * item.layerStride + (i64)(head / (heads / keyHeads)) * headDim;
-    for (int i = thread_index(); i < headDim; i += thread_count())
-    {
-        float value = 0;
-        for (int p = 0; p < used && !none; p++)
-            if (first[(i64)p * stride + 1] != 0)
-                value = fused(exponential(first[(i64)p * stride] - maximum), first[(i64)p * stride + 2 + i], value);
-        for (int j = 0; j < item.keyCount && none; j++)
-            value += values[(i64)j * keyHeads * headDim + i];
-        y[((i64)item.firstRow * heads + head) * headDim + i] = value / (none ? (float)item.keyCount : total);
-    }
+    if (thread >= headDim)
+        return;
+    const float* values = global(item.values) + layer * item.layerStride + (i64)(head / (heads / keyHeads)) * headDim + thread;
+    if (none)
+        value = 0;
+    for (int j = 0; j < item.keyCount && none; j++)
+        value += values[(i64)j * keyHeads * headDim];
+    y[((i64)item.firstRow * heads + head) * headDim + thread] = value / (none ? (float)item.keyCount : total);
 }

@@ -6,7 +6,8 @@
 #define __global__ __attribute__((global))
 #define __device__ __attribute__((device))
 #define __shared__ __attribute__((shared))
-#define __launch_bounds__(threads) __attribute__((launch_bounds(threads)))
+// Threads of a block at most; and, where given, blocks that a multiprocessor must have room for (which bounds the registers).
+#define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 #define INLINE __device__ static inline __attribute__((always_inline))
 #define INLINE_MEMBER __device__ inline __attribute__((always_inline))
 
@@ -34,8 +35,11 @@ INLINE u32 grid_x() { return __nvvm_read_ptx_sreg_nctaid_x(); }
 
 INLINE void barrier() { __nvvm_bar_sync(0); }
 INLINE void fence_system() { __nvvm_membar_sys(); }
-// After branches in which lanes part: what all lanes execute together (shuffles, tensor cores) needs them together.
+// After branches in which lanes part: what all lanes execute together (shuffles, tensor cores) needs them together. All lanes must come to
+// it, so it may stand only where conditions are the same for the whole warp. The assembler moves no load across it.
 INLINE void warp_barrier() { __nvvm_bar_warp_sync(AllLanes); }
+// The lanes that say yes, as bits, to every lane.
+INLINE u32 ballot(bool yes) { return __nvvm_vote_ballot_sync(AllLanes, yes); }
 INLINE float shuffle(float value, int lane) { return __nvvm_shfl_sync_idx_f32(AllLanes, value, lane, 31); }
 INLINE int shuffle_xor(int value, int mask) { return __nvvm_shfl_sync_bfly_i32(AllLanes, value, mask, 31); }
 INLINE float shuffle_xor(float value, int mask) { return __nvvm_shfl_sync_bfly_f32(AllLanes, value, mask, 31); }

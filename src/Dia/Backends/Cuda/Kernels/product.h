@@ -22,9 +22,9 @@ struct Product
     int accumulate;
 };
 
-// A kernel that makes tiles of a product. The members are parameters of their own: one of a struct type would be read byte by byte.
-#define PRODUCT_KERNEL(NAME, MAKE_TILE) \
-    extern "C" __global__ __launch_bounds__(128) void NAME(float* y, const float* x, const void* w, const float* bias, i64 rowStride, i64 tapStride, \
+// A kernel that makes tiles of a product; last the blocks that a multiprocessor must have room for, if that is to bound registers. The members are parameters of their own: one of a struct type would be read byte by byte.
+#define PRODUCT_KERNEL(NAME, MAKE_TILE, ...) \
+    extern "C" __global__ __launch_bounds__(128 __VA_OPT__(,) __VA_ARGS__) void NAME(float* y, const float* x, const void* w, const float* bias, i64 rowStride, i64 tapStride, \
         int tapLength, int biasCount, int rows, int n, int k, int accumulate) \
     { \
         MAKE_TILE({y, x, w, bias, rowStride, tapStride, tapLength, biasCount, rows, n, k, accumulate}); \
@@ -41,18 +41,21 @@ struct Windows
     {
     }
 
-    INLINE_MEMBER const float* at(int row, int k) const { return p.x + row * p.rowStride + k / p.tapLength * p.tapStride + k % p.tapLength; }
+    // Where value k of a window lies in it. It takes a division, so it is made once for all rows of a step.
+    INLINE_MEMBER i64 offset(int k) const { return k / p.tapLength * p.tapStride + k % p.tapLength; }
 
-    INLINE_MEMBER float4 load(int row, int k) const
+    // offset is that of k.
+    INLINE_MEMBER float4 load(int row, int k, i64 offset) const
     {
         float4 values = {};
         if (row >= p.rows)
             return values;
+        const float* window = p.x + row * p.rowStride;
         if (vectors && k < p.k)
-            return *(const float4*)at(row, k);
+            return *(const float4*)(window + offset);
         for (int j = 0; j < 4; j++)
             if (k + j < p.k)
-                values[j] = *at(row, k + j);
+                values[j] = window[this->offset(k + j)];
         return values;
     }
 };

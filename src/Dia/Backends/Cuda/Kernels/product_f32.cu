@@ -46,9 +46,10 @@ template <typename T> INLINE void make_tile(const Product& p)
 
     float4 nextX[2], nextW[2];
     auto load = [&](int k) {
+        i64 offset = windows.offset(k + loadK);
         for (int h = 0; h < 2; h++)
         {
-            nextX[h] = windows.load(firstRow + loadAt + 32 * h, k + loadK);
+            nextX[h] = windows.load(firstRow + loadAt + 32 * h, k + loadK, offset);
             nextW[h] = load_weights<T>(p, vectors, firstColumn + loadAt + 32 * h, k + loadK);
         }
     };

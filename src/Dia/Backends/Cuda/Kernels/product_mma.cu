@@ -42,8 +42,8 @@ template <typename T> INLINE uint4 load_eight_weights(const Product& p, bool vec
 
 template <typename T> INLINE void make_mma_tile(const Product& p)
 {
-    __shared__ u32 sharedHigh[2][MmaTile * MmaPitch];
-    __shared__ u32 sharedLow[2][MmaTile * MmaPitch];
+    __shared__ uint2 sharedHigh[2][MmaTile * MmaPitch / 2];
+    __shared__ uint2 sharedLow[2][MmaTile * MmaPitch / 2];
     __shared__ uint4 sharedW[2][MmaTile * MmaPitch / 4];
     int tilesN = (p.n + MmaTile - 1) / MmaTile;
     int firstRow = (int)block_x() / tilesN * MmaTile, firstColumn = (int)block_x() % tilesN * MmaTile;
@@ -57,9 +57,11 @@ template <typename T> INLINE void make_mma_tile(const Product& p)
     float4 nextX[4];
     uint4 nextW[2];
     auto load = [&](int k) {
+        int from = k + thread % 8 * 4;
+        i64 offset = windows.offset(from);
 #pragma unroll
         for (int h = 0; h < 4; h++)
-            nextX[h] = windows.load(firstRow + thread / 8 + 16 * h, k + thread % 8 * 4);
+            nextX[h] = windows.load(firstRow + thread / 8 + 16 * h, from, offset);
 #pragma unroll
         for (int h = 0; h < 2; h++)
             nextW[h] = load_eight_weights<T>(p, vectors, firstColumn + thread / 4 + 32 * h, k + thread % 4 * 8);
@@ -68,9 +70,12 @@ template <typename T> INLINE void make_mma_tile(const Product& p)
 #pragma unroll
         for (int h = 0; h < 4; h++)
         {
-            int at = (thread / 8 + 16 * h) * MmaPitch + thread % 8 * 2;
-            split<T>(nextX[h].x, nextX[h].y, sharedHigh[buffer][at], sharedLow[buffer][at]);
-            split<T>(nextX[h].z, nextX[h].w, sharedHigh[buffer][at + 1], sharedLow[buffer][at + 1]);
+            int at = (thread / 8 + 16 * h) * (MmaPitch / 2) + thread % 8;
+            u32 high[2], low[2];
+            split<T>(nextX[h].x, nextX[h].y, high[0], low[0]);
+            split<T>(nextX[h].z, nextX[h].w, high[1], low[1]);
+            sharedHigh[buffer][at] = {high[0], high[1]};
+            sharedLow[buffer][at] = {low[0], low[1]};
         }
 #pragma unroll
         for (int h = 0; h < 2; h++)
@@ -96,8 +101,8 @@ template <typename T> INLINE void make_mma_tile(const Product& p)
                 for (int j = 0; j < 4; j++)
                 {
                     int at = (warpRow + 16 * m + group + j % 2 * 8) * MmaPitch + d + inGroup + j / 2 * 4;
-                    high[m][j] = sharedHigh[buffer][at];
-                    low[m][j] = sharedLow[buffer][at];
+                    high[m][j] = ((const u32*)sharedHigh[buffer])[at];
+                    low[m][j] = ((const u32*)sharedLow[buffer])[at];
                 }
 #pragma unroll
             for (int c = 0; c < 4; c++)
@@ -126,5 +131,5 @@ template <typename T> INLINE void make_mma_tile(const Product& p)
                 store(p, firstRow + warpRow + 16 * m + group + j / 2 * 8, firstColumn + warpColumn + 8 * c + inGroup * 2 + j % 2, sums[m][c][j]);
 }
 
-PRODUCT_KERNEL(product_mma_bf16, make_mma_tile<bf16>)
-PRODUCT_KERNEL(product_mma_f16, make_mma_tile<f16>)
+PRODUCT_KERNEL(product_mma_bf16, make_mma_tile<bf16>, 4)
+PRODUCT_KERNEL(product_mma_f16, make_mma_tile<f16>, 4)

@@ -27,37 +27,35 @@ INLINE void rotate(float& x1, float& x2, float c, float s)
     x1 = first;
 }
 
-// Rotates x [rows, heads, 2·half] in place. Block x: a row; threads along heads·half.
+// Rotates x [rows, heads, 2·half] in place. Blocks x: rows, y: 128 of the heads·half pairs, one a thread.
 extern "C" __global__ __launch_bounds__(128) void rope(float* x, const float* cos, const float* sin, int heads, int half)
 {
     i64 row = block_x();
-    for (int i = thread_index(); i < heads * half; i += thread_count())
-    {
-        int head = i / half, at = i % half;
-        float* pair = x + (row * heads + head) * 2 * half + at;
-        rotate(pair[0], pair[half], cos[row * half + at], sin[row * half + at]);
-    }
+    int i = (int)(block_y() * thread_count() + thread_index());
+    if (i >= heads * half)
+        return;
+    int head = i / half, at = i % half;
+    float* pair = x + (row * heads + head) * 2 * half + at;
+    rotate(pair[0], pair[half], cos[row * half + at], sin[row * half + at]);
 }
 
 // Rotates key rows [rows, keyHeads, 2·half] in place and appends keys and values to the cache of each item, behind its causalStart
-// keys. Blocks x: rows of an item, y: items.
+// keys. Blocks x: rows of an item, y: items, z: 128 of the keyHeads·half pairs, one a thread.
 extern "C" __global__ __launch_bounds__(128) void rope_key_values(float* keys, const float* values, const float* cos, const float* sin, const AttentionItem* items, int layer, int keyHeads, int half)
 {
     const AttentionItem& item = items[block_y()];
-    if ((int)block_x() >= item.rows)
+    int i = (int)(block_z() * thread_count() + thread_index());
+    if ((int)block_x() >= item.rows || i >= keyHeads * half)
         return;
     i64 row = item.firstRow + (i64)block_x(), width = (i64)keyHeads * 2 * half;
     i64 to = layer * item.layerStride + (item.causalStart + (i64)block_x()) * width;
     float* cachedKeys = global(item.keys) + to;
     float* cachedValues = global(item.values) + to;
-    for (int i = thread_index(); i < keyHeads * half; i += thread_count())
-    {
-        i64 at = (i64)(i / half) * 2 * half + i % half;
-        float x1 = keys[row * width + at], x2 = keys[row * width + at + half];
-        rotate(x1, x2, cos[row * half + i % half], sin[row * half + i % half]);
-        keys[row * width + at] = cachedKeys[at] = x1;
-        keys[row * width + at + half] = cachedKeys[at + half] = x2;
-        cachedValues[at] = values[row * width + at];
-        cachedValues[at + half] = values[row * width + at + half];
-    }
+    i64 at = (i64)(i / half) * 2 * half + i % half;
+    float x1 = keys[row * width + at], x2 = keys[row * width + at + half];
+    rotate(x1, x2, cos[row * half + i % half], sin[row * half + i % half]);
+    keys[row * width + at] = cachedKeys[at] = x1;
+    keys[row * width + at + half] = cachedKeys[at + half] = x2;
+    cachedValues[at] = values[row * width + at];
+    cachedValues[at + half] = values[row * width + at + half];
 }

@@ -50,9 +50,43 @@ struct Channel
 template <typename Condition> INLINE int count_if(const Channel& c, int size, Condition holds)
 {
     int count = 0;
+#pragma unroll 4
     for (int id = (int)thread_index(); id < size; id += SamplerThreads)
         count += holds(id);
     return block_sum(count, c.shared);
+}
+
+// The sum over the threads before this one, to each; a group of lanes adds that of its neighbour, twice as many at a time.
+INLINE int sum_before(const Channel& c, int value)
+{
+    int before = 0, total = value;
+    for (int mask = 1; mask < WarpSize; mask *= 2)
+    {
+        int other = shuffle_xor(total, mask);
+        before += lane_index() & mask ? other : 0;
+        total += other;
+    }
+    barrier(); // the last use of shared
+    if (lane_index() == 0)
+        c.shared[warp_index()] = total;
+    barrier();
+    for (u32 w = 0; w < warp_index(); w++)
+        before += c.shared[w];
+    return before;
+}
+
+// Puts in place of each weight the sum up to it. One thread, because the order is the host's; what is asked of the sums all answer.
+INLINE void add_up(const Channel& c, int count)
+{
+    barrier();
+    if (thread_index() == 0)
+    {
+        double sum = 0;
+#pragma unroll 8
+        for (int i = 0; i < count; i++)
+            c.weights[i] = sum += c.weights[i];
+    }
+    barrier();
 }
 
 // The id of the greatest value, the lowest of equals (0 where every value is −∞), to every thread.
@@ -95,24 +129,41 @@ INLINE int best_of(const Channel& c, const float* values, int size)
     return id;
 }
 
-// Sorts the values ascending into c.sorted, −∞ before them to fill it. A bitonic network: log² stages, no data-dependent branch.
+// Sorts the values ascending into c.sorted, −∞ before them to fill it. A bitonic network: log² stages, no data-dependent branch. A thread
+// has the values of four pairs on their way. Up to a distance of 32 the 32 pairs of a warp are 64 neighbours, which no other warp touches.
 INLINE void sort(const Channel& c, const float* values)
 {
     barrier();
     for (int i = (int)thread_index(); i < c.capacity; i += SamplerThreads)
         c.sorted[i] = i < c.size ? values[i] : -Infinity;
+    barrier();
+    constexpr int AtOnce = 4;
     for (int run = 2; run <= c.capacity; run *= 2)
         for (int distance = run / 2; distance > 0; distance /= 2)
         {
-            barrier();
-            for (int pair = (int)thread_index(); pair < c.capacity / 2; pair += SamplerThreads)
+            if (distance >= WarpSize)
+                barrier();
+            else
+                warp_barrier();
+            for (int first = (int)thread_index(); first < c.capacity / 2; first += AtOnce * SamplerThreads)
             {
-                int low = pair / distance * distance * 2 + pair % distance, high = low + distance;
-                float a = c.sorted[low], b = c.sorted[high];
-                if ((a > b) == ((low & run) == 0) && a != b)
+                float a[AtOnce], b[AtOnce];
+#pragma unroll
+                for (int u = 0; u < AtOnce; u++)
                 {
-                    c.sorted[low] = b;
-                    c.sorted[high] = a;
+                    int pair = first + u * SamplerThreads, low = 2 * pair - (pair & (distance - 1));
+                    a[u] = pair < c.capacity / 2 ? c.sorted[low] : 0;
+                    b[u] = pair < c.capacity / 2 ? c.sorted[low + distance] : 0;
+                }
+#pragma unroll
+                for (int u = 0; u < AtOnce; u++)
+                {
+                    int pair = first + u * SamplerThreads, low = 2 * pair - (pair & (distance - 1));
+                    if (pair < c.capacity / 2 && (a[u] > b[u]) == ((low & run) == 0) && a[u] != b[u])
+                    {
+                        c.sorted[low] = b[u];
+                        c.sorted[low + distance] = a[u];
+                    }
                 }
             }
         }
@@ -133,6 +184,7 @@ INLINE void guide(const Channel& c, const SequenceState& state, const float* con
 {
     bool selects = state.topK > 0 && state.topK < c.size;
     float* guided = (float*)c.weights; // free until weights are made
+#pragma unroll 4
     for (int id = (int)thread_index(); id < c.size; id += SamplerThreads)
     {
         guided[id] = conditional[id] + (conditional[id] - unconditional[id]) * state.guidanceScale;
@@ -178,24 +230,11 @@ INLINE void drop_tail(const Channel& c, float lowest, double p)
     barrier(); // the guided values there have been read
     for (int i = (int)thread_index(); i < count; i += SamplerThreads)
         c.weights[i] = exponential((double)ordered[i] - ordered[count - 1]);
-    barrier();
-    if (thread_index() == 0)
-    {
-        double total = 0;
-        for (int i = 0; i < count; i++)
-            total += c.weights[i];
-        int dropped = 0;
-        for (double tail = c.weights[0]; dropped < count - 1 && tail <= (1 - p) * total; tail += c.weights[dropped])
-            dropped++;
-        int equals = 0;
-        while (equals < dropped && ordered[dropped - equals - 1] == ordered[dropped])
-            equals++;
-        c.counts[0] = dropped;
-        c.counts[1] = equals;
-    }
-    barrier();
-    float kept = ordered[c.counts[0]];
-    int equals = c.counts[1];
+    add_up(c, count);
+    double tail = (1 - p) * c.weights[count - 1];
+    int dropped = count_if(c, count - 1, [&](int i) { return c.weights[i] <= tail; });
+    float kept = ordered[dropped];
+    int equals = count_if(c, dropped, [&](int i) { return ordered[i] == kept; });
     // Which ids go is found before any goes: ranks read the scores of others.
     u32 gone = 0;
     int at = 0;
@@ -213,14 +252,9 @@ INLINE int draw(const Channel& c, int best, double u)
 {
     double maximum = c.scores[best];
     int share = (c.size + SamplerThreads - 1) / SamplerThreads, first = (int)thread_index() * share, end = least(first + share, c.size), count = 0;
-    barrier(); // the last use of counts, weights and sorted
     for (int id = first; id < end; id++)
         count += c.scores[id] != -Infinity && exponential(c.scores[id] - maximum) > 0;
-    c.counts[thread_index()] = count;
-    barrier();
-    int at = 0;
-    for (int t = 0; t < (int)thread_index(); t++)
-        at += c.counts[t];
+    int at = sum_before(c, count);
     int* ids = (int*)c.sorted;
     for (int id = first; id < end; id++)
     {
@@ -232,21 +266,16 @@ INLINE int draw(const Channel& c, int best, double u)
         }
     }
     if (thread_index() == SamplerThreads - 1)
-        c.shared[0] = at;
+        c.counts[0] = at;
     barrier();
-    if (thread_index() != 0)
-        return 0;
-    int candidates = c.shared[0];
-    double total = 0, sum = 0;
-    for (int i = 0; i < candidates; i++)
-        total += c.weights[i];
-    for (int i = 0; i < candidates - 1; i++)
-    {
-        sum += c.weights[i];
-        if (sum > u * total)
-            return ids[i];
-    }
-    return candidates == 0 ? best : ids[candidates - 1]; // none only beside an infinite score, which is a failure
+    int candidates = c.counts[0];
+    if (candidates == 0)
+        return best; // only beside an infinite score, which is a failure
+    add_up(c, candidates);
+    double limit = u * c.weights[candidates - 1];
+
+    // Sums only grow: as many are not above the limit as come before the first that is.
+    return ids[count_if(c, candidates - 1, [&](int i) { return !(c.weights[i] > limit); })];
 }
 
 extern "C" __shared__ __attribute__((aligned(16))) double samplerMemory[];
@@ -314,81 +343,90 @@ INLINE void report(const SequenceState& state, int status)
     *state.progress = (u64)(u32)status << 32 | (u32)state.generated;
 }
 
-// Fails a sequence that cannot go on. Like LogitsProcessors' caller: conditional logits of all channels first, then unconditional ones.
-INLINE bool fail(SequenceState& state, const Pick* picks, int channels, int fault, int status)
+// The channels of which something holds, as bits, to every lane.
+template <typename Condition> INLINE u64 channels_where(int channels, Condition holds)
 {
-    for (int channel = 0; channel < channels; channel++)
-        if (picks[channel].faults & fault)
-        {
-            state.finished = 1;
-            report(state, status | channel << 8);
-            return true;
-        }
-    return false;
+    u64 found = 0;
+    for (int first = 0; first < channels; first += WarpSize)
+    {
+        int channel = first + (int)lane_index();
+        found |= (u64)ballot(channel < channels && holds(channel)) << first;
+    }
+    return found;
+}
+
+// Fails a sequence that cannot go on, for the first of the channels.
+INLINE void fail(SequenceState& state, int status, u64 channels)
+{
+    warp_barrier(); // the lanes have read the state
+    if (lane_index() != 0)
+        return;
+    state.finished = 1;
+    report(state, status | __builtin_ctzll(channels) << 8);
 }
 
 // Appends the picked rows and moves the step's inputs on: ids [rows, channels], positions [rows] and self-attention items [rows] of the
 // sequence's conditional and unconditional row. The last two may be null (after a prompt, whose pass is the host's). A finished sequence
-// stays where it is: further steps repeat its last row into the same place of its cache. A thread per place: a few hundred bytes.
-extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, const Pick* allPicks, int* ids, int* positions, AttentionItem* items, int places, int channels)
+// stays where it is: further steps repeat its last row into the same place of its cache. Block x: a place; a lane per channel, or two.
+extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, const Pick* allPicks, int* ids, int* positions, AttentionItem* items, int channels)
 {
-    int place = (int)(block_x() * thread_count() + thread_index());
-    if (place >= places)
-        return;
-    SequenceState& state = states[place];
+    SequenceState& state = states[block_x()];
     if (state.conditionalRow < 0 || state.finished)
         return;
-    const Pick* picks = allPicks + (i64)place * channels;
-    if (fail(state, picks, channels, ConditionalNotFinite, 2) || fail(state, picks, channels, UnconditionalNotFinite, 2))
-        return;
+
+    // Like LogitsProcessors' caller: conditional logits of all channels first, then unconditional ones.
+    const Pick* picks = allPicks + (i64)block_x() * channels;
+    u64 conditional = channels_where(channels, [&](int channel) { return (picks[channel].faults & ConditionalNotFinite) != 0; });
+    u64 unconditional = channels_where(channels, [&](int channel) { return (picks[channel].faults & UnconditionalNotFinite) != 0; });
+    if (conditional | unconditional)
+        return fail(state, 2, conditional ? conditional : unconditional);
 
     // EosDelayPattern.Apply. Equals, not "at least": a prompt that is already longer is never forced to end.
-    if (state.stepsSinceEnd < 0 && (state.rowCount == state.rowLimit - state.maxDelay - 1 || picks[0].best == state.eos))
-        state.stepsSinceEnd = 0;
-    int since = state.stepsSinceEnd;
-    if (since >= 0)
-        state.stepsSinceEnd = since + 1;
-    for (int channel = 0; channel < channels; channel++)
-    {
-        bool asked = !(state.ended >> channel & 1) && !(since >= 0 && state.delays[channel] == since);
-        if (asked && picks[channel].faults & ScoreNotFinite)
-        {
-            state.finished = 1;
-            report(state, 3 | channel << 8);
-            return;
-        }
-    }
+    int since = state.stepsSinceEnd, rowCount = state.rowCount, eos = state.eos, pad = state.pad;
+    if (since < 0 && (rowCount == state.rowLimit - state.maxDelay - 1 || picks[0].best == eos))
+        since = 0;
+    u64 ended = state.ended, forced = since < 0 ? 0 : channels_where(channels, [&](int channel) { return state.delays[channel] == since; });
+    u64 infinite = channels_where(channels, [&](int channel) { return (picks[channel].faults & ScoreNotFinite) != 0; }) & ~(ended | forced);
+    if (infinite)
+        return fail(state, 3, infinite);
 
     // GenerationSequence.Append: what was picked decides whether a channel ends, then the prompt's known cells overwrite it.
+    bool draws = state.doSample;
+    u64 ending = forced | channels_where(channels, [&](int channel) { return (draws ? picks[channel].drawn : picks[channel].best) == eos; });
+    int guidance = state.useGuidance, conditionalRow = state.conditionalRow, unconditionalRow = state.unconditionalRow;
     int* row = state.ring + (i64)(state.generated % state.ringRows) * channels;
-    for (int channel = 0; channel < channels; channel++)
+    for (int channel = (int)lane_index(); channel < channels; channel += WarpSize)
     {
-        bool ended = state.ended >> channel & 1, forced = since >= 0 && state.delays[channel] == since;
-        int id = ended ? state.pad : forced ? state.eos : state.doSample ? picks[channel].drawn : picks[channel].best;
-        if (!ended && id == state.eos)
-            state.ended |= 1ull << channel;
-        int known = state.rowCount < state.inputRows ? state.forced[(i64)state.rowCount * channels + channel] : state.pad;
-        id = known == state.pad ? id : known;
+        int picked = draws ? picks[channel].drawn : picks[channel].best;
+        int id = ended >> channel & 1 ? pad : forced >> channel & 1 ? eos : picked;
+        int known = rowCount < state.inputRows ? state.forced[(i64)rowCount * channels + channel] : pad;
+        id = known == pad ? id : known;
         row[channel] = id;
         if (ids)
         {
-            ids[(i64)state.conditionalRow * channels + channel] = id;
-            if (state.useGuidance)
-                ids[(i64)state.unconditionalRow * channels + channel] = id;
+            ids[(i64)conditionalRow * channels + channel] = id;
+            if (guidance)
+                ids[(i64)unconditionalRow * channels + channel] = id;
         }
     }
-    state.rowCount++;
-    state.generated++;
+    ended |= ending;
+    rowCount++;
     u64 all = channels == 64 ? ~0ull : (1ull << channels) - 1;
-    state.finished = state.ended == all || state.rowCount >= state.rowLimit;
-    report(state, state.finished);
-    if (state.finished || !positions)
-        return;
-    for (int half = 0; half <= state.useGuidance; half++)
+    bool finished = ended == all || rowCount >= state.rowLimit;
+    warp_barrier(); // the lanes have read the state and written the row
+    if (lane_index() == 0)
     {
-        int at = half ? state.unconditionalRow : state.conditionalRow;
-        positions[at]++;
-        items[at].keyCount++;
-        items[at].causalStart++;
+        state.ended = ended;
+        state.stepsSinceEnd = since < 0 ? since : since + 1;
+        state.rowCount = rowCount;
+        state.generated++;
+        state.finished = finished;
+        report(state, finished);
     }
+    if (finished || !positions || (int)lane_index() > guidance)
+        return;
+    int at = lane_index() == 0 ? conditionalRow : unconditionalRow;
+    positions[at]++;
+    items[at].keyCount++;
+    items[at].causalStart++;
 }

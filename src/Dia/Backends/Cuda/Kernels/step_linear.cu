@@ -51,6 +51,41 @@ INLINE void load_eight(const float* from, float (&x)[8])
     values.expand(x);
 }
 
+// The weights of CHUNKS chunks from value i on.
+template <typename T, int OUTPUTS, int CHUNKS> INLINE void load_chunks(Eight<T> (&chunks)[CHUNKS][OUTPUTS], const T* const (&weights)[OUTPUTS], int i)
+{
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++)
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++)
+            chunks[c][o].load(weights[o] + i + c * ChunkValues);
+}
+
+// Adds their products with the rows' values to the sums.
+template <typename T, int ROWS, int OUTPUTS, int CHUNKS>
+INLINE void add_chunks(float (&sums)[ROWS][OUTPUTS], const Eight<T> (&chunks)[CHUNKS][OUTPUTS], const float* const (&from)[ROWS], int i)
+{
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++)
+    {
+        float values[OUTPUTS][8];
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++)
+            chunks[c][o].expand(values[o]);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++)
+        {
+            float a[8];
+            load_eight(from[r] + i + c * ChunkValues, a);
+#pragma unroll
+            for (int o = 0; o < OUTPUTS; o++)
+#pragma unroll
+                for (int j = 0; j < 8; j++)
+                    sums[r][o] = fused(a[j], values[o][j], sums[r][o]);
+        }
+    }
+}
+
 template <typename T, int ROWS, int OUTPUTS, int STAGES>
 INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, const T* __restrict__ w, int rows, int n, int k, int accumulate)
 {
@@ -72,37 +107,25 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
     int i = (int)lane_index() * 8;
     if (aligned)
     {
-        for (; i + (STAGES - 1) * ChunkValues < k; i += STAGES * ChunkValues)
+        // Stages that are whole for all lanes: the condition is the same for the warp, because its lanes meet at the barrier.
+        constexpr int StageValues = STAGES * ChunkValues;
+        for (int left = k; left >= StageValues; left -= StageValues, i += StageValues)
         {
             Eight<T> stage[STAGES][OUTPUTS];
-#pragma unroll
-            for (int s = 0; s < STAGES; s++)
-#pragma unroll
-                for (int o = 0; o < OUTPUTS; o++)
-                    stage[s][o].load(weights[o] + i + s * ChunkValues);
-#pragma unroll
-            for (int s = 0; s < STAGES; s++)
-            {
-                float values[OUTPUTS][8];
-#pragma unroll
-                for (int o = 0; o < OUTPUTS; o++)
-                    stage[s][o].expand(values[o]);
-#pragma unroll
-                for (int r = 0; r < ROWS; r++)
-                {
-                    float a[8];
-                    load_eight(from[r] + i + s * ChunkValues, a);
-#pragma unroll
-                    for (int o = 0; o < OUTPUTS; o++)
-#pragma unroll
-                        for (int j = 0; j < 8; j++)
-                            sums[r][o] = fused(a[j], values[o][j], sums[r][o]);
-                }
-            }
+            load_chunks(stage, weights, i);
+            // NVIDIA's assembler would move each load down to its use, which leaves one of them in flight. It moves none across a barrier.
+            warp_barrier();
+            add_chunks(sums, stage, from, i);
+        }
+        for (; i < k; i += ChunkValues)
+        {
+            Eight<T> chunk[1][OUTPUTS];
+            load_chunks(chunk, weights, i);
+            add_chunks(sums, chunk, from, i);
         }
     }
 
-    // What is left of whole stages, and every chunk where 16 bytes cannot be read at once: value by value, in the same order.
+    // Where 16 bytes cannot be read at once: value by value, in the same order.
 #pragma unroll 1
     for (; i < k; i += ChunkValues)
     {
@@ -131,16 +154,16 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
         }
 }
 
-#define FOR_ROWS(NAME, T, ROWS, OUTPUTS, STAGES) \
-    extern "C" __global__ __launch_bounds__(128) void step_linear_##ROWS##_##NAME(float* y, const float* x, const T* w, int rows, int n, int k, int accumulate) \
+#define FOR_ROWS(NAME, T, ROWS, OUTPUTS, STAGES, BOUNDS) \
+    extern "C" __global__ __launch_bounds__ BOUNDS void step_linear_##ROWS##_##NAME(float* y, const float* x, const T* w, int rows, int n, int k, int accumulate) \
     { \
         step_linear<T, ROWS, OUTPUTS, STAGES>(y, x, w, rows, n, k, accumulate); \
     }
 #define FOR_FORMAT(NAME, T, STAGES) \
-    FOR_ROWS(NAME, T, 1, 1, STAGES) \
-    FOR_ROWS(NAME, T, 2, 1, STAGES) \
-    FOR_ROWS(NAME, T, 4, 4, STAGES / 4) \
-    FOR_ROWS(NAME, T, 8, 4, STAGES / 4)
+    FOR_ROWS(NAME, T, 1, 1, STAGES, (128)) \
+    FOR_ROWS(NAME, T, 2, 2, STAGES / 2, (128, 8)) \
+    FOR_ROWS(NAME, T, 4, 4, STAGES / 4, (128)) \
+    FOR_ROWS(NAME, T, 8, 4, STAGES / 4, (128))
 FOR_FORMAT(f32, float, 4)
 FOR_FORMAT(bf16, bf16, 8)
 FOR_FORMAT(f16, f16, 8)
