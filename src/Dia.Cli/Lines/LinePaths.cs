@@ -1,6 +1,4 @@
-using System.Runtime.InteropServices;
-using System.Text;
-using Dia.Text;
+using Dia.IO;
 
 namespace Dia.Cli.Lines;
 
@@ -8,7 +6,7 @@ namespace Dia.Cli.Lines;
 /// Where the paths of JSON lines may lead: files to read are under one folder, files to write under another. JSON lines may come from
 /// somebody who must not reach the rest of the system, so an absolute path, a `..`, and a link that leads out are refused.
 /// </summary>
-internal sealed unsafe partial class LinePaths
+internal sealed class LinePaths
 {
     private readonly string _inputFolder;
     private readonly string _outputFolder;
@@ -91,18 +89,13 @@ internal sealed unsafe partial class LinePaths
     /// <summary>The path without links, `.` and `..`; null where it leads to nothing.</summary>
     private static string? RealPath(string path)
     {
-        byte* real;
-        fixed (byte* bytes = Encoding.UTF8.GetBytes(path + '\0'))
-            real = RealPath(bytes, null);
-        if (real is null)
-            return null;
-        string text = Marshal.PtrToStringUTF8((nint)real)!;
-        int invalid = DiaTokenizer.IndexOfInvalidUtf8(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(real));
-        NativeMemory.Free(real);
-        // As text it would be the name of something else.
-        return invalid < 0 ? text : throw new DiaException(DiaErrorKind.Usage, $"{path} leads to {text}, a name that is not UTF-8. Rename that file or folder, or name another one.");
+        try
+        {
+            return RealPaths.Of(path);
+        }
+        catch (IOException e)
+        {
+            throw new DiaException(DiaErrorKind.Usage, $"{path}: {e.Message}.", e);
+        }
     }
-
-    [LibraryImport("libc", EntryPoint = "realpath")]
-    private static partial byte* RealPath(byte* path, byte* resolved);
 }

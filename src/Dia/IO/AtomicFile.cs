@@ -37,7 +37,7 @@ public sealed class AtomicFile : IDisposable
 
     /// <summary>The name of the file that writing a path makes, links followed.</summary>
     /// <exception cref="IOException">Links that lead in circles, or to a name that is not UTF-8.</exception>
-    public static string Target(string path) => OperatingSystem.IsLinux() ? FileKinds.FollowLinks(path) : System.IO.Path.GetFullPath(path);
+    public static string Target(string path) => OperatingSystem.IsLinux() ? RealPaths.FollowLinks(path) : System.IO.Path.GetFullPath(path);
 
     /// <summary>Begins to write <paramref name="path"/>.</summary>
     /// <param name="path">A new or existing file, a device or a FIFO. Its folder must exist.</param>
