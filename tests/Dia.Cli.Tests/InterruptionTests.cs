@@ -9,8 +9,8 @@ public sealed class InterruptionTests : TestFolder
     private const string Stop = "sleep 0.3; kill -TERM $pid; wait $pid";
 
     [Theory]
-    [InlineData("", "dia: interrupted: $1/a.wav was not complete and is not there.")]
-    [InlineData("--codes $1/c", "dia: interrupted: $1/c, $1/a.wav were not complete and are not there.")]
+    [InlineData("", "dia: interrupted: $1/a.wav was not complete and was dropped.")]
+    [InlineData("--codes $1/c", "dia: interrupted: $1/c, $1/a.wav were not complete and were dropped.")]
     public void Files_that_are_not_there_are_named(string more, string says)
     {
         Outcome outcome = Dia.Shell($"$DIA {LongRun} -o $1/a.wav {more} & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 1 ]; do sleep 0.05; done; {Stop}", Folder);
@@ -27,7 +27,7 @@ public sealed class InterruptionTests : TestFolder
             + $"while [ ! -e $1/2.wav ]; do sleep 0.05; done; {Stop}";
         Outcome outcome = Dia.Shell(script, Folder);
         Assert.Equal(143, outcome.ExitCode);
-        Assert.Contains($"dia: interrupted: 2 files are complete and stay; {In("3.wav")} was not complete and is not there.", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains($"dia: interrupted: 2 files are complete and stay; {In("3.wav")} was not complete and was dropped.", outcome.Error, StringComparison.Ordinal);
         Assert.Equal(["1.wav", "2.wav"], Names());
     }
 

@@ -98,7 +98,7 @@ public sealed class StreamingTests : TestFolder
         Signal(process, signal);
         Outcome outcome = Executable.Finish(process, []);
         Assert.Equal(exitCode, outcome.ExitCode);
-        Assert.Equal($"dia: interrupted: {In("a.wav")} was not complete and is not there.\n", outcome.Error);
+        Assert.Equal($"dia: interrupted: {In("a.wav")} was not complete and was dropped.\n", outcome.Error);
         Assert.Empty(Names());
     }
 

@@ -29,7 +29,7 @@ internal static unsafe class HostMemory
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         if (!Fits(bytes))
-            throw MemoryLimits.TooLittle("a block", bytes);
+            throw MemoryLimits.TooLittle("the work", bytes);
         try
         {
             // Large blocks come zeroed from the system, untouched: a cache takes no more memory than it is filled (by
@@ -44,7 +44,7 @@ internal static unsafe class HostMemory
         }
         catch (OutOfMemoryException e)
         {
-            throw MemoryLimits.TooLittle("a block", bytes, e);
+            throw MemoryLimits.TooLittle("the work", bytes, e);
         }
     }
 
