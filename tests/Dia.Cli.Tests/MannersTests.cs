@@ -81,7 +81,7 @@ public sealed class MannersTests : TestFolder
     public void A_full_disk_is_an_output_error_and_keeps_the_old_file()
     {
         Directory.CreateDirectory(In("small"));
-        Outcome outcome = Dia.Shell($"unshare -m sh -c 'mount -t tmpfs -o size=8k none $1 && echo old > $1/a.wav && $0 \"[S1] Hello world.\" --greedy -q -o $1/a.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q -o $1/p.png; echo $?; $0 \"[S1] Hello world.\" --greedy -q > $1/b.wav; echo $?; ls -A $1; cat $1/a.wav' $DIA $1", In("small"));
+        Outcome outcome = Dia.Shell($"unshare -m sh -c 'mount -t tmpfs -o size=8k none $1 && echo old > $1/a.wav && $0 \"[S1] Hello world.\" --greedy -q -o $1/a.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q -o $1/c.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q > $1/b.wav; echo $?; ls -A $1; cat $1/a.wav' $DIA $1", In("small"));
         Assert.Equal("6\n6\n6\na.wav\nb.wav\nold\n", outcome.Text);
         string[] errors = outcome.Error.TrimEnd('\n').Split('\n');
         Assert.Equal(3, errors.Length);
