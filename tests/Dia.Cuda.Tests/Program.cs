@@ -87,7 +87,7 @@ internal static unsafe class Program
     {
         if (Assembler.Find() is not { } assembler)
         {
-            Console.WriteLine("ptxas and cuobjdump are missing: tests/gpu/assembler fetches them");
+            Console.WriteLine("ptxas and nvdisasm are missing: tests/gpu/assembler fetches them");
             return 2;
         }
 

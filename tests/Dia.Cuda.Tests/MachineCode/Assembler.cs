@@ -15,7 +15,7 @@ internal sealed record AssembledKernel(int Registers, int SpilledBytes);
 /// <param name="Code">The machine code; none where it was not asked for.</param>
 internal sealed record AssembledModule(string? Error, Dictionary<string, AssembledKernel> Kernels, List<SassKernel> Code);
 
-/// <summary>NVIDIA's assembler and disassembler, ptxas and cuobjdump: from the path, or from out/cuda-assembler, where tests/gpu/assembler puts them.</summary>
+/// <summary>NVIDIA's assembler and disassembler, ptxas and nvdisasm: from the path, or from out/cuda-assembler, where tests/gpu/assembler puts them.</summary>
 internal sealed partial class Assembler
 {
     private readonly string _folder;
@@ -33,7 +33,7 @@ internal sealed partial class Assembler
     public static Assembler? Find()
     {
         string? folder = Environment.GetEnvironmentVariable("PATH")!.Split(':').Append(Path.Combine(GpuProcess.Root(), "out/cuda-assembler/usr/bin"))
-            .FirstOrDefault(f => File.Exists(Path.Combine(f, "ptxas")) && File.Exists(Path.Combine(f, "cuobjdump")));
+            .FirstOrDefault(f => File.Exists(Path.Combine(f, "ptxas")) && File.Exists(Path.Combine(f, "nvdisasm")));
         return folder is null ? null : new Assembler(folder);
     }
 
@@ -55,7 +55,7 @@ internal sealed partial class Assembler
             Dictionary<string, AssembledKernel> kernels = [];
             foreach (Match m in Usage().Matches(output))
                 kernels[m.Groups[1].Value] = new AssembledKernel(Number(m.Groups[3]), Number(m.Groups[2]));
-            return new AssembledModule(null, kernels, disassemble ? SassKernel.ReadAll(Run("cuobjdump", "-sass", cubin).Output.Split('\n')) : []);
+            return new AssembledModule(null, kernels, disassemble ? SassKernel.ReadAll(Run("nvdisasm", "-c", cubin).Output.Split('\n')) : []);
         }
         finally
         {
@@ -68,9 +68,6 @@ internal sealed partial class Assembler
     private (int ExitCode, string Output) Run(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(Path.Combine(_folder, program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-
-        // cuobjdump starts nvdisasm.
-        start.Environment["PATH"] = $"{_folder}:{Environment.GetEnvironmentVariable("PATH")}";
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();

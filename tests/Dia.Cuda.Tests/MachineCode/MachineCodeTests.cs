@@ -5,8 +5,8 @@ namespace Dia.Cuda.Tests.MachineCode;
 /// <summary>What NVIDIA's assembler makes of the committed PTX, wherever the assembler is installed; and that the reader of its code reads.</summary>
 public class MachineCodeTests
 {
-    private const string Together = "/*0100*/ LDG.E.128 R4, [R2.64] ;/* */\n/*0110*/ LDG.E.128 R8, [R2.64+0x200] ;/* */\n/*0120*/ FFMA R0, R4, R8, R0 ;/* */\n/*0130*/ @P0 BRA 0x100 ;/* */";
-    private const string Alone = "/*0100*/ LDG.E.128 R4, [R2.64] ;/* */\n/*0110*/ FADD R0, R4, R0 ;/* */\n/*0120*/ LDG.E.128 R4, [R2.64+0x200] ;/* */\n/*0130*/ FADD R0, R5, R0 ;/* */\n/*0140*/ @P0 BRA 0x100 ;/* */";
+    private const string Together = ".L_x_7:\n/*0100*/ LDG.E.128 R4, [R2.64] ;\n/*0110*/ LDG.E.128 R8, [R2.64+0x200] ;\n/*0120*/ FFMA R0, R4, R8, R0 ;\n/*0130*/ @P0 BRA `(.L_x_7) ;";
+    private const string Alone = ".L_x_7:\n/*0100*/ LDG.E.128 R4, [R2.64] ;\n/*0110*/ FADD R0, R4, R0 ;\n/*0120*/ LDG.E.128 R4, [R2.64+0x200] ;\n/*0130*/ FADD R0, R5, R0 ;\n/*0140*/ @P0 BRA `(.L_x_7) ;";
 
     [Fact]
     public void TheLoadsOfTheKernelsAreUnderWayTogether()
@@ -42,7 +42,7 @@ public class MachineCodeTests
     [InlineData(Alone, 1, 0.9)]
     public void TheReaderCountsWhatIsUnderWay(string code, int most, double mean)
     {
-        SassKernel kernel = SassKernel.ReadAll(("\tFunction : k\n" + code).Split('\n')).Single();
+        SassKernel kernel = SassKernel.ReadAll((".text.k:\n" + code).Split('\n')).Single();
         Flight flight = Pipeline.Run(kernel.Instructions, kernel.Loops().Single(), _ => true, 20);
         Assert.Equal((2, most), (flight.Loads, flight.Most));
         Assert.InRange(flight.Mean, mean, most);
@@ -55,9 +55,9 @@ public class MachineCodeTests
         string[] code =
         [
             "MOV R2, c[0x0][0x168]", "MOV R3, c[0x0][0x16c]", "IMAD.WIDE R4, R9, 0x4, R2", "STL [R1+0x4], R4", "ULDC.64 UR4, c[0x0][0x170]", "IMAD.U32 R6, RZ, RZ, UR4",
-            "@P0 BRA 0x80", "MOV R2, R6", "LDL R8, [R1+0x4]", "LDG.E R10, [R6.64]", "LDG.E R11, [R8.64]", "LDG.E R12, [R2.64]", "EXIT",
+            "@P0 BRA `(.L_x_1)", "MOV R2, R6", "LDL R8, [R1+0x4]", "LDG.E R10, [R6.64]", "LDG.E R11, [R8.64]", "LDG.E R12, [R2.64]", "EXIT",
         ];
-        SassKernel kernel = SassKernel.ReadAll(code.Select((text, i) => $"/*{i * 16:x4}*/ {text} ;/* */").Prepend("Function : k")).Single();
+        SassKernel kernel = SassKernel.ReadAll(code.SelectMany((text, i) => new[] { i == 8 ? ".L_x_1:" : "", $"/*{i * 16:x4}*/ {text} ;" }).Prepend(".text.k:")).Single();
         Assert.Equal([4, 2, 6], kernel.AddressParameters(0x160)[9..12]);
     }
 

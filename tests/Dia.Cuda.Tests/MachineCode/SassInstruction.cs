@@ -9,7 +9,10 @@ internal sealed partial class SassInstruction
     private static readonly string[] Stores = ["STG", "STS", "STL", "ST", "RED", "BAR", "BRA", "EXIT", "WARPSYNC", "MEMBAR", "BSSY", "BSYNC", "ERRBAR", "CCTL", "NOP"];
 
     /// <summary>Reads "@!P0 LDG.E.128 R4, [R2.64+0x10]".</summary>
-    public SassInstruction(int address, string text)
+    /// <param name="address">Where it is.</param>
+    /// <param name="text">What it is.</param>
+    /// <param name="labels">Where jumps go.</param>
+    public SassInstruction(int address, string text, Dictionary<string, int> labels)
     {
         (Address, Text) = (address, text);
         Match guard = Guard().Match(text);
@@ -20,7 +23,7 @@ internal sealed partial class SassInstruction
         string[] operands = space < 0 ? [] : rest[space..].Split(',', StringSplitOptions.TrimEntries);
         Kind = Opcode.Split('.')[0];
         if (Kind is "BRA")
-            Target = int.Parse(JumpTarget().Match(rest).Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            Target = labels[JumpTarget().Match(rest).Groups[1].Value];
 
         // Predicates that it writes come first or second and are not followed.
         int next = 0;
@@ -100,7 +103,7 @@ internal sealed partial class SassInstruction
     [GeneratedRegex(@"^@!?U?P\w+ ")]
     private static partial Regex Guard();
 
-    [GeneratedRegex(@"0x([0-9a-f]+)\s*$")]
+    [GeneratedRegex(@"\((\.L_\w+)\)$")]
     private static partial Regex JumpTarget();
 
     [GeneratedRegex(@"^!?U?P(\d+|T)$")]

@@ -18,12 +18,14 @@ internal sealed partial class SassKernel(string name, SassInstruction[] instruct
 
     public SassInstruction[] Instructions => instructions;
 
-    /// <summary>Reads what cuobjdump -sass prints.</summary>
+    /// <summary>Reads what nvdisasm -c prints.</summary>
     public static List<SassKernel> ReadAll(IEnumerable<string> lines)
     {
         List<SassKernel> kernels = [];
         string? name = null;
-        List<SassInstruction> code = [];
+        List<(int Address, string Text)> code = [];
+        List<string> waiting = [];
+        Dictionary<string, int> labels = [];
         foreach (string line in lines)
         {
             if (Function().Match(line) is { Success: true } function)
@@ -31,9 +33,16 @@ internal sealed partial class SassKernel(string name, SassInstruction[] instruct
                 Close();
                 name = function.Groups[1].Value;
             }
+            else if (Label().Match(line) is { Success: true } label)
+            {
+                waiting.Add(label.Groups[1].Value);
+            }
             else if (Instruction().Match(line) is { Success: true } instruction)
             {
-                code.Add(new SassInstruction(int.Parse(instruction.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture), instruction.Groups[2].Value.Trim()));
+                int address = int.Parse(instruction.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+                waiting.ForEach(l => labels[l] = address);
+                waiting.Clear();
+                code.Add((address, Spaces().Replace(instruction.Groups[2].Value.Trim(), " ")));
             }
         }
 
@@ -43,8 +52,9 @@ internal sealed partial class SassKernel(string name, SassInstruction[] instruct
         void Close()
         {
             if (name is not null)
-                kernels.Add(new SassKernel(name, [.. code]));
+                kernels.Add(new SassKernel(name, [.. code.Select(i => new SassInstruction(i.Address, i.Text, labels))]));
             code.Clear();
+            labels.Clear();
         }
     }
 
@@ -128,9 +138,15 @@ internal sealed partial class SassKernel(string name, SassInstruction[] instruct
         return after;
     }
 
-    [GeneratedRegex(@"^\s*Function : (\S+)")]
+    [GeneratedRegex(@"^\.text\.(\w+):")]
     private static partial Regex Function();
 
-    [GeneratedRegex(@"^\s*/\*([0-9a-f]{4,})\*/\s+(.*?);\s*/\*")]
+    [GeneratedRegex(@"^(\.L_\w+):")]
+    private static partial Regex Label();
+
+    [GeneratedRegex(@"^\s*/\*([0-9a-f]{4,})\*/\s+(.*?);")]
     private static partial Regex Instruction();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Spaces();
 }

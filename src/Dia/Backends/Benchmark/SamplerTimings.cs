@@ -21,7 +21,7 @@ internal static unsafe class SamplerTimings
         GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, Seed = 1, MaxNewTokens = MostRows };
         var prompt = new DecoderPrompt(null, null, 1, config, d.VocabSize);
         using var sampler = new CudaSampler(device, 1, d.NumChannels, d.VocabSize);
-        sampler.Open(0, new GenerationSequence(prompt, 0, config, d.VocabSize, config.RowLimit(prompt.Rows, MostRows), 0), 0, 1);
+        sampler.Open(0, new GenerationSequence(prompt, 0, config, d.VocabSize, config.RowLimit(prompt.Rows, 2 * MostRows), 0), 0, 1);
         var random = new Random(1);
         float[] logits = new float[2 * d.NumChannels * d.VocabSize];
         for (int i = 0; i < logits.Length; i++)

@@ -303,8 +303,22 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         if (assembling is null)
             return new CudaKernels(_context, kernels);
-        using var slow = new Timer(_ => assembling(), null, 1000, Timeout.Infinite);
-        return new CudaKernels(_context, kernels);
+        using var loaded = new ManualResetEventSlim();
+        var watch = new Thread(() =>
+        {
+            if (!loaded.Wait(TimeSpan.FromSeconds(1)))
+                assembling();
+        }) { IsBackground = true, Name = "first start" };
+        watch.Start();
+        try
+        {
+            return new CudaKernels(_context, kernels);
+        }
+        finally
+        {
+            loaded.Set();
+            watch.Join();
+        }
     }
 
     private CudaBlas? LoadBlas()

@@ -149,7 +149,7 @@ internal sealed unsafe class SamplerChecks
             if (EndAt > 0 && step >= EndAt + item)
                 to[30] = 20;
             if (BreakAt == step && BreakAt > 0 && item == 1)
-                to[vocabulary + 3] = float.NaN;
+                to[vocabulary + 3] = to[(2 * vocabulary) + 3] = float.NaN; // the first is named
         }
     }
 
