@@ -14,6 +14,8 @@ namespace Dia.Cli.Commands;
 /// <param name="framesPerSecond">Frames of a second of sound; null: no codec says.</param>
 internal sealed class Doubts(CommandLine line, double? framesPerSecond)
 {
+    private readonly bool _isOfLine = DiaOptions.LinesOf(line) is not null;
+
     /// <summary>Frames of a second of sound, as the codec's configuration says it; null: there is no codec.</summary>
     public static double? FrameRate(Invocation run, ModelFolder model)
     {
@@ -49,12 +51,11 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
     /// <param name="attempts">With how many seeds it was spoken.</param>
     public string Describe(string name, SpeechDoubt doubt, GenerationConfig config, bool voice, bool crowded, int attempts = 1)
     {
-        bool lines = line.Has(DiaOptions.Lines) || line.Has(DiaOptions.JsonLines);
-        string help = doubt.Kind == SpeechDoubtKind.Cut ? $"its end may be missing. {MoreRoom(voice, lines)}"
-            : crowded ? MoreRoom(voice, lines)
+        string help = doubt.Kind == SpeechDoubtKind.Cut ? $"its end may be missing. {MoreRoom(voice)}"
+            : crowded ? MoreRoom(voice)
             : !config.DoSample ? "Another text may help, or drawing in place of the best id each time."
             : attempts > 1 ? Format.Text($"It is the longest of {attempts} attempts. Another text may help.")
-            : lines ? "Another seed may help."
+            : _isOfLine ? "Another seed may help."
             : $"Another seed may help ({DiaOptions.Retries.Name} N tries some).";
         return $"{name} {doubt.Message}{(doubt.Kind == SpeechDoubtKind.Cut ? ": " : ". ")}{help}";
     }
@@ -69,15 +70,14 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
     {
         int characters = ScriptSplitter.CountCharacters(text);
         double needed = characters / ScriptSplitter.CharactersPerSecond, room = (rows - config.DelayPattern.Max() - 1) / framesPerSecond ?? double.PositiveInfinity;
-        bool lines = line.Has(DiaOptions.Lines) || line.Has(DiaOptions.JsonLines);
         return room >= needed
             ? null
-            : Format.Text($"{name} has {characters} characters, which take about {needed:0.0} s to say, and there is room for {Math.Max(0, room):0.0} s{(voice ? " after the voice" : "")}. {MoreRoom(voice, lines)}");
+            : Format.Text($"{name} has {characters} characters, which take about {needed:0.0} s to say, and there is room for {Math.Max(0, room):0.0} s{(voice ? " after the voice" : "")}. {MoreRoom(voice)}");
     }
 
-    private string MoreRoom(bool voice, bool lines) =>
+    private string MoreRoom(bool voice) =>
         line.TryGet(DiaOptions.MaxTokens, out _) ? $"Raise {DiaOptions.MaxTokens.Name}."
         : voice ? "Use a shorter voice."
-        : lines ? "Shorten the text."
+        : _isOfLine ? "Shorten the text."
         : $"Shorten the text, or let {DiaOptions.Split.Name} speak it in pieces.";
 }

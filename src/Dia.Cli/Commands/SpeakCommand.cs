@@ -58,7 +58,7 @@ internal static class SpeakCommand
         var clock = Stopwatch.StartNew();
         CommandLine line = run.Line;
         CheckText(line);
-        if (line.Has(DiaOptions.Lines) || line.Has(DiaOptions.JsonLines))
+        if (DiaOptions.LinesOf(line) is not null)
         {
             LinesCommand.Run(run);
             return;

@@ -13,9 +13,6 @@ internal sealed class TextNotes(Invocation run, DiaConfig config)
     private const int ShownMarkup = 3;
 
     private readonly bool _asItStands = run.Line.Has(DiaOptions.NoFixText) || run.Line.Has(DiaOptions.RawText);
-    private bool _tagNoted;
-    private bool _markupNoted;
-    private bool _lengthNoted;
 
     /// <summary>A text as the model is given it.</summary>
     /// <param name="text">The text, a transcript before it included.</param>
@@ -24,14 +21,12 @@ internal sealed class TextNotes(Invocation run, DiaConfig config)
     {
         string what = line is long number ? Format.Text($"line {number}") : "the text", others = line is null ? "" : ", as it will be in other lines";
         bool fixes = !_asItStands && !ScriptText.StartsWithSpeaker(text);
-        if (fixes && Once(ref _tagNoted))
-            run.Reporter.Note($"{what} starts with no speaker tag: [S1] was put in front{others} ({DiaOptions.NoFixText.Name} leaves {(line is null ? "it as it is" : "them as they are")}).");
-        if (!_markupNoted && ScriptMarkup.Find(text, ShownMarkup) is { Count: > 0 } markup && Once(ref _markupNoted))
-            run.Reporter.Note($"{what} holds {string.Join(", ", markup)}: that is read as text{others}. The model knows the tags [S1] and [S2], and sounds in parentheses, such as (laughs).");
-        if (ScriptText.IsShortFor(config, text) && Once(ref _lengthNoted))
-            run.Reporter.Note(Format.Text($"{what} has fewer than {ScriptText.FewCharacters} characters to say: the released model was trained on more, and is inconsistent there, as its authors say."));
+        if (fixes)
+            run.Reporter.NoteOnce("tag", $"{what} starts with no speaker tag: [S1] was put in front{others} ({DiaOptions.NoFixText.Name} leaves {(line is null ? "it as it is" : "them as they are")}).");
+        if (ScriptMarkup.Find(text, ShownMarkup) is { Count: > 0 } markup)
+            run.Reporter.NoteOnce("markup", $"{what} holds {string.Join(", ", markup)}: that is read as text{others}. The model knows the tags [S1] and [S2], and sounds in parentheses, such as (laughs).");
+        if (ScriptText.IsShortFor(config, text))
+            run.Reporter.NoteOnce("length", Format.Text($"{what} has fewer than {ScriptText.FewCharacters} characters to say: the released model was trained on more, and is inconsistent there, as its authors say."));
         return fixes ? "[S1] " + text : text;
     }
-
-    private static bool Once(ref bool noted) => !noted && (noted = true);
 }

@@ -92,6 +92,9 @@ internal static class DiaOptions
     /// <summary>Options of many utterances in one run.</summary>
     public static OptionGroup LinesGroup { get; } = new("Many utterances", [Lines, JsonLines, Check, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
 
+    /// <summary>Which option makes an utterance of each line; null: none is given.</summary>
+    public static OptionSpec<bool>? LinesOf(CommandLine line) => line.Has(Lines) ? Lines : line.Has(JsonLines) ? JsonLines : null;
+
     /// <summary>Options for long scripts.</summary>
     public static OptionGroup ScriptGroup { get; } = new("Long scripts", [Split, NoSplit, Speed, Retries]);
 

@@ -7,7 +7,7 @@ internal sealed class Reporter(bool quiet, bool verbose)
 {
     private const int Descriptor = 2;
     private readonly Lock _lock = new();
-    private readonly HashSet<string> _noted = [];
+    private readonly HashSet<string> _said = [];
     private bool _onProgressLine;
     private bool _ended;
     private int _suspicions;
@@ -29,12 +29,19 @@ internal sealed class Reporter(bool quiet, bool verbose)
     /// <param name="message">What to say.</param>
     public void NoteOnce(string topic, string message)
     {
-        if (_noted.Add(topic))
+        if (_said.Add(topic))
             Note(message);
     }
 
     /// <summary>Something strange that passes.</summary>
     public void Warning(string message) => Line("dia: warning: " + message);
+
+    /// <summary>Something strange that passes, of a file that many lines may name: said once.</summary>
+    public void WarnOnce(string message)
+    {
+        if (_said.Add(message))
+            Warning(message);
+    }
 
     /// <summary>How many results may not be what was asked for.</summary>
     public int Suspicions => Volatile.Read(ref _suspicions);
@@ -51,13 +58,6 @@ internal sealed class Reporter(bool quiet, bool verbose)
     {
         ClearProgress();
         Write("dia: warning: " + message + "\n");
-    }
-
-    /// <summary>The same, of a file that many lines may name: said once.</summary>
-    public void WarnOnce(string message)
-    {
-        if (_noted.Add(message))
-            Warning(message);
     }
 
     /// <summary>What was done, in a line.</summary>
