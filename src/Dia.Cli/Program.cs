@@ -1,8 +1,8 @@
 using System.Text;
-using Dia.Backends;
 using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
+using Dia.IO;
 
 namespace Dia.Cli;
 

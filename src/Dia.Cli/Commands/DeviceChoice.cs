@@ -3,6 +3,7 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;
+using Dia.IO;
 using Dia.Modeling;
 using Dia.Weights;
 using ManagedCuda;

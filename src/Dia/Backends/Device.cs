@@ -1,3 +1,4 @@
+using Dia.IO;
 using Dia.Modeling;
 
 namespace Dia.Backends;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Dia.IO;
 
 namespace Dia.Backends;
 

@@ -1,3 +1,5 @@
+using Dia.IO;
+
 namespace Dia.Backends;
 
 /// <summary>

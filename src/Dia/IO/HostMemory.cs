@@ -1,9 +1,8 @@
 using System.Runtime.InteropServices;
-using Dia.IO;
 
-namespace Dia.Backends;
+namespace Dia.IO;
 
-/// <summary>Aligned native memory for the backends that compute on the host.</summary>
+/// <summary>Aligned native memory, counted: what the backends that compute on the host work in.</summary>
 internal static unsafe class HostMemory
 {
     // Before what is returned: the address to free, and the number of bytes.

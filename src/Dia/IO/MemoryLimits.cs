@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 
-namespace Dia.Backends;
+namespace Dia.IO;
 
 /// <summary>
 /// What the system lets this process have: the address space of `ulimit -v`, where an allocation over the limit fails, and the memory of its

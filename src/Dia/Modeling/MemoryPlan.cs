@@ -1,6 +1,7 @@
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Configuration;
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Modeling;

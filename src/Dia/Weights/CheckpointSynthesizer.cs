@@ -1,5 +1,6 @@
 using System.Text;
 using Dia.Backends;
+using Dia.IO;
 
 namespace Dia.Weights;
 

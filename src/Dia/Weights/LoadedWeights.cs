@@ -1,4 +1,4 @@
-using Dia.Backends;
+using Dia.IO;
 
 namespace Dia.Weights;
 

@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.IO;
 using Xunit;
 
 namespace Dia.Tests.Backends;

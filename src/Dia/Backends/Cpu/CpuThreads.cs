@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Dia.IO;
 
 namespace Dia.Backends;
 

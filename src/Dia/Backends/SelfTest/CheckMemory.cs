@@ -1,3 +1,4 @@
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Backends.SelfTest;
