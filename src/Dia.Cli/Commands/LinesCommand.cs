@@ -5,7 +5,6 @@ using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Generation;
-using Dia.IO;
 using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
@@ -112,7 +111,7 @@ internal sealed class LinesCommand : IDisposable
         var reader = new LineReader(
             stream,
             returns: !_json && !_options.Has(DiaOptions.RawText),
-            start => FileContent.Refuse(start, name, TextInput.TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty));
+            start => TextInput.RefuseOther(start, name));
         using var lines = new LineQueue(reader, name, 2 * _batch, IsEmpty);
         try
         {

@@ -12,8 +12,16 @@ internal static class TextInput
     // Far more than any model's positions; keeps a device that never ends from filling the memory.
     private const int MaxBytes = 16 << 20;
 
-    /// <summary>What messages call what is wanted.</summary>
-    public const string TextKind = "a text";
+    private const string Wanted = "a text";
+
+    // Of an empty text there is more to say than that its file is empty.
+    private static ReadOnlySpan<FileContentKind> Accepted => [FileContentKind.Text, FileContentKind.Page, FileContentKind.Empty];
+
+    /// <summary>Refuses what is recognised as something else than a text.</summary>
+    /// <param name="head">Its first bytes, as <see cref="FileContent.Recognise"/> takes them.</param>
+    /// <param name="source">What messages call it.</param>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void RefuseOther(ReadOnlySpan<byte> head, string source) => FileContent.Refuse(head, source, Wanted, DiaErrorKind.Input, Accepted);
 
     /// <summary>The same input as a stream, to be read line by line.</summary>
     /// <returns>The stream, and what messages call it.</returns>
@@ -25,7 +33,7 @@ internal static class TextInput
             return (new MemoryStream(FromWords(line.Words)), "the text");
         if (file is null or "-")
             return file == "-" || Console.IsInputRedirected ? (StandardDescriptors.OpenInput(), "standard input") : throw NoText();
-        FileContent.Refuse(file, TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty);
+        FileContent.Refuse(file, Wanted, DiaErrorKind.Input, Accepted); // before the model is loaded
         try
         {
             return (new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0), file);
@@ -55,7 +63,7 @@ internal static class TextInput
     {
         if (line.Words.Count == 0 || line.WordsAfterDashes || !line.Words.All(File.Exists))
             return;
-        string names = string.Join(' ', line.Words), called = "dia" + (line.Has(DiaOptions.Lines) ? " --lines" : line.Has(DiaOptions.JsonLines) ? " --jsonl" : "");
+        string names = string.Join(' ', line.Words), called = "dia" + (DiaOptions.LinesOf(line) is { } lines ? $" {lines.Name}" : "");
         string first = line.Words[0];
         throw CommandLine.Usage(
             first.EndsWith(".wav", StringComparison.OrdinalIgnoreCase) ? $"{first} is a recording, and no text. To speak in its voice: --clone {first}; to have its codes: dia encode {first}; to speak its name: dia -- {names}"
@@ -73,7 +81,7 @@ internal static class TextInput
             : file == "-" || Console.IsInputRedirected ? (FromStream(StandardDescriptors.OpenInput(), "standard input"), "standard input")
             : throw NoText();
         if (line.Words.Count == 0)
-            FileContent.Refuse(bytes, source, TextKind, DiaErrorKind.Input, FileContentKind.Text, FileContentKind.Empty);
+            RefuseOther(bytes, source);
         return Prepare(line, ScriptText.Decode(bytes, source), source);
     }
 
@@ -81,7 +89,7 @@ internal static class TextInput
 
     private static byte[] FromFile(string path)
     {
-        FileContent.RefuseFolder(path, TextKind, DiaErrorKind.Input);
+        FileContent.RefuseFolder(path, Wanted, DiaErrorKind.Input);
         try
         {
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);

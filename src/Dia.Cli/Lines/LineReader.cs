@@ -1,5 +1,3 @@
-using Dia.Text;
-
 namespace Dia.Cli.Lines;
 
 /// <summary>A line of the input.</summary>
@@ -67,8 +65,6 @@ internal sealed class LineReader(Stream stream, bool returns = false, Action<Rea
     {
         _number++;
         int length = (int)_line.Length;
-        if (_number == 1)
-            ScriptText.CheckByteOrderMark(_line.GetBuffer().AsSpan(0, length), "it");
         if (length > 0 && _line.GetBuffer()[length - 1] == '\r')
             length--;
         return tooLong || length > MaxBytes

@@ -13,6 +13,9 @@ public enum FileContentKind
     /// <summary>Text in UTF-8, JSON too.</summary>
     Text,
 
+    /// <summary>A web page: a text, and what is often there where a download failed.</summary>
+    Page,
+
     /// <summary>A WAV in any of its containers.</summary>
     Recording,
 
@@ -43,6 +46,10 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
     /// <summary>Bytes that are looked at.</summary>
     public const int HeadBytes = 4096;
 
+    /// <summary>What to do with weights in another format.</summary>
+    internal const string Convert =
+        "Only safetensors files are read: take the checkpoint in that format, or save it so (in the reference library: from_pretrained, then save_pretrained).";
+
     // Far more than any header of a checkpoint.
     private const ulong MaxTensorHeader = 1 << 30;
 
@@ -57,31 +64,36 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         RefuseFolder(path, wanted, error);
         if (FileKinds.Of(path) != FileKind.Regular)
             return;
-        byte[] head = new byte[HeadBytes];
-        int count;
+        byte[] head;
         try
         {
-            using var handle = FileRange.Open(path, error);
-            count = RandomAccess.Read(handle, head, 0);
+            FileRange whole = FileRange.Whole(path, error);
+            head = (whole with { Length = Math.Min(whole.Length, HeadBytes) }).ReadAll(error);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DiaException)
+        catch (DiaException)
         {
             return; // Its reader says why.
         }
 
-        Refuse(head.AsSpan(0, count), path, wanted, error, accepted);
+        Refuse(head, path, wanted, error, accepted);
     }
 
     /// <summary>The same with the first bytes of a file; fewer than <see cref="HeadBytes"/>: all of it.</summary>
     /// <exception cref="DiaException">They are empty, or of another kind.</exception>
     public static void Refuse(ReadOnlySpan<byte> head, string name, string wanted, DiaErrorKind error, params ReadOnlySpan<FileContentKind> accepted)
     {
-        if (Recognise(head, name) is { } found && !accepted.Contains(found.Kind))
-        {
-            throw new DiaException(error, found.Kind == FileContentKind.Empty
-                ? $"{name} is empty (0 bytes long): {wanted} is needed."
-                : $"{name} is {found.What}, not {wanted}. {found.Advice}");
-        }
+        if (Other(head, name, wanted, error, accepted) is { } other)
+            throw other;
+    }
+
+    /// <summary>The error that <see cref="Refuse(ReadOnlySpan{byte}, string, string, DiaErrorKind, ReadOnlySpan{FileContentKind})"/> throws; null: there is none.</summary>
+    internal static DiaException? Other(ReadOnlySpan<byte> head, string name, string wanted, DiaErrorKind error, params ReadOnlySpan<FileContentKind> accepted)
+    {
+        if (Recognise(head, name) is not { } found || accepted.Contains(found.Kind))
+            return null;
+        return new DiaException(error, found.Kind == FileContentKind.Empty
+            ? $"{name} is empty (0 bytes long): {wanted} is needed."
+            : $"{name} is {found.What}, not {wanted}. {found.Advice}");
     }
 
     /// <summary>Refuses a folder where a file is wanted.</summary>
@@ -104,7 +116,9 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         if (head.IsEmpty)
             return new FileContent(FileContentKind.Empty, "empty", "");
         if (head.StartsWith("version https://git-lfs"u8))
-            return Foreign("a Git LFS pointer, not the file it stands for", "Fetch that with `git lfs pull` in its repository.");
+            return Foreign("a Git LFS pointer", "Fetch the file it stands for: run `git lfs pull` in its repository.");
+        if (IsPage(head))
+            return new FileContent(FileContentKind.Page, "a web page", "Where a download should be, that failed: fetch it again.");
         if (IsText(head))
             return Text(head);
         return Tensors(head) ?? Recording(head) ?? Sound(head, name) ?? Picture(head) ?? Other(head);
@@ -127,11 +141,21 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         return head.Length < 4;
     }
 
+    /// <summary>In any encoding that has ASCII's bytes.</summary>
+    private static bool IsPage(ReadOnlySpan<byte> head)
+    {
+        ReadOnlySpan<byte> text = TrimStart(head);
+        return StartsWith(text, "<!doctype"u8) || StartsWith(text, "<html"u8) || StartsWith(text, "<?xml"u8);
+
+        static bool StartsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> start) => text.Length >= start.Length && Ascii.EqualsIgnoreCase(text[..start.Length], start);
+    }
+
+    /// <summary>A text without a byte order mark and white space in front.</summary>
+    private static ReadOnlySpan<byte> TrimStart(ReadOnlySpan<byte> text) => (text.StartsWith("\uFEFF"u8) ? text[3..] : text).TrimStart(" \t\r\n"u8);
+
     private static FileContent Text(ReadOnlySpan<byte> head)
     {
-        if (head.StartsWith("\uFEFF"u8))
-            head = head[3..];
-        return head.TrimStart(" \t\r\n"u8).StartsWith("{"u8)
+        return TrimStart(head).StartsWith("{"u8)
             ? new FileContent(FileContentKind.Text, "JSON", "Lines that ask for speech go to --jsonl -f FILE; a model's config.json is found by its folder, --model DIR.")
             : new FileContent(FileContentKind.Text, "text", "A text to speak is named with -f FILE.");
     }
@@ -198,17 +222,33 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
 
     private static FileContent? Other(ReadOnlySpan<byte> head)
     {
-        if (head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || head.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
-            return Foreign("text in UTF-16", "Text is read in UTF-8; convert it: iconv -f UTF-16 -t UTF-8 IN > OUT");
-        if (head.StartsWith("PK\x03\x04"u8) || (head.Length > 1 && head[0] == 0x80 && head[1] is >= 2 and <= 5))
-            return Foreign("a ZIP archive or a PyTorch file", "Of weights safetensors are read; unpack or convert it first.");
+        if (OtherEncoding(head) is { } encoding)
+            return Foreign($"text in {encoding}", $"Text is read in UTF-8; convert it: iconv -f {encoding} -t UTF-8 IN > OUT");
+        if (head.StartsWith("PK\x03\x04"u8))
+            return Foreign("a ZIP archive or a PyTorch file", $"Unpack an archive. {Convert}");
+        if (IsPickle(head))
+            return Foreign("a PyTorch file (a pickle)", Convert);
         if (head.StartsWith("GGUF"u8))
-            return Foreign("a GGUF file", "Of weights safetensors are read.");
+            return Foreign("a GGUF file", Convert);
+        if (head.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'H', (byte)'D', (byte)'F']))
+            return Foreign("an HDF5 file", Convert);
         if (head.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
             return Foreign("a file packed by gzip", "Unpack it first: gunzip.");
         if (head.StartsWith("%PDF-"u8))
             return Foreign("a PDF", "Make text of it first, for example with: pdftotext IN OUT.txt");
         return head.StartsWith((ReadOnlySpan<byte>)[0x7F, (byte)'E', (byte)'L', (byte)'F']) ? Foreign("a program", "One with a model inside is named with --model FILE.") : null;
+    }
+
+    /// <summary>PROTO and a version; the first bytes of a safetensors file may be the same, but then zeros follow: its length is short.</summary>
+    private static bool IsPickle(ReadOnlySpan<byte> head) =>
+        head.Length >= 8 && head[0] == 0x80 && head[1] is >= 2 and <= 5 && head[4..8].ContainsAnyExcept((byte)0);
+
+    /// <summary>The encoding that a byte order mark names, where it is not UTF-8; null: there is no such mark.</summary>
+    internal static string? OtherEncoding(ReadOnlySpan<byte> head)
+    {
+        if (head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE, 0, 0]) || head.StartsWith((ReadOnlySpan<byte>)[0, 0, 0xFE, 0xFF]))
+            return "UTF-32";
+        return head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || head.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]) ? "UTF-16" : null;
     }
 
     /// <summary>A file's name as a shell reads it.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Dia.Configuration;
+using Dia.IO;
 
 namespace Dia.Text;
 
@@ -31,26 +32,17 @@ public static class ScriptText
     /// <exception cref="DiaException">Input: the message names the byte, or what they are instead and how to convert them.</exception>
     public static void CheckUtf8(ReadOnlySpan<byte> bytes, string source)
     {
-        CheckByteOrderMark(bytes, source);
+        // Its first bytes alone: a line of UTF-16 can be valid UTF-8.
+        if (FileContent.OtherEncoding(bytes) is { } encoding)
+        {
+            string mark = string.Join(' ', bytes[..(encoding == "UTF-32" ? 4 : 2)].ToArray().Select(b => b.ToString("X2", CultureInfo.InvariantCulture)));
+            throw new DiaException(DiaErrorKind.Input, $"{source} is not UTF-8 but {encoding}: it starts with the byte order mark {mark}. "
+                + $"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE");
+        }
+
         int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
         if (invalid >= 0)
             throw new DiaException(DiaErrorKind.Input, $"{source} is not valid UTF-8 at byte {invalid} (0x{bytes[invalid]:X2}). Convert it to UTF-8.");
-    }
-
-    /// <summary>Refuses text in UTF-16 and UTF-32 by its first bytes: a line of it can be valid UTF-8.</summary>
-    /// <param name="bytes">The first bytes at least.</param>
-    /// <param name="source">What a message calls it.</param>
-    /// <exception cref="DiaException">Input.</exception>
-    public static void CheckByteOrderMark(ReadOnlySpan<byte> bytes, string source)
-    {
-        string? encoding = bytes.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE, 0, 0]) || bytes.StartsWith((ReadOnlySpan<byte>)[0, 0, 0xFE, 0xFF]) ? "UTF-32"
-            : bytes.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || bytes.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]) ? "UTF-16"
-            : null;
-        if (encoding is null)
-            return;
-        string mark = string.Join(' ', bytes[..(encoding == "UTF-32" ? 4 : 2)].ToArray().Select(b => b.ToString("X2", CultureInfo.InvariantCulture)));
-        throw new DiaException(DiaErrorKind.Input, $"{source} is not UTF-8 but {encoding}: it starts with the byte order mark {mark}. "
-            + $"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE");
     }
 
     /// <summary>

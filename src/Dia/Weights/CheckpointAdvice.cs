@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Dia.Configuration;
 using Dia.IO;
@@ -60,14 +61,30 @@ internal static class CheckpointAdvice
     /// <summary>The error of a file that is neither tensors nor an executable with a model.</summary>
     public static DiaException NoModelFile(string path)
     {
-        byte[] start = FileRange.Whole(path, DiaErrorKind.Model) is var range ? (range with { Length = Math.Min(range.Length, FileSigns.Length) }).ReadAll(DiaErrorKind.Model) : [];
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && File.Exists(Path.Combine(folder, ConfigName)))
             return Error($"{path} is one file of a checkpoint. Name its folder, {folder}.");
-        string? what = FileSigns.OfDownload(start) ?? FileSigns.ByName(path) ?? (FileSigns.OfWeights(start) is { } sign && !sign.StartsWith("is text", StringComparison.Ordinal) ? sign : null);
-        if (what is null)
-            FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors);
-        return Error($"{path} {what ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder."}");
+        FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors);
+        return Error($"{path} {FormatByName(path) ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder."}");
+    }
+
+    /// <summary>The error of a checkpoint's file that is recognised as something else, often what a failed download left; null: it is not.</summary>
+    /// <param name="head">Its first bytes, as <see cref="FileContent.Recognise"/> takes them.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="wanted">What should be there.</param>
+    /// <param name="right">The kinds that may be.</param>
+    public static DiaException? Other(ReadOnlySpan<byte> head, string name, string wanted, params ReadOnlySpan<FileContentKind> right)
+    {
+        const string fetch = "the download failed. Fetch it again.";
+        if (FileContent.Recognise(head, name) is not { } found || right.Contains(found.Kind))
+            return null;
+        return found.Kind switch
+        {
+            FileContentKind.Empty => Error($"{name} is empty: {fetch}"),
+            FileContentKind.Page => Error($"{name} is {found.What}, not {wanted}: {fetch}"),
+            FileContentKind.Text => Error($"{name} is text (\"{FirstLine(head)}\"), not {wanted}: {fetch}"),
+            _ => FileContent.Other(head, name, wanted, DiaErrorKind.Model),
+        };
     }
 
     /// <summary>The error of a path where nothing is.</summary>
@@ -79,25 +96,49 @@ internal static class CheckpointAdvice
             : $"{path}: no such folder or file. Name the model's folder.");
     }
 
+    /// <summary>What format weights are in by their file's name, and what to do; null: none that is known.</summary>
+    private static string? FormatByName(string name)
+    {
+        string? format = Path.GetExtension(name).ToLowerInvariant() switch
+        {
+            ".bin" or ".pth" or ".pt" or ".ckpt" => "a PyTorch file",
+            ".gguf" or ".ggml" => "a GGUF file",
+            ".onnx" => "an ONNX file",
+            ".h5" or ".keras" => "an HDF5 file",
+            ".msgpack" => "a Flax file",
+            _ => null,
+        };
+        return format is null ? null : $"is {format}. {FileContent.Convert}";
+    }
+
+    /// <summary>Of a text, not long, and nothing that a terminal obeys.</summary>
+    private static string FirstLine(ReadOnlySpan<byte> text)
+    {
+        text = text.TrimStart(" \t\r\n"u8);
+        int end = text.IndexOfAnyExceptInRange((byte)' ', (byte)'~');
+        string line = Encoding.ASCII.GetString(end < 0 ? text : text[..end]).TrimEnd();
+        return line.Length <= 60 ? line : line[..57] + "...";
+    }
+
     private static string? Adapter(string path)
     {
         if (!File.Exists(Path.Combine(path, AdapterName)))
             return null;
-        string? model = Text(Path.Combine(path, AdapterName)) is { } json ? StringOf(json, "base_model_name_or_path") : null;
+        string? model = ReadText(Path.Combine(path, AdapterName)) is { } json ? StringOf(json, "base_model_name_or_path") : null;
         return $"{path} is an adapter (LoRA){(model is null ? "" : $" for {SafetensorsHeader.Show(model)}")}, not a whole model. Merge it where it was trained (PEFT: merge_and_unload, then save_pretrained), and name the merged checkpoint.";
     }
 
     private static string? OtherFormat(string path)
     {
         string[] files = Files(path);
-        string? other = files.FirstOrDefault(f => f != "training_args.bin" && FileSigns.ByName(f) is not null);
-        return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal)) ? null : $"{Path.Combine(path, other)} {FileSigns.ByName(other)}";
+        string? other = files.FirstOrDefault(f => f != "training_args.bin" && FormatByName(f) is not null);
+        return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal)) ? null : $"{Path.Combine(path, other)} {FormatByName(other)}";
     }
 
     /// <summary>Those whose configuration is of the kind; where none is, those that do not say.</summary>
     private static IEnumerable<string> Choose(IEnumerable<string> folders, string modelType)
     {
-        var all = folders.Select(f => (Path: f, Type: Text(Path.Combine(f, ConfigName)) is { } json ? ConfigurationFile.ModelType(json) : null)).ToList();
+        var all = folders.Select(f => (Path: f, Type: ReadText(Path.Combine(f, ConfigName)) is { } json ? ConfigurationFile.ModelType(json) : null)).ToList();
         return all.Any(f => f.Type == modelType) ? all.Where(f => f.Type == modelType).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
     }
 
@@ -108,7 +149,7 @@ internal static class CheckpointAdvice
         int looked = 0;
         while (queue.TryDequeue(out var at))
         {
-            string main = Path.Combine(at.Path, "snapshots", Text(Path.Combine(at.Path, "refs", "main"))?.Trim() ?? "");
+            string main = Path.Combine(at.Path, "snapshots", ReadText(Path.Combine(at.Path, "refs", "main"))?.Trim() ?? "");
             if (File.Exists(Path.Combine(main, ConfigName)))
             {
                 yield return main;
@@ -152,7 +193,7 @@ internal static class CheckpointAdvice
         }
     }
 
-    private static string? Text(string path)
+    private static string? ReadText(string path)
     {
         try
         {

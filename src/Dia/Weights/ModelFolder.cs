@@ -43,7 +43,10 @@ public sealed class ModelFolder
             case FileKind.Folder:
                 return new ModelFolder(path, "", null, null);
             case FileKind.Regular when path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase):
-                FileContent.Refuse(path, "a model's weights", DiaErrorKind.Model, FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Empty, FileContentKind.Foreign);
+                // What a download may leave here is for who reads the tensors to tell.
+                FileContent.Refuse(
+                    path, "a model's weights", DiaErrorKind.Model,
+                    FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Page, FileContentKind.Empty, FileContentKind.Foreign);
                 return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
             case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
                 return FromBundle(bundle);
@@ -73,16 +76,16 @@ public sealed class ModelFolder
         ? _bundle.Find(_prefix + Checked(name)) is not null
         : FileKinds.Of(Describe(Checked(name))) == FileKind.Regular;
 
-    /// <summary>Reads a text file, UTF-8, at most 16 MiB.</summary>
-    /// <exception cref="DiaException">It is missing, empty, too long, not UTF-8, or what a failed download left (Model).</exception>
+    /// <summary>Reads a JSON file's text, UTF-8, at most 16 MiB.</summary>
+    /// <exception cref="DiaException">It is missing, empty, too long, not UTF-8, what a failed download left, or another kind of file (Model).</exception>
     public string ReadText(string name)
     {
         var range = Locate(name);
         if (range.Length > MaxText)
             throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} is {range.Length} bytes long; at most {MaxText} are read.");
         var bytes = range.ReadAll(DiaErrorKind.Model).AsSpan();
-        if (FileSigns.OfDownload(bytes[..Math.Min(bytes.Length, FileSigns.Length)]) is { } sign)
-            throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} {sign}");
+        if (CheckpointAdvice.Other(bytes, Describe(name), "JSON", FileContentKind.Text) is { } other)
+            throw other;
         if (bytes.StartsWith("\uFEFF"u8))
             bytes = bytes[3..];
         try

@@ -19,24 +19,15 @@ public sealed unsafe class SafetensorsFile : IDisposable
         Description = description;
         Kind = kind;
 
-        // What stands in a checkpoint has advice of its own below.
-        if (kind == DiaErrorKind.Input)
-        {
-            FileContent.Refuse(
-                new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, FileContent.HeadBytes)), description, "a safetensors file", kind,
-                FileContentKind.Voice, FileContentKind.Codes, FileContentKind.ForwardInputs, FileContentKind.Tensors);
-        }
-
-        var beginning = new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, FileSigns.Length));
         long available = map.Length - 8;
         if (available < 0)
-            throw Sign(beginning) ?? Error($"is {map.Length} bytes long, too short for a safetensors file");
+            throw Other() ?? Error($"is {map.Length} bytes long, too short for a safetensors file");
         var start = new ReadOnlySpan<byte>(map.Pointer, 8);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(start);
         if (length > SafetensorsHeader.MaxLength)
-            throw Sign(beginning) ?? Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
+            throw Other() ?? Error($"claims a header of {length} bytes, the limit is {SafetensorsHeader.MaxLength}: it is not a safetensors file");
         if (length > (ulong)available)
-            throw Sign(beginning) ?? Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
+            throw Other() ?? Error($"claims a header of {length} bytes, but only {available} follow: the file is truncated");
 
         var header = SafetensorsHeader.Parse(new ReadOnlySpan<byte>(map.Pointer + 8, (int)length), available - (long)length, description, kind);
         Metadata = header.Metadata;
@@ -96,8 +87,15 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>The address of a byte of the file.</summary>
     internal byte* At(long offset) => _map.Pointer + offset;
 
-    /// <summary>What the file is, where its first bytes are those of something else.</summary>
-    private DiaException? Sign(ReadOnlySpan<byte> start) => FileSigns.OfCheckpoint(start) is { } sign ? new DiaException(Kind, $"{Description} {sign}") : null;
+    /// <summary>The error of a file that is recognised as something else.</summary>
+    private DiaException? Other()
+    {
+        var head = new ReadOnlySpan<byte>(_map.Pointer, (int)Math.Min(_map.Length, FileContent.HeadBytes));
+        ReadOnlySpan<FileContentKind> right = [FileContentKind.Tensors, FileContentKind.Voice, FileContentKind.Codes, FileContentKind.ForwardInputs];
+        return Kind == DiaErrorKind.Model
+            ? CheckpointAdvice.Other(head, Description, "tensors", right)
+            : FileContent.Other(head, Description, "a safetensors file", Kind, right);
+    }
 
     private DiaException Error(string what) => new(Kind, $"{Description} {what}. Fetch or write it again.");
 }

@@ -28,11 +28,20 @@ public sealed class FileContentTests
         { [0x89, .. "PNG\r\n"u8], FileContentKind.Foreign, "picture" },
         { [0xFF, 0xD8, 0xFF, 0xE0], FileContentKind.Foreign, "picture" },
         { [0xFF, 0xFE, (byte)'H', 0], FileContentKind.Foreign, "UTF-16" },
+        { [0xFE, 0xFF, 0, (byte)'H'], FileContentKind.Foreign, "UTF-16" },
+        { [0xFF, 0xFE, 0, 0, (byte)'H', 0, 0, 0], FileContentKind.Foreign, "UTF-32" },
+        { [0, 0, 0xFE, 0xFF, 0, 0, 0, (byte)'H'], FileContentKind.Foreign, "UTF-32" },
+        { "\n<!DOCTYPE html>"u8.ToArray(), FileContentKind.Page, "web page" },
+        { [0xEF, 0xBB, 0xBF, .. "<HTML><p>caf"u8, 0xE9], FileContentKind.Page, "web page" }, // in Latin-1, whatever its mark says
         { [.. "PK"u8, 3, 4, 0], FileContentKind.Foreign, "PyTorch" },
+        { [0x80, 2, .. "}q\0(X\x0E"u8], FileContentKind.Foreign, "PyTorch" },
+        { [.. "GGUF"u8, 3, 0, 0, 0], FileContentKind.Foreign, "GGUF" },
+        { [0x89, .. "HDF\r\n\x1A\n"u8], FileContentKind.Foreign, "HDF5" },
         { "version https://git-lfs.github.com/spec/v1\n"u8.ToArray(), FileContentKind.Foreign, "LFS" },
         { Safetensors("""{"codes":{}}"""), FileContentKind.Codes, "codes" },
         { Safetensors("""{"in.input_ids":{}}"""), FileContentKind.ForwardInputs, "forward" },
         { Safetensors("""{"a":{}}"""), FileContentKind.Tensors, "tensors" },
+        { Safetensors("{\"a\":{}}".PadRight(0x0280)), FileContentKind.Tensors, "tensors" }, // a length that begins as a pickle does
         { SavedVoice(), FileContentKind.Voice, "voice" },
     };
 
@@ -48,6 +57,7 @@ public sealed class FileContentTests
     [Theory]
     [InlineData(new byte[] { 0 })]
     [InlineData(new byte[] { (byte)'a', 0, (byte)'b' })]
+    [InlineData(new byte[] { 0x80, 2, 0, 0, 0, 0, 0, 0, (byte)'x' })] // a short length, not a pickle
     [InlineData(new byte[] { (byte)'a', 0xFF, (byte)'b' })]
     [InlineData(new byte[] { (byte)'R', (byte)'I', (byte)'F', (byte)'F', 0, 0, 0, 0, (byte)'W', (byte)'A', (byte)'V' })]
     public void Others_are_left_to_their_reader(byte[] head) => Assert.Null(FileContent.Recognise(head, "x"));
