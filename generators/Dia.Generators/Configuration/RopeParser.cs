@@ -69,7 +69,9 @@ internal static class RopeParser
 
     /// <summary>yarn's original length is max_position_embeddings where none is given; the newer spelling always gives one.</summary>
     private static RopeScaling? Plain(RopeScaling? scaling, int positions) =>
-        scaling is { RopeType: RopeType.Yarn } && scaling.OriginalMaxPositionEmbeddings == positions ? scaling with { OriginalMaxPositionEmbeddings = null } : scaling;
+        scaling is { RopeType: RopeType.Yarn } && scaling.OriginalMaxPositionEmbeddings == positions
+            ? scaling with { OriginalMaxPositionEmbeddings = null }
+            : scaling;
 
     private static double Theta(ObjectReader file, double missing) => file.Number("rope_theta", missing, x => x is >= 1e-6 and <= 1e30, "a number from 1e-6 to 1e30");
 

@@ -89,7 +89,9 @@ internal static class BenchCommand
     }
 
     /// <summary>Utterances as the command speaks them: steps alone, then with audio. Weights that are noise end when they like, so several.</summary>
-    private static void Speak(Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels, List<(string What, string Value)> whole)
+    private static void Speak(
+        Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels,
+        List<(string What, string Value)> whole)
     {
         string text = string.Concat(Enumerable.Repeat("[S1] The letter is fast again. [S2] Hello world. ", 8));
         int[] ids = new DiaTokenizer().Encode(text);
@@ -102,7 +104,7 @@ internal static class BenchCommand
             whole.Add(("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {device.Cuda.Device.StepLaunches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms")));
         if (codec is null)
             return;
-        double second = codec.SamplingRate / (double)codec.HopLength;
+        double second = codec.FrameRate;
         whole.Add(("steps alone, times real time", Format.Text($"{1 / step / second:0.00}")));
         (double speech, double? first) = Steps(run, model, codec, ids);
         whole.Add(("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}")));

@@ -69,7 +69,8 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
     public string? Room(string name, string text, int rows, GenerationConfig config, bool voice)
     {
         int characters = ScriptSplitter.CountCharacters(text);
-        double needed = characters / ScriptSplitter.CharactersPerSecond, room = (rows - config.DelayPattern.Max() - 1) / framesPerSecond ?? double.PositiveInfinity;
+        double needed = characters / ScriptSplitter.CharactersPerSecond;
+        double room = (rows - config.DelayPattern.Max() - 1) / framesPerSecond ?? double.PositiveInfinity;
         return room >= needed
             ? null
             : Format.Text($"{name} has {characters} characters, which take about {needed:0.0} s to say, and there is room for {Math.Max(0, room):0.0} s{(voice ? " after the voice" : "")}. {MoreRoom(voice)}");

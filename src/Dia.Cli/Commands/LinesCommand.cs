@@ -74,7 +74,7 @@ internal sealed class LinesCommand : IDisposable
         _promptFrames = _prompt?.GetLength(0) ?? _voice?.Check(_model, _codec) ?? 0;
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
-        _frameRate = _codec is null ? Doubts.FrameRate(run, _folder) : _codec.SamplingRate / (double)_codec.HopLength;
+        _frameRate = _codec?.FrameRate ?? Doubts.FrameRate(run, _folder);
         _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
         if (check)
             return;

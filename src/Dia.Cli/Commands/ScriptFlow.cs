@@ -23,7 +23,8 @@ namespace Dia.Cli.Commands;
 /// <param name="config">How every piece is generated; a further attempt takes the next seed.</param>
 /// <param name="retries">Further attempts for a piece, at most.</param>
 /// <param name="doubts">Words for pieces that are not as they should be.</param>
-internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration model, DacModel codec, SpeechEngine engine, GenerationConfig config, int retries, Doubts doubts)
+internal sealed class ScriptFlow(
+    Invocation run, DiaForConditionalGeneration model, DacModel codec, SpeechEngine engine, GenerationConfig config, int retries, Doubts doubts)
 {
     private const double RefreshSeconds = 0.1;
 
@@ -48,8 +49,6 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
 
     /// <summary>Rows generated so far, those of attempts that were dropped too.</summary>
     public int Steps { get; private set; }
-
-    private double FramesPerSecond => codec.SamplingRate / (double)codec.HopLength;
 
     /// <summary>The rows of the only piece; null where there are several: each has its own prompt and its own end.</summary>
     public int[,]? Rows { get; private set; }
@@ -150,7 +149,7 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
         int frames = result.Frames - (keepVoice ? voice!.Value.Codes.GetLength(0) : 0);
         // A transcript that is part of the piece was spoken in the voice's own frames.
         int paced = frames + (voice is { Text.Length: 0 } own ? own.Codes.GetLength(0) : 0);
-        return new Attempt(result, kept, frames, frames / FramesPerSecond, paced / FramesPerSecond);
+        return new Attempt(result, kept, frames, frames / codec.FrameRate, paced / codec.FrameRate);
     }
 
     private void ShowProgress(string name)
@@ -160,7 +159,7 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
         if (!run.Reporter.ShowsProgress || now - _shown < RefreshSeconds)
             return;
         _shown = now;
-        double seconds = Steps / FramesPerSecond;
+        double seconds = Steps / codec.FrameRate;
         run.Reporter.Progress(Format.Text($"{name}, {seconds:0.0} s of audio, {seconds / now:0.00} times real time"));
     }
 
@@ -171,7 +170,7 @@ internal sealed class ScriptFlow(Invocation run, DiaForConditionalGeneration mod
         if (_tokenizer.Encode(text).Length + 1 + _tokenizer.Encode(next.Text).Length > c.EncoderConfig.MaxPositionEmbeddings)
             return false;
         int promptRows = 1 + codes.GetLength(0), limit = Sampling.RowLimit(config, promptRows);
-        return limit <= model.RowCapacity && limit - promptRows >= c.DelayPattern.Max() + 2 + (1.5 * next.Seconds * FramesPerSecond);
+        return limit <= model.RowCapacity && limit - promptRows >= c.DelayPattern.Max() + 2 + (1.5 * next.Seconds * codec.FrameRate);
     }
 
     private SpeechDoubt? DoubtOf(ScriptPiece piece, Attempt attempt) =>

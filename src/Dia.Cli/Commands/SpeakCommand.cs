@@ -93,13 +93,14 @@ internal static class SpeakCommand
 
     /// <summary>Speaks a text in one run of the model.</summary>
     private static void SpeakWhole(
-        Invocation run, DiaForConditionalGeneration model, ModelFolder folder, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt, SpeechTargets targets, Stopwatch clock)
+        Invocation run, DiaForConditionalGeneration model, ModelFolder folder, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt,
+        SpeechTargets targets, Stopwatch clock)
     {
         bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
         int rowLimit = Sampling.RowLimit(config, promptRows);
-        var doubts = new Doubts(run.Line, codec is null ? Doubts.FrameRate(run, folder) : codec.SamplingRate / (double)codec.HopLength);
+        var doubts = new Doubts(run.Line, codec?.FrameRate ?? Doubts.FrameRate(run, folder));
         bool transcriptInText = voice is { Transcript.Length: 0 };
         string? crowded = transcriptInText ? null : doubts.Room("the text", text, rowLimit - promptRows, config, voice is not null);
         if (crowded is not null)
@@ -107,9 +108,14 @@ internal static class SpeakCommand
 
         using var engine = new SpeechEngine(model, codec);
         using var output = new SpeechOutput(run, targets, codec, HeardText(text, voice?.Transcript, keepPrompt));
-        var progress = new GenerationProgress(run.Reporter, rowLimit, promptRows, targets.WantsAudio ? codec!.SamplingRate / (double)codec.HopLength : null);
+        var progress = new GenerationProgress(run.Reporter, rowLimit, promptRows, targets.WantsAudio ? codec!.FrameRate : null);
         PieceJoiner? trim = targets.WantsAudio && run.Line.Has(DiaOptions.Trim) ? new PieceJoiner(codec!.SamplingRate, output.Write) : null;
-        var job = new Job(ids, config, progress, trim is null ? output.Write : trim.Write) { Prompt = prompt, KeepPrompt = keepPrompt, WantsAudio = targets.WantsAudio };
+        var job = new Job(ids, config, progress, trim is null ? output.Write : trim.Write)
+        {
+            Prompt = prompt,
+            KeepPrompt = keepPrompt,
+            WantsAudio = targets.WantsAudio,
+        };
         try
         {
             engine.Run(job, run.Interruption.Token);
@@ -180,7 +186,8 @@ internal static class SpeakCommand
         run.Reporter.Summary(Format.Text($"{what}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 
-    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, Action<ReadOnlySpan<float>> write) : SpeechJob(textIds, config)
+    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, Action<ReadOnlySpan<float>> write)
+        : SpeechJob(textIds, config)
     {
         public SpeechResult? Result { get; private set; }
 

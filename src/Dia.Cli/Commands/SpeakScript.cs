@@ -25,7 +25,8 @@ internal static class SpeakScript
     /// <param name="keepVoice">Whether that voice is to be heard first.</param>
     /// <param name="targets">What is to be made of it.</param>
     public static void Run(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text, (string Text, int[,] Codes)? voice, bool keepVoice, SpeechTargets targets)
+        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text,
+        (string Text, int[,] Codes)? voice, bool keepVoice, SpeechTargets targets)
     {
         int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
@@ -33,7 +34,7 @@ internal static class SpeakScript
             throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
         int rowLimit = Sampling.RowLimit(config, promptRows);
         IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, text, voice, rowLimit);
-        var doubts = new Doubts(run.Line, codec.SamplingRate / (double)codec.HopLength);
+        var doubts = new Doubts(run.Line, codec.FrameRate);
         ScriptPiece longest = pieces.MaxBy(p => p.Characters)!;
         if (voice is not { Text.Length: 0 } && doubts.Room(pieces.Count == 1 ? "the text" : "the longest piece", longest.Text, rowLimit - promptRows, config, voice is not null) is { } crowded)
             run.Reporter.Alert(crowded);
@@ -78,7 +79,7 @@ internal static class SpeakScript
         // The transcript's last speaker goes on where the text names none; every piece is to name its speaker.
         if (!ScriptText.StartsWithSpeaker(text) && ScriptSplitter.LastSpeaker(transcript) is { } speaker)
             text = speaker + " " + text;
-        double rate = codec.SamplingRate / (double)codec.HopLength;
+        double rate = codec.FrameRate;
         IReadOnlyList<ScriptPiece> pieces = ScriptOptions.SplitText(
             text, positions, voiceIds, (voice?.Codes.GetLength(0) ?? 0) / rate, (rowLimit - model.Config.DelayPattern.Max() - 1) / rate);
         if (tooLong && pieces.Count > 1)

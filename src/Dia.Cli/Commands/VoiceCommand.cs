@@ -33,7 +33,8 @@ internal static class VoiceCommand
 
     private static void Run(Invocation run)
     {
-        string path = run.Line.Words[0], name = VoiceInput.Name(path), output = run.OutputPath(OutputContent.Voice), text = TextInput.Transcript(run.Line, DiaOptions.VoiceText, run.Required(DiaOptions.VoiceText));
+        string path = run.Line.Words[0], name = VoiceInput.Name(path), output = run.OutputPath(OutputContent.Voice);
+        string text = TextInput.Transcript(run.Line, DiaOptions.VoiceText, run.Required(DiaOptions.VoiceText));
         AudioBuffer audio = VoiceInput.ReadVoice(run, path);
         using Device device = DeviceChoice.Create(run, null, codec: true);
         ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;

@@ -30,7 +30,8 @@ internal static class LineAnswer
     /// <param name="outcome">What became of it.</param>
     /// <param name="warning">What is to be said of its doubt.</param>
     /// <param name="wav">The audio as a WAV; null where it went to a file, or was not made.</param>
-    public static ReadOnlySpan<byte> Done(long line, string? id, string? output, string? codes, LineOutcome outcome, string? warning, byte[]? wav) => Write(line, id, json =>
+    public static ReadOnlySpan<byte> Done(
+        long line, string? id, string? output, string? codes, LineOutcome outcome, string? warning, byte[]? wav) => Write(line, id, json =>
     {
         if (output is not null)
             json.WriteString("output", output);

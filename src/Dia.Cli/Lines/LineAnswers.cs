@@ -63,7 +63,10 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
         string? warning = outcome.Doubt is null ? null : job.Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded is not null);
         DoubtfulLines += warning is null ? 0 : 1;
         if (_json)
-            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
+        {
+            byte[]? wav = job.Files.KeepsAudio ? Wav(job.Files.Kept) : null;
+            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, warning, wav));
+        }
         else if (job.Files.KeepsAudio)
             WriteKept(job);
         if (warning is not null && !_json)

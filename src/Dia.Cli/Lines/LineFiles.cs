@@ -119,7 +119,8 @@ internal sealed class LineTargets
             throw CommandLine.Usage("--lines and --jsonl are two ways to read lines: give one of them.");
         if (json && output is not null && !fromEnvironment)
             throw CommandLine.Usage("with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
-        foreach (OptionSpec option in (OptionSpec[])[.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()])
+        OptionSpec[] ofOneScript = [.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()];
+        foreach (OptionSpec option in ofOneScript)
             if (line.Values.ContainsKey(option))
                 throw CommandLine.Usage($"{option.Name} works on one script, not with {(json ? DiaOptions.JsonLines.Name : DiaOptions.Lines.Name)}: speak such a script in a run of its own.");
         CheckName(DiaOptions.Codes, OutputContent.Codes);

@@ -56,7 +56,8 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     {
         Files.Finish(result.Codes, result.Rows);
         double? seconds = Files.MakesAudio ? Files.Samples / (double)answers.SamplingRate : null;
-        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds, Doubts.Of(result, this, Text, TranscriptInText)));
+        SpeechDoubt? doubt = Doubts.Of(result, this, Text, TranscriptInText);
+        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds, doubt));
     }
 
     /// <inheritdoc/>

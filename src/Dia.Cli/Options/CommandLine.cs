@@ -62,7 +62,9 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         foreach (var (spec, option) in options)
         {
             bool typed = result.GetResult(option) is not null;
-            string? text = typed ? result.GetResult(option)!.Tokens.FirstOrDefault()?.Value : spec.HasVariable ? Environment.GetEnvironmentVariable(spec.Variable) : null;
+            string? text = typed ? result.GetResult(option)!.Tokens.FirstOrDefault()?.Value
+                : spec.HasVariable ? Environment.GetEnvironmentVariable(spec.Variable)
+                : null;
             if (typed && spec.Value is null)
                 values[spec] = true;
             else if (text is not null && (typed || text.Length > 0))

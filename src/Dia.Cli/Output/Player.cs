@@ -36,7 +36,11 @@ internal sealed class Player : IDisposable
         _name = Path.GetFileName(path);
         string rate = samplingRate.ToString(CultureInfo.InvariantCulture);
         // Its output is read and dropped: ours may be the sound itself.
-        var start = new ProcessStartInfo(path, arguments.Select(a => a.Replace(Rate, rate, StringComparison.Ordinal))) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(path, arguments.Select(a => a.Replace(Rate, rate, StringComparison.Ordinal)))
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
         try
         {
             _process = Process.Start(start)!;

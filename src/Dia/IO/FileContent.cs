@@ -147,7 +147,8 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         ReadOnlySpan<byte> text = TrimStart(head);
         return StartsWith(text, "<!doctype"u8) || StartsWith(text, "<html"u8) || StartsWith(text, "<?xml"u8);
 
-        static bool StartsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> start) => text.Length >= start.Length && Ascii.EqualsIgnoreCase(text[..start.Length], start);
+        static bool StartsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> start) =>
+            text.Length >= start.Length && Ascii.EqualsIgnoreCase(text[..start.Length], start);
     }
 
     /// <summary>A text without a byte order mark and white space in front.</summary>

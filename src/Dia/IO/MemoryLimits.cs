@@ -36,7 +36,9 @@ public static unsafe partial class MemoryLimits
         get
         {
             string? sizes = OperatingSystem.IsLinux() ? TryRead("/proc/self/statm") : null; // In pages; the first is all of it.
-            return sizes is not null && long.TryParse(sizes.Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out long pages) ? pages * Environment.SystemPageSize : 0;
+            return sizes is not null && long.TryParse(sizes.Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out long pages)
+                ? pages * Environment.SystemPageSize
+                : 0;
         }
     }
 

@@ -128,7 +128,8 @@ public sealed unsafe class DecoderPass : IDisposable
         int rows = ids.Length / _channels, cached = sequence.Self.Length;
         if (ids.Length != rows * _channels || (!positions.IsEmpty && positions.Length != rows))
             throw new ArgumentException("The ids are not whole rows, or the positions not as many.", nameof(ids));
-        if (SequenceCount == _sequences.Length || Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || (sequence.Cross is not null && ConditionalCount < SequenceCount))
+        bool isAfterUnconditional = sequence.Cross is not null && ConditionalCount < SequenceCount;
+        if (SequenceCount == _sequences.Length || Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || isAfterUnconditional)
             throw new InvalidOperationException("The decoder pass has no room for these rows.");
         ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart) + ((long)Rows * _channels), ids.Length));
         for (int r = 0; r < rows; r++)

@@ -295,7 +295,8 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             rope.Update(1);
             using var encoder = new EncoderPass(_network, rope, [0], default, 1);
             _network.Encode(encoder);
-            _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch, new AttentionBatch(one.Device<AttentionItem>(0), 1, 1, 1));
+            var batch = new AttentionBatch(one.Device<AttentionItem>(0), 1, 1, 1);
+            _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch, batch);
         }
         catch
         {

@@ -90,7 +90,8 @@ internal static class CheckpointAdvice
     /// <summary>The error of a path where nothing is.</summary>
     public static DiaException Nothing(string path)
     {
-        bool isHubName = path.Count(c => c == '/') == 1 && !path.StartsWith('/') && !path.StartsWith('.') && !path.EndsWith('/') && !Directory.Exists(Path.GetDirectoryName(path));
+        bool isOwnerAndName = path.Count(c => c == '/') == 1 && !path.StartsWith('/') && !path.StartsWith('.') && !path.EndsWith('/');
+        bool isHubName = isOwnerAndName && !Directory.Exists(Path.GetDirectoryName(path));
         return Error(isHubName
             ? $"{path}: no such folder. Nothing is downloaded here: fetch the checkpoint {path} with another program (hf download {path}) and name its folder."
             : $"{path}: no such folder or file. Name the model's folder.");
@@ -210,7 +211,10 @@ internal static class CheckpointAdvice
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);
-            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+            JsonElement root = document.RootElement;
+            return root.ValueKind == JsonValueKind.Object && root.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.String
+                ? value.GetString()
+                : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -42,7 +42,8 @@ public static unsafe class CheckpointSynthesizer
         }
     }
 
-    private static void WriteTensors(string path, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
+    private static void WriteTensors(
+        string path, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
     {
         var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
         var entries = specs.Select(s => new SafetensorsEntry(s.Name, SafetensorsTypes.Of(format), Array.ConvertAll(s.Shape, d => (long)d)));

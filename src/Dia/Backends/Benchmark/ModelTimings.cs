@@ -205,7 +205,16 @@ internal sealed unsafe class ModelTimings<TBackend> : IDisposable
         {
             long size = (long)(keys + 1) * width;
             float* cache = Floats(2 * layers * size);
-            items[i] = new AttentionItem { FirstRow = i * rows, Rows = rows, Keys = cache, Values = cache + size, LayerStride = 2 * size, KeyCount = keys, CausalStart = causal ? keys - rows : -1 };
+            items[i] = new AttentionItem
+            {
+                FirstRow = i * rows,
+                Rows = rows,
+                Keys = cache,
+                Values = cache + size,
+                LayerStride = 2 * size,
+                KeyCount = keys,
+                CausalStart = causal ? keys - rows : -1,
+            };
         }
 
         byte* placed = _memory.Place(System.Runtime.InteropServices.MemoryMarshal.AsBytes<AttentionItem>(items));
