@@ -19,6 +19,9 @@ public sealed record MemoryPart(string Name, long Bytes, string Note);
 /// </summary>
 public sealed class MemoryPlan
 {
+    /// <summary>Most utterances at a time that can be planned for.</summary>
+    public const int MaxBatch = 1024;
+
     private readonly List<MemoryPart> _parts = [];
     private readonly bool _cuda;
 
@@ -112,7 +115,7 @@ public sealed class MemoryPlan
     private static void CheckBatch(int batch)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch, Speech.SpeechEngine.MaxBatch);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(batch, MaxBatch);
     }
 
     private void AddModel(CompiledModel model, WeightFormat[] formats, int batch)

@@ -20,7 +20,7 @@ public delegate bool SpeechSource(bool wait, out SpeechJob? job);
 public sealed class SpeechEngine : IDisposable
 {
     /// <summary>Most utterances at a time.</summary>
-    public const int MaxBatch = 1024;
+    public const int MaxBatch = MemoryPlan.MaxBatch;
 
     // _state: disposed while a run is under way is what the run must see and finish.
     private const int Idle = 0, Running = 1, Ending = 2, Disposed = 3;
