@@ -5,7 +5,12 @@ public static class ConfigurationFile
 {
     /// <summary>The file's <c>model_type</c> (<c>dia</c>, <c>dac</c>, ...); null if the text is no JSON object or has none.</summary>
     /// <param name="json">The file's text.</param>
-    public static string? ModelType(string json) => Member(json, "model_type") is { Kind: JsonKind.String } type ? type.Text : null;
+    public static string? ModelType(string json) => Text(json, "model_type");
+
+    /// <summary>A string of the file; null if the text is no JSON object, or has something else or nothing there.</summary>
+    /// <param name="json">The file's text.</param>
+    /// <param name="key">Its key at the top level.</param>
+    public static string? Text(string json, string key) => Member(json, key) is { Kind: JsonKind.String } value ? value.Text : null;
 
     /// <summary>Whether the file says that its checkpoint's weights are quantised.</summary>
     /// <param name="json">The file's text.</param>

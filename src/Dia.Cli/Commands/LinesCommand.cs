@@ -58,14 +58,15 @@ internal sealed class LinesCommand : IDisposable
         _targets = new LineTargets(run);
         _voice = VoiceInput.Read(run);
         _folder = ModelLoader.OpenModel(run);
-        _device = DeviceChoice.Create(run, _folder, _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true, _batch, reserve: !check);
+        bool needsCodec = _targets.AlwaysAudio || _voice?.NeedsCodec == true, mayNeedCodec = _json || needsCodec;
+        _device = DeviceChoice.Create(run, _folder, mayNeedCodec, _batch, reserve: !check);
         _model = ModelLoader.Load(run, _folder, _device);
         _notes = new TextNotes(run, _model.Config);
         try
         {
-            _codec = _json || _targets.AlwaysAudio || _voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, _folder, _device, _model.Config) : null;
+            _codec = mayNeedCodec ? ModelLoader.LoadCodec(run, _folder, _device, _model.Config) : null;
         }
-        catch (DiaException e) when (!_targets.AlwaysAudio && _voice?.NeedsCodec != true)
+        catch (DiaException e) when (!needsCodec)
         {
             _noCodec = e; // Codes alone need none; it is the error of the lines that want audio.
         }

@@ -31,8 +31,12 @@ internal static class ModelLoader
         run.Line.Get(DiaOptions.Model) is null && Bundle.TryOpen(ExecutablePath) is null ? null : OpenModel(run);
 
     /// <summary>This executable.</summary>
-    public static string ExecutablePath => (Environment.ProcessPath is { } path && path.Contains('\uFFFD') ? "/proc/self/exe" : Environment.ProcessPath)
-        ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
+    public static string ExecutablePath => Environment.ProcessPath switch
+    {
+        null => throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR."),
+        var path when path.Contains('\uFFFD') => "/proc/self/exe", // Its name is not UTF-8: as text it would be another file's.
+        var path => path,
+    };
 
     /// <summary>Loads a model that speaks.</summary>
     /// <exception cref="DiaException">Model.</exception>
@@ -143,7 +147,7 @@ internal static class ModelLoader
     }
 
     private static string? ModelType(ModelFolder folder) =>
-        folder.Exists(ModelCatalog.ConfigName) && TopLevel(folder.ReadText(ModelCatalog.ConfigName)).TryGetValue("model_type", out string? type) ? type : null;
+        folder.Exists(ModelCatalog.ConfigName) ? ConfigurationFile.ModelType(folder.ReadText(ModelCatalog.ConfigName)) : null;
 
     /// <summary>The keys of a JSON object, with their values where they are text; none where it is no JSON object.</summary>
     public static Dictionary<string, string?> TopLevel(string json)

@@ -47,10 +47,12 @@ internal sealed class VoiceInput
         }
 
         string path = line.Get(option)!;
-        if (option != DiaOptions.Clone)
-            RefuseStandardInput(path, option == DiaOptions.Voice ? "a voice file" : "a file of audio codes");
         if (option == DiaOptions.Voice)
+        {
+            RefuseStandardInput(path, "a voice file");
             return new VoiceInput(path, Voice.Load(path));
+        }
+
         if (option == DiaOptions.PromptCodes)
             return new VoiceInput(path, new Voice(CodesFile.Read(path, asPrompt: true), "", null));
         if (line.Get(DiaOptions.CloneText) is not { } transcript)

@@ -1,13 +1,13 @@
 using System.Text;
-using System.Text.Json;
 using Dia.Configuration;
 using Dia.IO;
 
 namespace Dia.Weights;
 
 /// <summary>
-/// What to name in place of a path that is no checkpoint. It looks a few folders down and up, as far as people are off: the root of a download
-/// cache (refs/, blobs/, snapshots/HASH/), the folder that holds several, a folder inside a checkpoint.
+/// What to do about a file of a checkpoint that is something else, and what to name in place of a path that is no checkpoint. It looks a few
+/// folders down and up, as far as people are off: the root of a download cache (refs/, blobs/, snapshots/HASH/), the folder that holds several, a
+/// folder inside a checkpoint.
 /// </summary>
 internal static class CheckpointAdvice
 {
@@ -125,7 +125,7 @@ internal static class CheckpointAdvice
     {
         if (!File.Exists(Path.Combine(path, AdapterName)))
             return null;
-        string? model = ReadText(Path.Combine(path, AdapterName)) is { } json ? StringOf(json, "base_model_name_or_path") : null;
+        string? model = ReadText(Path.Combine(path, AdapterName)) is { } json ? ConfigurationFile.Text(json, "base_model_name_or_path") : null;
         return $"{path} is an adapter (LoRA){(model is null ? "" : $" for {SafetensorsHeader.Show(model)}")}, not a whole model. Merge it where it was trained (PEFT: merge_and_unload, then save_pretrained), and name the merged checkpoint.";
     }
 
@@ -201,22 +201,6 @@ internal static class CheckpointAdvice
             return FileKinds.Of(path) == FileKind.Regular && new FileInfo(path).Length <= MaxConfig ? File.ReadAllText(path) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    private static string? StringOf(string json, string key)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(json);
-            JsonElement root = document.RootElement;
-            return root.ValueKind == JsonValueKind.Object && root.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.String
-                ? value.GetString()
-                : null;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }
