@@ -1,7 +1,9 @@
 /*
- * Runs before the runtime of .NET starts, where `ulimit -v` limits the address space; in C since nothing of C# runs that early. The linker
- * driver compiles it.
+ * Runs before the runtime of .NET starts, where memory is limited; in C since nothing of C# runs that early. The linker driver compiles it.
  *
+ * `ulimit -s`: below half a megabyte the runtime ends with a segmentation fault before its first message.
+ *
+ * `ulimit -v`:
  * - The heap reserves half of the limit. Measured with 10.0.12: where that is no power of two, its second large region can end the program
  *   with a segmentation fault. Here it is one: at most a quarter of the limit, and the rest is for weights and caches.
  * - A thread that allocates reserves an arena of 128 MiB for a moment, which can fail what another thread reserves meanwhile, and keeps 64.
@@ -10,6 +12,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+static void check_stack(void)
+{
+    const rlim_t least = 512 << 10;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least)
+        return;
+    if (limit.rlim_max >= least)
+    {
+        limit.rlim_cur = least; /* the stack of the main thread grows up to what is allowed when it grows */
+        if (setrlimit(RLIMIT_STACK, &limit) == 0)
+            return;
+    }
+    fprintf(stderr, "dia: too little memory: the stack may have %llu KiB (ulimit -s), and %llu are needed. Raise the limit.\n",
+        (unsigned long long)limit.rlim_max >> 10, (unsigned long long)least >> 10);
+    _exit(5);
+}
 
 __attribute__((constructor)) static void share_address_space(void)
 {
@@ -18,6 +39,7 @@ __attribute__((constructor)) static void share_address_space(void)
     char text[32];
     struct rlimit limit;
 
+    check_stack();
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
     while (heap < most && heap * 8 <= limit.rlim_cur)

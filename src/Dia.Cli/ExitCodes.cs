@@ -13,6 +13,7 @@ internal static class ExitCodes
     public const int Internal = 70;
     public const int HungUp = 129;
     public const int Interrupted = 130;
+    public const int Quit = 131;
     public const int Terminated = 143;
 
     /// <summary>What each code means, for the manual.</summary>
@@ -28,6 +29,7 @@ internal static class ExitCodes
         (Internal, "A bug: the message says where to report it."),
         (HungUp, "Ended by SIGHUP: the terminal was closed."),
         (Interrupted, "Ended by SIGINT (Ctrl-C). No unfinished file is left."),
+        (Quit, "Ended by SIGQUIT (Ctrl-\\). No unfinished file is left."),
         (Terminated, "Ended by SIGTERM. No unfinished file is left."),
     ];
 

@@ -4,7 +4,7 @@ using Dia.Cli.Output;
 namespace Dia.Cli;
 
 /// <summary>
-/// SIGINT, SIGTERM and SIGHUP (the terminal was closed): the work is asked to stop, and after a moment the program ends whether it has or
+/// SIGINT, SIGTERM, SIGQUIT and SIGHUP (the terminal was closed): the work is asked to stop, and after a moment the program ends whether it has or
 /// not. Unfinished files are removed either way. SIGXFSZ is taken too, so that a file that grows over its limit is an output error.
 /// </summary>
 internal sealed class Interruption : IDisposable
@@ -32,6 +32,7 @@ internal sealed class Interruption : IDisposable
         [
             PosixSignalRegistration.Create(PosixSignal.SIGINT, c => Stop(c, ExitCodes.Interrupted)),
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Stop(c, ExitCodes.Terminated)),
+            PosixSignalRegistration.Create(PosixSignal.SIGQUIT, c => Stop(c, ExitCodes.Quit)),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, c => Stop(c, ExitCodes.HungUp)),
             PosixSignalRegistration.Create(FileSizeExceeded, c => c.Cancel = true),
         ];

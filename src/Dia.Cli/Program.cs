@@ -9,6 +9,8 @@ namespace Dia.Cli;
 /// <summary>The command: reads its command line, runs what it names, and turns every end into an exit code.</summary>
 internal static class Program
 {
+    private const int TooManyFiles = 24; // errno
+
     private static int Main(string[] args)
     {
         StandardDescriptors.Reserve();
@@ -53,12 +55,18 @@ internal static class Program
             return interruption.ExitCode;
         }
 
-        if (IsClosedPipe(error))
+        if (HasCode(error, StandardOutput.BrokenPipe))
             return ExitCodes.Done; // The reader has what it wanted.
         if (IsOutOfMemory(error))
         {
             MemoryReserve.Release();
             Reporter.Error(OutOfMemory(error));
+            return ExitCodes.Device;
+        }
+
+        if (HasCode(error, TooManyFiles))
+        {
+            Reporter.Error("too few files can be open at a time (ulimit -n). Raise the limit to 64 at least.");
             return ExitCodes.Device;
         }
 
@@ -96,10 +104,10 @@ internal static class Program
         return false;
     }
 
-    private static bool IsClosedPipe(Exception? error)
+    private static bool HasCode(Exception? error, int errno)
     {
         for (; error is not null; error = error.InnerException)
-            if (error is IOException && error.HResult == StandardOutput.BrokenPipe)
+            if (error is IOException && error.HResult == errno)
                 return true;
         return false;
     }

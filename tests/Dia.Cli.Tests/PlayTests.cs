@@ -14,7 +14,8 @@ public sealed class PlayTests : TestFolder
     [InlineData("ffplay", "-nodisp -autoexit -loglevel error -f s16le -ar 16000 -i -")]
     public void What_is_played_is_what_a_file_gets(string program, string arguments)
     {
-        Install(program, "echo \"$@\" > $OUT/args; cat > $OUT/heard; echo noise");
+        // ffplay is believed only where it takes as long as the sound.
+        Install(program, "echo \"$@\" > $OUT/args; cat > $OUT/heard; echo noise; sleep 1");
         Outcome outcome = Succeeds(Run([.. Say, "--play"]));
         Assert.Empty(outcome.Output); // neither sound nor what the program says
         Assert.Equal(arguments, File.ReadAllText(In("args")).Trim());
@@ -43,6 +44,13 @@ public sealed class PlayTests : TestFolder
         Assert.Contains("no card", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("aplay could not play", outcome.Error, StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(In("a.wav")), File.ReadAllBytes(In("b.wav")));
+    }
+
+    [Fact]
+    public void Ffplay_that_ends_at_once_has_played_nothing()
+    {
+        Install("ffplay", "echo audio open failed >&2; exit 0");
+        Fails(6, Dia.Run([.. Say, "--play", "-q"], [], ("PATH", In("bin") + ":/bin:/usr/bin/none")), "ffplay could not play");
     }
 
     [Fact]

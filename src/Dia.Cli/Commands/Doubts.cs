@@ -49,12 +49,13 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
     /// <param name="voice">Whether there was a voice before it.</param>
     /// <param name="crowded">Whether there was less room than its text takes.</param>
     /// <param name="attempts">With how many seeds it was spoken.</param>
-    public string Describe(string name, SpeechDoubt doubt, GenerationConfig config, bool voice, bool crowded, int attempts = 1)
+    /// <param name="inPieces">Whether the text was split.</param>
+    public string Describe(string name, SpeechDoubt doubt, GenerationConfig config, bool voice, bool crowded, int attempts = 1, bool inPieces = false)
     {
-        string help = doubt.Kind == SpeechDoubtKind.Cut ? $"its end may be missing. {MoreRoom(voice)}"
-            : crowded ? MoreRoom(voice)
+        string help = doubt.Kind == SpeechDoubtKind.Cut ? $"its end may be missing. {MoreRoom(voice, inPieces)}"
+            : crowded ? MoreRoom(voice, inPieces)
             : !config.DoSample ? "Another text may help, or drawing in place of the best id each time."
-            : attempts > 1 ? Format.Text($"It is the longest of {attempts} attempts. Another text may help.")
+            : attempts > 1 ? Format.Text($"It is the best of {attempts} attempts. Another text may help.")
             : _isOfLine ? "Another seed may help."
             : $"Another seed may help ({DiaOptions.Retries.Name} N tries some).";
         return $"{name} {doubt.Message}{(doubt.Kind == SpeechDoubtKind.Cut ? ": " : ". ")}{help}";
@@ -76,9 +77,9 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
             : Format.Text($"{name} has {characters} characters, which take about {needed:0.0} s to say, and there is room for {Math.Max(0, room):0.0} s{(voice ? " after the voice" : "")}. {MoreRoom(voice)}");
     }
 
-    private string MoreRoom(bool voice) =>
+    private string MoreRoom(bool voice, bool inPieces = false) =>
         line.TryGet(DiaOptions.MaxTokens, out _) ? $"Raise {DiaOptions.MaxTokens.Name}."
         : voice ? "Use a shorter voice."
-        : _isOfLine ? "Shorten the text."
+        : _isOfLine || inPieces ? "Shorten the text."
         : $"Shorten the text, or let {DiaOptions.Split.Name} speak it in pieces.";
 }

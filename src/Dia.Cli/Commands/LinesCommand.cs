@@ -195,6 +195,7 @@ internal sealed class LinesCommand : IDisposable
         VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(_run with { Line = request.Options }, _targets.Paths) : _voice;
         string text = _notes.Prepare(voice?.Before(request.Text) ?? request.Text, line.Number);
         int[] ids = SpeakCommand.TextIds(silent, _model.Config, text);
+        string said = SpeakCommand.Left(request.Text, text, ids.Length);
         if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
             throw _noCodec!;
         int[,]? prompt = !request.OwnVoice ? _prompt : _engine is null ? null : voice!.Codes(_model, _codec);
@@ -202,7 +203,7 @@ internal sealed class LinesCommand : IDisposable
         GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
         bool transcriptInText = voice is { Transcript.Length: 0 };
         var doubts = new Doubts(request.Options, _frameRate);
-        string? crowded = transcriptInText ? null : doubts.Room("the text", request.Text, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);
+        string? crowded = transcriptInText ? null : doubts.Room("the text", said, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
@@ -211,7 +212,7 @@ internal sealed class LinesCommand : IDisposable
             return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config)
             {
                 Doubts = doubts,
-                Text = request.Text,
+                Text = said,
                 TranscriptInText = transcriptInText,
                 Crowded = crowded,
                 Prompt = prompt,

@@ -80,7 +80,7 @@ internal sealed class ScriptFlow(
             ScriptPiece piece = pieces[i];
             string name = pieces.Count == 1 ? "the text" : Format.Text($"piece {i + 1} of {pieces.Count}");
             (string Text, int[,] Codes)? before = voice ?? _voices.Find(piece.Text, (text, codes) => Fits(text, codes, piece));
-            SpeakPiece(piece, name, before, keepVoice && i == 0, joiner);
+            SpeakPiece(piece, name, pieces.Count > 1, before, keepVoice && i == 0, joiner);
             if (i + 1 < pieces.Count)
                 joiner?.EndPiece();
         }
@@ -88,18 +88,18 @@ internal sealed class ScriptFlow(
         joiner?.Finish(run.Line.Has(DiaOptions.Trim));
     }
 
-    /// <summary>Speaks a piece until it is long enough, or no attempt is left; then the longest counts.</summary>
-    private void SpeakPiece(ScriptPiece piece, string name, (string Text, int[,] Codes)? voice, bool keepVoice, PieceJoiner? joiner)
+    /// <summary>Speaks a piece until it is long enough, or no attempt is left; then the best counts.</summary>
+    private void SpeakPiece(ScriptPiece piece, string name, bool inPieces, (string Text, int[,] Codes)? voice, bool keepVoice, PieceJoiner? joiner)
     {
         Attempt best = Generate(piece, name, voice, keepVoice, config.Seed, joiner);
         SpeechDoubt? doubt = DoubtOf(piece, best);
-        for (int retry = 1; retry <= retries && IsTooShort(doubt); retry++)
+        for (int retry = 1; retry <= retries && CanBeBetter(doubt); retry++)
         {
             ulong seed = unchecked(config.Seed + (ulong)retry);
             run.Reporter.Note(Format.Text($"{name} {doubt!.Message}: it is spoken again with seed {seed}."));
             Attempt next = Generate(piece, name, voice, keepVoice, seed, joiner);
-            best = next.Seconds > best.Seconds ? next : best;
             doubt = DoubtOf(piece, next);
+            best = !CanBeBetter(doubt) || IsBetter(next, best) ? next : best;
         }
 
         if (DoubtOf(piece, best) is { } remaining)
@@ -107,7 +107,7 @@ internal sealed class ScriptFlow(
             Doubtful++;
             int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0), rows = Sampling.RowLimit(config, promptRows) - promptRows;
             bool crowded = voice is not { Text.Length: 0 } && doubts.Room(name, piece.Text, rows, config, voice is not null) is not null;
-            run.Reporter.Suspicion(doubts.Describe(name, remaining, config, voice is not null, crowded, IsTooShort(remaining) ? retries + 1 : 1));
+            run.Reporter.Suspicion(doubts.Describe(name, remaining, config, voice is not null, crowded, CanBeBetter(remaining) ? retries + 1 : 1, inPieces));
         }
 
         if (retries > 0)
@@ -176,8 +176,13 @@ internal sealed class ScriptFlow(
     private SpeechDoubt? DoubtOf(ScriptPiece piece, Attempt attempt) =>
         SpeechDoubt.Of(attempt.Result.Stop, attempt.Frames, attempt.PacedSeconds, attempt.Result.Peak, piece.Characters, _pace);
 
-    /// <summary>Whether another attempt may be longer.</summary>
-    private static bool IsTooShort(SpeechDoubt? doubt) => doubt?.Kind is SpeechDoubtKind.Empty or SpeechDoubtKind.Short;
+    /// <summary>Whether another seed may help.</summary>
+    private static bool CanBeBetter(SpeechDoubt? doubt) => doubt?.Kind is SpeechDoubtKind.Empty or SpeechDoubtKind.Short or SpeechDoubtKind.Endless;
+
+    /// <summary>Of two that are not as they should be: what ends by itself, then the longer.</summary>
+    private static bool IsBetter(Attempt attempt, Attempt other) => attempt.Result.Stop != other.Result.Stop
+        ? attempt.Result.Stop == SpeechStop.Eos
+        : attempt.Seconds > other.Seconds;
 
     /// <summary>One run of the model.</summary>
     /// <param name="Result">What it came to.</param>

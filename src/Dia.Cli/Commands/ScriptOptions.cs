@@ -27,7 +27,8 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
         with all of the piece's speakers, else the last; one that was spoken oddly fast or slowly, or does not fit into the model
         beside the piece, is passed over. Pieces are joined at a breath of 0.1 to 0.25 seconds, into one WAV.
         With --retries a piece is spoken again where it took less than half of the script's own seconds for its characters (those of
-        its pieces so far; before the first, 15 characters a second). If all attempts end too soon, the longest is kept.
+        its pieces so far; before the first, 15 characters a second), or went on to the length limit for more than twice of them. If no
+        attempt is as it should be, the longest that ended by itself is kept.
         --speed works while streaming and adds at most 35 ms to the wait.
         """;
 

@@ -88,7 +88,8 @@ internal static class SpeakCommand
             return;
         }
 
-        SpeakWhole(run, model, folder, codec, TextIds(run, model.Config, whole), text, voice, prompt, targets, clock);
+        int[] ids = TextIds(run, model.Config, whole);
+        SpeakWhole(run, model, folder, codec, ids, Left(text, whole, ids.Length), voice, prompt, targets, clock);
     }
 
     /// <summary>Speaks a text in one run of the model.</summary>
@@ -167,6 +168,13 @@ internal static class SpeakCommand
             throw TooLong(run.Line, ids.Length, positions);
         run.Reporter.Note($"the text was cut from {ids.Length} to {positions} bytes.");
         return ids[..positions];
+    }
+
+    /// <summary>What is left of a text where the model takes only so many ids of all that it is given.</summary>
+    internal static string Left(string text, string whole, int ids)
+    {
+        var tokenizer = new DiaTokenizer();
+        return ScriptText.First(text, ids - (tokenizer.Encode(whole).Length - tokenizer.Encode(text).Length));
     }
 
     /// <summary>The error of a text that is not split.</summary>

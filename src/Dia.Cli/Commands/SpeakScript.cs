@@ -73,6 +73,7 @@ internal static class SpeakScript
                 throw SpeakCommand.TooLong(run.Line, length, positions);
             if (tooLong)
                 run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
+            text = ScriptText.First(text, positions - voiceIds);
             return [new ScriptPiece(0, text.Length, text)];
         }
 

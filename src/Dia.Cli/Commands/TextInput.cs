@@ -63,8 +63,10 @@ internal static class TextInput
     {
         if (line.Words.Count == 0 || line.WordsAfterDashes || !line.Words.All(File.Exists))
             return;
-        string names = string.Join(' ', line.Words), called = "dia" + (DiaOptions.LinesOf(line) is { } lines ? $" {lines.Name}" : "");
-        string first = line.Words[0];
+        string names = string.Join(' ', line.Words.Select(FileContent.Quoted)), called = "dia" + (DiaOptions.LinesOf(line) is { } lines ? $" {lines.Name}" : "");
+        string first = FileContent.Quoted(line.Words[0]);
+        if (line.Words.Count == 1 && DiaOptions.LinesOf(line) is null && first.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
+            called += " --jsonl";
         throw CommandLine.Usage(
             first.EndsWith(".wav", StringComparison.OrdinalIgnoreCase) ? $"{first} is a recording, and no text. To speak in its voice: --clone {first}; to have its codes: dia encode {first}; to speak its name: dia -- {names}"
             : line.Words.Count == 1 ? $"{first} is the name of a file. To speak what is in it: {called} -f {first}; to speak its name: {called} -- {first}"

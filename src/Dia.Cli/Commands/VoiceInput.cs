@@ -47,6 +47,8 @@ internal sealed class VoiceInput
         }
 
         string path = line.Get(option)!;
+        if (option != DiaOptions.Clone && line.Get(DiaOptions.CloneText) is { } other && Environment.GetEnvironmentVariable(DiaOptions.CloneText.Variable) != other)
+            throw CommandLine.Usage($"--clone-text says what the recording of --clone says: {option.Name} goes without it.");
         if (option == DiaOptions.Voice)
         {
             RefuseStandardInput(path, "a voice file");

@@ -93,6 +93,7 @@ internal static class LineAnswer
     private static string Code(SpeechDoubtKind kind) => kind switch
     {
         SpeechDoubtKind.Cut => "cut",
+        SpeechDoubtKind.Endless => "endless",
         SpeechDoubtKind.Empty => "empty",
         SpeechDoubtKind.Short => "short",
         _ => "silent",

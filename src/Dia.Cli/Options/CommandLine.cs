@@ -46,6 +46,7 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
             parser.Options.Add(option);
         }
 
+        CheckFlags(rest, command);
         ParseResult result = parser.Parse(["dia", start.Name, .. rest], new ParserConfiguration { ResponseFileTokenReplacer = null });
         var values = new Dictionary<OptionSpec, object>();
         if (Asked(result, options, DiaOptions.Help) || Asked(result, options, DiaOptions.Version))
@@ -131,6 +132,14 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     {
         int afterDashes = tokens.Reverse().TakeWhile(t => t.Type != TokenType.DoubleDash).Count();
         return afterDashes == tokens.Count ? words.Length : words.Length - afterDashes;
+    }
+
+    /// <summary>The parser takes the "false" of "--trim=false" for a word, and the flag for set.</summary>
+    private static void CheckFlags(IEnumerable<string> arguments, CommandSpec command)
+    {
+        foreach (string argument in arguments.TakeWhile(a => a != "--").Where(a => a.StartsWith('-')))
+            if (argument.IndexOfAny(['=', ':']) is > 0 and int end && command.Options.FirstOrDefault(o => o.Value is null && (o.Name == argument[..end] || o.ShortName == argument[..end])) is { } flag)
+                throw Usage($"{flag.Name} takes no value, but got '{argument[(end + 1)..]}': give it or leave it out{(flag.HasVariable ? $" ({flag.Variable}=0 in the environment is off)" : "")}.");
     }
 
     /// <summary>The parser takes an option it does not know for a word.</summary>

@@ -57,7 +57,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> Split = Flag("--split", null, "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway. Not with --lines and --jsonl: there a text that is too long is an error of its line.");
     public static readonly OptionSpec<bool> NoSplit = Flag("--no-split", null, "Split nothing: a text that is too long for the model is an error.");
     public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2", Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
-    public static readonly OptionSpec<int> Retries = new("--retries", null, "N", "Speak a piece again with the next seed where it ended before its text can have been spoken, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
+    public static readonly OptionSpec<int> Retries = new("--retries", null, "N", "Speak a piece again with the next seed where it ended before its text can have been spoken, or went on until the length limit long after, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
 
     // Model and machine.
     public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };

@@ -35,6 +35,8 @@ internal static class OutputNames
 
     private static readonly string[] Pictures = ["jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "svg", "pdf", "eps", "avif", "heic"];
 
+    private static readonly string[] OtherTensors = ["npy", "npz", "pt", "pth", "bin", "gguf"];
+
     private static readonly string[] TensorFiles = ["safetensors", "voice"];
 
     /// <summary>Refuses a name. Devices, FIFOs and descriptors may be called anything, and so may other files with other endings.</summary>
@@ -64,6 +66,7 @@ internal static class OutputNames
     {
         string ending = Path.GetExtension(name).TrimStart('.').ToLowerInvariant();
         return Sounds.Contains(ending) || Pictures.Contains(ending)
+            || (content is OutputContent.Codes or OutputContent.Voice or OutputContent.Tensors && OtherTensors.Contains(ending))
             || (content != OutputContent.Audio && Wavs.Contains(ending))
             || (content != OutputContent.Picture && ending == "png")
             || (content is OutputContent.Audio or OutputContent.Picture && TensorFiles.Contains(ending));

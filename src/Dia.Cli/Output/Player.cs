@@ -13,6 +13,7 @@ internal sealed class Player : IDisposable
 {
     private const string Rate = "{rate}";
 
+    // ffplay ends with 0 where it finds no loudspeaker.
     private static readonly (string Name, string[] Arguments)[] Programs =
     [
         ("aplay", ["-q", "-t", "raw", "-f", "S16_LE", "-c", "1", "-r", Rate, "-"]),
@@ -24,6 +25,9 @@ internal sealed class Player : IDisposable
     private readonly CancellationTokenRegistration _cancellation;
     private readonly Process _process;
     private readonly string _name;
+    private readonly int _samplingRate;
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private long _played;
     private readonly Thread _thread;
 
     /// <summary>Starts the first program that is there.</summary>
@@ -34,6 +38,7 @@ internal sealed class Player : IDisposable
     {
         (string path, string[] arguments) = Find();
         _name = Path.GetFileName(path);
+        _samplingRate = samplingRate;
         string rate = samplingRate.ToString(CultureInfo.InvariantCulture);
         // Its output is read and dropped: ours may be the sound itself.
         var start = new ProcessStartInfo(path, arguments.Select(a => a.Replace(Rate, rate, StringComparison.Ordinal)))
@@ -61,7 +66,11 @@ internal sealed class Player : IDisposable
     public static void Check() => Find();
 
     /// <summary>Takes samples; does not wait for them to be heard.</summary>
-    public void Write(ReadOnlySpan<float> samples) => _samples.Add(samples.ToArray());
+    public void Write(ReadOnlySpan<float> samples)
+    {
+        _played += samples.Length;
+        _samples.Add(samples.ToArray());
+    }
 
     /// <summary>Waits until everything was heard.</summary>
     /// <exception cref="DiaException">Output: the program failed.</exception>
@@ -70,8 +79,10 @@ internal sealed class Player : IDisposable
         _samples.CompleteAdding();
         _thread.Join();
         _process.WaitForExit();
-        if (_process.ExitCode != 0)
-            throw new DiaException(DiaErrorKind.Output, $"{_name} could not play the sound (it ended with {_process.ExitCode}; what it says is above). Write it to a file with -o FILE.");
+        // Nothing can be heard in less than half of the time that it takes.
+        bool tooSoon = _name == "ffplay" && Stopwatch.GetElapsedTime(_started).TotalSeconds * 2 < _played / (double)_samplingRate;
+        if (_process.ExitCode != 0 || tooSoon)
+            throw new DiaException(DiaErrorKind.Output, $"{_name} could not play the sound (it ended {(tooSoon ? "at once" : $"with {_process.ExitCode}")}; what it says is above). Write it to a file with -o FILE.");
     }
 
     /// <summary>Ends the program where it still runs.</summary>

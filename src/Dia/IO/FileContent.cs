@@ -244,15 +244,28 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
     private static bool IsPickle(ReadOnlySpan<byte> head) =>
         head.Length >= 8 && head[0] == 0x80 && head[1] is >= 2 and <= 5 && head[4..8].ContainsAnyExcept((byte)0);
 
-    /// <summary>The encoding that a byte order mark names, where it is not UTF-8; null: there is no such mark.</summary>
+    /// <summary>The encoding of text that is not UTF-8, by its byte order mark or by the zeros that every other byte is; null: there is no such sign.</summary>
     internal static string? OtherEncoding(ReadOnlySpan<byte> head)
     {
         if (head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE, 0, 0]) || head.StartsWith((ReadOnlySpan<byte>)[0, 0, 0xFE, 0xFF]))
             return "UTF-32";
-        return head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || head.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]) ? "UTF-16" : null;
+        if (head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || head.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
+            return "UTF-16";
+        return IsEveryOther(head, 1) ? "UTF-16LE" : IsEveryOther(head, 0) ? "UTF-16BE" : null;
+    }
+
+    /// <summary>Whether of the first bytes every other is zero, and only these: Latin text in UTF-16.</summary>
+    private static bool IsEveryOther(ReadOnlySpan<byte> head, int first)
+    {
+        const int fewest = 8, most = 64;
+        int count = Math.Min(head.Length, most) & ~1;
+        for (int i = 0; i < count; i++)
+            if (head[i] == 0 != (i % 2 == first))
+                return false;
+        return count >= fewest;
     }
 
     /// <summary>A file's name as a shell reads it.</summary>
-    private static string Quoted(string name) =>
+    public static string Quoted(string name) =>
         name == "standard input" ? "IN" : name.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+') ? name : $"'{name.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

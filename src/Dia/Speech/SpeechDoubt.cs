@@ -11,6 +11,9 @@ public enum SpeechDoubtKind
     /// <summary>The length limit cut it.</summary>
     Cut,
 
+    /// <summary>The length limit ended it, long after its text must have been said.</summary>
+    Endless,
+
     /// <summary>It took less time than its text can be said in.</summary>
     Short,
 
@@ -23,6 +26,9 @@ public enum SpeechDoubtKind
 /// <param name="Message">The same in words, to stand behind a name.</param>
 public sealed record SpeechDoubt(SpeechDoubtKind Kind, string Message)
 {
+    // A word may be drawn out, and a limit may be set on purpose.
+    private const double LeastEndless = 2;
+
     /// <summary>Looks at speech that was made.</summary>
     /// <param name="stop">Why it ended.</param>
     /// <param name="frames">Its frames, those of a voice before it left out.</param>
@@ -35,6 +41,8 @@ public sealed record SpeechDoubt(SpeechDoubtKind Kind, string Message)
     {
         ArgumentNullException.ThrowIfNull(pace);
         string after = seconds is double s ? Text($"after {s:0.00} s") : Text($"after {frames} frames");
+        if (stop == SpeechStop.Length && seconds is double said && characters > 0 && said > LeastEndless && pace.IsTooLong(characters, said))
+            return new SpeechDoubt(SpeechDoubtKind.Endless, Text($"went on until the length limit ended it {after}, long after its {characters} characters must have been said"));
         if (stop == SpeechStop.Length)
             return new SpeechDoubt(SpeechDoubtKind.Cut, $"was cut by the length limit {after}");
         if (frames == 0)

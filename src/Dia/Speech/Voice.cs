@@ -110,13 +110,14 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
             : Error($"{name} is silent: give a recording in which someone speaks.");
     }
 
-    /// <summary>The root mean square.</summary>
+    /// <summary>The root mean square around the mean: a constant cannot be heard.</summary>
     private static double Level(ReadOnlySpan<float> samples)
     {
-        double sum = 0;
+        double sum = 0, squares = 0;
         foreach (float sample in samples)
-            sum += (double)sample * sample;
-        return Math.Sqrt(sum / samples.Length);
+            (sum, squares) = (sum + sample, squares + ((double)sample * sample));
+        double mean = sum / samples.Length;
+        return Math.Sqrt(Math.Max(0, (squares / samples.Length) - (mean * mean)));
     }
 
     /// <summary>Reads a voice file.</summary>

@@ -53,7 +53,7 @@ internal sealed class ScriptCuts
     private static readonly string[] Abbreviations =
     [
         "Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Mt.", "Jr.", "Sr.", "Rev.", "Gen.", "Col.", "Capt.", "Lt.", "Sgt.", "Gov.", "Sen.", "Rep.",
-        "vs.", "cf.", "ca.", "approx.", "e.g.", "i.e.", "Fig.", "Vol.", "pp.",
+        "vs.", "cf.", "ca.", "approx.", "e.g.", "i.e.", "Fig.", "Vol.", "pp.", "eq.", "Co.", "Ltd.", "Inc.", "Ph.D.", "z.", "g.",
     ];
 
     private readonly string _text;

@@ -35,8 +35,8 @@ public static class ScriptText
         // Its first bytes alone: a line of UTF-16 can be valid UTF-8.
         if (FileContent.OtherEncoding(bytes) is { } encoding)
         {
-            string mark = string.Join(' ', bytes[..(encoding == "UTF-32" ? 4 : 2)].ToArray().Select(b => b.ToString("X2", CultureInfo.InvariantCulture)));
-            throw new DiaException(DiaErrorKind.Input, $"{source} is not UTF-8 but {encoding}: it starts with the byte order mark {mark}. "
+            string start = string.Join(' ', bytes[..Math.Min(4, bytes.Length)].ToArray().Select(b => b.ToString("X2", CultureInfo.InvariantCulture)));
+            throw new DiaException(DiaErrorKind.Input, $"{source} is not UTF-8 but {encoding}: it starts with the bytes {start}. "
                 + $"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE");
         }
 
@@ -56,7 +56,7 @@ public static class ScriptText
             .Replace(ByteOrderMark.ToString(), "", StringComparison.Ordinal) // files that were put together have one in the middle
             .Replace("\r\n", "\n", StringComparison.Ordinal)
             .Replace('\r', '\n')
-            .Trim()
+            .TrimInvisible()
             .Replace("[s1]", "[S1]", StringComparison.Ordinal)
             .Replace("[s2]", "[S2]", StringComparison.Ordinal);
     }
@@ -92,6 +92,16 @@ public static class ScriptText
         return false;
     }
 
+    /// <summary>The start of a text that has so many ids at most.</summary>
+    public static string First(string text, int ids)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int end = 0;
+        while (end < text.Length && ScriptUnit.At(text, end) is var unit && unit.Ids <= ids)
+            (end, ids) = (end + unit.Length, ids - unit.Ids);
+        return text[..end];
+    }
+
     /// <summary>Whether the text begins by saying who speaks.</summary>
     public static bool StartsWithSpeaker(string text)
     {
@@ -106,6 +116,19 @@ public static class ScriptText
         bool released = config.EncoderConfig is { HiddenSize: 1024, NumHiddenLayers: 12 } && config.DecoderConfig is { HiddenSize: 2048, NumHiddenLayers: 18 };
         return released && ScriptSplitter.CountCharacters(text) < FewCharacters;
     }
+
+    /// <summary>Without white space and characters that show nothing (of no width, marks of direction) before and after.</summary>
+    private static string TrimInvisible(this string text)
+    {
+        int start = 0, end = text.Length;
+        while (start < end && IsInvisible(text[start]))
+            start++;
+        while (end > start && IsInvisible(text[end - 1]))
+            end--;
+        return text[start..end];
+    }
+
+    private static bool IsInvisible(char c) => char.IsWhiteSpace(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format;
 
     /// <summary>Whether the character at a position, which may be a surrogate pair, is a letter or a number that shows.</summary>
     internal static bool IsSpoken(string text, int position)
