@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Dia.Backends;
 using Dia.Cli.Lines;
@@ -46,6 +47,7 @@ internal sealed class LinesCommand : IDisposable
 
     private LinesCommand(Invocation run)
     {
+        var clock = Stopwatch.StartNew();
         _run = run;
         // Notes on single lines would drown everything else.
         _silent = run with { Reporter = new Reporter(quiet: true, verbose: false) };
@@ -73,6 +75,7 @@ internal sealed class LinesCommand : IDisposable
 
         _prompt = check ? null : _voice?.Codes(_model, _codec);
         _promptFrames = _prompt?.GetLength(0) ?? _voice?.Check(_model, _codec) ?? 0;
+        ModelLoader.Report(run, _folder, _model, _device, clock.Elapsed);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
         _frameRate = _codec?.FrameRate ?? Doubts.FrameRate(run, _folder);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dia.Backends;
 using Dia.Cli.Options;
+using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Configuration;
@@ -57,6 +58,10 @@ internal static class ModelLoader
             throw;
         }
     }
+
+    /// <summary>Says, with -v, what was loaded.</summary>
+    public static void Report(Invocation run, ModelFolder folder, DiaForConditionalGeneration model, Device device, TimeSpan time) =>
+        run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {time.TotalSeconds:0.00} s"));
 
     /// <summary>Loads the codec that --codec names, or the model's own.</summary>
     /// <param name="run">The options.</param>

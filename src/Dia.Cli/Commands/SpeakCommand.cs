@@ -78,7 +78,7 @@ internal static class SpeakCommand
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device, model.Config) : null;
         int[,]? prompt = voice?.Codes(model, codec);
-        run.Reporter.Detail(Format.Text($"model {folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {clock.Elapsed.TotalSeconds:0.00} s"));
+        ModelLoader.Report(run, folder, model, device, clock.Elapsed);
         if (asScript)
         {
             // A transcript names the first speaker; without one the text has to.

@@ -7,7 +7,10 @@ public sealed class SpeechDoubtTests
 {
     [Theory]
     [InlineData(SpeechStop.Length, 0, 0.0, null, 10, SpeechDoubtKind.Cut)] // that it was cut is why it is empty
-    [InlineData(SpeechStop.Length, 100, 3.2, 0.5f, 10, SpeechDoubtKind.Cut)]
+    [InlineData(SpeechStop.Length, 100, 3.2, 0.5f, 40, SpeechDoubtKind.Cut)]
+    [InlineData(SpeechStop.Length, 100, 3.2, 0.5f, 20, SpeechDoubtKind.Endless)] // 20 characters take 1.3 s
+    [InlineData(SpeechStop.Length, 50, 1.6, 0.5f, 2, SpeechDoubtKind.Cut)] // a limit of less than 2 s was set on purpose
+    [InlineData(SpeechStop.Length, 100, null, 0.5f, 2, SpeechDoubtKind.Cut)]
     [InlineData(SpeechStop.Eos, 0, 0.0, null, 10, SpeechDoubtKind.Empty)]
     [InlineData(SpeechStop.Eos, 0, null, null, 0, SpeechDoubtKind.Empty)]
     [InlineData(SpeechStop.Eos, 30, 0.99, 0.5f, 30, SpeechDoubtKind.Short)] // 30 characters take 2 s, half of that is enough
