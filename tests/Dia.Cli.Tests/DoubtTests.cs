@@ -110,7 +110,7 @@ public sealed class DoubtTests : TestFolder
         Outcome outcome = Dia.Run(Short, "--seed", "3", "--retries", "1", "-q", "--strict", "-o", In("a.wav"));
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("dia: warning: the text ended after", outcome.Error, StringComparison.Ordinal);
-        Assert.Contains("the longest of 2 attempts", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("the best of 2 attempts", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("1 with warnings", Succeeds(Dia.Run(Short, "--seed", "3", "--retries", "1", "-o", In("a.wav"))).Error, StringComparison.Ordinal);
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Dia.Cli.Tests.Support;
 
@@ -110,10 +112,13 @@ public sealed class OutsiderTests : TestFolder
     [Fact]
     public void Quit_leaves_no_half_file()
     {
-        string script = $"$DIA '{Fixtures.LongText}' --device scalar --seed 5 -o $1/a.wav --codes $1/c & pid=$!; "
-            + "while [ $(ls -A $1 | grep -c tmp) -lt 2 ]; do sleep 0.05; done; sleep 0.3; kill -QUIT $pid; wait $pid";
-        Outcome outcome = Dia.Shell($"trap - QUIT; {script}", Folder);
-        Assert.True(outcome.ExitCode is 131, $"{outcome.ExitCode}: {outcome.Error}");
+        // Not through a shell: its background jobs ignore the signal.
+        using Process process = Dia.Start(Fixtures.LongText, "--device", "scalar", "--seed", "5", "-o", In("a.wav"), "--codes", In("c"));
+        for (var clock = Stopwatch.StartNew(); Names().Length < 2 && clock.Elapsed < TimeSpan.FromMinutes(1);)
+            Thread.Sleep(20);
+        Process.Start("kill", ["-QUIT", process.Id.ToString(CultureInfo.InvariantCulture)])!.WaitForExit();
+        Outcome outcome = Executable.Finish(process, []);
+        Assert.True(outcome.ExitCode == 131, $"{outcome.ExitCode}: {outcome.Error}");
         Assert.Empty(Names());
     }
 
