@@ -170,23 +170,13 @@ internal sealed class LinesCommand : IDisposable
     private void Check(LineQueue lines)
     {
         var outputs = new Dictionary<string, long>(StringComparer.Ordinal);
-        while (lines.Take(out InputLine line, _run.Interruption.Token))
+        while (Next(lines, wait: true) is { } job)
         {
-            long place = _order.Take();
-            string? id = null;
-            try
-            {
-                LineJob job = Begin(place, line, out id);
-                using LineFiles files = job.Files;
-                string? twice = files.Name is { } name && !outputs.TryAdd(name, line.Number)
-                    ? Format.Text($"{name} is the output of line {outputs[name]} too: only the later one will be there.")
-                    : null;
-                _answers.Checked(job, twice ?? job.Crowded);
-            }
-            catch (DiaException e)
-            {
-                _answers.Failed(place, line.Number, id, e);
-            }
+            using LineFiles files = job.Files;
+            string? twice = files.Name is { } name && !outputs.TryAdd(name, job.Line)
+                ? Format.Text($"{name} is the output of line {outputs[name]} too: only the later one will be there.")
+                : null;
+            _answers.Checked(job, twice ?? job.Crowded);
         }
     }
 

@@ -29,6 +29,11 @@ public sealed class ScriptCutsTests
     [InlineData("She is in the U.S.", "Army now.")]
     [InlineData("They were born ca.", "1950 there.")]
     [InlineData("(approx.", "3 of them)")]
+    [InlineData("She is a Ph.D.", "Smith knows.")]
+    [InlineData("They work at Co.", "Ltd. now.")]
+    [InlineData("You see eq.", "(3) there.")]
+    [InlineData("It is z.", "B. gut there.")]
+    [InlineData("They eat e. g.", "Apples now.")]
     public void Are_no_place_for_a_cut(string before, string after) => Assert.Equal(ScriptCutKind.Abbreviation, KindBetween(before, after));
 
     [Theory]
