@@ -51,4 +51,7 @@ public sealed record DacConfig
     /// <summary>Samples per frame: the product of the ratios.</summary>
     /// <exception cref="OverflowException">Out of int's range (never for a parsed configuration).</exception>
     public int HopLength => DownsamplingRatios.Aggregate(1, (product, ratio) => checked(product * ratio));
+
+    /// <summary>Frames of a second of sound.</summary>
+    public double FrameRate => SamplingRate / (double)HopLength;
 }

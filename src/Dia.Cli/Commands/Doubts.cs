@@ -1,6 +1,5 @@
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Speech;
@@ -21,8 +20,7 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
     {
         if (ModelLoader.TryCodecFolder(run, model) is not { } folder || !folder.Exists(ModelCatalog.ConfigName))
             return null;
-        DacConfig config = ModelCatalog.ReadCodecConfig(folder);
-        return config.SamplingRate / (double)config.HopLength;
+        return ModelCatalog.ReadCodecConfig(folder).FrameRate;
     }
 
     /// <summary>Looks at an utterance that was spoken by itself.</summary>

@@ -65,7 +65,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     }
 
     /// <summary>Frames of a second of sound.</summary>
-    public double FrameRate => SamplingRate / (double)HopLength;
+    public double FrameRate => Config.FrameRate;
 
     /// <summary>Most frames of a window that is decoded at once.</summary>
     public int WindowFrames => _network.WindowFrames;
