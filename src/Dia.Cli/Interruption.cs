@@ -5,13 +5,10 @@ namespace Dia.Cli;
 
 /// <summary>
 /// SIGINT, SIGTERM, SIGQUIT and SIGHUP (the terminal was closed): the work is asked to stop, and after a moment the program ends whether it has or
-/// not. Unfinished files are removed either way. SIGXFSZ is taken too, so that a file that grows over its limit is an output error.
+/// not. Unfinished files are removed either way.
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
-    // Has no name of its own; the number is that of every Linux that .NET runs on.
-    private const PosixSignal FileSizeExceeded = (PosixSignal)25;
-
     // A step of a large model takes longer than a user wants to wait.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
@@ -34,7 +31,6 @@ internal sealed class Interruption : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, c => Stop(c, ExitCodes.Terminated)),
             PosixSignalRegistration.Create(PosixSignal.SIGQUIT, c => Stop(c, ExitCodes.Quit)),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, c => Stop(c, ExitCodes.HungUp)),
-            PosixSignalRegistration.Create(FileSizeExceeded, c => c.Cancel = true),
         ];
     }
 

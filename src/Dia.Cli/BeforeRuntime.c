@@ -1,5 +1,8 @@
 /*
- * Runs before the runtime of .NET starts, where memory is limited; in C since nothing of C# runs that early. The linker driver compiles it.
+ * Runs before the runtime of .NET starts; in C since nothing of C# runs that early. The linker driver compiles it.
+ *
+ * `ulimit -f`: a file that grows over its limit is an error of writing, not the end of the program. (A handler of .NET's runs on a thread of
+ * its own: a signal that it took up after the run's end, when handlers are given back, ended the program all the same.)
  *
  * `ulimit -s`: below half a megabyte the runtime ends with a segmentation fault before its first message.
  *
@@ -9,6 +12,7 @@
  * - A thread that allocates reserves an arena of 128 MiB for a moment, which can fail what another thread reserves meanwhile, and keeps 64.
  */
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -32,13 +36,14 @@ static void check_stack(void)
     _exit(5);
 }
 
-__attribute__((constructor)) static void share_address_space(void)
+__attribute__((constructor)) static void before_runtime(void)
 {
     const unsigned long long least = 32ULL << 20, most = 64ULL << 30;
     unsigned long long heap = least;
     char text[32];
     struct rlimit limit;
 
+    signal(SIGXFSZ, SIG_IGN);
     check_stack();
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
