@@ -102,9 +102,8 @@ internal static unsafe class Program
         return p;
     }
 
-    private static Weight Weight(CpuBackend cpu, WeightFormat format, WeightRole role, params int[] shape)
+    private static StoredWeight Store(CpuBackend cpu, WeightFormat format, WeightSpec spec)
     {
-        WeightSpec spec = new("w", shape, role);
         float* values = Values(cpu, spec.Count);
         if (format == WeightFormat.BFloat16)
         {
@@ -116,15 +115,33 @@ internal static unsafe class Program
             for (long i = 0; i < spec.Count; i++)
                 ((Half*)values)[i] = (Half)values[i];
         }
-        Weight w = new() { Data = values, Format = format };
-        cpu.Prepare(spec, ref w);
-        return w;
+        return new StoredWeight { Data = values, Format = format };
     }
 
-    private static void Free(CpuBackend cpu, Weight w)
+    /// <summary>A prepared weight and what it was made of.</summary>
+    private sealed class Prepared : IDisposable
     {
-        cpu.Release(new WeightSpec("w", [1], WeightRole.Vector), ref w);
-        cpu.Memory.Free((float*)w.Data);
+        private readonly CpuBackend _cpu;
+        private readonly WeightSpec _spec;
+        private readonly StoredWeight _stored;
+
+        public Prepared(CpuBackend cpu, WeightFormat format, WeightRole role, params int[] shape)
+        {
+            (_cpu, _spec) = (cpu, new WeightSpec("w", shape, role));
+            _stored = Store(cpu, format, _spec);
+            Weight = cpu.Prepare(_spec, _stored);
+        }
+
+        public Weight Weight { get; }
+
+        /// <summary>One of the matrices that lie one after the other in it.</summary>
+        public Weight Matrix(int index) => _cpu.Prepare(_spec, _stored.From((long)index * _spec.Shape[1] * _spec.Shape[2]));
+
+        public void Dispose()
+        {
+            _cpu.Release(_spec, Weight);
+            _cpu.Memory.Free(_stored.Data);
+        }
     }
 
     private static void Step(CpuBackend cpu, WeightFormat format, int rows, int n, int k, double bandwidth)
@@ -132,17 +149,15 @@ internal static unsafe class Program
         // As many matrices as exceed the caches, in turn, as a step of the model does.
         int size = format == WeightFormat.Float32 ? 4 : 2;
         int copies = (int)Math.Clamp(200_000_000L / ((long)n * k * size), 1, 64);
-        Weight w = Weight(cpu, format, WeightRole.Linear, copies, n, k);
+        using Prepared w = new(cpu, format, WeightRole.Linear, copies, n, k);
         float* x = Values(cpu, rows * k), y = cpu.Memory.Allocate(rows * n);
         int next = 0;
         double time = Time(() =>
         {
-            Weight one = new() { Data = (byte*)w.Data + (long)(next++ % copies) * n * k * size, Format = format };
-            cpu.StepLinear(y, x, one, rows, n, k, false);
+            cpu.Linear(y, x, w.Matrix(next++ % copies), rows, n, k, Phase.Decode, false);
         });
         double bytes = (double)n * k * size;
         Console.WriteLine($"step  {format,-8} rows {rows,2} n {n,5} k {k,5}: {time * 1e6,8:F1} us {bytes / time / 1e9,6:F1} GB/s {bytes / time / bandwidth,5:P0} of bandwidth");
-        Free(cpu, w);
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }
@@ -151,7 +166,7 @@ internal static unsafe class Program
     private static void Rows(CpuBackend cpu, WeightFormat format, int rows, int n, int k)
     {
         int size = format == WeightFormat.Float32 ? 4 : 2, copies = (int)Math.Clamp(200_000_000L / ((long)n * k * size), 1, 64);
-        Weight w = Weight(cpu, format, WeightRole.Linear, copies, n, k);
+        using Prepared w = new(cpu, format, WeightRole.Linear, copies, n, k);
         float* x = Values(cpu, rows * k), y = cpu.Memory.Allocate(rows * n);
         List<double> ofPeak = [];
         double bandwidth = CpuMeasure.ReadBandwidth(cpu.Threads);
@@ -162,9 +177,8 @@ internal static unsafe class Program
             double time = double.MaxValue;
             for (int i = 0; i < 10; i++)
             {
-                Weight one = new() { Data = (byte*)w.Data + (long)(next++ % copies) * n * k * size, Format = format };
                 long start = Stopwatch.GetTimestamp();
-                cpu.StepLinear(y, x, one, rows, n, k, false);
+                cpu.Linear(y, x, w.Matrix(next++ % copies), rows, n, k, Phase.Decode, false);
                 time = Math.Min(time, Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
             ofPeak.Add(2.0 * rows * n * k / time / CpuMeasure.PeakFlops(cpu.Threads));
@@ -172,59 +186,52 @@ internal static unsafe class Program
         }
         ofPeak.Sort();
         Console.WriteLine($"rows {rows,2} {format,-8} n {n,5} k {k,5}: best {best * 1e6,8:F1} us {2.0 * rows * n * k / best / 1e9,5:F0} GFLOP/s {n * (double)k * size / best / 1e9,5:F1} GB/s; {ofPeak[2],4:P0} of peak (median), {n * (double)k * size / best / bandwidth,4:P0} of bandwidth");
-        Free(cpu, w);
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }
 
     private static void Block(CpuBackend cpu, int rows, int n, int k, double peak)
     {
-        Weight w = Weight(cpu, WeightFormat.BFloat16, WeightRole.Linear, n, k);
+        using Prepared w = new(cpu, WeightFormat.BFloat16, WeightRole.Linear, n, k);
         float* x = Values(cpu, rows * k), y = cpu.Memory.Allocate(rows * n);
-        double time = Time(() => cpu.BlockLinear(y, x, w, rows, n, k, false));
+        double time = Time(() => cpu.Linear(y, x, w.Weight, rows, n, k, Phase.Prefill, false));
         double flops = 2.0 * rows * n * k;
         Console.WriteLine($"block rows {rows,3} n {n,5} k {k,5}: {time * 1e3,7:F2} ms {flops / time / 1e9,6:F0} GFLOP/s {flops / time / peak,5:P0} of peak");
-        Free(cpu, w);
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }
 
     private static void Convolution(CpuBackend cpu, int rows, int inputs, int outputs, int kernel, int dilation, double peak)
     {
-        Weight w = Weight(cpu, WeightFormat.Float32, WeightRole.Convolution, outputs, inputs, kernel);
-        Weight bias = Weight(cpu, WeightFormat.Float32, WeightRole.Vector, outputs);
+        using Prepared w = new(cpu, WeightFormat.Float32, WeightRole.Convolution, outputs, inputs, kernel);
+        using Prepared bias = new(cpu, WeightFormat.Float32, WeightRole.Vector, outputs);
         float* x = Values(cpu, (rows + (kernel - 1L) * dilation) * inputs), y = cpu.Memory.Allocate((long)rows * outputs);
-        double time = Time(() => cpu.Convolution(y, x, w, bias, rows, inputs, outputs, kernel, 1, dilation, false));
+        double time = Time(() => cpu.Convolution(y, x, w.Weight, bias.Weight, rows, inputs, outputs, kernel, 1, dilation, false));
         double flops = 2.0 * rows * inputs * outputs * kernel;
         Console.WriteLine($"conv  rows {rows,5} {inputs,4} to {outputs,4} k {kernel} d {dilation}: {time * 1e3,7:F2} ms {flops / time / 1e9,6:F0} GFLOP/s {flops / time / peak,5:P0} of peak");
-        Free(cpu, w);
-        Free(cpu, bias);
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }
 
     private static void Transposed(CpuBackend cpu, int rows, int inputs, int outputs, int stride, double peak)
     {
-        Weight w = Weight(cpu, WeightFormat.Float32, WeightRole.TransposedConvolution, inputs, outputs, 2 * stride);
-        Weight bias = Weight(cpu, WeightFormat.Float32, WeightRole.Vector, outputs);
+        using Prepared w = new(cpu, WeightFormat.Float32, WeightRole.TransposedConvolution, inputs, outputs, 2 * stride);
+        using Prepared bias = new(cpu, WeightFormat.Float32, WeightRole.Vector, outputs);
         float* x = Values(cpu, (rows + 1L) * inputs), y = cpu.Memory.Allocate((long)rows * stride * outputs);
-        double time = Time(() => cpu.TransposedConvolution(y, x, w, bias, rows, inputs, outputs, stride));
+        double time = Time(() => cpu.TransposedConvolution(y, x, w.Weight, bias.Weight, rows, inputs, outputs, stride));
         double flops = 4.0 * rows * inputs * outputs * stride;
         Console.WriteLine($"convt rows {rows,5} {inputs,4} to {outputs,4} s {stride}: {time * 1e3,7:F2} ms {flops / time / 1e9,6:F0} GFLOP/s {flops / time / peak,5:P0} of peak");
-        Free(cpu, w);
-        Free(cpu, bias);
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }
 
     private static void Snake(CpuBackend cpu, int rows, int channels, double bandwidth)
     {
-        Weight alpha = Weight(cpu, WeightFormat.Float32, WeightRole.Vector, channels);
+        using Prepared alpha = new(cpu, WeightFormat.Float32, WeightRole.Vector, channels);
         float* x = Values(cpu, (long)rows * channels), y = cpu.Memory.Allocate((long)rows * channels);
-        double time = Time(() => cpu.Snake(y, x, alpha, rows, channels));
+        double time = Time(() => cpu.Snake(y, x, alpha.Weight, rows, channels));
         double bytes = 8.0 * rows * channels;
         Console.WriteLine($"snake rows {rows,5} {channels,4}: {time * 1e3,7:F2} ms {bytes / time / 1e9,6:F1} GB/s {bytes / time / bandwidth,5:P0} of bandwidth");
-        Free(cpu, alpha);
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }

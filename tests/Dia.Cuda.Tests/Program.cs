@@ -117,7 +117,7 @@ internal static unsafe class Program
             if (round == 2)
                 before = GC.GetAllocatedBytesForCurrentThread();
             b.RmsNorm(y.OnDevice, x.OnDevice, norm, 2, Width, 1e-5f);
-            b.StepLinear(x.OnDevice, y.OnDevice, w, 2, Width, Width, true);
+            b.Linear(x.OnDevice, y.OnDevice, w, 2, Width, Width, Phase.Decode, true);
             b.Attention(y.OnDevice, x.OnDevice, batch, 0, 4, 2, Width / 2, null);
             b.GatedActivation(y.OnDevice, x.OnDevice, 1, Width, Configuration.HiddenActivation.Silu);
             b.Add(y.OnDevice, x.OnDevice, Width);

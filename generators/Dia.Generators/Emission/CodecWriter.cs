@@ -22,7 +22,7 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
         WritePlan(code, "Decoder", graph.Decoder, (long)WindowFrames * graph.Config.HopLength);
         code.Line();
         code.Summary($"The codec: {graph.Config.NCodebooks} codebooks of {graph.Config.CodebookSize} entries, hop {graph.Config.HopLength}, {graph.Config.SamplingRate} Hz.");
-        using (code.Open($"internal sealed unsafe class {name}<TBackend>(TBackend b, Weight[] w) : DacNetwork where TBackend : struct, IBackend"))
+        using (code.Open($"internal sealed unsafe class {name}<TBackend>(TBackend b) : DacNetwork where TBackend : struct, IBackend"))
         {
             code.Line($"public override int WindowFrames => {WindowFrames};");
             code.Line();
@@ -45,9 +45,9 @@ internal sealed class CodecWriter(string name, DacGraph graph, ParameterTable pa
     {
         code.Line("public override DeviceMemory Memory => b.Memory;");
         code.Line();
-        code.Line("public override void Prepare(WeightSpec spec, int index) => b.Prepare(spec, ref w[index]);");
+        code.Line("protected override Weight Prepare(WeightSpec spec, in StoredWeight stored) => b.Prepare(spec, stored);");
         code.Line();
-        code.Line("public override void Release(WeightSpec spec, int index) => b.Release(spec, ref w[index]);");
+        code.Line("protected override void Release(WeightSpec spec, in Weight weight) => b.Release(spec, weight);");
     }
 
     private void WritePlan(CodeWriter code, string direction, CodecChain chain, long outputRows)

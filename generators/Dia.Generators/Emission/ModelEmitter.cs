@@ -55,7 +55,7 @@ internal static class ModelEmitter
     {
         var code = new CodeWriter(about);
         code.Summary("The network's layers, written out in the other files of this class; here: what its arenas hold.");
-        using (code.Open($"internal sealed unsafe partial class {name}<TBackend>(TBackend b, Weight[] w) : DiaNetwork where TBackend : struct, IBackend"))
+        using (code.Open($"internal sealed unsafe partial class {name}<TBackend>(TBackend b) : DiaNetwork where TBackend : struct, IBackend"))
         {
             code.Line($"public override long EncoderArenaWidth => {name}EncoderPlan.Total;");
             code.Line();
@@ -67,9 +67,9 @@ internal static class ModelEmitter
             code.Line();
             code.Line("public override DeviceMemory Memory => b.Memory;");
             code.Line();
-            code.Line("public override void Prepare(WeightSpec spec, int index) => b.Prepare(spec, ref w[index]);");
+            code.Line("protected override Weight Prepare(WeightSpec spec, in StoredWeight stored) => b.Prepare(spec, stored);");
             code.Line();
-            code.Line("public override void Release(WeightSpec spec, int index) => b.Release(spec, ref w[index]);");
+            code.Line("protected override void Release(WeightSpec spec, in Weight weight) => b.Release(spec, weight);");
         }
 
         return code.ToString();
@@ -143,16 +143,16 @@ internal static class ModelEmitter
     {
         if (className is null)
         {
-            code.Line($"public override {type}? {method}(Device device, Weight[] weights) => null;");
+            code.Line($"public override {type}? {method}(Device device) => null;");
             code.Line();
             return;
         }
 
-        using (code.Open($"public override {type}? {method}(Device device, Weight[] weights) => device.Kind switch", "};"))
+        using (code.Open($"public override {type}? {method}(Device device) => device.Kind switch", "};"))
         {
-            code.Line($"DeviceKind.Scalar => new {className}<ScalarBackend>(device.Scalar, weights),");
-            code.Line($"DeviceKind.Cuda => new {className}<CudaBackend>(device.Cuda, weights),");
-            code.Line($"_ => new {className}<CpuBackend>(device.Cpu, weights),");
+            code.Line($"DeviceKind.Scalar => new {className}<ScalarBackend>(device.Scalar),");
+            code.Line($"DeviceKind.Cuda => new {className}<CudaBackend>(device.Cuda),");
+            code.Line($"_ => new {className}<CpuBackend>(device.Cpu),");
         }
 
         code.Line();

@@ -104,7 +104,6 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     /// <summary>The line of emitted code for an operation, null where the variant has none.</summary>
     private string? Statement(Operation operation, string variant)
     {
-        string linear = variant == "Step" ? "StepLinear" : "BlockLinear";
         switch (operation)
         {
             case Remark o:
@@ -120,7 +119,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
             case RmsNorm o:
                 return $"b.RmsNorm({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, {o.X.Width}, {o.Eps}Eps);";
             case Linear o:
-                return $"b.{linear}({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, n: {o.Y.Width}, k: {o.X.Width}, accumulate: {(o.Accumulate ? "true" : "false")});";
+                return $"b.Linear({Local(o.Y)}, {Local(o.X)}, {parameters[o.W]}, {RowCount(o.Rows)}, n: {o.Y.Width}, k: {o.X.Width}, {Phase(variant)}, accumulate: {(o.Accumulate ? "true" : "false")});";
             case GatedActivation o:
                 return $"b.GatedActivation({Local(o.Y)}, {Local(o.X)}, p.Rows, {o.Y.Width}, HiddenActivation.{o.Activation});";
             case RopeKeyValues o:
@@ -143,6 +142,8 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
     private static string Attend(Attention o, string batch, int layer, string maps) =>
         $"b.Attention({Local(o.Y)}, {Local(o.Q)}, {batch}, layer: {layer}, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim}, p.{maps}(layer: {o.Layer}, {o.Heads}));";
 
+    private static string Phase(string variant) => variant == "Step" ? "Phase.Decode" : "Phase.Prefill";
+
     private static string RowCount(Rows rows) => rows == Rows.All ? "p.Rows" : "p.ConditionalRows";
 
     private void WriteLogits(CodeWriter code, string variant)
@@ -150,7 +151,7 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
         Linear o = graph.Logits;
         code.Summary($"Logits [rows, {o.Y.Width}] of decoder outputs [rows, {o.X.Width}].");
         using (code.Open($"public override void {variant}Logits(float* logits, float* output, int rows)"))
-            code.Line($"b.{variant}Linear(logits, output, {parameters[o.W]}, rows, n: {o.Y.Width}, k: {o.X.Width}, accumulate: false);");
+            code.Line($"b.Linear(logits, output, {parameters[o.W]}, rows, n: {o.Y.Width}, k: {o.X.Width}, {Phase(variant)}, accumulate: false);");
         code.Line();
     }
 
@@ -162,8 +163,8 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
             for (int i = 0; i < graph.CrossKeyValues.Count; i++)
             {
                 var (keys, values) = graph.CrossKeyValues[i];
-                code.Line($"b.BlockLinear(cache.Keys({i}), output, {parameters[keys.W]}, rows, n: {keys.Y.Width}, k: {keys.X.Width}, accumulate: false);");
-                code.Line($"b.BlockLinear(cache.Values({i}), output, {parameters[values.W]}, rows, n: {values.Y.Width}, k: {values.X.Width}, accumulate: false);");
+                code.Line($"b.Linear(cache.Keys({i}), output, {parameters[keys.W]}, rows, n: {keys.Y.Width}, k: {keys.X.Width}, Phase.Prefill, accumulate: false);");
+                code.Line($"b.Linear(cache.Values({i}), output, {parameters[values.W]}, rows, n: {values.Y.Width}, k: {values.X.Width}, Phase.Prefill, accumulate: false);");
             }
         }
 
@@ -190,9 +191,9 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
             {
                 Linear values = graph.CrossKeyValues[o.Layer].Values;
                 Linear project = operations.OfType<Linear>().Where(l => l.X == o.Y).ElementAt(o.Layer);
-                code.Line($"b.StepLinear(value, output, {parameters[values.W]}, rows: 1, n: {values.Y.Width}, k: {values.X.Width}, accumulate: false);");
+                code.Line($"b.Linear(value, output, {parameters[values.W]}, rows: 1, n: {values.Y.Width}, k: {values.X.Width}, Phase.Decode, accumulate: false);");
                 code.Line($"b.Attention(mixed, query, one, layer: 0, heads: {o.Heads}, keyHeads: {o.KeyHeads}, headDim: {o.HeadDim}, maps: null);");
-                code.Line($"b.StepLinear(constants + {(long)o.Layer * project.Y.Width}, mixed, {parameters[project.W]}, rows: 1, n: {project.Y.Width}, k: {project.X.Width}, accumulate: false);");
+                code.Line($"b.Linear(constants + {(long)o.Layer * project.Y.Width}, mixed, {parameters[project.W]}, rows: 1, n: {project.Y.Width}, k: {project.X.Width}, Phase.Decode, accumulate: false);");
             }
         }
 

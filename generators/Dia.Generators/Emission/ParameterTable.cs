@@ -22,7 +22,7 @@ internal sealed class ParameterTable
     public (string Alias, string ClassName) Alias => ("W", _className);
 
     /// <summary>The expression for a parameter's weight in emitted code.</summary>
-    public string this[Parameter parameter] => $"w[W.{_identifiers[parameter.Name]}]";
+    public string this[Parameter parameter] => $"Weights[W.{_identifiers[parameter.Name]}]";
 
     /// <summary>Writes the class: one constant a parameter, and the table of names, shapes and uses.</summary>
     public string Write(string about)

@@ -81,10 +81,9 @@ internal static class InfoCommand
         if (model.ConfigJson is { } json)
         {
             DiaConfig config = DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config!;
-            WeightSpec[] weights = model.Weights();
             text.Append($"  model    sha256 {Hash(json)}\n");
-            Weights(text, weights);
-            Memory(text, config, model.CreateNetwork(Device.CreateScalar(), new Weight[weights.Length])!);
+            Weights(text, model.Weights());
+            Memory(text, config, model.CreateNetwork(Device.CreateScalar())!);
         }
 
         if (model.CodecConfigJson is { } codec)

@@ -17,11 +17,15 @@ public unsafe interface IBackend : IDisposable
     /// <summary>Where the pointers of all operations point.</summary>
     DeviceMemory Memory { get; }
 
-    /// <summary>Called once per weight after loading: lays it out for this backend where that helps (sets Packed).</summary>
-    void Prepare(WeightSpec spec, ref Weight weight);
+    /// <summary>
+    /// Called once per weight after loading: lays it out for this backend. The result may point at the stored values, which must outlive it.
+    /// A failure leaves nothing allocated.
+    /// </summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    Weight Prepare(WeightSpec spec, in StoredWeight stored);
 
-    /// <summary>Frees what <see cref="Prepare"/> allocated.</summary>
-    void Release(WeightSpec spec, ref Weight weight);
+    /// <summary>Frees what <see cref="Prepare"/> allocated for a weight of this spec; one that was never prepared is ignored.</summary>
+    void Release(WeightSpec spec, in Weight weight);
 
     /// <summary>y[rows, d] = table[ids[rows]] for a table [entries, d].</summary>
     void Embed(float* y, int* ids, in Weight table, int rows, int d);
@@ -32,14 +36,8 @@ public unsafe interface IBackend : IDisposable
     /// <summary>y = x·rsqrt(mean(x²) + eps)·w over rows of d values.</summary>
     void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps);
 
-    /// <summary>
-    /// y[rows, n] = x[rows, k] · wᵀ for w [n, k], plus what y held if <paramref name="accumulate"/>. For many rows (encoder, prompts):
-    /// bound by arithmetic.
-    /// </summary>
-    void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate);
-
-    /// <summary>The same for the few rows of a decoding step: streams w once, bound by memory. A row's result does not depend on rows.</summary>
-    void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate);
+    /// <summary>y[rows, n] = x[rows, k] · wᵀ for w [n, k], plus what y held if <paramref name="accumulate"/>.</summary>
+    void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate);
 
     /// <summary>
     /// cos and sin [rows, half] of the float32 angle positions[r]·inverseFrequencies[i], times scaling; the rows of a batch's item have

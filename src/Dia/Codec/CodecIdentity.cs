@@ -49,7 +49,7 @@ public sealed class CodecIdentity
     }
 
     /// <summary>Reads a codec's.</summary>
-    internal static unsafe CodecIdentity Of(DacModel codec, IReadOnlyList<WeightSpec> specs, ReadOnlySpan<Weight> weights)
+    internal static unsafe CodecIdentity Of(DacModel codec, IReadOnlyList<WeightSpec> specs, ReadOnlySpan<StoredWeight> weights)
     {
         int[] codebooks = [.. Enumerable.Range(0, specs.Count).Where(i => specs[i].Name.EndsWith(".codebook.weight", StringComparison.Ordinal))];
         int values = codec.Config.CodebookSize * codec.Config.CodebookDim, count = Math.Min(SamplesOfCodebook, values);

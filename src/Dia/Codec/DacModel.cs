@@ -39,6 +39,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <summary>Their values, in the same order.</summary>
     internal LoadedWeights Weights => _weights;
 
+    /// <summary>The emitted network; for measurements that run its operations one by one.</summary>
+    internal DacNetwork Network => _network;
+
     /// <summary>Its turns on its device.</summary>
     internal Tenant Tenant => _tenant;
 
@@ -101,7 +104,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         DacModel? codec = null;
         try
         {
-            codec = new DacModel(device, config, weights, specs, compiled.CreateCodec(device, weights.Weights)!);
+            codec = new DacModel(device, config, weights, specs, compiled.CreateCodec(device)!);
             codec.Prepare();
             return codec;
         }
@@ -224,8 +227,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         if (!_tenant.Leave())
             return;
         _pass?.Dispose();
-        for (int i = 0; i < _specs.Length; i++)
-            _network.Release(_specs[i], i);
+        _network.Release();
         _weights.Dispose();
     }
 
@@ -242,8 +244,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     private void Prepare()
     {
         using Lock.Scope turn = _tenant.Enter();
-        for (int i = 0; i < _specs.Length; i++)
-            _network.Prepare(_specs[i], i);
+        _network.Prepare(_specs, _weights.Weights);
     }
 
     private long LengthOf(int[,] codes)

@@ -1,10 +1,9 @@
-using Dia.Backends;
-using Dia.Weights;
+using Dia.Modeling;
 
 namespace Dia.Codec;
 
 /// <summary>The codec of one configuration on one backend: what an emitted class implements. It holds weights and nothing of a request.</summary>
-public abstract unsafe class DacNetwork
+public abstract class DacNetwork : Network
 {
     /// <summary>Most frames of one window.</summary>
     public abstract int WindowFrames { get; }
@@ -38,13 +37,4 @@ public abstract unsafe class DacNetwork
 
     /// <summary>Encodes the frames of a window of at most <see cref="WindowFrames"/>; any window comes out as if all had been encoded.</summary>
     public abstract void Encode(CodecPass p, RowRange window);
-
-    /// <summary>The memory it computes in.</summary>
-    public abstract DeviceMemory Memory { get; }
-
-    /// <summary>Lets the backend lay out a weight.</summary>
-    public abstract void Prepare(WeightSpec spec, int index);
-
-    /// <summary>Frees what <see cref="Prepare"/> made.</summary>
-    public abstract void Release(WeightSpec spec, int index);
 }

@@ -30,15 +30,11 @@ public abstract class CompiledModel
     /// <summary>The codec's parameters.</summary>
     public abstract WeightSpec[] CodecWeights();
 
-    /// <summary>The network on a device; null for a codec alone.</summary>
-    /// <param name="device">Where it runs.</param>
-    /// <param name="weights">In the order of <see cref="Weights"/>.</param>
-    public abstract DiaNetwork? CreateNetwork(Device device, Weight[] weights);
+    /// <summary>The network on a device, without its weights; null for a codec alone.</summary>
+    public abstract DiaNetwork? CreateNetwork(Device device);
 
-    /// <summary>The codec on a device; null where there is none.</summary>
-    /// <param name="device">Where it runs.</param>
-    /// <param name="weights">In the order of <see cref="CodecWeights"/>.</param>
-    public abstract DacNetwork? CreateCodec(Device device, Weight[] weights);
+    /// <summary>The codec on a device, without its weights; null where there is none.</summary>
+    public abstract DacNetwork? CreateCodec(Device device);
 
     /// <summary>The encoder's rotary positions before the first call.</summary>
     internal RotaryEmbedding EncoderRope(DiaConfig config) => new(RotaryFrequencies.For(config.EncoderConfig), Floats(EncoderInverseFrequencies));

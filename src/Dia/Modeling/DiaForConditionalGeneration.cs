@@ -78,7 +78,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         DiaForConditionalGeneration? model = null;
         try
         {
-            model = new DiaForConditionalGeneration(device, compiled, config, settings, weights, specs, compiled.CreateNetwork(device, weights.Weights)!);
+            model = new DiaForConditionalGeneration(device, compiled, config, settings, weights, specs, compiled.CreateNetwork(device)!);
             model.Prepare();
             return model;
         }
@@ -245,8 +245,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             return;
         _network.Memory.Free(_unconditionalCross);
         _unconditionalCross = null;
-        for (int i = 0; i < _specs.Length; i++)
-            _network.Release(_specs[i], i);
+        _network.Release();
         _weights.Dispose();
     }
 
@@ -273,8 +272,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     private void Prepare()
     {
         using Lock.Scope turn = _tenant.Enter();
-        for (int i = 0; i < _specs.Length; i++)
-            _network.Prepare(_specs[i], i);
+        _network.Prepare(_specs, _weights.Weights);
     }
 
     /// <summary>What cross-attention is for a row without text, in each layer: computed once, in a turn.</summary>

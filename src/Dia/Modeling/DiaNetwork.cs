@@ -1,5 +1,4 @@
 using Dia.Backends;
-using Dia.Weights;
 
 namespace Dia.Modeling;
 
@@ -7,7 +6,7 @@ namespace Dia.Modeling;
 /// The encoder and decoder of one configuration on one backend: what an emitted class implements. It holds weights and nothing of
 /// a request; passes and caches are the caller's, so one network serves any number of requests, one pass at a time.
 /// </summary>
-public abstract unsafe class DiaNetwork
+public abstract unsafe class DiaNetwork : Network
 {
     /// <summary>Float32 values a text row takes in the arena of an <see cref="EncoderPass"/>.</summary>
     public abstract long EncoderArenaWidth { get; }
@@ -45,13 +44,4 @@ public abstract unsafe class DiaNetwork
 
     /// <summary>Logits [rows, channels·vocabulary] of decoder outputs, for a few rows; a row's do not depend on the others.</summary>
     public abstract void StepLogits(float* logits, float* output, int rows);
-
-    /// <summary>The memory it computes in.</summary>
-    public abstract DeviceMemory Memory { get; }
-
-    /// <summary>Lets the backend lay out a weight.</summary>
-    public abstract void Prepare(WeightSpec spec, int index);
-
-    /// <summary>Frees what <see cref="Prepare"/> made.</summary>
-    public abstract void Release(WeightSpec spec, int index);
 }

@@ -123,7 +123,7 @@ public sealed class MemoryPlan
         DiaConfig config = DiaConfigParser.Parse(model.ConfigJson!, ProblemSeverity.Warning).Config!;
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] specs = model.Weights();
-        DiaNetwork network = model.CreateNetwork(Device.CreateScalar(), new Weight[specs.Length])!;
+        DiaNetwork network = model.CreateNetwork(Device.CreateScalar())!;
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderSession.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
         AddWeights("model weights", specs, formats);
@@ -148,7 +148,7 @@ public sealed class MemoryPlan
     private void AddCodec(CompiledModel model, WeightFormat[] formats)
     {
         WeightSpec[] specs = model.CodecWeights();
-        DacNetwork network = model.CreateCodec(Device.CreateScalar(), new Weight[specs.Length])!;
+        DacNetwork network = model.CreateCodec(Device.CreateScalar())!;
         int codebooks = DacConfigParser.Parse(model.CodecConfigJson!).Config!.NCodebooks;
         AddWeights("codec weights", specs, formats);
 

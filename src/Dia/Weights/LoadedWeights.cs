@@ -15,11 +15,11 @@ public sealed unsafe class LoadedWeights : IDisposable
     private LoadedWeights(CheckpointFiles files, int count)
     {
         _files = files;
-        Weights = new Weight[count];
+        Weights = new StoredWeight[count];
     }
 
     /// <summary>The weights, one per spec. Pointers in it are valid until this object is disposed.</summary>
-    public Weight[] Weights { get; }
+    public StoredWeight[] Weights { get; }
 
     /// <summary>
     /// Finds every weight in a checkpoint. Convolutions may be stored as weight-norm pairs (NAME_g and NAME_v, or
@@ -67,10 +67,10 @@ public sealed unsafe class LoadedWeights : IDisposable
         _files.Dispose();
     }
 
-    private Weight Make(WeightSpec spec, WeightSource source)
+    private StoredWeight Make(WeightSpec spec, WeightSource source)
     {
         if (source.Plain is not { } tensor)
-            return new Weight { Data = Normalised(spec, source.Magnitude!, source.Direction!), Format = WeightFormat.Float32 };
+            return new StoredWeight { Data = Normalised(spec, source.Magnitude!, source.Direction!), Format = WeightFormat.Float32 };
         void* data = tensor.Data;
         if (!tensor.IsAligned)
         {
@@ -79,7 +79,7 @@ public sealed unsafe class LoadedWeights : IDisposable
             Buffer.MemoryCopy(tensor.Data, data, tensor.ByteLength, tensor.ByteLength);
         }
 
-        return new Weight { Data = data, Format = SafetensorsTypes.Format(tensor.DType)!.Value };
+        return new StoredWeight { Data = data, Format = SafetensorsTypes.Format(tensor.DType)!.Value };
     }
 
     /// <summary>g·v/‖v‖ per row of v seen as [first dimension, rest]; the sum of squares in double.</summary>

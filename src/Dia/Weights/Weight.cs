@@ -51,18 +51,15 @@ public enum WeightRole
     TransposedConvolution,
 }
 
-/// <summary>
-/// A weight in memory, stored as in the checkpoint (mapped, not copied). <see cref="Packed"/> is whatever a backend
-/// prepared from it (<see cref="Backends.IBackend.Prepare"/>), null where it needs nothing.
-/// </summary>
-public unsafe struct Weight
+/// <summary>A weight as the checkpoint holds it: mapped, not copied.</summary>
+public readonly unsafe struct StoredWeight
 {
     /// <summary>First value, row-major in the spec's shape.</summary>
-    public void* Data;
+    public void* Data { get; init; }
 
     /// <summary>How the values are stored.</summary>
-    public WeightFormat Format;
+    public WeightFormat Format { get; init; }
 
-    /// <summary>A backend's own layout of the same values, or null.</summary>
-    public void* Packed;
+    /// <summary>The weight whose first value is this one's value <paramref name="index"/>.</summary>
+    public StoredWeight From(long index) => this with { Data = (byte*)Data + (index * WeightFormats.ByteSize(Format)) };
 }

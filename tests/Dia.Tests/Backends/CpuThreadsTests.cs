@@ -72,7 +72,7 @@ public sealed unsafe class CpuThreadsTests
     {
         using CpuBackend cpu = new(2);
         using KernelMemory m = new();
-        Dia.Weights.Weight w = m.Weight(cpu, Dia.Weights.WeightFormat.BFloat16, Dia.Weights.WeightRole.Linear, 1, 600, 600);
+        Weight w = m.Weight(cpu, Dia.Weights.WeightFormat.BFloat16, Dia.Weights.WeightRole.Linear, 1, 600, 600).Cpu;
         float* x = m.Random(20 * 600), y = m.Random(20 * 600);
         AttentionItem item = new() { Rows = 20, Keys = x, Values = x, KeyCount = 20, CausalStart = -1 };
         long before = 0;
@@ -80,8 +80,8 @@ public sealed unsafe class CpuThreadsTests
         {
             if (i == 10)
                 before = GC.GetAllocatedBytesForCurrentThread();
-            cpu.BlockLinear(y, x, w, 20, 600, 600, false);
-            cpu.StepLinear(y, x, w, 2, 600, 600, false);
+            cpu.Linear(y, x, w, 20, 600, 600, Phase.Prefill, false);
+            cpu.Linear(y, x, w, 2, 600, 600, Phase.Decode, false);
             cpu.Attention(y, x, new AttentionBatch(&item, 1, 20, 20), 0, 6, 6, 100, null);
             cpu.Add(y, x, 20 * 600);
         }

@@ -33,15 +33,15 @@ public sealed unsafe class ElementwiseTests : IDisposable
         {
             using KernelMemory m = new(d);
             int rows = d > 5000 ? 2 : 5;
-            Weight w = m.Weight(_cpu, WeightFormat.BFloat16, WeightRole.Vector, 2, d);
+            BothWeights w = m.Weight(_cpu, WeightFormat.BFloat16, WeightRole.Vector, 2, d);
             float* x = m.Random(rows * d, 3);
             x[d * (rows - 1)] = float.NaN;
             float* expected = m.Filled(rows * d, 0), y = m.Filled(rows * d, 0), alone = m.Filled(d, 0);
-            _scalar.RmsNorm(expected, x, w, rows, d, 1e-5f);
-            _cpu.RmsNorm(y, x, w, rows, d, 1e-5f);
+            _scalar.RmsNorm(expected, x, w.Scalar, rows, d, 1e-5f);
+            _cpu.RmsNorm(y, x, w.Cpu, rows, d, 1e-5f);
             // Chains of at most d/16 + 1 squares (all positive) and 8 more roundings, halved by the root.
             KernelMemory.Close(expected, y, rows * d, (d / 32.0 + 8) * Ulp / 2, 0);
-            _cpu.RmsNorm(alone, x, w, 1, d, 1e-5f);
+            _cpu.RmsNorm(alone, x, w.Cpu, 1, d, 1e-5f);
             KernelMemory.Same(y, alone, d);
         }
     }
@@ -109,13 +109,13 @@ public sealed unsafe class ElementwiseTests : IDisposable
             float* alphas = m.Random(channels);
             for (int i = 0; i < channels; i++)
                 alphas[i] = 0.5f + MathF.Abs(alphas[i]);
-            Weight alpha = m.Stored(_cpu, WeightFormat.Float32, WeightRole.Vector, alphas, 1, channels, 1);
+            BothWeights alpha = m.Stored(_cpu, WeightFormat.Float32, WeightRole.Vector, alphas, 1, channels, 1);
             float* x = m.Random(Rows * channels, scale);
             x[0] = float.NaN;
             x[channels] = float.PositiveInfinity;
             float* expected = m.Filled(Rows * channels, 0), y = m.Copy(x, Rows * channels);
-            _scalar.Snake(expected, x, alpha, Rows, channels);
-            _cpu.Snake(y, y, alpha, Rows, channels);
+            _scalar.Snake(expected, x, alpha.Scalar, Rows, channels);
+            _cpu.Snake(y, y, alpha.Cpu, Rows, channels);
             // sin² to 1e-6 over an alpha of at least 0.5, and the roundings of quotient and sum.
             KernelMemory.Close(expected, y, Rows * channels, Ulp, 2.5e-6);
         }
@@ -221,17 +221,17 @@ public sealed unsafe class ElementwiseTests : IDisposable
         {
             using KernelMemory m = new(d);
             const int Channels = 3, Vocabulary = 10, Rows = 4;
-            Weight table = m.Weight(_cpu, format, WeightRole.Embedding, 1, Channels * Vocabulary, d);
+            BothWeights table = m.Weight(_cpu, format, WeightRole.Embedding, 1, Channels * Vocabulary, d);
             int* ids = m.Integers(Rows * Channels, Vocabulary);
             float* expected = m.Filled(Rows * d, 0), y = m.Filled(Rows * d, 0);
-            _scalar.Embed(expected, ids, table, Rows, d);
-            _cpu.Embed(y, ids, table, Rows, d);
+            _scalar.Embed(expected, ids, table.Scalar, Rows, d);
+            _cpu.Embed(y, ids, table.Cpu, Rows, d);
             KernelMemory.Same(expected, y, Rows * d);
-            _scalar.LookUpCode(expected, ids, Channels, table, Rows, d);
-            _cpu.LookUpCode(y, ids, Channels, table, Rows, d);
+            _scalar.LookUpCode(expected, ids, Channels, table.Scalar, Rows, d);
+            _cpu.LookUpCode(y, ids, Channels, table.Cpu, Rows, d);
             KernelMemory.Same(expected, y, Rows * d);
-            _scalar.EmbedSum(expected, ids, table, Rows, Channels, Vocabulary, d);
-            _cpu.EmbedSum(y, ids, table, Rows, Channels, Vocabulary, d);
+            _scalar.EmbedSum(expected, ids, table.Scalar, Rows, Channels, Vocabulary, d);
+            _cpu.EmbedSum(y, ids, table.Cpu, Rows, Channels, Vocabulary, d);
             // Two additions of values below 1: partial sums below 3.
             KernelMemory.Close(expected, y, Rows * d, 0, 3 * Ulp);
         }
@@ -250,14 +250,14 @@ public sealed unsafe class ElementwiseTests : IDisposable
         new Span<float>(values, d).CopyTo(new Span<float>(values + (entries - 1) * d, d));
         if (entries > 10)
             new Span<float>(values + 5 * d, d).Clear();
-        Weight codebook = m.Stored(_cpu, WeightFormat.Float32, WeightRole.Embedding, values, entries, d);
+        BothWeights codebook = m.Stored(_cpu, WeightFormat.Float32, WeightRole.Embedding, values, entries, d);
         float* x = m.Random(Rows * d);
         new Span<float>(values, d).CopyTo(new Span<float>(x, d));
         new Span<float>(x + d, d).Clear();
         x[2 * d] = float.NaN;
         int* expected = m.Integers(Rows * Stride, 1), codes = m.Integers(Rows * Stride, 1);
-        _scalar.NearestCode(expected, Stride, x, codebook, Rows, entries, d);
-        _cpu.NearestCode(codes, Stride, x, codebook, Rows, entries, d);
+        _scalar.NearestCode(expected, Stride, x, codebook.Scalar, Rows, entries, d);
+        _cpu.NearestCode(codes, Stride, x, codebook.Cpu, Rows, entries, d);
         Assert.Equal(new Span<int>(expected, Rows * Stride).ToArray(), new Span<int>(codes, Rows * Stride).ToArray());
         Assert.Equal(0, codes[0]);
         Assert.Equal(0, codes[2 * Stride]);

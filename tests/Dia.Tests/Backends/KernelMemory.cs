@@ -5,6 +5,9 @@ using Xunit;
 
 namespace Dia.Tests.Backends;
 
+/// <summary>One weight as each backend prepared it.</summary>
+internal readonly record struct BothWeights(Weight Cpu, Weight Scalar);
+
 /// <summary>Native arrays with guard values around them, at addresses that no vector size divides, and weights in any format.</summary>
 internal sealed unsafe class KernelMemory : IDisposable
 {
@@ -60,17 +63,17 @@ internal sealed unsafe class KernelMemory : IDisposable
         return p;
     }
 
-    /// <summary>A weight of random values, its 16-bit formats 2 bytes off alignment, prepared for the CPU backend.</summary>
-    public Weight Weight(CpuBackend backend, WeightFormat format, WeightRole role, double scale, params int[] shape) =>
+    /// <summary>A weight of random values, its 16-bit formats 2 bytes off alignment, prepared for the CPU backend and the scalar one.</summary>
+    public BothWeights Weight(CpuBackend backend, WeightFormat format, WeightRole role, double scale, params int[] shape) =>
         Stored(backend, format, role, Random(Count(shape), scale), shape);
 
     /// <summary>The same from given values, rounded to the format.</summary>
-    public Weight Stored(CpuBackend backend, WeightFormat format, WeightRole role, float* values, params int[] shape)
+    public BothWeights Stored(CpuBackend backend, WeightFormat format, WeightRole role, float* values, params int[] shape)
     {
         int count = Count(shape);
         byte* data = (byte*)NativeMemory.Alloc((nuint)count * 4 + 16);
         _others.Add((nint)data);
-        Weight w = new() { Data = data + (format == WeightFormat.Float32 ? 4 : 2), Format = format };
+        StoredWeight w = new() { Data = data + (format == WeightFormat.Float32 ? 4 : 2), Format = format };
         for (int i = 0; i < count; i++)
         {
             if (format == WeightFormat.Float32)
@@ -81,19 +84,19 @@ internal sealed unsafe class KernelMemory : IDisposable
                 ((Half*)w.Data)[i] = (Half)values[i];
         }
         WeightSpec spec = new("w", shape, role);
-        backend.Prepare(spec, ref w);
-        _weights.Add((backend, spec, w));
-        return w;
+        Weight prepared = backend.Prepare(spec, w);
+        _weights.Add((backend, spec, prepared));
+        return new BothWeights(prepared, default(ScalarBackend).Prepare(spec, w));
     }
 
-    /// <summary>The absolute values of a weight, as float32, for error bounds with the scalar backend.</summary>
+    /// <summary>The absolute values of the scalar backend's weight, as float32, for error bounds with that backend.</summary>
     public Weight Absolute(in Weight w, int count)
     {
         float* p = Filled(count, 0);
         int* ids = Integers(1, 1);
         ScalarBackend scalar = default;
         scalar.Embed(p, ids, w, 1, count);
-        return new Weight { Data = Absolute(p, count), Format = WeightFormat.Float32 };
+        return scalar.Prepare(new WeightSpec("w", [count], WeightRole.Linear), new StoredWeight { Data = Absolute(p, count), Format = WeightFormat.Float32 });
     }
 
     private static int Count(int[] shape) => (int)new WeightSpec("w", shape, WeightRole.Linear).Count;
@@ -101,10 +104,7 @@ internal sealed unsafe class KernelMemory : IDisposable
     public void Dispose()
     {
         foreach ((CpuBackend backend, WeightSpec spec, Weight weight) in _weights)
-        {
-            Weight w = weight;
-            backend.Release(spec, ref w);
-        }
+            backend.Release(spec, weight);
         bool intact = true;
         foreach ((nint block, int count) in _floats)
         {

@@ -37,17 +37,17 @@ public sealed unsafe class LinearTests : IDisposable
     public void LinearEqualsScalar(int rows, int n, int k, WeightFormat format)
     {
         using KernelMemory m = new();
-        Weight w = m.Weight(_cpu, format, WeightRole.Linear, 1, n, k);
+        BothWeights w = m.Weight(_cpu, format, WeightRole.Linear, 1, n, k);
         float* x = m.Random(rows * k);
         float* start = m.Random(rows * n);
         foreach (bool accumulate in new[] { false, true })
         {
             float* magnitude = m.Absolute(start, rows * n);
-            _scalar.BlockLinear(magnitude, m.Absolute(x, rows * k), m.Absolute(w, n * k), rows, n, k, accumulate);
+            _scalar.Linear(magnitude, m.Absolute(x, rows * k), m.Absolute(w.Scalar, n * k), rows, n, k, Phase.Prefill, accumulate);
             float* expected = m.Copy(start, rows * n), block = m.Copy(start, rows * n), step = m.Copy(start, rows * n);
-            _scalar.BlockLinear(expected, x, w, rows, n, k, accumulate);
-            _cpu.BlockLinear(block, x, w, rows, n, k, accumulate);
-            _cpu.StepLinear(step, x, w, rows, n, k, accumulate);
+            _scalar.Linear(expected, x, w.Scalar, rows, n, k, Phase.Prefill, accumulate);
+            _cpu.Linear(block, x, w.Cpu, rows, n, k, Phase.Prefill, accumulate);
+            _cpu.Linear(step, x, w.Cpu, rows, n, k, Phase.Decode, accumulate);
             KernelMemory.Close(expected, block, rows * n, Bound(k), 0, magnitude);
             KernelMemory.Close(expected, step, rows * n, Bound(k), 0, magnitude);
         }
@@ -65,14 +65,14 @@ public sealed unsafe class LinearTests : IDisposable
         float* values = m.Filled(N * K, 0);
         for (int i = 0; i < N * K; i++)
             values[i] = format == WeightFormat.Float16 ? (float)BitConverter.UInt16BitsToHalf((ushort)i) : BitConverter.UInt32BitsToSingle((uint)i << 16);
-        Weight w = m.Stored(_cpu, format, WeightRole.Linear, values, N, K);
+        BothWeights w = m.Stored(_cpu, format, WeightRole.Linear, values, N, K);
         float* x = m.Filled(K * K, 0);
         for (int i = 0; i < K; i++)
             x[i * K + i] = 1;
         float* expected = m.Filled(K * N, 0), block = m.Filled(K * N, 0), step = m.Filled(K * N, 0), table = m.Filled(N * K, 0);
-        _scalar.BlockLinear(expected, x, w, K, N, K, false);
-        _cpu.BlockLinear(block, x, w, K, N, K, false);
-        _cpu.StepLinear(step, x, w, K, N, K, false);
+        _scalar.Linear(expected, x, w.Scalar, K, N, K, Phase.Prefill, false);
+        _cpu.Linear(block, x, w.Cpu, K, N, K, Phase.Prefill, false);
+        _cpu.Linear(step, x, w.Cpu, K, N, K, Phase.Decode, false);
         KernelMemory.Close(expected, block, K * N, 0, 0);
         KernelMemory.Close(expected, step, K * N, 0, 0);
 
@@ -80,15 +80,15 @@ public sealed unsafe class LinearTests : IDisposable
         if (format == WeightFormat.Float16)
         {
             new Span<float>(x, K).Fill(1);
-            _scalar.BlockLinear(expected, x, w, 1, N, K, false);
-            _cpu.BlockLinear(block, x, w, 1, N, K, false);
-            _cpu.StepLinear(step, x, w, 1, N, K, false);
+            _scalar.Linear(expected, x, w.Scalar, 1, N, K, Phase.Prefill, false);
+            _cpu.Linear(block, x, w.Cpu, 1, N, K, Phase.Prefill, false);
+            _cpu.Linear(step, x, w.Cpu, 1, N, K, Phase.Decode, false);
             KernelMemory.Close(expected, block, N, Bound(K), 0);
             KernelMemory.Close(expected, step, N, Bound(K), 0);
         }
 
         int* id = m.Integers(1, 1);
-        _cpu.Embed(table, id, w, 1, N * K);
+        _cpu.Embed(table, id, w.Cpu, 1, N * K);
         KernelMemory.Close(values, table, N * K, 0, 0);
     }
 
@@ -99,14 +99,14 @@ public sealed unsafe class LinearTests : IDisposable
     {
         using KernelMemory m = new();
         const int Rows = 7, N = 19, K = 45;
-        Weight w = m.Weight(_cpu, WeightFormat.BFloat16, WeightRole.Linear, 1, N, K);
+        BothWeights w = m.Weight(_cpu, WeightFormat.BFloat16, WeightRole.Linear, 1, N, K);
         float* x = m.Random(Rows * K);
         x[3 * K + 44] = special;
         float* expected = m.Filled(Rows * N, 0), y = m.Filled(Rows * N, 0);
-        _scalar.BlockLinear(expected, x, w, Rows, N, K, false);
-        _cpu.BlockLinear(y, x, w, Rows, N, K, false);
+        _scalar.Linear(expected, x, w.Scalar, Rows, N, K, Phase.Prefill, false);
+        _cpu.Linear(y, x, w.Cpu, Rows, N, K, Phase.Prefill, false);
         KernelMemory.Close(expected, y, Rows * N, 0, 1e-4);
-        _cpu.StepLinear(y, x, w, Rows, N, K, false);
+        _cpu.Linear(y, x, w.Cpu, Rows, N, K, Phase.Decode, false);
         KernelMemory.Close(expected, y, Rows * N, 0, 1e-4);
     }
 
@@ -118,29 +118,29 @@ public sealed unsafe class LinearTests : IDisposable
     {
         using KernelMemory m = new();
         const int Rows = 211, N = 530, K = 1100;
-        Weight w = m.Weight(_cpu, format, WeightRole.Linear, 1, N, K);
+        BothWeights w = m.Weight(_cpu, format, WeightRole.Linear, 1, N, K);
         float* x = m.Random(Rows * K);
         float* block = m.Random(Rows * N);
         float* step = m.Copy(block, Rows * N), start = m.Copy(block, Rows * N);
-        _cpu.BlockLinear(block, x, w, Rows, N, K, true);
-        _cpu.StepLinear(step, x, w, Rows, N, K, true);
+        _cpu.Linear(block, x, w.Cpu, Rows, N, K, Phase.Prefill, true);
+        _cpu.Linear(step, x, w.Cpu, Rows, N, K, Phase.Decode, true);
         foreach (int threads in new[] { 1, 3 })
         {
             using CpuBackend other = new(threads);
             float* y = m.Copy(start, Rows * N);
-            other.BlockLinear(y, x, w, Rows, N, K, true);
+            other.Linear(y, x, w.Cpu, Rows, N, K, Phase.Prefill, true);
             KernelMemory.Same(block, y, Rows * N);
             y = m.Copy(start, Rows * N);
-            other.StepLinear(y, x, w, Rows, N, K, true);
+            other.Linear(y, x, w.Cpu, Rows, N, K, Phase.Decode, true);
             KernelMemory.Same(step, y, Rows * N);
         }
         foreach ((int first, int count) in new[] { (0, 1), (17, 1), (210, 1), (5, 2), (9, 3), (3, 4), (4, 5), (8, 6), (1, 16), (100, 111) })
         {
             float* y = m.Copy(start + first * N, count * N);
-            _cpu.BlockLinear(y, x + first * K, w, count, N, K, true);
+            _cpu.Linear(y, x + first * K, w.Cpu, count, N, K, Phase.Prefill, true);
             KernelMemory.Same(block + first * N, y, count * N);
             y = m.Copy(start + first * N, count * N);
-            _cpu.StepLinear(y, x + first * K, w, count, N, K, true);
+            _cpu.Linear(y, x + first * K, w.Cpu, count, N, K, Phase.Decode, true);
             KernelMemory.Same(step + first * N, y, count * N);
         }
     }
@@ -165,25 +165,25 @@ public sealed unsafe class LinearTests : IDisposable
         foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
         {
             using KernelMemory m = new();
-            Weight w = m.Weight(_cpu, format, WeightRole.Convolution, 1, outputs, inputs, kernel);
-            Weight bias = m.Weight(_cpu, format, WeightRole.Vector, 1, outputs);
+            BothWeights w = m.Weight(_cpu, format, WeightRole.Convolution, 1, outputs, inputs, kernel);
+            BothWeights bias = m.Weight(_cpu, format, WeightRole.Vector, 1, outputs);
             int xCount = ((rows - 1) * stride + (kernel - 1) * dilation + 1) * inputs, yCount = rows * outputs;
             float* x = m.Random(xCount), start = m.Random(yCount);
             foreach (bool accumulate in new[] { false, true })
             {
                 float* magnitude = m.Absolute(start, yCount), expected = m.Copy(start, yCount), y = m.Copy(start, yCount);
-                _scalar.Convolution(magnitude, m.Absolute(x, xCount), m.Absolute(w, outputs * inputs * kernel), m.Absolute(bias, outputs), rows, inputs, outputs, kernel, stride, dilation, accumulate);
-                _scalar.Convolution(expected, x, w, bias, rows, inputs, outputs, kernel, stride, dilation, accumulate);
-                _cpu.Convolution(y, x, w, bias, rows, inputs, outputs, kernel, stride, dilation, accumulate);
+                _scalar.Convolution(magnitude, m.Absolute(x, xCount), m.Absolute(w.Scalar, outputs * inputs * kernel), m.Absolute(bias.Scalar, outputs), rows, inputs, outputs, kernel, stride, dilation, accumulate);
+                _scalar.Convolution(expected, x, w.Scalar, bias.Scalar, rows, inputs, outputs, kernel, stride, dilation, accumulate);
+                _cpu.Convolution(y, x, w.Cpu, bias.Cpu, rows, inputs, outputs, kernel, stride, dilation, accumulate);
                 KernelMemory.Close(expected, y, yCount, Bound(inputs * kernel + 1), 0, magnitude);
             }
 
             // The tail alone, on another number of threads: the same bits.
             using CpuBackend three = new(3);
             float* all = m.Filled(yCount, 0), tail = m.Filled(yCount, 0);
-            _cpu.Convolution(all, x, w, bias, rows, inputs, outputs, kernel, stride, dilation, false);
+            _cpu.Convolution(all, x, w.Cpu, bias.Cpu, rows, inputs, outputs, kernel, stride, dilation, false);
             int skip = rows / 2;
-            three.Convolution(tail, x + skip * stride * inputs, w, bias, rows - skip, inputs, outputs, kernel, stride, dilation, false);
+            three.Convolution(tail, x + skip * stride * inputs, w.Cpu, bias.Cpu, rows - skip, inputs, outputs, kernel, stride, dilation, false);
             KernelMemory.Same(all + skip * outputs, tail, (rows - skip) * outputs);
         }
     }
@@ -199,13 +199,13 @@ public sealed unsafe class LinearTests : IDisposable
         foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
         {
             using KernelMemory m = new();
-            Weight w = m.Weight(_cpu, format, WeightRole.TransposedConvolution, 1, inputs, outputs, 2 * stride);
-            Weight bias = m.Weight(_cpu, format, WeightRole.Vector, 1, outputs);
+            BothWeights w = m.Weight(_cpu, format, WeightRole.TransposedConvolution, 1, inputs, outputs, 2 * stride);
+            BothWeights bias = m.Weight(_cpu, format, WeightRole.Vector, 1, outputs);
             int xCount = (rows + 1) * inputs, yCount = rows * stride * outputs;
             float* x = m.Random(xCount), magnitude = m.Filled(yCount, 0), expected = m.Filled(yCount, 0), y = m.Filled(yCount, 0);
-            _scalar.TransposedConvolution(magnitude, m.Absolute(x, xCount), m.Absolute(w, 2 * stride * inputs * outputs), m.Absolute(bias, outputs), rows, inputs, outputs, stride);
-            _scalar.TransposedConvolution(expected, x, w, bias, rows, inputs, outputs, stride);
-            _cpu.TransposedConvolution(y, x, w, bias, rows, inputs, outputs, stride);
+            _scalar.TransposedConvolution(magnitude, m.Absolute(x, xCount), m.Absolute(w.Scalar, 2 * stride * inputs * outputs), m.Absolute(bias.Scalar, outputs), rows, inputs, outputs, stride);
+            _scalar.TransposedConvolution(expected, x, w.Scalar, bias.Scalar, rows, inputs, outputs, stride);
+            _cpu.TransposedConvolution(y, x, w.Cpu, bias.Cpu, rows, inputs, outputs, stride);
             KernelMemory.Close(expected, y, yCount, Bound(2 * inputs + 1), 0, magnitude);
         }
     }

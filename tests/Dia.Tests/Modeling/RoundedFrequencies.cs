@@ -27,9 +27,9 @@ internal sealed class RoundedFrequencies(CompiledModel model) : CompiledModel
 
     public override WeightSpec[] CodecWeights() => model.CodecWeights();
 
-    public override DiaNetwork? CreateNetwork(Device device, Weight[] weights) => model.CreateNetwork(device, weights);
+    public override DiaNetwork? CreateNetwork(Device device) => model.CreateNetwork(device);
 
-    public override DacNetwork? CreateCodec(Device device, Weight[] weights) => model.CreateCodec(device, weights);
+    public override DacNetwork? CreateCodec(Device device) => model.CreateCodec(device);
 
     private static uint[] Round(ReadOnlySpan<uint> bits)
     {

@@ -38,13 +38,14 @@ internal sealed unsafe class CodecTimings<TBackend>(TBackend backend, DeviceCloc
             WeightSpec spec = codec.Specs[i];
             if (!spec.Name.StartsWith("decoder.", StringComparison.Ordinal) || spec.Name.EndsWith("bias", StringComparison.Ordinal))
                 continue;
-            Weight weight = codec.Weights.Weights[i];
+            WeightFormat format = codec.Weights.Weights[i].Format;
+            Weight weight = codec.Network.Weights[i];
             int rate = Rate(config, spec.Name), bias = Array.FindIndex(codec.Specs, s => s.Name == spec.Name.Replace(".weight", ".bias", StringComparison.Ordinal));
             Operation o = spec.Role switch
             {
-                WeightRole.Convolution => new("convolution", spec.Shape[1], spec.Shape[0], spec.Shape[2], CodecGeometry.Of(spec).Dilation, rate, weight, codec.Weights.Weights[bias]),
-                WeightRole.TransposedConvolution => new("transposed_convolution", spec.Shape[0], spec.Shape[1], spec.Shape[2] / 2, 1, rate, weight, codec.Weights.Weights[bias]),
-                _ => new("snake", (int)spec.Count, (int)spec.Count, 1, 1, rate, weight, weight),
+                WeightRole.Convolution => new("convolution", spec.Shape[1], spec.Shape[0], spec.Shape[2], CodecGeometry.Of(spec).Dilation, rate, format, weight, codec.Network.Weights[bias]),
+                WeightRole.TransposedConvolution => new("transposed_convolution", spec.Shape[0], spec.Shape[1], spec.Shape[2] / 2, 1, rate, format, weight, codec.Network.Weights[bias]),
+                _ => new("snake", (int)spec.Count, (int)spec.Count, 1, 1, rate, format, weight, weight),
             };
             var key = (o.Kind, o.Inputs, o.Outputs, o.Kernel, o.Dilation, o.Rate);
             found[key] = found.TryGetValue(key, out Operation? same) ? same with { Count = same.Count + 1 } : o;
@@ -86,9 +87,9 @@ internal sealed unsafe class CodecTimings<TBackend>(TBackend backend, DeviceCloc
             });
             double taps = o.Kind == "snake" ? 0 : o.Kind == "convolution" ? o.Kernel : 2 * stride;
             double bytes = (((double)windows * o.Inputs) + ((double)rows * stride * o.Outputs)) * sizeof(float);
-            bytes += taps * o.Inputs * o.Outputs * WeightFormats.ByteSize(weight.Format);
+            bytes += taps * o.Inputs * o.Outputs * WeightFormats.ByteSize(o.Format);
             string sizes = o.Kind == "snake" ? $"[{rows}, {o.Inputs}]" : $"[{rows}, {o.Inputs}, {o.Outputs}] k{(o.Kind == "convolution" ? o.Kernel : 2 * stride)}{(o.Dilation > 1 ? $" d{o.Dilation}" : "")}";
-            string name = o.Kind == "snake" ? o.Kind : $"{o.Kind} {weight.Format}";
+            string name = o.Kind == "snake" ? o.Kind : $"{o.Kind} {o.Format}";
             report(new KernelTiming("codec", name, $"{o.Count} x {sizes}", o.Count * bytes, 2.0 * o.Count * taps * rows * o.Inputs * o.Outputs, seconds));
         }
         finally
@@ -98,7 +99,7 @@ internal sealed unsafe class CodecTimings<TBackend>(TBackend backend, DeviceCloc
         }
     }
 
-    private sealed record Operation(string Kind, int Inputs, int Outputs, int Kernel, int Dilation, int Rate, Weight Weight, Weight Bias)
+    private sealed record Operation(string Kind, int Inputs, int Outputs, int Kernel, int Dilation, int Rate, WeightFormat Format, Weight Weight, Weight Bias)
     {
         public int Count { get; init; } = 1;
     }

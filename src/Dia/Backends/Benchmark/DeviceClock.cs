@@ -109,7 +109,7 @@ internal abstract class DeviceClock : IDisposable
                 for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start).TotalSeconds < WarmUp;)
                     Move(LargestCache);
                 Bandwidth = CopyBandwidth();
-                Operations = _device.HasBlas ? ProductRate(backend) : 0;
+                Operations = _device.HasBlas ? ProductRate() : 0;
             }
             catch (Exception e)
             {
@@ -239,19 +239,18 @@ internal abstract class DeviceClock : IDisposable
             return seconds;
         }
 
-        private double ProductRate(CudaBackend backend)
+        private double ProductRate()
         {
             double best = 0;
             for (int n = 256; n <= LargestProduct; n *= 2)
             {
                 long count = (long)n * n;
                 float* memory = _device.Memory.Allocate(3 * count);
-                Weights.Weight w = new() { Format = Weights.WeightFormat.Float32, Packed = memory + (2 * count) };
                 double seconds = double.PositiveInfinity;
                 try
                 {
                     for (int pass = 0; pass < 3; pass++)
-                        seconds = Math.Min(seconds, Seconds(() => backend.BlasLinear(memory, memory + count, w, n, n, n, false), 1));
+                        seconds = Math.Min(seconds, Seconds(() => _device.BlasProduct(memory, memory + count, memory + (2 * count), n, n, n, false), 1));
                 }
                 finally
                 {

@@ -38,7 +38,7 @@ internal sealed unsafe class ModelTimings<TBackend> : IDisposable
         using (this)
         {
             DiaDecoderConfig d = _model.Config.DecoderConfig;
-            _stepBytes = Weights(s => s.Role == WeightRole.Linear && IsInStep(s)).Sum(w => w.Spec.Count * WeightFormats.ByteSize(w.Weight.Format));
+            _stepBytes = Weights(s => s.Role == WeightRole.Linear && IsInStep(s)).Sum(w => w.Spec.Count * WeightFormats.ByteSize(w.Format));
             Embedding(d);
             Norms(d);
             Linears("step", StepRows, s => IsInStep(s) && !IsOfText(s), step: true);
@@ -83,18 +83,18 @@ internal sealed unsafe class ModelTimings<TBackend> : IDisposable
         return memory;
     }
 
-    private List<(WeightSpec Spec, Weight Weight)> Weights(Func<WeightSpec, bool> wanted)
+    private List<(WeightSpec Spec, WeightFormat Format, Weight Weight)> Weights(Func<WeightSpec, bool> wanted)
     {
         WeightSpec[] specs = _model.Specs;
-        return [.. Enumerable.Range(0, specs.Length).Where(i => wanted(specs[i])).Select(i => (specs[i], _model.Weights.Weights[i]))];
+        return [.. Enumerable.Range(0, specs.Length).Where(i => wanted(specs[i])).Select(i => (specs[i], _model.Weights.Weights[i].Format, _model.Network.Weights[i]))];
     }
 
     private void Embedding(DiaDecoderConfig d)
     {
-        (WeightSpec _, Weight table) = Weights(s => s.Role == WeightRole.Embedding && s.Name.StartsWith("model.decoder", StringComparison.Ordinal)).Single();
+        (_, WeightFormat format, Weight table) = Weights(s => s.Role == WeightRole.Embedding && s.Name.StartsWith("model.decoder", StringComparison.Ordinal)).Single();
         float* y = Floats(StepRows * d.HiddenSize);
         int* ids = (int*)Floats(StepRows * d.NumChannels);
-        double bytes = StepRows * (double)d.HiddenSize * ((d.NumChannels * WeightFormats.ByteSize(table.Format)) + sizeof(float));
+        double bytes = StepRows * (double)d.HiddenSize * ((d.NumChannels * WeightFormats.ByteSize(format)) + sizeof(float));
         Report("embed_sum", Text($"[{StepRows}, {d.NumChannels}, {d.HiddenSize}]"), bytes, () => _backend.EmbedSum(y, ids, table, StepRows, d.NumChannels, d.VocabSize, d.HiddenSize));
     }
 
@@ -104,7 +104,7 @@ internal sealed unsafe class ModelTimings<TBackend> : IDisposable
         float* x = Floats(StepRows * d.HiddenSize), y = Floats(StepRows * d.HiddenSize);
         Report("rms_norm", Text($"{norms.Count} x [{StepRows}, {d.HiddenSize}]"), norms.Count * (double)d.HiddenSize * sizeof(float) * ((2 * StepRows) + 1), () =>
         {
-            foreach ((WeightSpec _, Weight weight) in norms)
+            foreach ((_, _, Weight weight) in norms)
                 _backend.RmsNorm(y, x, weight, StepRows, d.HiddenSize, 1e-5f);
         });
     }
@@ -112,7 +112,7 @@ internal sealed unsafe class ModelTimings<TBackend> : IDisposable
     /// <summary>The matrices, shape by shape.</summary>
     private void Linears(string part, int rows, Func<WeightSpec, bool> wanted, bool step)
     {
-        foreach (var group in Weights(s => s.Role == WeightRole.Linear && wanted(s)).GroupBy(w => (N: w.Spec.Shape[0], K: w.Spec.Shape[1], w.Weight.Format)))
+        foreach (var group in Weights(s => s.Role == WeightRole.Linear && wanted(s)).GroupBy(w => (N: w.Spec.Shape[0], K: w.Spec.Shape[1], w.Format)))
         {
             (int n, int k, WeightFormat format) = group.Key;
             var weights = group.Select(w => w.Weight).ToArray();
@@ -128,12 +128,12 @@ internal sealed unsafe class ModelTimings<TBackend> : IDisposable
                 Report($"step_linear {format}", shapes, bytes, () =>
                 {
                     foreach (Weight weight in weights)
-                        _backend.StepLinear(y, x, weight, rows, n, k, false);
+                        _backend.Linear(y, x, weight, rows, n, k, Phase.Decode, false);
                 }, 2.0 * weights.Length * rows * n * k);
             }
             else
             {
-                double seconds = _clock.Time(() => _backend.BlockLinear(y, x, weights[0], rows, n, k, false));
+                double seconds = _clock.Time(() => _backend.Linear(y, x, weights[0], rows, n, k, Phase.Prefill, false));
                 _report(new KernelTiming(part, $"block_linear {format}", shapes, bytes, 2.0 * rows * n * k, seconds));
             }
         }

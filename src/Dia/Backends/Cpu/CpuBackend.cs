@@ -41,17 +41,20 @@ public readonly unsafe struct CpuBackend : IBackend
     /// Vectors become float32, padded to whole SIMD vectors; convolution kernels become panels in their stored format. Linear weights
     /// and tables are used as they are stored: nothing is copied.
     /// </summary>
-    public void Prepare(WeightSpec spec, ref Weight weight)
+    public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {
-        if (spec.Role == WeightRole.Vector)
+        Weight weight = new(stored.Data, stored.Format);
+        switch (spec.Role)
         {
-            int count = checked((int)spec.Count);
-            weight.Packed = Memory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
-            Widen((float*)weight.Packed, weight, 0, count);
-        }
-        else if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution)
-        {
-            weight.Packed = weight.Format == WeightFormat.Float32 ? Pack<uint>(spec, weight) : Pack<ushort>(spec, weight);
+            case WeightRole.Vector:
+                int count = checked((int)spec.Count);
+                float* values = Memory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
+                Widen(values, weight, 0, count);
+                return new Weight(values, WeightFormat.Float32);
+            case WeightRole.Convolution or WeightRole.TransposedConvolution:
+                return new Weight(stored.Format == WeightFormat.Float32 ? Pack<uint>(spec, weight) : Pack<ushort>(spec, weight), stored.Format);
+            default:
+                return weight;
         }
     }
 
@@ -82,10 +85,10 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Release(WeightSpec spec, ref Weight weight)
+    public void Release(WeightSpec spec, in Weight weight)
     {
-        Memory.Free(weight.Packed);
-        weight.Packed = null;
+        if (spec.Role is not (WeightRole.Linear or WeightRole.Embedding))
+            Memory.Free(weight.Data);
     }
 
     /// <inheritdoc/>
@@ -114,58 +117,41 @@ public readonly unsafe struct CpuBackend : IBackend
     /// <inheritdoc/>
     public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
     {
-        RmsNormJob job = new() { Y = y, X = x, W = (float*)w.Packed, Width = d, Epsilon = eps };
+        RmsNormJob job = new() { Y = y, X = x, W = (float*)w.Data, Width = d, Epsilon = eps };
         RowParts.Run(_threads, ref job, rows, d);
     }
 
     /// <inheritdoc/>
-    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
         switch (w.Format)
         {
             case WeightFormat.Float32:
-                Linear<Float32Format>(y, x, w, rows, n, k, accumulate);
+                Linear<Float32Format>(y, x, w, rows, n, k, phase, accumulate);
                 break;
             case WeightFormat.BFloat16:
-                Linear<BFloat16Format>(y, x, w, rows, n, k, accumulate);
+                Linear<BFloat16Format>(y, x, w, rows, n, k, phase, accumulate);
                 break;
             default:
-                Linear<Float16Format>(y, x, w, rows, n, k, accumulate);
+                Linear<Float16Format>(y, x, w, rows, n, k, phase, accumulate);
                 break;
         }
     }
 
-    private void Linear<TFormat>(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    private void Linear<TFormat>(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
         where TFormat : struct, IStoredFormat
     {
+        if (phase == Phase.Decode)
+        {
+            StepLinearJob<TFormat> step = new() { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, Accumulate = accumulate };
+            step.Start(_threads);
+            return;
+        }
+
         GemmJob<TFormat> job = new()
         {
             Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate,
         };
-        job.Start(_threads);
-    }
-
-    /// <inheritdoc/>
-    public void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
-    {
-        switch (w.Format)
-        {
-            case WeightFormat.Float32:
-                Step<Float32Format>(y, x, w, rows, n, k, accumulate);
-                break;
-            case WeightFormat.BFloat16:
-                Step<BFloat16Format>(y, x, w, rows, n, k, accumulate);
-                break;
-            default:
-                Step<Float16Format>(y, x, w, rows, n, k, accumulate);
-                break;
-        }
-    }
-
-    private void Step<TFormat>(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
-        where TFormat : struct, IStoredFormat
-    {
-        StepLinearJob<TFormat> job = new() { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, Accumulate = accumulate };
         job.Start(_threads);
     }
 
@@ -280,7 +266,7 @@ public readonly unsafe struct CpuBackend : IBackend
     {
         GemmJob<TFormat> job = new()
         {
-            Y = y, X = x, W = (byte*)w.Packed, Packed = true, Bias = (float*)bias.Packed, BiasCount = outputs, Rows = rows, N = columns, K = k,
+            Y = y, X = x, W = (byte*)w.Data, Packed = true, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = columns, K = k,
             RowStride = rowStride, TapLength = tapLength, TapStride = tapStride, Accumulate = accumulate,
         };
         job.Start(_threads);
@@ -289,7 +275,7 @@ public readonly unsafe struct CpuBackend : IBackend
     /// <inheritdoc/>
     public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
     {
-        SnakeJob job = new() { Y = y, X = x, Alpha = (float*)alpha.Packed, Width = channels };
+        SnakeJob job = new() { Y = y, X = x, Alpha = (float*)alpha.Data, Width = channels };
         RowParts.Run(_threads, ref job, rows, channels);
     }
 

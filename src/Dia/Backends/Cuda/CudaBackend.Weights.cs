@@ -8,50 +8,50 @@ public readonly unsafe partial struct CudaBackend
 {
     /// <summary>
     /// Copies a weight to the device, in the format it is stored in: vectors become float32, convolution kernels get the order in which
-    /// their products read them. Packed is its device address.
+    /// their products read them.
     /// </summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public void Prepare(WeightSpec spec, ref Weight weight)
+    public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {
-        int bytes = WeightFormats.ByteSize(weight.Format);
+        long bytes = spec.Count * WeightFormats.ByteSize(stored.Format);
         if (spec.Role == WeightRole.Vector)
         {
             float[] values = new float[spec.Count];
-            WeightFormats.Read(weight.Data, weight.Format, values);
+            WeightFormats.Read(stored.Data, stored.Format, values);
             fixed (float* from = values)
-                weight.Packed = Place(spec, from, values.Length * (long)sizeof(float));
-            return;
+                return new Weight(Place(spec, from, values.Length * (long)sizeof(float)), WeightFormat.Float32);
         }
 
-        if (spec.Role is not (WeightRole.Convolution or WeightRole.TransposedConvolution))
-        {
-            weight.Packed = Place(spec, weight.Data, spec.Count * bytes);
-            return;
-        }
-
-        // First what stays: what goes again then leaves no gap between weights.
-        weight.Packed = _device.DeviceMemory.AllocateBytes(spec.Count * bytes, $"the weight {spec.Name}");
-        void* stored = Place(spec, weight.Data, spec.Count * bytes);
-        try
-        {
-            bool transposed = spec.Role == WeightRole.TransposedConvolution;
-            KernelArguments a = Pointers(weight.Packed, stored);
-            a.Add(spec.Shape[transposed ? 1 : 0]); // outputs
-            a.Add(spec.Shape[transposed ? 0 : 1]); // inputs
-            a.Add(transposed ? spec.Shape[2] / 2 : spec.Shape[2]);
-            _device.Launch((transposed ? Kernels.PackTransposed : Kernels.PackConvolution)[(int)weight.Format], Blocks(spec.Count), Threads, a);
-        }
-        finally
-        {
-            _device.DeviceMemory.Free(stored);
-        }
+        return new Weight(spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution ? Pack(spec, stored, bytes) : Place(spec, stored.Data, bytes), stored.Format);
     }
 
     /// <inheritdoc/>
-    public void Release(WeightSpec spec, ref Weight weight)
+    public void Release(WeightSpec spec, in Weight weight) => _device.DeviceMemory.Free(weight.Data);
+
+    private void* Pack(WeightSpec spec, in StoredWeight stored, long bytes)
     {
-        _device.DeviceMemory.Free(weight.Packed);
-        weight.Packed = null;
+        // First what stays: what goes again then leaves no gap between weights.
+        void* packed = _device.DeviceMemory.AllocateBytes(bytes, $"the weight {spec.Name}"), placed = null;
+        try
+        {
+            placed = Place(spec, stored.Data, bytes);
+            bool transposed = spec.Role == WeightRole.TransposedConvolution;
+            KernelArguments a = Pointers(packed, placed);
+            a.Add(spec.Shape[transposed ? 1 : 0]); // outputs
+            a.Add(spec.Shape[transposed ? 0 : 1]); // inputs
+            a.Add(transposed ? spec.Shape[2] / 2 : spec.Shape[2]);
+            _device.Launch((transposed ? Kernels.PackTransposed : Kernels.PackConvolution)[(int)stored.Format], Blocks(spec.Count), Threads, a);
+            return packed;
+        }
+        catch
+        {
+            _device.DeviceMemory.Free(packed);
+            throw;
+        }
+        finally
+        {
+            _device.DeviceMemory.Free(placed);
+        }
     }
 
     private void* Place(WeightSpec spec, void* from, long bytes)

@@ -46,7 +46,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void Embed(float* y, int* ids, in Weight table, int rows, int d)
     {
-        KernelArguments a = Pointers(y, ids, table.Packed);
+        KernelArguments a = Pointers(y, ids, table.Data);
         a.Add(1);
         a.Add(rows);
         a.Add(d);
@@ -56,7 +56,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
     {
-        KernelArguments a = Pointers(y, ids, table.Packed);
+        KernelArguments a = Pointers(y, ids, table.Data);
         a.Add(rows);
         a.Add(channels);
         a.Add(vocabulary);
@@ -67,35 +67,37 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
     {
-        KernelArguments a = Pointers(y, x, w.Packed);
+        KernelArguments a = Pointers(y, x, w.Data);
         a.Add(d);
         a.Add(eps);
         _device.Launch(Kernels.RmsNorm, rows, Threads, a);
     }
 
     /// <inheritdoc/>
-    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
-        if (_device.HasBlas && (long)rows * n * k >= LeastForBlas)
+        if (phase == Phase.Decode)
+            StepLinear(y, x, w, rows, n, k, accumulate);
+        else if (_device.HasBlas && (long)rows * n * k >= LeastForBlas)
             BlasLinear(y, x, w, rows, n, k, accumulate);
         else
             TiledLinear(y, x, w, rows, n, k, accumulate);
     }
 
     /// <summary>The product by the project's own kernel.</summary>
-    internal void TiledLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) => Product(
+    private void TiledLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) => Product(
         Kernels.Product[(int)w.Format],
-        new CudaProduct { Y = y, X = x, W = w.Packed, RowStride = k, TapStride = k, TapLength = k, Rows = rows, N = n, K = k, Accumulate = accumulate ? 1 : 0 });
+        new CudaProduct { Y = y, X = x, W = w.Data, RowStride = k, TapStride = k, TapLength = k, Rows = rows, N = n, K = k, Accumulate = accumulate ? 1 : 0 });
 
     /// <summary>The product by cuBLAS, in float32: 16-bit weights are widened first.</summary>
-    internal void BlasLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    private void BlasLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
     {
-        float* wide = (float*)w.Packed;
+        float* wide = (float*)w.Data;
         if (w.Format != WeightFormat.Float32)
         {
             long count = (long)n * k;
             wide = (float*)_device.Scratch(count * sizeof(float));
-            KernelArguments a = Pointers(wide, w.Packed);
+            KernelArguments a = Pointers(wide, w.Data);
             a.Add((ulong)count);
             _device.Launch(Kernels.Widen[(int)w.Format], Blocks(count), Threads, a);
         }
@@ -103,8 +105,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
         _device.BlasProduct(y, x, wide, rows, n, k, accumulate);
     }
 
-    /// <inheritdoc/>
-    public void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    private void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
     {
         // The smallest tile that holds the rows; each reads the whole matrix once per tile. A row's result is the same in all of them.
         (CudaKernel[] kernels, int tile, int outputs) = rows switch
@@ -115,7 +116,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
             _ => (Kernels.StepLinear8, 8, 4),
         };
         const int Warps = 4;
-        KernelArguments a = Pointers(y, x, w.Packed);
+        KernelArguments a = Pointers(y, x, w.Data);
         a.Add(rows);
         a.Add(n);
         a.Add(k);
@@ -236,8 +237,8 @@ public readonly unsafe partial struct CudaBackend : IBackend
         {
             Y = y,
             X = x,
-            W = w.Packed,
-            Bias = (float*)bias.Packed,
+            W = w.Data,
+            Bias = (float*)bias.Data,
             BiasCount = outputs,
             RowStride = (long)stride * inputs,
 
@@ -257,8 +258,8 @@ public readonly unsafe partial struct CudaBackend : IBackend
         {
             Y = y,
             X = x,
-            W = w.Packed,
-            Bias = (float*)bias.Packed,
+            W = w.Data,
+            Bias = (float*)bias.Data,
             BiasCount = outputs,
             RowStride = inputs,
             TapLength = checked(2 * inputs),
@@ -277,7 +278,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
     {
-        KernelArguments a = Pointers(y, x, alpha.Packed);
+        KernelArguments a = Pointers(y, x, alpha.Data);
         a.Add((ulong)rows * (ulong)channels);
         a.Add(channels);
         _device.Launch(Kernels.Snake, Blocks((long)rows * channels), Threads, a);
@@ -294,7 +295,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)
     {
-        KernelArguments a = Pointers(codes, x, codebook.Packed);
+        KernelArguments a = Pointers(codes, x, codebook.Data);
         a.Add(codeStride);
         bool screened = codebook.Format != WeightFormat.Float32;
         if (screened)
@@ -308,7 +309,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d)
     {
-        KernelArguments a = Pointers(y, codes, codebook.Packed);
+        KernelArguments a = Pointers(y, codes, codebook.Data);
         a.Add(codeStride);
         a.Add(rows);
         a.Add(d);

@@ -18,12 +18,10 @@ public readonly unsafe struct ScalarBackend : IBackend
     public DeviceMemory Memory => _memory ?? DeviceMemory.Host;
 
     /// <summary>Nothing to do: weights are read as stored.</summary>
-    public void Prepare(WeightSpec spec, ref Weight weight)
-    {
-    }
+    public Weight Prepare(WeightSpec spec, in StoredWeight stored) => new(stored.Data, stored.Format);
 
     /// <summary>Nothing to do.</summary>
-    public void Release(WeightSpec spec, ref Weight weight)
+    public void Release(WeightSpec spec, in Weight weight)
     {
     }
 
@@ -70,7 +68,7 @@ public readonly unsafe struct ScalarBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BlockLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
+    public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
         for (long r = 0; r < rows; r++)
         {
@@ -83,10 +81,6 @@ public readonly unsafe struct ScalarBackend : IBackend
             }
         }
     }
-
-    /// <inheritdoc/>
-    public void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) =>
-        BlockLinear(y, x, w, rows, n, k, accumulate);
 
     /// <inheritdoc/>
     public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling)

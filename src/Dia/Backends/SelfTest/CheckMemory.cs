@@ -32,7 +32,8 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
 {
     private readonly List<nint> _host = [];
     private readonly List<nint> _device = [];
-    private readonly List<(WeightSpec Spec, Weight Weight, nint Data)> _weights = [];
+    private readonly List<nint> _stored = [];
+    private readonly List<(WeightSpec Spec, Weight Weight)> _weights = [];
 
     public Random Random { get; } = new(seed);
 
@@ -75,19 +76,25 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
     /// <summary>A weight of given values.</summary>
     public (Weight Host, Weight Device) Weight(WeightSpec spec, WeightFormat format, float[] values)
     {
-        void* data = HostMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
-        WeightFormats.Write(values, format, data);
-        Weight host = new() { Data = data, Format = format }, device = host;
-        try
-        {
-            backend.Prepare(spec, ref device);
-        }
-        finally
-        {
-            _weights.Add((spec, device, (nint)data)); // also what a failure left
-        }
+        StoredWeight stored = Store(format, values);
+        return (default(ScalarBackend).Prepare(spec, stored), Prepare(spec, stored));
+    }
 
-        return (host, device);
+    /// <summary>Values as a checkpoint holds them.</summary>
+    public StoredWeight Store(WeightFormat format, float[] values)
+    {
+        void* data = HostMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
+        _stored.Add((nint)data);
+        WeightFormats.Write(values, format, data);
+        return new StoredWeight { Data = data, Format = format };
+    }
+
+    /// <summary>A weight as the checked backend wants it.</summary>
+    public Weight Prepare(WeightSpec spec, in StoredWeight stored)
+    {
+        Weight weight = backend.Prepare(spec, stored);
+        _weights.Add((spec, weight));
+        return weight;
     }
 
     /// <summary>What the device has of a twin.</summary>
@@ -103,14 +110,12 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
     /// <summary>Frees the weights made so far: checks of large ones hold one at a time.</summary>
     public void ReleaseWeights()
     {
-        foreach ((WeightSpec spec, Weight weight, nint data) in _weights)
-        {
-            Weight device = weight;
-            backend.Release(spec, ref device);
-            HostMemory.Free((void*)data);
-        }
-
+        foreach ((WeightSpec spec, Weight weight) in _weights)
+            backend.Release(spec, weight);
         _weights.Clear();
+        foreach (nint data in _stored)
+            HostMemory.Free((void*)data);
+        _stored.Clear();
     }
 
     /// <inheritdoc/>

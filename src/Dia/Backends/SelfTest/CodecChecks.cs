@@ -100,5 +100,5 @@ internal sealed class CodecChecks(Device device, Device reference, IReadOnlyList
         return best - second;
     }
 
-    private static unsafe void ReadWeight(in Weight weight, float[] values) => WeightFormats.Read(weight.Data, weight.Format, values);
+    private static unsafe void ReadWeight(in StoredWeight weight, float[] values) => WeightFormats.Read(weight.Data, weight.Format, values);
 }

@@ -119,21 +119,22 @@ public sealed unsafe partial class KernelChecks<TBackend>
         Twin<float> x = memory.Floats(Many * k), y = memory.Floats(Many * n), pair = memory.Floats(2 * n);
         foreach (WeightFormat format in Formats)
         {
-            (Weight host, Weight device) = memory.Weight(spec, format, values);
-            _backend.StepLinear(y.OnDevice, x.OnDevice, device, Few, n, k, false);
+            StoredWeight stored = memory.Store(format, values);
+            Weight device = memory.Prepare(spec, stored);
+            _backend.Linear(y.OnDevice, x.OnDevice, device, Few, n, k, Phase.Decode, false);
             float[] few = memory.Download(y)[..(Few * n)];
             foreach (int rows in (ReadOnlySpan<int>)[1, 2])
             {
-                _backend.StepLinear(pair.OnDevice, x.OnDevice, device, rows, n, k, false);
+                _backend.Linear(pair.OnDevice, x.OnDevice, device, rows, n, k, Phase.Decode, false);
                 Compare($"step_linear rows alike {format}", Text($"[{rows}, {n}, {k}]"), memory.Download(pair).AsSpan(0, rows * n), few.AsSpan(0, rows * n), 0);
             }
 
-            _backend.BlockLinear(y.OnDevice, x.OnDevice, device, Many, n, k, false);
+            _backend.Linear(y.OnDevice, x.OnDevice, device, Many, n, k, Phase.Prefill, false);
             float[] many = memory.Download(y);
             CompareColumns("step_linear " + format, Text($"[{Few}, {n}, {k}]"), few, Few, n, SumTolerance(k), k / 4.0, (to, from, count) =>
-                _scalar.StepLinear((float*)to, x.OnHost, host with { Data = (byte*)host.Data + ((long)from * k * WeightFormats.ByteSize(format)) }, Few, count, k, false));
+                _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * k)), Few, count, k, Phase.Decode, false));
             CompareColumns("block_linear " + format, Text($"[{Many}, {n}, {k}]"), many, Many, n, SumTolerance(k), k / 4.0, (to, from, count) =>
-                _scalar.BlockLinear((float*)to, x.OnHost, host with { Data = (byte*)host.Data + ((long)from * k * WeightFormats.ByteSize(format)) }, Many, count, k, false));
+                _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * k)), Many, count, k, Phase.Prefill, false));
             memory.ReleaseWeights();
         }
     }
@@ -148,13 +149,11 @@ public sealed unsafe partial class KernelChecks<TBackend>
         Twin<float> x = memory.Floats((((Rows - 1) * stride) + ((kernel - 1) * dilation) + 1) * inputs), y = memory.Floats(Rows * outputs);
         foreach (WeightFormat format in Formats)
         {
-            (Weight host, Weight device) = memory.Weight(spec, format, values);
-            (Weight hostBias, Weight deviceBias) = memory.Weight(biasSpec, format, biases);
-            int size = WeightFormats.ByteSize(format);
-            _backend.Convolution(y.OnDevice, x.OnDevice, device, deviceBias, Rows, inputs, outputs, kernel, stride, dilation, false);
+            StoredWeight stored = memory.Store(format, values), storedBias = memory.Store(format, biases);
+            _backend.Convolution(y.OnDevice, x.OnDevice, memory.Prepare(spec, stored), memory.Prepare(biasSpec, storedBias), Rows, inputs, outputs, kernel, stride, dilation, false);
             CompareColumns("convolution " + format, Text($"[{Rows}, {inputs}, {outputs}] k{kernel} s{stride} d{dilation}"), memory.Download(y), Rows, outputs,
                 ConvolutionTolerance(format, k), Math.Max(2, k / 4.0), (to, from, count) => _scalar.Convolution(
-                    (float*)to, x.OnHost, host with { Data = (byte*)host.Data + ((long)from * k * size) }, hostBias with { Data = (byte*)hostBias.Data + (from * size) },
+                    (float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * k)), _scalar.Prepare(biasSpec, storedBias.From(from)),
                     Rows, inputs, count, kernel, stride, dilation, false));
             memory.ReleaseWeights();
         }

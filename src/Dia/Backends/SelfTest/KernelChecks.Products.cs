@@ -18,21 +18,21 @@ public sealed unsafe partial class KernelChecks<TBackend>
             for (int r = 0; r < Most; r++)
             {
                 Twin<float> one = memory.Floats(n);
-                _backend.StepLinear(one.OnDevice, x.OnDevice + (r * k), device, 1, n, k, false);
+                _backend.Linear(one.OnDevice, x.OnDevice + (r * k), device, 1, n, k, Phase.Decode, false);
                 memory.Download(one).CopyTo(single, r * n);
             }
 
-            _scalar.StepLinear(y.OnHost, x.OnHost, host, Most, n, k, false);
+            _scalar.Linear(y.OnHost, x.OnHost, host, Most, n, k, Phase.Decode, false);
             Compare("step_linear " + format, $"[1, {n}, {k}]", single, y.Values, SumTolerance(k), k / 4.0);
             foreach (int rows in (ReadOnlySpan<int>)[2, 3, 4, 7, Most])
             {
-                _backend.StepLinear(y.OnDevice, x.OnDevice, device, rows, n, k, false);
+                _backend.Linear(y.OnDevice, x.OnDevice, device, rows, n, k, Phase.Decode, false);
                 Compare($"step_linear rows alike {format}", $"[{rows}, {n}, {k}]", memory.Download(y).AsSpan(0, rows * n), single.AsSpan(0, rows * n), 0);
             }
 
             Twin<float> unaligned = memory.Unaligned(k), sum = memory.Floats(n);
-            _scalar.StepLinear(sum.OnHost, unaligned.OnHost, host, 1, n, k, true);
-            _backend.StepLinear(sum.OnDevice, unaligned.OnDevice, device, 1, n, k, true);
+            _scalar.Linear(sum.OnHost, unaligned.OnHost, host, 1, n, k, Phase.Decode, true);
+            _backend.Linear(sum.OnDevice, unaligned.OnDevice, device, 1, n, k, Phase.Decode, true);
             Compare("step_linear accumulated, unaligned " + format, $"[1, {n}, {k}]", memory.Download(sum), sum.Values, SumTolerance(k), Math.Max(1, k / 4.0));
         }
     }
@@ -50,14 +50,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
             Twin<float> x = memory.Place<float>(values), y = memory.Floats(rows * n);
             foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
             {
-                _scalar.BlockLinear(y.OnHost, x.OnHost, host, rows, n, k, accumulate);
-                _backend.BlockLinear(y.OnDevice, x.OnDevice, device, rows, n, k, accumulate);
+                _scalar.Linear(y.OnHost, x.OnHost, host, rows, n, k, Phase.Prefill, accumulate);
+                _backend.Linear(y.OnDevice, x.OnDevice, device, rows, n, k, Phase.Prefill, accumulate);
                 Compare($"block_linear{(accumulate ? " accumulated" : "")} {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
             }
 
             Twin<float> unaligned = memory.Unaligned(rows * k);
-            _scalar.BlockLinear(y.OnHost, unaligned.OnHost, host, rows, n, k, false);
-            _backend.BlockLinear(y.OnDevice, unaligned.OnDevice, device, rows, n, k, false);
+            _scalar.Linear(y.OnHost, unaligned.OnHost, host, rows, n, k, Phase.Prefill, false);
+            _backend.Linear(y.OnDevice, unaligned.OnDevice, device, rows, n, k, Phase.Prefill, false);
             Compare($"block_linear unaligned {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
         }
     }

@@ -1,0 +1,31 @@
+using Dia.Weights;
+
+namespace Dia.Backends;
+
+/// <summary>
+/// A weight as a backend prepared it (<see cref="IBackend.Prepare"/>). What it points to is that backend's business: nobody else looks inside.
+/// </summary>
+public readonly unsafe struct Weight
+{
+    internal Weight(void* data, WeightFormat format)
+    {
+        Data = data;
+        Format = format;
+    }
+
+    /// <summary>The values, in the order and the memory that the backend's kernels read.</summary>
+    internal void* Data { get; }
+
+    /// <summary>How they are stored there.</summary>
+    internal WeightFormat Format { get; }
+}
+
+/// <summary>Which work a product is part of: what its kernel is bound by.</summary>
+public enum Phase
+{
+    /// <summary>Many rows (encoder, prompts): bound by arithmetic.</summary>
+    Prefill,
+
+    /// <summary>The few rows of a decoding step: streams the weight once, bound by memory. A row's result does not depend on the rows beside it.</summary>
+    Decode,
+}
