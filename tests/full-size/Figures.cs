@@ -34,7 +34,7 @@ internal sealed class Figures(Report report, int threads)
         Demo(device);
         Codec(folder, device);
         using DiaForConditionalGeneration model = Checkpoints.Model(folder, device);
-        var work = new Work(model.Config, Checkpoints.Compiled.Weights());
+        var work = new Work(Checkpoints.Compiled.Operations(), Checkpoints.Compiled.Weights());
         Encoder(model, work);
         Prompt(model, work, guidance: false);
         Prompt(model, work, guidance: true);
@@ -121,7 +121,7 @@ internal sealed class Figures(Report report, int threads)
         using EncoderPass text = EncodeText(model);
         network.Encode(text);
         using var cross = new KeyValueCache(network.Memory, d.NumHiddenLayers, TextLength, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = TextLength };
-        network.CrossKeyValues(cross, text.Output(0, model.Config.EncoderConfig.HiddenSize), TextLength);
+        network.CrossKeyValues(text, 0, cross);
         using var first = new KeyValueCache(network.Memory, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
         using var second = new KeyValueCache(network.Memory, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
         var rope = new RotaryEmbedding(Configuration.RotaryFrequencies.For(d));
@@ -130,14 +130,14 @@ internal sealed class Figures(Report report, int threads)
         var unconditional = new DecoderSequence { Self = second, Cross = null, Rope = rope };
         float* constants = network.Memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
         int[] ids = [.. RandomCodes(PromptRows, d.NumChannels, model.Config.EosTokenId).Cast<int>()];
-        using var pass = new DecoderPass(network, d, 2 * PromptRows, 2) { UnconditionalCross = constants };
+        using var pass = new DecoderPass(network, d, 2 * PromptRows, 2, Phase.Prefill) { UnconditionalCross = constants };
         Arithmetic($"1.6B: prompt of {PromptRows} rows, guidance {(guidance ? "on" : "off")}", work.PromptFlops(PromptRows, TextLength, guidance), 0.40, 5, () =>
         {
             pass.Clear();
             pass.Add(conditional, ids);
             if (guidance)
                 pass.Add(unconditional, ids);
-            network.DecodeBlock(pass);
+            network.Decode(pass);
         });
         network.Memory.Free(constants);
     }

@@ -1,48 +1,34 @@
-using Dia.Configuration;
+using Dia.Graph;
 using Dia.Weights;
 
 namespace Dia.FullSize;
 
-/// <summary>What a model must at least read and compute, counted from its configuration and its table of weights.</summary>
-internal sealed class Work(DiaConfig config, WeightSpec[] specs)
+/// <summary>What a model must at least read and compute, counted from its table of operations.</summary>
+internal sealed class Work(OperationInfo[] operations, WeightSpec[] specs)
 {
     /// <summary>Bytes of weights that a decoding step reads, whatever the number of its rows (embeddings: of one row).</summary>
-    public long StepBytes(WeightFormat format)
-    {
-        int channels = config.DecoderConfig.NumChannels;
-        return specs.Where(s => InDecoder(s) || s.Name == "logits_dense.weight")
-            .Sum(s => s.Role == WeightRole.Embedding ? (long)channels * s.Shape[1] : s.Count) * (format == WeightFormat.Float32 ? 4 : 2);
-    }
+    public long StepBytes(WeightFormat format) => InStep.Where(o => o.Weight >= 0)
+        .Sum(o => o.TableValues > 0 ? o.TableValues : specs[o.Weight].Count) * WeightFormats.ByteSize(format);
 
-    /// <summary>Floating-point operations (a multiply-add is two) of the encoder over one text.</summary>
-    public double EncoderFlops(int rows)
-    {
-        DiaEncoderConfig e = config.EncoderConfig;
-        double linear = specs.Where(s => s.Role == WeightRole.Linear && s.Name.StartsWith("model.encoder.", StringComparison.Ordinal)).Sum(s => s.Count);
-        return (2 * linear * rows) + (e.NumHiddenLayers * Attention((double)rows * rows, e.NumAttentionHeads * e.HeadDim));
-    }
+    /// <summary>Floating-point operations (a multiply-add is two) of the products and attentions of the encoder over one text.</summary>
+    public double EncoderFlops(int rows) => Flops(operations.Where(o => o.Function == Function.Encode), rows, (double)rows * rows, 0);
 
     /// <summary>The same of the decoder over a prompt, with guidance its unconditional rows too, whose cross-attention is a constant.</summary>
-    public double PromptFlops(int rows, int textRows, bool guidance) => DecoderFlops(rows, rows * (rows + 1) / 2.0, textRows, guidance);
+    public double PromptFlops(int rows, int textRows, bool guidance) => DecoderFlops(Function.Decode, rows, rows * (rows + 1) / 2.0, textRows, guidance);
 
     /// <summary>The same of a decoding step of one utterance, logits included, over so many cached rows.</summary>
     public double StepFlops(int cachedRows, int textRows, bool guidance) =>
-        DecoderFlops(1, cachedRows, textRows, guidance) + ((guidance ? 2 : 1) * 2.0 * specs.First(s => s.Name == "logits_dense.weight").Count);
+        DecoderFlops(Function.Decode, 1, cachedRows, textRows, guidance) + DecoderFlops(Function.Logits, 1, 0, 0, guidance);
 
-    private double DecoderFlops(int rows, double pairs, int textRows, bool guidance)
+    private IEnumerable<OperationInfo> InStep => operations.Where(o => o.Function is Function.Decode or Function.Logits);
+
+    private double DecoderFlops(Function function, int rows, double pairs, int textRows, bool guidance)
     {
-        DiaDecoderConfig d = config.DecoderConfig;
-        WeightSpec[] linear = [.. specs.Where(s => s.Role == WeightRole.Linear && InDecoder(s))];
-        double cross = linear.Where(s => s.Name.Contains("cross_attention", StringComparison.Ordinal)).Sum(s => s.Count);
-        double each = (2 * (linear.Sum(s => s.Count) - cross) * rows) + (d.NumHiddenLayers * Attention(pairs, d.NumAttentionHeads * d.HeadDim));
-        double conditional = (2 * cross * rows) + (d.NumHiddenLayers * Attention((double)rows * textRows, d.CrossNumAttentionHeads * d.CrossHeadDim));
-        return (guidance ? 2 * each : each) + conditional;
+        var all = operations.Where(o => o.Function == function).ToLookup(o => o.Rows == Rows.Conditional);
+        return ((guidance ? 2 : 1) * Flops(all[false], rows, pairs, 0)) + Flops(all[true], rows, 0, (double)rows * textRows);
     }
 
-    /// <summary>Scores and weighted values of so many pairs of query and key.</summary>
-    private static double Attention(double pairs, int width) => 4 * pairs * width;
-
-    /// <summary>Used by every row: not the keys and values of the text, which are computed once.</summary>
-    private static bool InDecoder(WeightSpec s) => s.Name.StartsWith("model.decoder.", StringComparison.Ordinal)
-        && !s.Name.Contains("cross_attention.k_proj", StringComparison.Ordinal) && !s.Name.Contains("cross_attention.v_proj", StringComparison.Ordinal);
+    /// <summary>Products, and scores and weighted values of so many pairs of query and key.</summary>
+    private static double Flops(IEnumerable<OperationInfo> of, int rows, double pairs, double textPairs) =>
+        of.Sum(o => o.Kind == OperationKind.Linear ? (double)o.Flops * rows : o.FlopsOfKey * (o.Rows == Rows.Conditional ? textPairs : pairs));
 }

@@ -26,6 +26,7 @@ internal sealed class CodeWriter
         Line("using Dia.Backends;");
         Line("using Dia.Codec;");
         Line("using Dia.Configuration;");
+        Line("using Dia.Graph;");
         Line("using Dia.Modeling;");
         Line("using Dia.Weights;");
         foreach (var (alias, className) in aliases)
@@ -69,11 +70,8 @@ internal sealed class CodeWriter
     /// <summary>A number as C# writes it.</summary>
     public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>A float32 by its bits, with its decimal value as a remark.</summary>
-    public static string FloatBits(double value)
-    {
-        return $"BitConverter.UInt32BitsToSingle({Bits((float)value)}) /* {value.ToString("R", CultureInfo.InvariantCulture)} */";
-    }
+    /// <summary>A number as a float32 literal.</summary>
+    public static string Float(double value) => ((float)value).ToString("R", CultureInfo.InvariantCulture) + "f";
 
     /// <summary>About what a float32 is, for a remark.</summary>
     public static string Text(float value) => value.ToString("G3", CultureInfo.InvariantCulture);

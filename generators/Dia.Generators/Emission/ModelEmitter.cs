@@ -1,5 +1,5 @@
 using Dia.Configuration;
-using Dia.Generators.Graph;
+using Dia.Generators.Models;
 
 namespace Dia.Generators.Emission;
 
@@ -13,21 +13,25 @@ internal static class ModelEmitter
         if (spec.Dia is { } dia)
         {
             var graph = new DiaGraph(dia);
-            var parameters = new ParameterTable(name + "Weights", graph.Parameters);
+            var parameters = new ParameterTable(name + "Weights", graph.Text.Take(1).Concat(graph.Audio.Take(1)).Concat(graph.Text).Concat(graph.Audio));
             var network = new NetworkWriter(name, graph, parameters);
             yield return (name + ".Weights.g.cs", parameters.Write(about));
             yield return (name + ".Plan.g.cs", network.WritePlan(about));
+            yield return (name + ".Operations.g.cs", network.WriteOperations(about));
             yield return (name + ".Encoder.g.cs", network.WriteEncoder(about));
             yield return (name + ".Decoder.g.cs", network.WriteDecoder(about));
-            yield return (name + ".Network.g.cs", WriteNetwork(name, about, dia));
+            yield return (name + ".Network.g.cs", network.WriteNetwork(about));
         }
 
         if (spec.Dac is { } dac)
         {
+            string codecName = name + "Codec";
             var graph = new DacGraph(dac);
-            var parameters = new ParameterTable(name + "CodecWeights", graph.Parameters);
+            var parameters = new ParameterTable(codecName + "Weights", graph.Encoder.Concat(graph.Decoder));
+            var codec = new CodecWriter(codecName, dac, graph, parameters);
             yield return (name + ".CodecWeights.g.cs", parameters.Write(about));
-            yield return (name + ".Codec.g.cs", new CodecWriter(name + "Codec", graph, parameters).Write(about));
+            yield return (name + ".CodecOperations.g.cs", codec.WriteOperations(about));
+            yield return (name + ".Codec.g.cs", codec.Write(about));
         }
 
         yield return (name + ".Config.g.cs", WriteConfig(spec, about));
@@ -51,28 +55,18 @@ internal static class ModelEmitter
         return code.ToString();
     }
 
-    private static string WriteNetwork(string name, string about, DiaConfig dia)
-    {
-        var code = new CodeWriter(about);
-        code.Summary("The network's layers, written out in the other files of this class; here: what its arenas hold.");
-        using (code.Open($"internal sealed unsafe partial class {name}<TBackend>(TBackend b) : DiaNetwork where TBackend : struct, IBackend"))
-        {
-            code.Line($"public override long EncoderArenaWidth => {name}EncoderPlan.Total;");
-            code.Line();
-            code.Line($"public override long EncoderOutput => {name}EncoderPlan.Normed;");
-            code.Line();
-            code.Line($"public override long DecoderArenaWidth => {name}DecoderPlan.Total;");
-            code.Line();
-            code.Line($"public override long DecoderOutput => {name}DecoderPlan.Normed;");
-            code.Line();
-            code.Line("public override DeviceMemory Memory => b.Memory;");
-            code.Line();
-            code.Line("protected override Weight Prepare(WeightSpec spec, in StoredWeight stored) => b.Prepare(spec, stored);");
-            code.Line();
-            code.Line("protected override void Release(WeightSpec spec, in Weight weight) => b.Release(spec, weight);");
-        }
+    /// <summary>The header of a network's class.</summary>
+    public static string NetworkClass(string name, string baseClass) =>
+        $"internal sealed unsafe partial class {name}<TBackend>(TBackend b) : {baseClass} where TBackend : struct, IBackend";
 
-        return code.ToString();
+    /// <summary>What every network asks of its backend.</summary>
+    public static void WriteBackend(CodeWriter code)
+    {
+        code.Line("public override DeviceMemory Memory => b.Memory;");
+        code.Line();
+        code.Line("protected override Weight Prepare(WeightSpec spec, in StoredWeight stored) => b.Prepare(spec, stored);");
+        code.Line();
+        code.Line("protected override void Release(WeightSpec spec, in Weight weight) => b.Release(spec, weight);");
     }
 
     private static string WriteConfig(ModelSpec spec, string about)
@@ -89,6 +83,12 @@ internal static class ModelEmitter
             WriteFrequencies(code, "Encoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.EncoderConfig));
             WriteFrequencies(code, "Decoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.DecoderConfig));
             code.Line($"public override WeightSpec[] Weights() => {(spec.Dia is null ? "[]" : name + "Weights.Specs()")};");
+            code.Line();
+            code.Line($"public override OperationInfo[] Operations() => {(spec.Dia is null ? "[]" : name + "Operations.All()")};");
+            code.Line();
+            code.Line($"public override ArenaSizes Arenas => {(spec.Dia is null ? "default" : name + "Arenas.Sizes")};");
+            code.Line();
+            code.Line($"public override CodecLayout? CodecLayout => {(spec.Dac is null ? "null" : name + "CodecLayout.Layout")};");
             code.Line();
             code.Line($"public override WeightSpec[] CodecWeights() => {(spec.Dac is null ? "[]" : name + "CodecWeights.Specs()")};");
             code.Line();

@@ -10,10 +10,10 @@ internal sealed class ParameterTable
     private readonly Parameter[] _parameters;
     private readonly Dictionary<string, string> _identifiers = [];
 
-    public ParameterTable(string className, IEnumerable<Parameter> parameters)
+    public ParameterTable(string className, IEnumerable<FunctionGraph> functions)
     {
         _className = className;
-        _parameters = parameters.ToArray();
+        _parameters = [.. functions.SelectMany(f => f.Operations).SelectMany(o => o.Parameters).Distinct()];
         foreach (Parameter parameter in _parameters)
             _identifiers.Add(parameter.Name, Identifier(parameter.Name));
     }
@@ -22,7 +22,10 @@ internal sealed class ParameterTable
     public (string Alias, string ClassName) Alias => ("W", _className);
 
     /// <summary>The expression for a parameter's weight in emitted code.</summary>
-    public string this[Parameter parameter] => $"Weights[W.{_identifiers[parameter.Name]}]";
+    public string this[Parameter parameter] => $"Weights[{Index(parameter)}]";
+
+    /// <summary>The expression for its number.</summary>
+    public string Index(Parameter parameter) => "W." + _identifiers[parameter.Name];
 
     /// <summary>Writes the class: one constant a parameter, and the table of names, shapes and uses.</summary>
     public string Write(string about)

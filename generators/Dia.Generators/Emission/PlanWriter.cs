@@ -11,8 +11,7 @@ internal static class PlanWriter
     /// <param name="plan">The plan.</param>
     /// <param name="summary">What it is the plan of.</param>
     /// <param name="notes">What the table's numbers mean.</param>
-    /// <param name="shape">A buffer's shape, by its name.</param>
-    public static void Write(CodeWriter code, string className, ArenaPlan plan, string summary, IEnumerable<string> notes, Func<string, string> shape)
+    public static void Write(CodeWriter code, string className, Plan plan, string summary, IEnumerable<string> notes)
     {
         code.Summary(summary);
         using (code.Open($"internal static class {className}"))
@@ -20,13 +19,14 @@ internal static class PlanWriter
             foreach (string note in notes)
                 code.Line("// " + note);
             code.Line("//");
-            int width = Math.Max(6, plan.Buffers.Max(b => b.Name.Length)), shapeWidth = plan.Buffers.Max(b => shape(b.Name).Length);
+            IReadOnlyList<ArenaBuffer> buffers = plan.Arena.Buffers;
+            int width = Math.Max(6, buffers.Max(b => b.Name.Length)), shapeWidth = buffers.Max(b => plan.Shapes[b.Name].Length);
             code.Line($"// {"buffer".PadRight(width)}  {"shape".PadRight(shapeWidth)}  {"offset".PadLeft(10)}  operations");
-            foreach (ArenaBuffer b in plan.Buffers)
-                code.Line($"// {b.Name.PadRight(width)}  {shape(b.Name).PadRight(shapeWidth)}  {CodeWriter.Number(b.Offset).PadLeft(10)}  {CodeWriter.Number(b.First)} to {CodeWriter.Number(b.Last)}");
-            foreach (ArenaBuffer b in plan.Buffers)
+            foreach (ArenaBuffer b in buffers)
+                code.Line($"// {b.Name.PadRight(width)}  {plan.Shapes[b.Name].PadRight(shapeWidth)}  {CodeWriter.Number(b.Offset).PadLeft(10)}  {CodeWriter.Number(b.First)} to {CodeWriter.Number(b.Last)}");
+            foreach (ArenaBuffer b in buffers)
                 code.Line($"public const long {b.Name} = {CodeWriter.Number(b.Offset)};");
-            code.Line($"public const long Total = {CodeWriter.Number(plan.Total)};");
+            code.Line($"public const long Total = {CodeWriter.Number(plan.Arena.Total)};");
         }
     }
 }

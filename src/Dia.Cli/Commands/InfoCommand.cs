@@ -83,7 +83,7 @@ internal static class InfoCommand
             DiaConfig config = DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config!;
             text.Append($"  model    sha256 {Hash(json)}\n");
             Weights(text, model.Weights());
-            Memory(text, config, model.CreateNetwork(Device.CreateScalar())!);
+            Memory(text, config, model.Arenas);
         }
 
         if (model.CodecConfigJson is { } codec)
@@ -102,13 +102,13 @@ internal static class InfoCommand
     }
 
     /// <summary>Everything is float32 but the weights.</summary>
-    private static void Memory(StringBuilder text, DiaConfig config, DiaNetwork network)
+    private static void Memory(StringBuilder text, DiaConfig config, ArenaSizes arenas)
     {
         DiaDecoderConfig d = config.DecoderConfig;
         long row = 2L * sizeof(float) * d.NumHiddenLayers * d.NumKeyValueHeads * d.HeadDim;
         long cross = 2L * sizeof(float) * d.NumHiddenLayers * d.CrossNumKeyValueHeads * d.CrossHeadDim;
         int rows = config.RowCapacity, positions = config.EncoderConfig.MaxPositionEmbeddings;
-        text.Append($"    arena            {Format.Bytes(network.EncoderArenaWidth * sizeof(float))} a text byte, {Format.Bytes(network.DecoderArenaWidth * sizeof(float))} an audio row\n");
+        text.Append($"    arena            {Format.Bytes(arenas.EncoderWidth * sizeof(float))} a text byte, {Format.Bytes(arenas.DecoderWidth * sizeof(float))} an audio row\n");
         text.Append(Format.Text($"    self cache       {Format.Bytes(row)} a row, {Format.Bytes(row * rows)} at {rows} rows (with guidance twice that)\n"));
         text.Append(Format.Text($"    cross cache      {Format.Bytes(cross)} a text byte, {Format.Bytes(cross * positions)} at {positions} bytes\n"));
     }

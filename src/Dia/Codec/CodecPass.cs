@@ -11,9 +11,11 @@ public sealed unsafe class CodecPass : IDisposable
 {
     private readonly Tenant _tenant;
     private readonly DacNetwork _network;
+    private readonly CodecLayout _layout;
     private readonly DeviceMemory _memory;
     private readonly int _maxCodebooks;
     private readonly int _codebookSize;
+    private CodecValue[] _values = [];
     private int[] _window = [];
     private float* _arena;
     private int* _codes;
@@ -30,16 +32,16 @@ public sealed unsafe class CodecPass : IDisposable
     /// <exception cref="DiaException">No memory (Device).</exception>
     internal CodecPass(Tenant tenant, DacNetwork network, int codebooks, int codebookSize)
     {
-        (_tenant, _network, _memory) = (tenant, network, network.Memory);
+        (_tenant, _network, _layout, _memory) = (tenant, network, network.Layout, network.Memory);
         (_maxCodebooks, _codebookSize) = (codebooks, codebookSize);
-        _arena = _memory.Allocate(network.ArenaSize);
+        _arena = _memory.Allocate(_layout.ArenaSize);
     }
 
     /// <summary>The network it is for.</summary>
     internal DacNetwork Network => _network;
 
     /// <summary>Codes of the frames that a window can need, one more than it takes to the full: it may start within a frame.</summary>
-    internal static long CodeCount(DacNetwork network, int codebooks) => (network.FramesFor(new RowRange(0, network.WindowSamples)).Count + 1) * codebooks;
+    internal static long CodeCount(CodecLayout layout, int codebooks) => (layout.FramesFor(new RowRange(0, layout.WindowSamples)).Count + 1) * codebooks;
 
     /// <summary>Frames of the sound.</summary>
     public long Frames { get; private set; }
@@ -67,22 +69,24 @@ public sealed unsafe class CodecPass : IDisposable
     public int[,] Encode(ReadOnlySpan<float> samples, int codebooks, CodecTrace? trace = null)
     {
         CheckCodebooks(codebooks);
-        long frames = Math.Max(0, _network.FramesOf(samples.Length));
+        long frames = Math.Max(0, _layout.FramesOf(samples.Length));
         trace?.Check(_memory, frames, codebooks, nameof(trace));
         int[,] codes = new int[frames, codebooks];
         fixed (float* from = samples)
         fixed (int* to = codes)
         {
-            for (long start = 0; start < frames; start += _network.WindowFrames)
+            for (long start = 0; start < frames; start += _layout.WindowFrames)
             {
                 using Lock.Scope turn = Enter();
                 (SampleCount, Frames, Codebooks, Trace) = (samples.Length, frames, codebooks, trace);
-                var window = new RowRange(start, Math.Min(_network.WindowFrames, frames - start));
+                var window = new RowRange(start, Math.Min(_layout.WindowFrames, frames - start));
                 HoldCodes(window);
                 try
                 {
                     _samples = from;
-                    _network.Encode(this, window);
+                    _values = _layout.Encoding(SampleCount, window, _values);
+                    _network.Encode(this);
+                    _network.Quantize(this);
                 }
                 finally
                 {
@@ -97,7 +101,7 @@ public sealed unsafe class CodecPass : IDisposable
     }
 
     /// <summary>Decodes a window of a sound's samples, exactly as a part of the whole.</summary>
-    /// <param name="codes">The sound's codes from its first frame on [frames, codebooks]: at least <see cref="DacNetwork.FramesFor"/> of the window, as far as the sound has them.</param>
+    /// <param name="codes">The sound's codes from its first frame on [frames, codebooks]: at least <see cref="CodecLayout.FramesFor"/> of the window, as far as the sound has them.</param>
     /// <param name="codebooks">Codes of a frame.</param>
     /// <param name="frames">Frames of the whole sound; they may be more than there are codes yet, if the window does not need them.</param>
     /// <param name="window">Which samples; at most WindowFrames·hop of them.</param>
@@ -118,17 +122,17 @@ public sealed unsafe class CodecPass : IDisposable
         long known = codes.Length / codebooks;
         if (frames < known || frames > int.MaxValue)
             throw new ArgumentOutOfRangeException(nameof(frames), frames, $"A sound has at least the frames that there are codes of, {known}, and at most {int.MaxValue}.");
-        if (window.Start < 0 || window.Count < 1 || window.Count > _network.WindowSamples || window.Start > _network.SamplesOf(frames) - window.Count)
-            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_network.WindowSamples} samples of the sound's {_network.SamplesOf(frames)}.");
+        if (window.Start < 0 || window.Count < 1 || window.Count > _layout.WindowSamples || window.Start > _layout.SamplesOf(frames) - window.Count)
+            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_layout.WindowSamples} samples of the sound's {_layout.SamplesOf(frames)}.");
         if (window.Count > samples.Length)
             throw new ArgumentOutOfRangeException(nameof(samples), samples.Length, $"There is no room for a window of {window.Count}.");
-        RowRange needed = _network.FramesFor(window);
+        RowRange needed = _layout.FramesFor(window);
         if (known < frames && needed.End > known)
             throw new ArgumentOutOfRangeException(nameof(window), window, $"It needs the codes of {needed.End} frames; there are {known}.");
         trace?.Check(_memory, frames, codebooks, nameof(trace));
 
         using Lock.Scope turn = Enter();
-        (Frames, SampleCount, Codebooks, Trace) = (frames, _network.SamplesOf(frames), codebooks, trace);
+        (Frames, SampleCount, Codebooks, Trace) = (frames, _layout.SamplesOf(frames), codebooks, trace);
         needed = needed.Clip(frames);
         HoldCodes(needed);
         ReadOnlySpan<int> held = CopyCodes(codes, needed);
@@ -140,7 +144,8 @@ public sealed unsafe class CodecPass : IDisposable
             {
                 _samples = to;
                 _firstSample = window.Start;
-                _network.Decode(this, window);
+                _values = _layout.Decoding(frames, window, _values);
+                _network.Decode(this);
             }
             finally
             {
@@ -152,14 +157,21 @@ public sealed unsafe class CodecPass : IDisposable
     /// <summary>The codes of a frame of the window.</summary>
     public int* CodesAt(long frame) => _codes + ((frame - _firstFrame) * Codebooks);
 
-    /// <summary>Rows of a value at its planned offset.</summary>
+    /// <summary>Rows of a value that the window needs, at its planned offset.</summary>
+    /// <param name="value">The value's number.</param>
+    /// <param name="place">The number of the one whose memory it continues in; its own where it does not.</param>
+    /// <param name="offset">Where that one begins in the arena.</param>
+    /// <param name="channels">Values of a row.</param>
     /// <exception cref="ArgumentOutOfRangeException">They are not in the arena.</exception>
-    public CodecRows Rows(long offset, RowRange range, int channels, long total)
+    public CodecRows Rows(int value, int place, long offset, int channels)
     {
-        if (offset < 0 || channels < 1 || range.Count < 0 || offset > _network.ArenaSize || range.Count > (_network.ArenaSize - offset) / channels)
-            throw new ArgumentOutOfRangeException(nameof(range), range, "These rows are not in the codec's arena.");
+        if (value < 0 || value >= _values.Length - 1 || place < 0 || place > value)
+            throw new ArgumentOutOfRangeException(nameof(value), value, "No window runs that has this value.");
+        (RowRange range, RowRange whole) = (_values[value + 1].Range, _values[place + 1].Range);
+        if (offset < 0 || channels < 1 || range.Start < whole.Start || range.End > whole.End || offset > _layout.ArenaSize || whole.Count > (_layout.ArenaSize - offset) / channels)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, "These rows are not in the codec's arena.");
         ObjectDisposedException.ThrowIf(_arena is null, this);
-        return new(this[offset], range, channels, total);
+        return new(this[offset] + ((range.Start - whole.Start) * channels), range, channels, _values[value + 1].Total);
     }
 
     /// <summary>Copies the sound's samples to rows of one channel, zeros outside.</summary>
@@ -168,16 +180,15 @@ public sealed unsafe class CodecPass : IDisposable
     {
         ThrowIfIdle();
         rows.ZeroOutside(_memory);
-        RowRange inside = rows.Range.Clip(SampleCount);
-        _memory.Upload(rows.At(inside.Start), _samples + inside.Start, inside.Count * sizeof(float));
+        _memory.Upload(rows.At(rows.Inside.Start), _samples + rows.Inside.Start, rows.Inside.Count * sizeof(float));
     }
 
     /// <summary>Hands over decoded samples.</summary>
     /// <exception cref="InvalidOperationException">No window runs.</exception>
-    public void StoreSamples(float* samples, RowRange range)
+    public void StoreSamples(CodecRows rows)
     {
         ThrowIfIdle();
-        _memory.Download(_samples + (range.Start - _firstSample), samples, range.Count * sizeof(float));
+        _memory.Download(_samples + (rows.Range.Start - _firstSample), rows.At(rows.Range.Start), rows.Range.Count * sizeof(float));
     }
 
     /// <summary>Frees its memory, after a window that runs.</summary>
@@ -217,7 +228,7 @@ public sealed unsafe class CodecPass : IDisposable
     {
         ReadOnlySpan<int> from = codes.Slice((int)(frames.Start * Codebooks), (int)(frames.Count * Codebooks));
         if (_window.Length < from.Length)
-            _window = new int[CodeCount(_network, Codebooks)];
+            _window = new int[CodeCount(_layout, Codebooks)];
         Span<int> copy = _window.AsSpan(0, from.Length);
         from.CopyTo(copy);
         for (int i = 0; i < copy.Length; i++)
@@ -234,7 +245,7 @@ public sealed unsafe class CodecPass : IDisposable
     private void HoldCodes(RowRange frames)
     {
         _firstFrame = frames.Start;
-        long size = CodeCount(_network, Codebooks);
+        long size = CodeCount(_layout, Codebooks);
         if (size <= _codesSize)
             return;
         _memory.Free(_codes);

@@ -25,16 +25,16 @@ public sealed unsafe class CodecTrace(DeviceMemory memory, long frames, int hidd
     public ReadOnlySpan<float> ProjectedValues => _projected;
 
     /// <summary>Called by emitted code.</summary>
-    public void Latents(float* x, RowRange range, int channels) => Copy(_latents, x, range, channels);
+    public void Latents(CodecRows rows) => Copy(_latents, rows);
 
     /// <summary>Called by emitted code.</summary>
-    public void Quantized(float* x, RowRange range, int channels) => Copy(_quantized, x, range, channels);
+    public void Quantized(CodecRows rows) => Copy(_quantized, rows);
 
     /// <summary>Called by emitted code.</summary>
-    public void Projected(int quantizer, float* x, RowRange range, int channels)
+    public void Projected(int quantizer, CodecRows rows)
     {
-        for (long t = 0; t < range.Count; t++)
-            memory.Download(_projected.AsSpan((int)((((range.Start + t) * codebooks) + quantizer) * channels), channels), x + (t * channels));
+        for (long t = rows.Inside.Start; t < rows.Inside.End; t++)
+            memory.Download(_projected.AsSpan((int)(((t * codebooks) + quantizer) * rows.Channels), rows.Channels), rows.At(t));
     }
 
     /// <summary>Refuses to record another sound than it was made for, or one that is computed elsewhere.</summary>
@@ -49,6 +49,9 @@ public sealed unsafe class CodecTrace(DeviceMemory memory, long frames, int hidd
         }
     }
 
-    private void Copy(float[] to, float* x, RowRange range, int channels) =>
-        memory.Download(to.AsSpan(checked((int)(range.Start * channels)), checked((int)(range.Count * channels))), x);
+    private void Copy(float[] to, CodecRows rows)
+    {
+        RowRange inside = rows.Inside;
+        memory.Download(to.AsSpan(checked((int)(inside.Start * rows.Channels)), checked((int)(inside.Count * rows.Channels))), rows.At(inside.Start));
+    }
 }

@@ -27,7 +27,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         _weights = weights;
         _specs = specs;
         _network = network;
-        LookAheadFrames = network.LookAheadFrames;
+        LookAheadFrames = network.Layout.LookAheadFrames;
     }
 
     /// <summary>Its configuration.</summary>
@@ -49,7 +49,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public int SamplingRate => Config.SamplingRate;
 
     /// <inheritdoc/>
-    public int HopLength => _network.HopLength;
+    public int HopLength => _network.Layout.HopLength;
 
     /// <inheritdoc/>
     public int Codebooks => Config.NCodebooks;
@@ -71,7 +71,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public double FrameRate => Config.FrameRate;
 
     /// <summary>Most frames of a window that is decoded at once.</summary>
-    public int WindowFrames => _network.WindowFrames;
+    public int WindowFrames => _network.Layout.WindowFrames;
 
     /// <summary>Frames after a frame that must be known before its last sample can be decoded exactly.</summary>
     public int LookAheadFrames { get; }
@@ -82,7 +82,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(frames);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(frames, int.MaxValue);
-        return _network.SamplesOf(frames);
+        return _network.Layout.SamplesOf(frames);
     }
 
     /// <summary>Loads a codec's checkpoint (plain weights or weight-norm pairs).</summary>
@@ -155,7 +155,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         int count = quantizers ?? Codebooks;
         if (count < 1 || count > Codebooks)
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
-        trace = new CodecTrace(_network.Memory, Math.Max(0, _network.FramesOf(samples.Length)), Config.HiddenSize, count, Config.CodebookDim);
+        trace = new CodecTrace(_network.Memory, Math.Max(0, _network.Layout.FramesOf(samples.Length)), Config.HiddenSize, count, Config.CodebookDim);
         return Pass.Encode(samples, count, trace);
     }
 
@@ -169,9 +169,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
         Check(codes);
         CodecPass pass = Pass;
         float[] samples = new float[LengthOf(codes)];
-        for (long start = 0; start < samples.Length; start += _network.WindowSamples)
+        for (long start = 0; start < samples.Length; start += _network.Layout.WindowSamples)
         {
-            var window = new RowRange(start, Math.Min(_network.WindowSamples, samples.Length - start));
+            var window = new RowRange(start, Math.Min(_network.Layout.WindowSamples, samples.Length - start));
             pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples.AsSpan((int)start), trace);
         }
 
@@ -186,8 +186,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, RowRange window)
     {
         Check(codes);
-        if (window.Count < 1 || window.Count > _network.WindowSamples)
-            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_network.WindowSamples} samples.");
+        if (window.Count < 1 || window.Count > _network.Layout.WindowSamples)
+            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_network.Layout.WindowSamples} samples.");
         CodecPass pass = Pass;
         float[] samples = new float[window.Count];
         pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples);
@@ -249,7 +249,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
 
     private long LengthOf(int[,] codes)
     {
-        long samples = Math.Max(0, _network.SamplesOf(codes.GetLength(0)));
+        long samples = Math.Max(0, _network.Layout.SamplesOf(codes.GetLength(0)));
         return samples <= AudioBuffer.MaxSamples ? samples
             : throw new DiaException(
                 DiaErrorKind.Input,

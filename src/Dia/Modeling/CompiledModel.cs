@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.Weights;
 
 namespace Dia.Modeling;
@@ -26,6 +27,15 @@ public abstract class CompiledModel
 
     /// <summary>The model's parameters.</summary>
     public abstract WeightSpec[] Weights();
+
+    /// <summary>The model's operations, function by function; empty for a codec alone.</summary>
+    public abstract OperationInfo[] Operations();
+
+    /// <summary>Sizes of the model's passes.</summary>
+    public abstract ArenaSizes Arenas { get; }
+
+    /// <summary>The codec's operations and the sizes of its windows; null where it has none.</summary>
+    public abstract CodecLayout? CodecLayout { get; }
 
     /// <summary>The codec's parameters.</summary>
     public abstract WeightSpec[] CodecWeights();

@@ -45,7 +45,7 @@ internal sealed unsafe class DecoderItem : IDisposable
             // After what stays: the encoder's arena goes again and must not leave a gap that nothing fits.
             using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1);
             network.Encode(encoder);
-            network.CrossKeyValues(_cross, encoder.Output(0, config.EncoderConfig.HiddenSize), length);
+            network.CrossKeyValues(encoder, 0, _cross);
         }
         catch
         {

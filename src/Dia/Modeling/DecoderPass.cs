@@ -47,11 +47,13 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <param name="config">Its decoder's configuration.</param>
     /// <param name="capacity">Most rows.</param>
     /// <param name="sequences">Most sequences.</param>
+    /// <param name="phase">Whether it is for rows of prompts or for steps, of one row a sequence.</param>
     /// <param name="trace">What to record, or null.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    internal DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, ForwardTrace? trace = null)
+    internal DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, Phase phase, ForwardTrace? trace = null)
     {
         _network = network;
+        Phase = phase;
         (_channels, _half) = (config.NumChannels, config.HeadDim / 2);
         Trace = trace;
         _capacity = ArenaRows.RoundUp(capacity);
@@ -59,7 +61,7 @@ public sealed unsafe class DecoderPass : IDisposable
         _inputs = new DeviceBlock(network.Memory, InputSizes(_capacity, sequences, _channels, _half));
         try
         {
-            _arena = network.Memory.Allocate(network.DecoderArenaWidth * _capacity);
+            _arena = network.Memory.Allocate(network.Arenas.DecoderWidth * _capacity);
         }
         catch
         {
@@ -75,6 +77,9 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <param name="half">Frequencies of a sequence.</param>
     internal static long[] InputSizes(int capacity, int sequences, int channels, int half) =>
         [(long)capacity * channels * sizeof(int), (long)capacity * sizeof(int), (long)sequences * half * sizeof(float), (long)sequences * sizeof(AttentionItem), (long)sequences * sizeof(AttentionItem)];
+
+    /// <summary>Prompts or steps.</summary>
+    public Phase Phase { get; }
 
     /// <summary>Rows in this pass.</summary>
     public int Rows { get; private set; }
@@ -101,7 +106,7 @@ public sealed unsafe class DecoderPass : IDisposable
     public ForwardTrace? Trace { get; }
 
     /// <summary>The decoder output [rows, hidden].</summary>
-    public float* Output => this[_network.DecoderOutput];
+    public float* Output => this[_network.Arenas.DecoderOutput];
 
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + (offset * _capacity);

@@ -38,7 +38,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         _logitsWidth = config.DecoderConfig.NumChannels * config.DecoderConfig.VocabSize;
         _items = new DecoderItem?[places];
         int rows = checked(places * (unconditionalCross is null ? 1 : 2));
-        StepPass = new DecoderPass(network, config.DecoderConfig, rows, rows) { UnconditionalCross = unconditionalCross };
+        StepPass = new DecoderPass(network, config.DecoderConfig, rows, rows, Phase.Decode) { UnconditionalCross = unconditionalCross };
         try
         {
             Logits = _memory.Allocate((long)rows * _logitsWidth);
@@ -102,7 +102,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         DecoderItem it = _items[item]!;
         int channels = _config.DecoderConfig.NumChannels, hidden = _config.DecoderConfig.HiddenSize;
         int block = Math.Min(rowCount, PromptRows), sequences = it.Unconditional is null ? 1 : 2;
-        using var pass = new DecoderPass(_network, _config.DecoderConfig, block * sequences, sequences) { UnconditionalCross = _unconditionalCross };
+        using var pass = new DecoderPass(_network, _config.DecoderConfig, block * sequences, sequences, Phase.Prefill) { UnconditionalCross = _unconditionalCross };
         for (int start = 0; start < rowCount; start += block)
         {
             int count = Math.Min(block, rowCount - start);
@@ -113,13 +113,13 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             if (it.Unconditional is { } other)
                 pass.Add(other, ids);
             pass.Send();
-            _network.DecodeBlock(pass);
+            _network.Decode(pass);
             pass.Advance();
             if (start + count == rowCount)
             {
-                _network.StepLogits(Logits, pass.Output + ((long)(count - 1) * hidden), 1);
+                _network.Logits(Logits, pass.Output + ((long)(count - 1) * hidden), 1, Phase.Decode);
                 if (it.Unconditional is not null)
-                    _network.StepLogits(Logits + _logitsWidth, pass.Output + ((long)((2 * count) - 1) * hidden), 1);
+                    _network.Logits(Logits + _logitsWidth, pass.Output + ((long)((2 * count) - 1) * hidden), 1, Phase.Decode);
             }
         }
     }
@@ -159,8 +159,8 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     public void RunStep()
     {
         using Lock.Scope turn = _tenant.Enter();
-        _network.DecodeStep(StepPass);
-        _network.StepLogits(Logits, StepPass.Output, StepPass.Rows);
+        _network.Decode(StepPass);
+        _network.Logits(Logits, StepPass.Output, StepPass.Rows, Phase.Decode);
     }
 
     /// <summary>Says how many rows an item's caches hold, where a device has appended them by itself.</summary>

@@ -3,6 +3,7 @@ using Dia.Backends;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
+using Dia.Graph;
 using Dia.Processing;
 using Dia.Weights;
 
@@ -45,6 +46,9 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
 
     /// <summary>Its weights; for tests that read them to see how fast that can go.</summary>
     internal LoadedWeights Weights => _weights;
+
+    /// <summary>Its table of operations.</summary>
+    internal OperationInfo[] Operations => _compiled.Operations();
 
     /// <summary>Its parameters, in the order of <see cref="Weights"/>.</summary>
     internal WeightSpec[] Specs => _specs;
@@ -161,7 +165,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
         int[] ids = Flat(decoderInputIds).ToArray();
         byte[] mask = decoderAttentionMask is null ? [] : [.. Flat(decoderAttentionMask).ToArray().Select(m => m != 0 ? (byte)1 : (byte)0)];
-        using var pass = new DecoderPass(_network, d, batch * rows, batch, trace);
+        using var pass = new DecoderPass(_network, d, batch * rows, batch, Phase.Prefill, trace);
         var caches = new List<KeyValueCache>();
         byte* audioMask = mask.Length == 0 ? null : memory.Place(mask);
         try
@@ -170,7 +174,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             {
                 var cross = new KeyValueCache(memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
                 caches.Add(cross);
-                _network.CrossKeyValues(cross, encoder.Output(i, Config.EncoderConfig.HiddenSize), length);
+                _network.CrossKeyValues(encoder, i, cross);
                 var self = new KeyValueCache(memory, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
                 caches.Add(self);
                 var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null ? null : audioMask + ((long)i * rows) };
@@ -178,7 +182,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             }
 
             pass.Send();
-            _network.DecodeBlock(pass);
+            _network.Decode(pass);
             trace?.Complete();
         }
         finally
@@ -187,7 +191,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             memory.Free(audioMask);
         }
 
-        float[] logits = Logits(pass, batch, rows);
+        float[] logits = Logits(pass, batch, rows, labels, out CrossEntropy loss);
         float[] hidden = new float[batch * length * Config.EncoderConfig.HiddenSize];
         memory.Download(hidden, encoder.Output(0, Config.EncoderConfig.HiddenSize));
         return new DiaOutput
@@ -198,7 +202,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             TextLength = length,
             Config = Config,
             EncoderLastHiddenState = hidden,
-            Loss = labels is null ? null : CrossEntropy.Mean(logits, Flat(labels), d.VocabSize, numItemsInBatch),
+            Loss = labels is null ? null : loss.Mean(numItemsInBatch),
             Trace = trace,
         };
     }
@@ -280,51 +284,46 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     {
         if (_unconditionalCross is not null)
             return _unconditionalCross;
-        DiaDecoderConfig d = Config.DecoderConfig;
         DeviceMemory memory = _network.Memory;
-        float* constants = memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize), scratch = null;
+        float* constants = memory.Allocate((long)Config.DecoderConfig.NumHiddenLayers * Config.DecoderConfig.HiddenSize);
         try
         {
-            scratch = memory.Allocate(((long)d.CrossNumKeyValueHeads + (2L * d.CrossNumAttentionHeads)) * d.CrossHeadDim);
-            using var one = new DeviceBlock(memory, sizeof(AttentionItem));
-            *one.Host<AttentionItem>(0) = new AttentionItem { Rows = 1, Keys = scratch, Values = scratch, KeyCount = 1, CausalStart = -1 };
-            one.Send();
             RotaryEmbedding rope = _compiled.EncoderRope(Config);
             rope.Update(1);
             using var encoder = new EncoderPass(_network, rope, [0], default, 1);
             _network.Encode(encoder);
-            var batch = new AttentionBatch(one.Device<AttentionItem>(0), 1, 1, 1);
-            _network.CrossOfUnconditional(constants, encoder.Output(0, Config.EncoderConfig.HiddenSize), scratch, batch);
+            _network.UnconditionalCross(encoder, constants);
         }
         catch
         {
             memory.Free(constants);
             throw;
         }
-        finally
-        {
-            memory.Free(scratch);
-        }
 
         return _unconditionalCross = constants;
     }
 
-    /// <summary>Logits [B·C, T, V] of all rows; the network gives [B·T, C·V].</summary>
-    private float[] Logits(DecoderPass pass, int batch, int rows)
+    /// <summary>Logits [B·C, T, V] of all rows, and their loss where there are labels; the network gives [B·T, C·V].</summary>
+    private float[] Logits(DecoderPass pass, int batch, int rows, int[,]? labels, out CrossEntropy loss)
     {
         int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
-        float[] logits = new float[batch * rows * channels * vocabulary];
+        long width = (long)channels * vocabulary;
+        float[] logits = new float[batch * rows * width];
         float* flat = _network.Memory.Allocate(logits.Length);
+        loss = default;
         try
         {
-            _network.BlockLogits(flat, pass.Output, batch * rows);
+            _network.Logits(flat, pass.Output, batch * rows, Phase.Prefill);
             for (int b = 0; b < batch; b++)
+            {
+                float* item = flat + (b * rows * width);
                 for (int t = 0; t < rows; t++)
                     for (int c = 0; c < channels; c++)
-                    {
-                        Span<float> to = logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary);
-                        _network.Memory.Download(to, flat + ((((((long)b * rows) + t) * channels) + c) * vocabulary));
-                    }
+                        _network.Memory.Download(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary), item + (t * width) + ((long)c * vocabulary));
+                fixed (int* label = labels)
+                    if (label is not null)
+                        _network.Loss(item, label + ((long)b * channels * rows), rows, ref loss);
+            }
 
             return logits;
         }

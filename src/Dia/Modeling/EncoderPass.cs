@@ -33,7 +33,7 @@ public sealed unsafe class EncoderPass : IDisposable
         _inputs = new DeviceBlock(network.Memory, InputSizes(Rows, batch, half));
         try
         {
-            _arena = network.Memory.Allocate(network.EncoderArenaWidth * _capacity);
+            _arena = network.Memory.Allocate(network.Arenas.EncoderWidth * _capacity);
             Fill(ids, mask, length, rope.InverseFrequencies);
         }
         catch
@@ -81,12 +81,13 @@ public sealed unsafe class EncoderPass : IDisposable
     public byte* Mask(int sequence) => _inputs.Device<byte>(MaskPart) + ((long)sequence * Length);
 
     /// <summary>The encoder output [rows, width] of one text.</summary>
-    public float* Output(int sequence, int width) => this[_network.EncoderOutput] + ((long)sequence * Length * width);
+    public float* Output(int sequence, int width) => this[_network.Arenas.EncoderOutput] + ((long)sequence * Length * width);
 
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + (offset * _capacity);
 
-    private int Length => Rows / SequenceCount;
+    /// <summary>Rows of a text.</summary>
+    public int Length => Rows / SequenceCount;
 
     private AttentionBatch Batch => new(_inputs.Device<AttentionItem>(ItemPart), SequenceCount, Length, Length);
 

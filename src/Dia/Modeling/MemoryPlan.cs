@@ -123,12 +123,11 @@ public sealed class MemoryPlan
         DiaConfig config = DiaConfigParser.Parse(model.ConfigJson!, ProblemSeverity.Warning).Config!;
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] specs = model.Weights();
-        DiaNetwork network = model.CreateNetwork(Device.CreateScalar())!;
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderSession.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
         AddWeights("model weights", specs, formats);
-        Add("text or prompt", Math.Max(Encoder(network, config, text), Decoder(network, d, 2 * promptRows, 2)), $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
-        Add("steps", Decoder(network, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize), $"{2 * batch} rows: activations, logits");
+        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text), Decoder(model.Arenas, d, 2 * promptRows, 2)), $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
+        Add("steps", Decoder(model.Arenas, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize), $"{2 * batch} rows: activations, logits");
         Add("cross-attention without text", constants, "one row a layer");
         Add("self caches", 2L * batch * Floats(KeyValueCache.Size(d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim)), $"{batch} x 2 x {rows} rows");
         Add("cross caches", batch * (Floats(KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim)) + ArenaPieces.Size(text)), $"{batch} x {text} bytes of text");
@@ -148,15 +147,15 @@ public sealed class MemoryPlan
     private void AddCodec(CompiledModel model, WeightFormat[] formats)
     {
         WeightSpec[] specs = model.CodecWeights();
-        DacNetwork network = model.CreateCodec(Device.CreateScalar())!;
+        CodecLayout layout = model.CodecLayout!;
         int codebooks = DacConfigParser.Parse(model.CodecConfigJson!).Config!.NCodebooks;
         AddWeights("codec weights", specs, formats);
 
         // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.
         long packed = !_cuda ? 0 : specs.Zip(formats).Where(w => w.First.Role is WeightRole.Convolution or WeightRole.TransposedConvolution).Max(w => ArenaPieces.Size(w.First.Count * WeightFormats.ByteSize(w.Second)));
-        long windows = Floats(network.ArenaSize) + Floats(CodecPass.CodeCount(network, codebooks));
+        long windows = Floats(layout.ArenaSize) + Floats(CodecPass.CodeCount(layout, codebooks));
         LeastBytes += Math.Max(windows, packed);
-        Add("codec", Math.Max(windows, packed), $"windows of {network.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
+        Add("codec", Math.Max(windows, packed), $"windows of {layout.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
     /// <summary>The GPU holds all of them, vectors as float32; the processor holds copies of vectors and convolution kernels, and reads the others in the file.</summary>
@@ -179,11 +178,11 @@ public sealed class MemoryPlan
         Add(_cuda ? name : name + ", packed", copies, _cuda ? types : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}"));
     }
 
-    private static long Encoder(DiaNetwork network, DiaConfig config, int text) =>
-        Floats(network.EncoderArenaWidth * ArenaRows.RoundUp(text)) + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
+    private static long Encoder(ArenaSizes arenas, DiaConfig config, int text) =>
+        Floats(arenas.EncoderWidth * ArenaRows.RoundUp(text)) + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
 
-    private static long Decoder(DiaNetwork network, DiaDecoderConfig d, int rows, int sequences) =>
-        Floats(network.DecoderArenaWidth * ArenaRows.RoundUp(rows)) + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaRows.RoundUp(rows), sequences, d.NumChannels, d.HeadDim / 2)));
+    private static long Decoder(ArenaSizes arenas, DiaDecoderConfig d, int rows, int sequences) =>
+        Floats(arenas.DecoderWidth * ArenaRows.RoundUp(rows)) + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaRows.RoundUp(rows), sequences, d.NumChannels, d.HeadDim / 2)));
 
     private static long Floats(long count) => ArenaPieces.Size(checked(count * sizeof(float)));
 

@@ -1,6 +1,9 @@
 using Dia.Configuration;
 using Dia.Generators.Graph;
+using Dia.Generators.Models;
 using Dia.Generators.Planning;
+using Dia.Graph;
+using Dia.Weights;
 using Xunit;
 
 namespace Dia.Generators.Tests.Planning;
@@ -48,7 +51,7 @@ public sealed class ArenaPlanTests
         Assert.Equal(48, plan.Total);
     }
 
-    /// <summary>Runs the graph over memory that knows which value it holds: nothing is read that something else was written over.</summary>
+    /// <summary>Runs the functions over memory that knows which value it holds: nothing is read that something else was written over.</summary>
     [Theory]
     [InlineData("configs/dia-1.6b")]
     [InlineData("configs/dia-demo")]
@@ -56,31 +59,56 @@ public sealed class ArenaPlanTests
     public void Every_value_still_holds_when_it_is_read(string folder)
     {
         var graph = new DiaGraph(DiaConfigParser.Parse(TestFile.Read(folder).First().GetText().ToString(), ProblemSeverity.Error).Config!);
-        foreach (IReadOnlyList<Stage> stages in new[] { graph.Encoder, graph.Decoder })
-        {
-            ArenaPlan plan = ArenaPlan.ForStages(stages, 1);
-            var places = plan.Buffers.ToDictionary(b => b.Name);
-            string?[] memory = new string?[plan.Total];
-            foreach (Operation operation in stages.SelectMany(s => s.Operations))
-            {
-                foreach (Value value in operation.Reads)
-                    Assert.True(Array.TrueForAll(Span(value), held => held == value.Name), $"{operation} reads {value.Name}");
-                // An operation that reads and writes different values must not do so in the same memory.
-                foreach (Value y in operation.Writes)
-                    foreach (Value x in operation.Reads.Where(x => x.Name != y.Name))
-                        Assert.True(places[x.Name].Offset + x.Width <= places[y.Name].Offset || places[y.Name].Offset + y.Width <= places[x.Name].Offset);
-                foreach (Value value in operation.Writes)
-                    memory.AsSpan((int)places[value.Name].Offset, value.Width).Fill(value.Name);
-            }
+        Replay(graph.Text, graph.EncoderOutput);
+        Replay(graph.Audio, graph.DecoderOutput);
+    }
 
-            string?[] Span(Value value) => memory.AsSpan((int)places[value.Name].Offset, value.Width).ToArray();
-        }
+    /// <summary>Layers look alike: they work in the same memory, so the plan that is written has a line for each kind of value.</summary>
+    [Fact]
+    public void Layers_share_their_buffers()
+    {
+        var graph = new DiaGraph(DiaConfigParser.Parse(TestFile.Read("configs/dia-1.6b").First().GetText().ToString(), ProblemSeverity.Error).Config!);
+        var plan = Plan.Of(graph.Audio, [graph.DecoderOutput], _ => 1, 1);
+        Assert.Equal(
+            ["Cos", "CrossMixed", "CrossNormed", "CrossQuery", "GateUp", "Gated", "Hidden", "Key", "Mixed", "MlpNormed", "Normed", "Output", "Query", "Sin", "Value"],
+            plan.Arena.Buffers.Select(b => b.Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public void A_value_with_two_widths_is_refused()
+    public void What_must_be_in_place_is_refused_where_its_input_is_read_again()
     {
-        Stage stage = new("S", "", new(new RopeTable(new Value("A", 1), new Value("A", 2))));
-        Assert.Throws<InvalidOperationException>(() => ArenaPlan.ForStages([stage], 1));
+        var g = new GraphBuilder();
+        g.Function(Function.Decode);
+        g.Stage("S", "");
+        Value x = g.Add(new Zeros("x", 4));
+        Value sum = g.Add(new Add(x, g.Add(new Zeros("y", 4)), "sum"));
+        g.Add(new Observe(x, Observed.DecoderHiddenState, 0));
+        Assert.Contains("read again", Assert.Throws<InvalidOperationException>(() => Plan.Of(g.Functions, [sum], _ => 1, 1)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Shapes_that_do_not_fit_are_refused() =>
+        Assert.Throws<InvalidOperationException>(() => new Linear("y", new Value("x", 3), new Parameter("w", WeightRole.Linear, new([2, 4]))));
+
+    private static void Replay(IReadOnlyList<FunctionGraph> functions, Value result)
+    {
+        var plan = Plan.Of(functions, [result], _ => 1, 1);
+        var memory = new Value?[plan.Arena.Total];
+        foreach (Operation operation in functions.SelectMany(f => f.Operations))
+        {
+            foreach (Value value in operation.Inputs.Where(plan.Places))
+                Assert.True(Array.TrueForAll(Span(value).ToArray(), held => held == value), $"{operation.Kind} reads {value.Name}");
+            // Only what is in place may be written over what is read.
+            foreach (Value y in operation.Outputs.Where(plan.Places))
+                foreach (Value x in operation.Inputs.Where(x => plan.Places(x) && plan.Root(x) != plan.Root(y)))
+                    Assert.True(End(x) <= plan.Buffer(y).Offset || End(y) <= plan.Buffer(x).Offset, $"{operation.Kind}: {y.Name} over {x.Name}");
+            foreach (Value value in operation.Outputs.Where(plan.Places))
+                Span(value).Fill(value);
+        }
+
+        Assert.True(Array.TrueForAll(Span(result).ToArray(), held => held == result));
+
+        Span<Value?> Span(Value value) => memory.AsSpan((int)plan.Buffer(value).Offset, value.Width);
+        long End(Value value) => plan.Buffer(value).Offset + value.Width;
     }
 }

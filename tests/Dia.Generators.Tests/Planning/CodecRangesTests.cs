@@ -1,14 +1,18 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
-using Dia.Codec;
+extern alias engine;
+
 using Dia.Configuration;
-using Dia.Generators.Graph;
 using Xunit;
+using CodecLayout = engine::Dia.Codec.CodecLayout;
+using CodecValue = engine::Dia.Codec.CodecValue;
+using Function = engine::Dia.Graph.Function;
+using OperationInfo = engine::Dia.Graph.OperationInfo;
+using OperationKind = engine::Dia.Graph.OperationKind;
+using RowRange = engine::Dia.Codec.RowRange;
 
 namespace Dia.Generators.Tests.Planning;
 
 /// <summary>
-/// The codec's emitted arithmetic of rows, replayed for random windows: no value needs more rows than the plan gives it, nothing reads rows
+/// The codec's emitted table, replayed for random windows: no value needs more rows than the plan gives it, nothing reads rows
 /// outside the memory it works in, and no value is written over before its last reader.
 /// </summary>
 public sealed class CodecRangesTests
@@ -25,147 +29,52 @@ public sealed class CodecRangesTests
         if (ratios is not null)
             json = $$"""{"model_type": "dac", "encoder_hidden_size": 4, "decoder_hidden_size": 64, "codebook_size": 16, "downsampling_ratios": [{{ratios}}]}""";
         DacConfig config = DacConfigParser.Parse(json).Config!;
-        string text = Drive.Emit([new TestFile("/repository", "configs/codec", "config.json", json)])["Codec.Codec.g.cs"];
-        var graph = new DacGraph(config);
-        int windowFrames = int.Parse(Regex.Match(text, @"WindowFrames => (\d+);").Groups[1].Value, CultureInfo.InvariantCulture);
-        Check("Encoder", "Encode", graph.Encoder, windowFrames);
-        Check("Decoder", "Decode", graph.Decoder, (long)windowFrames * config.HopLength);
-
-        void Check(string part, string method, CodecChain chain, long maximum)
+        CodecLayout layout = Drive.Load([new TestFile("/repository", "configs/codec", "config.json", json)]).CodecLayout!;
+        Assert.Equal(config.HopLength, layout.HopLength);
+        var random = new Random(11);
+        for (int run = 0; run < 300; run++)
         {
-            string plan = Between(text, $"class CodecCodec{part}Plan", "\n}");
-            var offsets = Regex.Matches(plan, @"const long (\w+) = (\d+);").ToDictionary(m => m.Groups[1].Value, m => long.Parse(m.Groups[2].Value, CultureInfo.InvariantCulture));
-            string body = Between(text, $"void {method}(CodecPass p, RowRange window)", "\n    }");
-            string[] lines = [.. Regex.Matches(body, @"^ *(?:RowRange )?(r\d+ = .*);", RegexOptions.Multiline).Select(m => m.Groups[1].Value)];
-            long[] most = chain.MaximumRows(maximum);
-            var random = new Random(11);
-            for (int run = 0; run < 300; run++)
-            {
-                // Small, odd and largest windows, at the start and further on.
-                var window = new RowRange(run % 3 == 0 ? 0 : random.NextInt64(100_000), run % 4 == 0 ? maximum : random.NextInt64(1, maximum + 1));
-                var ranges = new Dictionary<string, RowRange> { ["window"] = window };
-                foreach (string line in lines)
-                {
-                    string[] sides = line.Split(" = ", 2);
-                    ranges[sides[0]] = new RangeExpression(sides[1], ranges).Value;
-                }
+            Check(layout, o => o.Function != Function.CodecDecode, layout.WindowFrames, (total, window) => layout.Encoding(total, window));
+            Check(layout, o => o.Function == Function.CodecDecode, layout.WindowSamples, (total, window) => layout.Decoding(total, window));
+        }
 
-                Assert.Equal(chain.Operations.Count + 2, ranges.Count);
-                for (int i = 0; i < most.Length; i++)
-                    Assert.True(ranges[$"r{i}"].Count <= most[i], $"{part} v{i}: {ranges[$"r{i}"]} for {window}, planned {most[i]}");
-                CheckMemory(chain, i => ranges[$"r{i}"], offsets);
-                CheckQuantizers(part == "Encoder" ? chain.Output : chain.Input, i => ranges[$"r{i}"].Count, offsets, config);
-            }
+        // Small, odd and largest windows, at the start and further on.
+        void Check(CodecLayout of, Func<OperationInfo, bool> part, long maximum, Func<long, RowRange, CodecValue[]> values)
+        {
+            var window = new RowRange(random.Next(3) == 0 ? 0 : random.NextInt64(100_000), random.Next(4) == 0 ? maximum : random.NextInt64(1, maximum + 1));
+            Replay([.. of.Operations.Where(o => part(o) && o.Kind != OperationKind.Observe)], values(200_000, window), of.ArenaSize, window);
         }
     }
 
-    private static void CheckMemory(CodecChain chain, Func<int, RowRange> range, Dictionary<string, long> offsets)
+    private static void Replay(OperationInfo[] operations, CodecValue[] values, long arena, RowRange window)
     {
-        CodecValue[] values = [chain.Input, .. chain.Operations.Select(o => o.Y)];
-        // The last operation that touches a place; the output is read after all of them.
-        var last = values.GroupBy(v => v.Place).ToDictionary(g => g.Key, g => g.Max(v => LastUse(chain, v)));
-        foreach (CodecValue value in values)
+        // Of each value: its memory, and the first value that began there.
+        var places = new Dictionary<int, (long Start, long End, int Root)>();
+        var last = operations.SelectMany((o, i) => new[] { (o.Result, i), (o.Operand, i), (o.Other, i) }).Where(u => u.Item1 > 0).GroupBy(u => u.Item1).ToDictionary(g => g.Key, g => g.Max(u => u.i));
+        Assert.Equal(window, values[operations[^1].Result == 0 ? operations[^1].Operand : operations[^1].Result].Range);
+        for (int i = 0; i < operations.Length; i++)
         {
-            RowRange own = range(value.Index), place = range(value.Place);
-            Assert.True(own.Start >= place.Start && own.End <= place.End, $"v{value.Index} continues in v{value.Place} but has other rows");
-            if (value.Place != value.Index)
+            OperationInfo o = operations[i];
+            if (o.Operand > 0)
+            {
+                RowRange read = o.Window.Read(o.Window.Covered(o.Result == 0 ? window : values[o.Result].Range)), held = values[o.Operand].Range;
+                Assert.True(held.Start <= read.Start && held.End >= read.End, $"{o} reads {read} of {held}");
+            }
+
+            if (o.Result == 0 || o.Offset < 0)
                 continue;
-            (long start, long end) = Memory(value);
-            Assert.True(end <= offsets["Total"]);
-            foreach (CodecValue alive in values.Where(v => v.Index < value.Index && v.Place == v.Index && last[v.Place] >= value.Index - 1))
-            {
-                (long otherStart, long otherEnd) = Memory(alive);
-                Assert.True(end <= otherStart || otherEnd <= start, $"v{value.Index} would be written over v{alive.Index}");
-            }
+            int from = new[] { o.Operand, o.Other }.FirstOrDefault(x => x > 0 && places.TryGetValue(x, out var p) && p.Root == Root(o, x));
+            RowRange range = values[o.Result].Range;
+            int root = from > 0 ? places[from].Root : o.Result;
+            long start = o.Offset + ((range.Start - values[root].Range.Start) * o.N), end = start + (range.Count * o.N);
+            Assert.True(start >= o.Offset && range.End <= values[root].Range.End && end <= arena, $"{o}: {start} to {end}");
+            foreach (var (other, p) in places.Where(p => p.Key != from && last[p.Key] >= i))
+                Assert.True(end <= p.Start || p.End <= start, $"{o} would be written over value {other}");
+            places[o.Result] = (start, end, root);
         }
 
-        (long Start, long End) Memory(CodecValue value)
-        {
-            long offset = offsets[$"Value{value.Place:00}"];
-            return (offset, offset + (range(value.Place).Count * value.Channels));
-        }
-    }
-
-    /// <summary>The latents, the code vectors and (encoder) what a quantizer adds lie beside each other.</summary>
-    private static void CheckQuantizers(CodecValue latents, Func<int, long> rows, Dictionary<string, long> offsets, DacConfig config)
-    {
-        long frames = rows(latents.Index);
-        var memory = new List<(long Start, long End)>
-        {
-            (offsets[$"Value{latents.Place:00}"], offsets[$"Value{latents.Place:00}"] + (frames * config.HiddenSize)),
-            (offsets["Projected"], offsets["Projected"] + (frames * config.CodebookDim)),
-        };
-        if (offsets.TryGetValue("Quantized", out long quantized))
-            memory.Add((quantized, quantized + (frames * config.HiddenSize)));
-        memory.Sort();
-        Assert.True(memory[^1].End <= offsets["Total"]);
-        for (int i = 1; i < memory.Count; i++)
-            Assert.True(memory[i - 1].End <= memory[i].Start);
-    }
-
-    // Operation i computes the value of index i + 1.
-    private static int LastUse(CodecChain chain, CodecValue value) => value == chain.Output ? int.MaxValue : Enumerable.Range(0, chain.Operations.Count)
-        .Where(i => chain.Operations[i].X == value || chain.Operations[i].Y == value || (chain.Operations[i] as Convolution)?.Residual == value).Max();
-
-    private static string Between(string text, string from, string to)
-    {
-        int start = text.IndexOf(from, StringComparison.Ordinal);
-        return text[start..text.IndexOf(to, start, StringComparison.Ordinal)];
-    }
-
-    /// <summary>Evaluates what the emitted code does with ranges: r1.Union(r2.ConvolutionInput(kernel: 7, ...)).</summary>
-    private sealed class RangeExpression
-    {
-        private readonly string _text;
-        private readonly Dictionary<string, RowRange> _ranges;
-        private int _at;
-
-        public RangeExpression(string text, Dictionary<string, RowRange> ranges)
-        {
-            _text = text;
-            _ranges = ranges;
-            Value = Read();
-            Assert.Equal(text.Length, _at);
-        }
-
-        public RowRange Value { get; }
-
-        private RowRange Read()
-        {
-            RowRange value = _ranges[Word()];
-            while (_at < _text.Length && _text[_at] == '.')
-            {
-                _at++;
-                string method = Word();
-                _at++; // (
-                if (method == "Union")
-                {
-                    value = value.Union(Read());
-                    _at++;
-                    continue;
-                }
-
-                int close = _text.IndexOf(')', _at);
-                var n = Regex.Matches(_text[_at..close], @"(\w+): (\d+)").ToDictionary(m => m.Groups[1].Value, m => int.Parse(m.Groups[2].Value, CultureInfo.InvariantCulture));
-                _at = close + 1;
-                value = method switch
-                {
-                    "ConvolutionInput" => value.ConvolutionInput(n["kernel"], n["stride"], n["dilation"], n["padding"]),
-                    "TransposedGrid" => value.TransposedGrid(n["stride"], n["padding"]),
-                    "TransposedInput" => value.TransposedInput(n["stride"], n["padding"]),
-                    _ => throw new InvalidOperationException($"unknown method {method}"),
-                };
-            }
-
-            return value;
-        }
-
-        private string Word()
-        {
-            int start = _at;
-            while (_at < _text.Length && char.IsLetterOrDigit(_text[_at]))
-                _at++;
-            return _text[start.._at];
-        }
+        // In place where the offset is its input's, which nothing reads any more.
+        int Root(OperationInfo o, int input) =>
+            operations.First(p => p.Result == input) is var made && made.Offset == o.Offset && last[input] == Array.IndexOf(operations, o) ? places[input].Root : 0;
     }
 }

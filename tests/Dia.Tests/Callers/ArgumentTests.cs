@@ -270,10 +270,13 @@ public sealed class ArgumentTests
         Names<ArgumentException>("trace", () => codec.Decode(small.Codes(3), foreign));
 
         // What emitted code calls.
-        Assert.Throws<ArgumentOutOfRangeException>(() => pass.Rows(0, new RowRange(0, 1L << 40), 1, 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => pass.Rows(-1, new RowRange(0, 1), 1, 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => pass.Rows(0, new RowRange(0, long.MaxValue), int.MaxValue, 1));
-        Assert.Throws<InvalidOperationException>(() => pass.LoadSamples(pass.Rows(0, new RowRange(0, 8), 1, 8)));
+        pass.Decode(new int[books], books, 1, new RowRange(0, 1), samples);
+        foreach ((int value, int place, long offset, int channels) in new[] { (-1, 0, 0L, 1), (100_000, 0, 0L, 1), (int.MaxValue, 0, 0L, 1), (1, 2, 0L, 1), (1, -1, 0L, 1), (0, 0, -1L, 1), (0, 0, 1L << 40, 1), (0, 0, 0L, int.MaxValue), (0, 0, 0L, 0) })
+            Assert.Throws<ArgumentOutOfRangeException>(() => pass.Rows(value, place, offset, channels));
+        using CodecPass idle = codec.CreatePass();
+        Assert.Throws<ArgumentOutOfRangeException>(() => idle.Rows(0, 0, 0, 1));
+        Assert.Throws<InvalidOperationException>(() => idle.LoadSamples(pass.Rows(0, 0, 0, 1)));
+        Assert.Throws<InvalidOperationException>(() => idle.StoreSamples(pass.Rows(0, 0, 0, 1)));
 
         var stream = new CodecStream(codec, books);
         Names<ArgumentException>("codes", () => stream.Add(new int[books - 1]));

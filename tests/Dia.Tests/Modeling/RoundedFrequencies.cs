@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
+using Dia.Graph;
 using Dia.Modeling;
 using Dia.Weights;
 
@@ -26,6 +27,12 @@ internal sealed class RoundedFrequencies(CompiledModel model) : CompiledModel
     public override WeightSpec[] Weights() => model.Weights();
 
     public override WeightSpec[] CodecWeights() => model.CodecWeights();
+
+    public override OperationInfo[] Operations() => model.Operations();
+
+    public override ArenaSizes Arenas => model.Arenas;
+
+    public override CodecLayout? CodecLayout => model.CodecLayout;
 
     public override DiaNetwork? CreateNetwork(Device device) => model.CreateNetwork(device);
 

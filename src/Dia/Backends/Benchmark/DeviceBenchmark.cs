@@ -81,9 +81,10 @@ public sealed class DeviceBenchmark : IDisposable
     private void Time<TBackend>(TBackend backend, DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
         where TBackend : struct, IBackend
     {
+        var timings = new OperationTimings<TBackend>(backend, _clock, report);
         if (model is not null)
-            new ModelTimings<TBackend>(backend, _clock, model, report).Run(rows, textLength);
+            timings.Run(model, rows, textLength);
         if (codec is not null)
-            new CodecTimings<TBackend>(backend, _clock, codec, report).Run();
+            timings.Run(codec);
     }
 }

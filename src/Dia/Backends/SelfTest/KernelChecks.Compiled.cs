@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.Modeling;
 using Dia.Weights;
 
@@ -12,101 +13,70 @@ public sealed unsafe partial class KernelChecks<TBackend>
     // Values of a weight up to which the scalar side makes all outputs: seconds for all shapes of a small model.
     private const int Whole = 1 << 20;
 
-    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
+    private readonly HashSet<(OperationKind, int, int, int, int, int, int, int, int, int, HiddenActivation)> _seen = [];
 
     /// <summary>Every operation at the shapes of a model and its codec, in every format of weights. A shape that an earlier model has is not repeated.</summary>
     public void RunCompiled(CompiledModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (model.ConfigJson is { } json)
-            ModelShapes(DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config!, model.Weights());
-        if (model.CodecConfigJson is not null)
-            CodecShapes(model.CodecWeights());
-    }
-
-    private void ModelShapes(DiaConfig config, WeightSpec[] specs)
-    {
-        DiaEncoderConfig e = config.EncoderConfig;
-        DiaDecoderConfig d = config.DecoderConfig;
-        foreach (WeightSpec spec in specs)
+        DiaConfig? config = model.ConfigJson is { } json ? DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config : null;
+        foreach (OperationInfo o in model.Operations().Concat(model.CodecLayout?.Operations ?? []))
         {
-            if (spec.Role == WeightRole.Linear && IsNew($"linear {spec.Shape[0]} {spec.Shape[1]}"))
-                Linear(spec.Shape[0], spec.Shape[1]);
-            if (spec.Role == WeightRole.Vector && IsNew($"norm {spec.Count}"))
-                Norm(3, (int)spec.Count);
-        }
-
-        if (IsNew($"tables {d.NumChannels} {d.VocabSize} {d.HiddenSize}"))
-            Tables(4, d.NumChannels, d.VocabSize, d.HiddenSize);
-        foreach ((int n, HiddenActivation activation) in (ReadOnlySpan<(int, HiddenActivation)>)[(e.IntermediateSize, e.HiddenAct), (d.IntermediateSize, d.HiddenAct)])
-        {
-            if (IsNew($"gated {n} {activation}"))
-                Gated(3, n, activation);
-        }
-
-        foreach ((int heads, int keyHeads, int headDim, int keys) in (ReadOnlySpan<(int, int, int, int)>)
-            [
-                (e.NumAttentionHeads, e.NumKeyValueHeads, e.HeadDim, e.MaxPositionEmbeddings),
-                (d.NumAttentionHeads, d.NumKeyValueHeads, d.HeadDim, config.RowCapacity),
-                (d.CrossNumAttentionHeads, d.CrossNumKeyValueHeads, d.CrossHeadDim, e.MaxPositionEmbeddings),
-            ])
-        {
-            if (!IsNew($"attention {heads} {keyHeads} {headDim}"))
+            if (!_seen.Add((o.Kind, o.N, o.K, o.Entries, o.Heads, o.KeyHeads, o.HeadDim, o.Kernel, o.Stride, o.Dilation, o.Activation)))
                 continue;
-            Rotary(heads, keyHeads, headDim);
-            Attention(heads, keyHeads, headDim);
-            Attention($"rows, {keys} keys", heads, keyHeads, headDim, [(1, keys, keys - 1), (1, keys, -1), (1, 70, -1)], false);
+            if (o.Kind == OperationKind.Attention)
+                Attention(o, o is { Function: Function.Decode, Rows: Rows.All } ? config!.RowCapacity : config!.EncoderConfig.MaxPositionEmbeddings);
+            else
+                Check(o, (long)o.N * o.K * Math.Max(o.Kernel, 1) > Whole);
         }
     }
 
-    private void CodecShapes(WeightSpec[] specs)
+    private void Check(OperationInfo o, bool isLarge)
     {
-        foreach (WeightSpec spec in specs)
+        switch (o.Kind)
         {
-            int[] shape = spec.Shape;
-            switch (spec.Role)
-            {
-                case WeightRole.Convolution:
-                    (int stride, int dilation) = CodecGeometry.Of(spec);
-                    if (!IsNew($"convolution {shape[1]} {shape[0]} {shape[2]} {stride} {dilation}"))
-                        break;
-                    if (spec.Count > Whole)
-                        LargeConvolution(shape[1], shape[0], shape[2], stride, dilation);
-                    else
-                        Convolution(shape[1], shape[0], shape[2], stride, dilation);
-                    break;
-                case WeightRole.TransposedConvolution:
-                    if (!IsNew($"transposed {shape[0]} {shape[1]} {shape[2]}"))
-                        break;
-                    if (spec.Count > Whole)
-                        LargeTransposedConvolution(shape[0], shape[1], shape[2] / 2);
-                    else
-                        TransposedConvolution(shape[0], shape[1], shape[2] / 2);
-                    break;
-                case WeightRole.Embedding:
-                    if (IsNew($"codes {shape[0]} {shape[1]}"))
-                        Codes(shape[0], shape[1]);
-                    break;
-                default:
-                    if (spec.Name.EndsWith("alpha", StringComparison.Ordinal) && IsNew($"snake {spec.Count}"))
-                        Snake(5, (int)spec.Count);
-                    break;
-            }
+            case OperationKind.EmbeddingSum:
+                Tables(4, o.Heads, o.Entries, o.N);
+                break;
+            case OperationKind.RmsNorm:
+                Norm(3, o.N);
+                break;
+            case OperationKind.Linear when isLarge:
+                LargeLinear(o.N, o.K);
+                break;
+            case OperationKind.Linear:
+                StepLinear(o.N, o.K);
+                BlockLinear(o.N, o.K);
+                break;
+            case OperationKind.GatedActivation:
+                Gated(3, o.N, o.Activation);
+                break;
+            case OperationKind.Convolution when isLarge:
+                LargeConvolution(o.K, o.N, o.Kernel, o.Stride, o.Dilation);
+                break;
+            case OperationKind.Convolution:
+                Convolution(o.K, o.N, o.Kernel, o.Stride, o.Dilation);
+                break;
+            case OperationKind.TransposedConvolution when isLarge:
+                LargeTransposedConvolution(o.K, o.N, o.Stride);
+                break;
+            case OperationKind.TransposedConvolution:
+                TransposedConvolution(o.K, o.N, o.Stride);
+                break;
+            case OperationKind.NearestCode:
+                Codes(o.Entries, o.K);
+                break;
+            case OperationKind.Snake:
+                Snake(5, o.N);
+                break;
         }
     }
 
-    private bool IsNew(string shape) => _seen.Add(shape);
-
-    private void Linear(int n, int k)
+    private void Attention(OperationInfo o, int keys)
     {
-        if ((long)n * k > Whole)
-        {
-            LargeLinear(n, k);
-            return;
-        }
-
-        StepLinear(n, k);
-        BlockLinear(n, k);
+        Rotary(o.Heads, o.KeyHeads, o.HeadDim);
+        Attention(o.Heads, o.KeyHeads, o.HeadDim);
+        Attention($"rows, {keys} keys", o.Heads, o.KeyHeads, o.HeadDim, [(1, keys, keys - 1), (1, keys, -1), (1, 70, -1)], false);
     }
 
     /// <summary>Linear layers of few and of many rows.</summary>

@@ -1,0 +1,23 @@
+using Dia.Generators.Emission;
+using Dia.Graph;
+
+namespace Dia.Generators.Graph;
+
+/// <summary>The heads of x, turned by the angles of the row's position (halves convention).</summary>
+internal sealed record Rotation(Value Y, Value X, RotaryTable Angles) : Operation(OperationKind.Rotation, [X, Angles.Cos, Angles.Sin], [Y], [])
+{
+    public Rotation(string name, Value x, RotaryTable angles)
+        : this(new Value(name, x.Width, x.Rows), x, angles) => Check(x.Width % (2 * angles.Cos.Width) == 0);
+
+    public override Value InPlace => X;
+
+    public override Cost Cost => new(3L * X.Width, 2L * X.Width);
+
+    public override IEnumerable<(string, string)> Sizes => [Size("Heads", Heads), Size("HeadDim", 2 * Half)];
+
+    private int Half => Angles.Cos.Width;
+
+    private int Heads => X.Width / (2 * Half);
+
+    public override string Print(Scope s) => $"b.Rope({s[X]}, {s[Angles.Cos]}, {s[Angles.Sin]}, {s[Rows]}, heads: {Heads}, half: {Half});";
+}

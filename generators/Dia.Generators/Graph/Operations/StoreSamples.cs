@@ -1,0 +1,10 @@
+using Dia.Generators.Emission;
+using Dia.Graph;
+
+namespace Dia.Generators.Graph;
+
+/// <summary>Hands over the window's samples.</summary>
+internal sealed record StoreSamples(Value X) : Operation(OperationKind.StoreSamples, [X], [], [])
+{
+    public override string Print(Scope s) => $"p.StoreSamples({s[X]});";
+}

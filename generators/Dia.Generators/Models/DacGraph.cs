@@ -1,0 +1,125 @@
+using Dia.Configuration;
+using Dia.Generators.Fusion;
+using Dia.Generators.Graph;
+using Dia.Graph;
+
+namespace Dia.Generators.Models;
+
+/// <summary>The DAC codec: encoder, residual vector quantizer and decoder of a configuration.</summary>
+internal sealed class DacGraph
+{
+    private readonly DacConfig _config;
+    private readonly GraphBuilder _encoder = new(), _decoder = new();
+
+    public DacGraph(DacConfig config)
+    {
+        _config = config;
+        BuildQuantizers(BuildEncoder());
+        BuildDecoder();
+        Encoder = Rewrites.Apply(_encoder.Functions);
+        Decoder = Rewrites.Apply(_decoder.Functions);
+    }
+
+    /// <summary>Samples to latents, latents to codes.</summary>
+    public IReadOnlyList<FunctionGraph> Encoder { get; }
+
+    /// <summary>Codes to samples.</summary>
+    public IReadOnlyList<FunctionGraph> Decoder { get; }
+
+    private Value BuildEncoder()
+    {
+        GraphBuilder g = _encoder;
+        int channels = _config.EncoderHiddenSize;
+        g.Function(Function.CodecEncode);
+        g.Stage("Samples", $"1 to {channels} channels at the sampling rate.");
+        Value x = g.Add(new LoadSamples(new Value(null, 1)));
+        x = Convolution(g, x, "encoder.conv1", channels, kernel: 7, padding: 3);
+        for (int i = 0; i < _config.DownsamplingRatios.Count; i++)
+        {
+            string block = $"encoder.block.{i}";
+            int stride = _config.DownsamplingRatios[i];
+            g.Stage($"Block{i}", $"{block}: stride {stride}, {channels} to {2 * channels} channels.");
+            x = Snake(g, ResidualUnits(g, x, block), block + ".snake1");
+            channels *= 2;
+            x = Convolution(g, x, block + ".conv1", channels, 2 * stride, padding: (stride + 1) / 2, stride: stride);
+        }
+
+        g.Stage("Latents", $"{channels} channels to latents of {_config.HiddenSize}.");
+        x = Convolution(g, Snake(g, x, "encoder.snake1"), "encoder.conv2", _config.HiddenSize, kernel: 3, padding: 1);
+        g.Add(new Observe(x, Observed.Latents, 0));
+        return x;
+    }
+
+    /// <summary>The nearest code vector of each codebook, its out_proj subtracted from what is left.</summary>
+    private void BuildQuantizers(Value residual)
+    {
+        GraphBuilder g = _encoder;
+        g.Function(Function.CodecQuantize);
+        for (int i = 0; i < _config.NCodebooks; i++)
+        {
+            g.Stage($"Codebook{i:00}", "The nearest code vector to what is left, its out_proj subtracted.", leastCodebooks: i + 1);
+            Value projected = Convolution(g, residual, DacNames.Quantizer(i) + ".in_proj", _config.CodebookDim, kernel: 1);
+            g.Add(new Observe(projected, Observed.Projected, i));
+            Value codes = g.Add(new NearestCode(projected, Codebook(i), i));
+            residual = g.Add(new Subtract(residual, CodeVector(g, codes, i)));
+        }
+    }
+
+    private void BuildDecoder()
+    {
+        GraphBuilder g = _decoder;
+        int channels = _config.DecoderHiddenSize;
+        g.Function(Function.CodecDecode);
+        Value? x = null;
+        for (int i = 0; i < _config.NCodebooks; i++)
+        {
+            g.Stage($"Codebook{i:00}", $"A code vector through its out_proj{(i == 0 ? "" : ", added")}: latents of {_config.HiddenSize}.", leastCodebooks: i + 1);
+            Value vector = CodeVector(g, null, i);
+            x = x is null ? vector : g.Add(new Add(x, vector));
+        }
+
+        g.Stage("Latents", $"Latents of {_config.HiddenSize} to {channels} channels.");
+        g.Add(new Observe(x!, Observed.Quantized, 0));
+        x = Convolution(g, x!, "decoder.conv1", channels, kernel: 7, padding: 3);
+        for (int i = 0; i < _config.UpsamplingRatios.Count; i++)
+        {
+            string block = $"decoder.block.{i}", name = block + ".conv_t1";
+            int stride = _config.UpsamplingRatios[i], inputs = channels;
+            g.Stage($"Block{i}", $"{block}: stride {stride}, {channels} to {channels / 2} channels.");
+            channels /= 2;
+            x = Snake(g, x, block + ".snake1");
+            x = g.Add(new TransposedConvolution(x, DacNames.TransposedKernel(name, inputs, channels, 2 * stride), DacNames.Bias(name, channels), stride, (stride + 1) / 2));
+            x = ResidualUnits(g, x, block);
+        }
+
+        g.Stage("Samples", $"{channels} channels to samples.");
+        x = Convolution(g, Snake(g, x, "decoder.snake1"), "decoder.conv2", 1, kernel: 7, padding: 3);
+        g.Add(new StoreSamples(g.Add(new Tanh(x))));
+    }
+
+    /// <summary>Three units: x + conv1(snake(conv7(snake(x)))), dilations 1, 3, 9.</summary>
+    private static Value ResidualUnits(GraphBuilder g, Value x, string block)
+    {
+        for (int unit = 1, dilation = 1; unit <= 3; unit++, dilation *= 3)
+        {
+            string name = $"{block}.res_unit{unit}";
+            g.Remark($"res_unit{unit}: x + conv2(snake2(conv1(snake1(x)))), dilation {dilation}");
+            Value y = Snake(g, x, name + ".snake1");
+            y = Convolution(g, y, name + ".conv1", x.Width, kernel: 7, padding: 3 * dilation, dilation: dilation);
+            y = Convolution(g, Snake(g, y, name + ".snake2"), name + ".conv2", x.Width, kernel: 1);
+            x = g.Add(new Add(x, y));
+        }
+
+        return x;
+    }
+
+    private Parameter Codebook(int quantizer) => DacNames.Codebook(quantizer, _config.CodebookSize, _config.CodebookDim);
+
+    private Value CodeVector(GraphBuilder g, Value? codes, int quantizer) =>
+        Convolution(g, g.Add(new CodeLookup(codes, Codebook(quantizer), quantizer)), DacNames.Quantizer(quantizer) + ".out_proj", _config.HiddenSize, kernel: 1);
+
+    private static Value Snake(GraphBuilder g, Value x, string name) => g.Add(new Snake(x, DacNames.Alpha(name, x.Width)));
+
+    private static Value Convolution(GraphBuilder g, Value x, string name, int outputs, int kernel, int padding = 0, int stride = 1, int dilation = 1) =>
+        g.Add(new Convolution(x, DacNames.Kernel(name, outputs, x.Width, kernel), DacNames.Bias(name, outputs), padding, stride, dilation));
+}
