@@ -22,7 +22,7 @@ internal static class InfoCommand
         "Show the compiled configurations, version, processor, and how much memory each configuration takes.",
         "",
         0,
-        [DiaOptions.CodecGroup],
+        [new OptionGroup("Information", [DiaOptions.Graph]), DiaOptions.CodecGroup],
         """
         With --device the device is shown, and what speaking takes of its memory at most, of the model inside or --model and of each
         compiled configuration with bfloat16 weights; nothing of it is allocated.
@@ -33,6 +33,13 @@ internal static class InfoCommand
     private static void Run(Invocation run)
     {
         var text = new StringBuilder();
+        if (run.Line.Get(DiaOptions.Graph) is { } name)
+        {
+            InfoGraph.Write(text, ModelLoader.Compiled(DiaOptions.Graph, name));
+            Program.Print(text.ToString());
+            return;
+        }
+
         text.Append($"dia {BuildInfo.Version} ({RuntimeInformation.RuntimeIdentifier})\n");
         text.Append(Format.Text($"processor: {Environment.ProcessorCount} threads, {InstructionSet()}, {Vector<float>.Count * 32} bits wide\n"));
         text.Append($"devices: cpu, scalar{Gpus()}\n");

@@ -15,6 +15,11 @@ internal static class ModelLoader
 {
     private const string CodecFolderName = "dac";
 
+    /// <summary>The compiled configuration that an option names.</summary>
+    /// <exception cref="DiaException">Usage: there is none of that name.</exception>
+    public static CompiledModel Compiled(OptionSpec option, string name) => CompiledModels.All.FirstOrDefault(m => m.Name == name)
+        ?? throw CommandLine.Usage($"{option.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(m => m.Name))}.");
+
     /// <summary>The model that --model names, or the one inside this executable.</summary>
     /// <exception cref="DiaException">Model: there is none.</exception>
     public static ModelFolder OpenModel(Invocation run)

@@ -27,8 +27,7 @@ internal static class SynthCommand
     {
         string name = run.Required(DiaOptions.Config), folder = run.Required(DiaOptions.OutputFolder);
         WeightFormat format = run.Line.TryGet(DiaOptions.SynthDType, out WeightFormat given) ? given : WeightFormat.BFloat16;
-        CompiledModel model = CompiledModels.All.FirstOrDefault(m => m.Name == name)
-            ?? throw CommandLine.Usage($"{DiaOptions.Config.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(m => m.Name))}.");
+        CompiledModel model = ModelLoader.Compiled(DiaOptions.Config, name);
         if (model.ConfigJson is { } config)
             Write(run, folder, model.Weights(), format, config);
         if (model.CodecConfigJson is { } codec)

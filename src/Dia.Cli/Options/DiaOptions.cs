@@ -69,6 +69,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
     public static readonly OptionSpec<bool> Attentions = Flag("--attentions", null, "Write the attention maps of every layer too.");
     public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> Graph = new("--graph", null, "NAME", "Show the graph and the plan of this compiled configuration instead: every operation with its sizes, its weight, where its result lies, and what a row of it costs.", NotEmpty, Parsers.Text) { HasVariable = false };
     public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
     public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType) { Choices = ["bf16", "f16", "f32"] };
 

@@ -1,0 +1,57 @@
+using System.Text;
+using Dia.Cli.Output;
+using Dia.Graph;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>The graph and the plan of a compiled configuration as text.</summary>
+internal static class InfoGraph
+{
+    /// <summary>Writes all functions.</summary>
+    public static void Write(StringBuilder text, CompiledModel model)
+    {
+        text.Append(Format.Text($"{model.Name}: operations in order; [rows, values of a row]; where a result lies in its arena (float32 values); what a row costs\n"));
+        WeightSpec[] weights = model.Weights();
+        foreach (var function in model.Operations().GroupBy(o => o.Function))
+            Write(text, function, weights, function.Key is Function.Decode or Function.Logits or Function.Loss ? model.Arenas.DecoderWidth : model.Arenas.EncoderWidth, "a row");
+        if (model.CodecLayout is not { } codec)
+            return;
+        WeightSpec[] codecWeights = model.CodecWeights();
+        foreach (var function in codec.Operations.GroupBy(o => o.Function))
+            Write(text, function, codecWeights, codec.ArenaSize, $"a window of {codec.WindowFrames} frames");
+    }
+
+    private static void Write(StringBuilder text, IGrouping<Function, OperationInfo> function, WeightSpec[] weights, long arena, string unit)
+    {
+        text.Append(Format.Text($"\n{function.Key}: {function.Sum(o => o.Flops):N0} floating-point operations a row{(function.Any(o => o.FlopsOfKey > 0) ? Format.Text($", {function.Sum(o => o.FlopsOfKey):N0} more a key") : "")}; arena of {Format.Bytes(arena * sizeof(float))} {unit}\n"));
+        var table = new TextTable(false, false, false, true, true, true);
+        table.Add("  stage", "operation", "weight", "at", "operations", "values moved");
+        string last = "";
+        foreach (OperationInfo o in function)
+        {
+            string weight = o.Weight < 0 ? "" : $"{weights[o.Weight].Name} [{string.Join(", ", weights[o.Weight].Shape)}]";
+            table.Add("  " + (o.Stage == last ? "" : o.Stage), Statement(o), weight, o.Offset < 0 ? "" : Format.Text($"{o.Offset}"), Cost(o.Flops, o.FlopsOfKey), Cost(o.Values + o.TableValues, o.ValuesOfKey));
+            last = o.Stage;
+        }
+
+        text.Append(table);
+    }
+
+    private static string Statement(OperationInfo o)
+    {
+        string rows = o.Rows == Rows.All ? "rows" : $"{o.Rows.ToString().ToLowerInvariant()} rows";
+        string result = o.Y.Length == 0 ? "" : $"{o.Y} [{rows}{(o.N == 0 ? "" : $", {o.N}")}] = ";
+        string sizes = o.Kernel == 0 ? "" : $", kernel {o.Kernel}, stride {o.Stride}, dilation {o.Dilation}, padding {o.Padding}";
+        string heads = o.HeadDim == 0 ? "" : $", {(o.Heads > 0 ? $"{o.Heads}" : "")}{(o.KeyHeads > 0 ? $"/{o.KeyHeads}" : "")} heads of {o.HeadDim}";
+        return $"{result}{o.Kind}({o.X}{heads}{sizes}{(o.Kind == OperationKind.GatedActivation ? $", {o.Activation}" : "")})";
+    }
+
+    private static string Cost(long row, long key) => (row, key) switch
+    {
+        (0, 0) => "",
+        (_, 0) => Format.Text($"{row}"),
+        _ => Format.Text($"{row} + {key} a key"),
+    };
+}
