@@ -35,25 +35,6 @@ public partial class CudaContext
     /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
     public static string GetDeviceName(int deviceId) => NameOf(DeviceOf(deviceId));
 
-    /// <summary>A device's name.</summary>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public string GetDeviceName() => NameOf(Device);
-
-    /// <summary>The device's identity.</summary>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public CUuuid GetDeviceUuid()
-    {
-        CUuuid uuid = default;
-        Native.DeviceManagement.cuDeviceGetUuid(ref uuid, Device).ThrowIfFailed();
-        return uuid;
-    }
-
-    /// <summary>A property of a device.</summary>
-    /// <param name="attribute">Which.</param>
-    /// <param name="deviceId">The device's ordinal, from 0.</param>
-    /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
-    public static int GetDeviceAttribute(CUDeviceAttribute attribute, int deviceId) => AttributeOf(DeviceOf(deviceId), attribute);
-
     /// <summary>A property of the device.</summary>
     /// <param name="attribute">Which.</param>
     /// <exception cref="CudaException">The driver failed.</exception>
@@ -64,10 +45,6 @@ public partial class CudaContext
     /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
     public static Version GetDeviceComputeCapability(int deviceId) => CapabilityOf(DeviceOf(deviceId));
 
-    /// <summary>The device's compute capability; 8.0 is sm_80.</summary>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public Version GetDeviceComputeCapability() => CapabilityOf(Device);
-
     /// <summary>The device's memory in bytes.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
     public SizeT GetTotalDeviceMemorySize() => MemoryInfo().Total;
@@ -75,16 +52,6 @@ public partial class CudaContext
     /// <summary>The device's memory that no one uses, in bytes.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
     public SizeT GetFreeDeviceMemorySize() => MemoryInfo().Free;
-
-    /// <summary>A device's memory in bytes, without a context.</summary>
-    /// <param name="deviceId">The device's ordinal, from 0.</param>
-    /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
-    public static SizeT GetTotalDeviceMemorySize(int deviceId)
-    {
-        SizeT bytes = default;
-        Native.DeviceManagement.cuDeviceTotalMem_v2(ref bytes, DeviceOf(deviceId)).ThrowIfFailed();
-        return bytes;
-    }
 
     private (SizeT Free, SizeT Total) MemoryInfo()
     {
@@ -102,7 +69,7 @@ public partial class CudaContext
                 $"The NVIDIA driver is not on this machine: the loader does not find {Native.CUDA_DRIVER_API_DLL_NAME}.", null);
         }
 
-        Native.cuInit(CUInitializationFlags.None).ThrowIfFailed();
+        Native.cuInit(0).ThrowIfFailed();
     }
 
     private static CUdevice DeviceOf(int deviceId)

@@ -9,13 +9,6 @@ public sealed class CudaEvent : IDisposable
 {
     private readonly EventHandle _event;
 
-    /// <summary>A new event with a time, in the current context.</summary>
-    /// <exception cref="CudaException">No context is current, or the driver failed.</exception>
-    public CudaEvent()
-        : this(CUEventFlags.Default)
-    {
-    }
-
     /// <summary>A new event in the current context.</summary>
     /// <param name="flags">Its properties.</param>
     /// <exception cref="CudaException">No context is current, or the driver failed.</exception>
@@ -30,10 +23,6 @@ public sealed class CudaEvent : IDisposable
     /// <summary>The driver's handle; valid until this object is disposed.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
     public CUevent Event => new() { Pointer = _event.Value };
-
-    /// <summary>The event happens when the null stream's work up to here is done.</summary>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public void Record() => Record(default);
 
     /// <summary>The event happens when a stream's work up to here is done.</summary>
     /// <param name="stream">The stream.</param>

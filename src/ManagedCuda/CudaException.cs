@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ManagedCuda.BasicTypes;
@@ -7,31 +8,10 @@ namespace ManagedCuda;
 /// <summary>A call of the driver failed. The message names the call and the driver's name and description of the error.</summary>
 public class CudaException : Exception
 {
-    /// <summary>An error.</summary>
-    public CudaException()
-        : this(CUResult.ErrorUnknown)
-    {
-    }
-
     /// <summary>An error of the driver.</summary>
     /// <param name="error">The driver's code.</param>
     public CudaException(CUResult error)
         : this(error, NameOf(error) + ": " + DescriptionOf(error), null)
-    {
-    }
-
-    /// <summary>An error that the driver has no code for.</summary>
-    /// <param name="message">What happened.</param>
-    public CudaException(string message)
-        : this(CUResult.ErrorUnknown, message, null)
-    {
-    }
-
-    /// <summary>An error that the driver has no code for.</summary>
-    /// <param name="message">What happened.</param>
-    /// <param name="exception">What caused it.</param>
-    public CudaException(string message, Exception? exception)
-        : this(CUResult.ErrorUnknown, message, exception)
     {
     }
 
@@ -40,28 +20,17 @@ public class CudaException : Exception
     /// <param name="message">What happened.</param>
     /// <param name="exception">What caused it.</param>
     public CudaException(CUResult error, string message, Exception? exception)
-        : base(message, exception)
-    {
-        CudaError = error;
-        CudaInternalErrorName = NameOf(error);
-        CudaInternalErrorDescription = DescriptionOf(error);
-    }
+        : base(message, exception) => CudaError = error;
 
     /// <summary>The driver's code.</summary>
     public CUResult CudaError { get; }
-
-    /// <summary>The driver's name of it, "CUDA_ERROR_OUT_OF_MEMORY" and the like.</summary>
-    public string CudaInternalErrorName { get; }
-
-    /// <summary>The driver's description of it, "out of memory" and the like; empty where there is no driver to ask.</summary>
-    public string CudaInternalErrorDescription { get; }
 
     private static unsafe string NameOf(CUResult error)
     {
         nint text = 0;
         return CudaContext.TryLoad() && DriverAPINativeMethods.ErrorHandling.cuGetErrorName(error, ref text) == CUResult.Success && text != 0
             ? Marshal.PtrToStringUTF8(text)!
-            : CUResultNames.Of(error);
+            : string.Create(CultureInfo.InvariantCulture, $"CUDA error {(int)error}");
     }
 
     private static unsafe string DescriptionOf(CUResult error)

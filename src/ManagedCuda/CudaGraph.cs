@@ -16,14 +16,13 @@ public sealed class CudaGraph : IDisposable
     public CUgraph Graph => new() { Pointer = _graph.Value };
 
     /// <summary>An executable graph, which does not need this one any more.</summary>
-    /// <param name="flags">Its properties.</param>
     /// <exception cref="CudaException">The driver failed.</exception>
     /// <exception cref="EntryPointNotFoundException">The driver is older than R470 (CUDA 11.4).</exception>
-    public CudaGraphExec Instantiate(CUgraphInstantiate_flags flags = CUgraphInstantiate_flags.None)
+    public CudaGraphExec Instantiate()
     {
         ContextHandle context = ContextHandle.RequireCurrent();
         CUgraphExec graph = default;
-        Native.GraphManagment.cuGraphInstantiate(ref graph, Graph, (ulong)flags).ThrowIfFailed();
+        Native.GraphManagment.cuGraphInstantiate(ref graph, Graph, 0).ThrowIfFailed();
         GC.KeepAlive(this);
         return new CudaGraphExec(new GraphExecHandle(context, graph));
     }
@@ -48,17 +47,9 @@ public sealed class CudaGraphExec : IDisposable
     /// <exception cref="CudaException">The driver failed.</exception>
     public void Launch(CudaStream stream)
     {
-        Launch(stream.Stream);
-        GC.KeepAlive(stream);
-    }
-
-    /// <summary>Launches the graph: after the stream's work so far, and after its own last launch. Allocates nothing.</summary>
-    /// <param name="stream">The stream.</param>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public void Launch(CUstream stream)
-    {
-        Native.GraphManagment.cuGraphLaunch(Graph, stream).ThrowIfFailed();
+        Native.GraphManagment.cuGraphLaunch(Graph, stream.Stream).ThrowIfFailed();
         GC.KeepAlive(this);
+        GC.KeepAlive(stream);
     }
 
     /// <summary>Destroys the executable graph; a launch under way is still done.</summary>

@@ -4,18 +4,10 @@ using Native = ManagedCuda.DriverAPINativeMethods;
 
 namespace ManagedCuda;
 
-/// <summary>A stream: work that is done in order. The null stream is <c>default(CUstream)</c>.</summary>
+/// <summary>A stream: work that is done in order.</summary>
 public sealed class CudaStream : IDisposable
 {
-    private readonly StreamHandle? _owned;
-    private readonly CUstream _foreign;
-
-    /// <summary>A new stream in the current context.</summary>
-    /// <exception cref="CudaException">No context is current, or the driver failed.</exception>
-    public CudaStream()
-        : this(CUStreamFlags.None)
-    {
-    }
+    private readonly StreamHandle _stream;
 
     /// <summary>A new stream in the current context.</summary>
     /// <param name="flags">Its properties.</param>
@@ -25,16 +17,12 @@ public sealed class CudaStream : IDisposable
         ContextHandle context = ContextHandle.RequireCurrent();
         CUstream stream = default;
         Native.Streams.cuStreamCreate(ref stream, flags).ThrowIfFailed();
-        _owned = new StreamHandle(context, stream);
+        _stream = new StreamHandle(context, stream);
     }
-
-    /// <summary>A stream that belongs to someone else; disposing this leaves it alone.</summary>
-    /// <param name="stream">The stream.</param>
-    public CudaStream(CUstream stream) => _foreign = stream;
 
     /// <summary>The driver's handle; valid until this object is disposed.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public CUstream Stream => _owned == null ? _foreign : new CUstream { Pointer = _owned.Value };
+    public CUstream Stream => new() { Pointer = _stream.Value };
 
     /// <summary>Waits for the stream's work. What failed in it is thrown here.</summary>
     /// <exception cref="CudaException">The driver, or a kernel, failed.</exception>
@@ -42,17 +30,6 @@ public sealed class CudaStream : IDisposable
     {
         Native.Streams.cuStreamSynchronize(Stream).ThrowIfFailed();
         GC.KeepAlive(this);
-    }
-
-    /// <summary>Whether the stream's work is done.</summary>
-    /// <exception cref="CudaException">The driver, or a kernel, failed.</exception>
-    public bool Query()
-    {
-        CUResult result = Native.Streams.cuStreamQuery(Stream);
-        GC.KeepAlive(this);
-        if (result != CUResult.ErrorNotReady)
-            result.ThrowIfFailed(nameof(Native.Streams.cuStreamQuery));
-        return result == CUResult.Success;
     }
 
     /// <summary>Lets further work of the stream wait for an event.</summary>
@@ -85,16 +62,6 @@ public sealed class CudaStream : IDisposable
         return new CudaGraph(new GraphHandle(context, graph));
     }
 
-    /// <summary>Whether the stream's work is recorded.</summary>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public CUstreamCaptureStatus IsCapturing()
-    {
-        CUstreamCaptureStatus status = default;
-        Native.Streams.cuStreamIsCapturing(Stream, ref status).ThrowIfFailed();
-        GC.KeepAlive(this);
-        return status;
-    }
-
     /// <summary>Destroys the stream; work that is under way is still done.</summary>
-    public void Dispose() => _owned?.Dispose();
+    public void Dispose() => _stream.Dispose();
 }

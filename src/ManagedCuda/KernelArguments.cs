@@ -1,8 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using ManagedCuda.BasicTypes;
-using ManagedCuda.VectorTypes;
 
 namespace ManagedCuda;
 
@@ -23,9 +21,6 @@ public unsafe ref struct KernelArguments
     private int _count;
     private int _used;
 
-    /// <summary>Arguments so far.</summary>
-    public readonly int Count => _count;
-
     /// <summary>Adds an argument.</summary>
     /// <typeparam name="T">The parameter's type: a number, an address, or a struct that is laid out like the kernel's.</typeparam>
     /// <param name="value">The argument.</param>
@@ -36,29 +31,8 @@ public unsafe ref struct KernelArguments
         MemoryMarshal.Write(Next(sizeof(T)), in value);
     }
 
-    /// <summary>Adds the address of an array.</summary>
-    /// <typeparam name="T">What it holds.</typeparam>
-    /// <param name="value">The array; it must not be collected or disposed before the launch is done.</param>
-    /// <exception cref="InvalidOperationException">There are too many.</exception>
-    public void Add<T>(CudaDeviceVariable<T> value)
-        where T : unmanaged => Add(value.DevicePointer);
-
-    /// <summary>Adds arguments whose types are known only when the program runs.</summary>
-    /// <param name="values">Numbers, truth values, characters, addresses, sizes, extents and arrays in device memory.</param>
-    /// <exception cref="ArgumentException">One is of another type.</exception>
-    /// <exception cref="InvalidOperationException">There are too many.</exception>
-    public void AddBoxed(scoped ReadOnlySpan<object> values)
-    {
-        foreach (object value in values)
-            AddBoxed(value);
-    }
-
-    /// <summary>The byte at which an argument lies.</summary>
-    /// <param name="index">The argument, from 0.</param>
-    internal readonly int OffsetOf(int index) => _offsets[index];
-
     /// <summary>The address of each argument.</summary>
-    /// <param name="pointers">Room for <see cref="Count"/> addresses.</param>
+    /// <param name="pointers">Room for as many addresses.</param>
     /// <param name="values">Where the arguments' bytes lie.</param>
     internal readonly void Point(void** pointers, byte* values)
     {
@@ -81,34 +55,5 @@ public unsafe ref struct KernelArguments
         _offsets[_count++] = (ushort)at;
         _used = at + size;
         return MemoryMarshal.CreateSpan(ref Unsafe.AddByteOffset(ref Unsafe.As<ulong, byte>(ref _values[0]), at), size);
-    }
-
-    // A switch instead of the runtime's marshalling, which is not there in an executable compiled ahead of time.
-    private void AddBoxed(object value)
-    {
-        switch (value)
-        {
-            case CUdeviceptr v: Add(v); break;
-            case IDevicePointer v: Add(v.DevicePointer); break;
-            case int v: Add(v); break;
-            case uint v: Add(v); break;
-            case float v: Add(v); break;
-            case long v: Add(v); break;
-            case ulong v: Add(v); break;
-            case double v: Add(v); break;
-            case nint v: Add(v); break;
-            case nuint v: Add(v); break;
-            case SizeT v: Add(v); break;
-            case bool v: Add(v); break;
-            case byte v: Add(v); break;
-            case sbyte v: Add(v); break;
-            case short v: Add(v); break;
-            case ushort v: Add(v); break;
-            case char v: Add(v); break;
-            case Half v: Add(v); break;
-            case dim3 v: Add(v); break;
-            default:
-                throw new ArgumentException($"An argument of type {value?.GetType().Name ?? "null"} cannot be passed as an object: launch with {nameof(KernelArguments)}.");
-        }
     }
 }

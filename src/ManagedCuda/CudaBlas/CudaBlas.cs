@@ -11,19 +11,6 @@ namespace ManagedCuda.CudaBlas;
 public sealed class CudaBlas : IDisposable
 {
     private readonly BlasHandle _handle;
-    private CUstream _stream;
-
-    /// <summary>cuBLAS in the current context.</summary>
-    /// <exception cref="DllNotFoundException">cuBLAS is not on this machine.</exception>
-    /// <exception cref="CudaException">No context is current.</exception>
-    /// <exception cref="CudaBlasException">cuBLAS failed.</exception>
-    public CudaBlas()
-    {
-        ContextHandle context = ContextHandle.RequireCurrent();
-        CudaBlasHandle handle = default;
-        Native.cublasCreate_v2(ref handle).ThrowIfFailed();
-        _handle = new BlasHandle(context, handle);
-    }
 
     /// <summary>cuBLAS in the current context and a stream.</summary>
     /// <param name="stream">The stream.</param>
@@ -31,37 +18,22 @@ public sealed class CudaBlas : IDisposable
     /// <exception cref="CudaException">No context is current.</exception>
     /// <exception cref="CudaBlasException">cuBLAS failed.</exception>
     public CudaBlas(CUstream stream)
-        : this() => Stream = stream;
+    {
+        ContextHandle context = ContextHandle.RequireCurrent();
+        CudaBlasHandle handle = default;
+        Native.cublasCreate_v2(ref handle).ThrowIfFailed();
+        _handle = new BlasHandle(context, handle);
+        Native.cublasSetStream_v2(CublasHandle, stream).ThrowIfFailed();
+    }
 
     /// <summary>The library's handle; valid until this object is disposed.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
     public CudaBlasHandle CublasHandle => new() { Pointer = _handle.Value };
 
-    /// <summary>The stream; setting it gives up the workspace.</summary>
-    /// <exception cref="CudaBlasException">cuBLAS failed.</exception>
-    public CUstream Stream
-    {
-        get => _stream;
-        set
-        {
-            Native.cublasSetStream_v2(CublasHandle, value).ThrowIfFailed();
-            _stream = value;
-        }
-    }
-
-    /// <summary>Where alpha and beta lie: always on the host.</summary>
-    public PointerMode PointerMode => PointerMode.Host;
-
     /// <summary>Which arithmetic cuBLAS may use.</summary>
     /// <exception cref="CudaBlasException">cuBLAS failed.</exception>
     public Math MathMode
     {
-        get
-        {
-            Math mode = default;
-            Native.cublasGetMathMode(CublasHandle, ref mode).ThrowIfFailed();
-            return mode;
-        }
         set => Native.cublasSetMathMode(CublasHandle, value).ThrowIfFailed();
     }
 
@@ -84,7 +56,7 @@ public sealed class CudaBlas : IDisposable
     /// Gives cuBLAS memory to work in instead of its own: with it the results of a stream are the same each time, and calls can be
     /// captured.
     /// </summary>
-    /// <param name="workspace">The memory; it stays until this object is disposed or the stream is set.</param>
+    /// <param name="workspace">The memory; it stays until this object is disposed.</param>
     /// <param name="sizeInBytes">Its bytes.</param>
     /// <exception cref="CudaBlasException">cuBLAS failed.</exception>
     public void SetWorkspace(CUdeviceptr workspace, SizeT sizeInBytes) =>
@@ -109,59 +81,6 @@ public sealed class CudaBlas : IDisposable
         float beta, CUdeviceptr c, int ldc)
     {
         Native.cublasSgemm_v2(CublasHandle, transa, transb, m, n, k, ref alpha, a, lda, b, ldb, ref beta, c, ldc).ThrowIfFailed();
-        GC.KeepAlive(this);
-    }
-
-    /// <summary>C = alpha op(A) op(B) + beta C in float32; op(A) [m, k], op(B) [k, n], C [m, n], stored by columns.</summary>
-    /// <param name="transa">What op does to A.</param>
-    /// <param name="transb">What op does to B.</param>
-    /// <param name="m">Rows of C.</param>
-    /// <param name="n">Columns of C.</param>
-    /// <param name="k">Terms of a sum.</param>
-    /// <param name="alpha">Factor.</param>
-    /// <param name="a">A.</param>
-    /// <param name="lda">Elements from one column of A, as stored, to the next.</param>
-    /// <param name="b">B.</param>
-    /// <param name="ldb">The same of B.</param>
-    /// <param name="beta">Factor; where it is 0, C is not read.</param>
-    /// <param name="c">C.</param>
-    /// <param name="ldc">The same of C.</param>
-    /// <exception cref="CudaBlasException">cuBLAS failed.</exception>
-    public void Gemm(Operation transa, Operation transb, int m, int n, int k, float alpha, CudaDeviceVariable<float> a, int lda,
-        CudaDeviceVariable<float> b, int ldb, float beta, CudaDeviceVariable<float> c, int ldc)
-    {
-        Gemm(transa, transb, m, n, k, alpha, a.DevicePointer, lda, b.DevicePointer, ldb, beta, c.DevicePointer, ldc);
-        GC.KeepAlive(a);
-        GC.KeepAlive(b);
-        GC.KeepAlive(c);
-    }
-
-    /// <summary>The same product, each matrix in a format of its own.</summary>
-    /// <param name="transa">What op does to A.</param>
-    /// <param name="transb">What op does to B.</param>
-    /// <param name="m">Rows of C.</param>
-    /// <param name="n">Columns of C.</param>
-    /// <param name="k">Terms of a sum.</param>
-    /// <param name="alpha">Factor.</param>
-    /// <param name="a">A.</param>
-    /// <param name="atype">Its format.</param>
-    /// <param name="lda">Elements from one column of A, as stored, to the next.</param>
-    /// <param name="b">B.</param>
-    /// <param name="btype">Its format.</param>
-    /// <param name="ldb">The same of B.</param>
-    /// <param name="beta">Factor; where it is 0, C is not read.</param>
-    /// <param name="c">C.</param>
-    /// <param name="ctype">Its format.</param>
-    /// <param name="ldc">The same of C.</param>
-    /// <param name="computeType">The arithmetic.</param>
-    /// <param name="algo">The algorithm.</param>
-    /// <exception cref="CudaBlasException">cuBLAS failed, or does not support the combination of formats.</exception>
-    public unsafe void GemmEx(Operation transa, Operation transb, int m, int n, int k, float alpha, CUdeviceptr a, DataType atype, int lda,
-        CUdeviceptr b, DataType btype, int ldb, float beta, CUdeviceptr c, DataType ctype, int ldc, ComputeType computeType,
-        GemmAlgo algo = GemmAlgo.Default)
-    {
-        Native.cublasGemmEx(CublasHandle, transa, transb, m, n, k, (nint)(&alpha), a, atype, lda, b, btype, ldb, (nint)(&beta), c, ctype, ldc,
-            computeType, algo).ThrowIfFailed();
         GC.KeepAlive(this);
     }
 

@@ -7,13 +7,6 @@ public class CudaBlasException : Exception
 {
     /// <summary>An error.</summary>
     /// <param name="error">cuBLAS's status.</param>
-    public CudaBlasException(CublasStatus error)
-        : this(error, NameOf(error), null)
-    {
-    }
-
-    /// <summary>An error.</summary>
-    /// <param name="error">cuBLAS's status.</param>
     /// <param name="message">What happened.</param>
     /// <param name="exception">What caused it.</param>
     public CudaBlasException(CublasStatus error, string message, Exception? exception)

@@ -66,15 +66,6 @@ public static unsafe class CudaBlasNativeMethods
     public static CublasStatus cublasSetWorkspace_v2(CudaBlasHandle handle, CUdeviceptr workspace, SizeT workspaceSizeInBytes) =>
         Required.SetWorkspace(handle, workspace, workspaceSizeInBytes);
 
-    /// <summary>Which arithmetic is used.</summary>
-    /// <param name="handle">A handle.</param>
-    /// <param name="mode">The answer.</param>
-    public static CublasStatus cublasGetMathMode(CudaBlasHandle handle, ref Math mode)
-    {
-        fixed (Math* p = &mode)
-            return Required.GetMathMode(handle, p);
-    }
-
     /// <summary>Chooses the arithmetic.</summary>
     /// <param name="handle">A handle.</param>
     /// <param name="mode">Which.</param>
@@ -101,31 +92,6 @@ public static unsafe class CudaBlasNativeMethods
         fixed (float* pa = &alpha, pb = &beta)
             return Required.Sgemm(handle, transa, transb, m, n, k, pa, a, lda, b, ldb, pb, c, ldc);
     }
-
-    /// <summary>The same product, each matrix in a format of its own.</summary>
-    /// <param name="handle">A handle.</param>
-    /// <param name="transa">What op does to A.</param>
-    /// <param name="transb">What op does to B.</param>
-    /// <param name="m">Rows of C.</param>
-    /// <param name="n">Columns of C.</param>
-    /// <param name="k">Terms of a sum.</param>
-    /// <param name="alpha">Address of the factor, in the format of the compute type.</param>
-    /// <param name="a">A.</param>
-    /// <param name="atype">Its format.</param>
-    /// <param name="lda">Elements from one column of A, as stored, to the next.</param>
-    /// <param name="b">B.</param>
-    /// <param name="btype">Its format.</param>
-    /// <param name="ldb">The same of B.</param>
-    /// <param name="beta">Address of the factor; where it is 0, C is not read.</param>
-    /// <param name="c">C.</param>
-    /// <param name="ctype">Its format.</param>
-    /// <param name="ldc">The same of C.</param>
-    /// <param name="computeType">The arithmetic.</param>
-    /// <param name="algo">The algorithm.</param>
-    public static CublasStatus cublasGemmEx(CudaBlasHandle handle, Operation transa, Operation transb, int m, int n, int k, nint alpha,
-        CUdeviceptr a, DataType atype, int lda, CUdeviceptr b, DataType btype, int ldb, nint beta, CUdeviceptr c, DataType ctype, int ldc,
-        ComputeType computeType, GemmAlgo algo) =>
-        Required.GemmEx(handle, transa, transb, m, n, k, (void*)alpha, a, atype, lda, b, btype, ldb, (void*)beta, c, ctype, ldc, computeType, algo);
 
     /// <summary>The library's name of a status.</summary>
     /// <param name="status">A status.</param>
@@ -154,10 +120,8 @@ public static unsafe class CudaBlasNativeMethods
         public delegate* unmanaged<CudaBlasHandle, int*, CublasStatus> GetVersion;
         public delegate* unmanaged<CudaBlasHandle, CUstream, CublasStatus> SetStream;
         public delegate* unmanaged<CudaBlasHandle, CUdeviceptr, SizeT, CublasStatus> SetWorkspace;
-        public delegate* unmanaged<CudaBlasHandle, Math*, CublasStatus> GetMathMode;
         public delegate* unmanaged<CudaBlasHandle, Math, CublasStatus> SetMathMode;
         public delegate* unmanaged<CudaBlasHandle, Operation, Operation, int, int, int, float*, CUdeviceptr, int, CUdeviceptr, int, float*, CUdeviceptr, int, CublasStatus> Sgemm;
-        public delegate* unmanaged<CudaBlasHandle, Operation, Operation, int, int, int, void*, CUdeviceptr, DataType, int, CUdeviceptr, DataType, int, void*, CUdeviceptr, DataType, int, ComputeType, GemmAlgo, CublasStatus> GemmEx;
         public delegate* unmanaged<CublasStatus, nint> GetStatusName;
     }
 
@@ -209,10 +173,8 @@ public static unsafe class CudaBlasNativeMethods
                 || !NativeLibrary.TryGetExport(library, "cublasGetVersion_v2", out nint getVersion)
                 || !NativeLibrary.TryGetExport(library, "cublasSetStream_v2", out nint setStream)
                 || !NativeLibrary.TryGetExport(library, "cublasSetWorkspace_v2", out nint setWorkspace)
-                || !NativeLibrary.TryGetExport(library, "cublasGetMathMode", out nint getMathMode)
                 || !NativeLibrary.TryGetExport(library, "cublasSetMathMode", out nint setMathMode)
-                || !NativeLibrary.TryGetExport(library, "cublasSgemm_v2", out nint sgemm)
-                || !NativeLibrary.TryGetExport(library, "cublasGemmEx", out nint gemmEx))
+                || !NativeLibrary.TryGetExport(library, "cublasSgemm_v2", out nint sgemm))
             {
                 return false;
             }
@@ -222,10 +184,8 @@ public static unsafe class CudaBlasNativeMethods
             f.GetVersion = (delegate* unmanaged<CudaBlasHandle, int*, CublasStatus>)getVersion;
             f.SetStream = (delegate* unmanaged<CudaBlasHandle, CUstream, CublasStatus>)setStream;
             f.SetWorkspace = (delegate* unmanaged<CudaBlasHandle, CUdeviceptr, SizeT, CublasStatus>)setWorkspace;
-            f.GetMathMode = (delegate* unmanaged<CudaBlasHandle, Math*, CublasStatus>)getMathMode;
             f.SetMathMode = (delegate* unmanaged<CudaBlasHandle, Math, CublasStatus>)setMathMode;
             f.Sgemm = (delegate* unmanaged<CudaBlasHandle, Operation, Operation, int, int, int, float*, CUdeviceptr, int, CUdeviceptr, int, float*, CUdeviceptr, int, CublasStatus>)sgemm;
-            f.GemmEx = (delegate* unmanaged<CudaBlasHandle, Operation, Operation, int, int, int, void*, CUdeviceptr, DataType, int, CUdeviceptr, DataType, int, void*, CUdeviceptr, DataType, int, ComputeType, GemmAlgo, CublasStatus>)gemmEx;
             f.GetStatusName = NativeLibrary.TryGetExport(library, "cublasGetStatusName", out nint getStatusName) ? (delegate* unmanaged<CublasStatus, nint>)getStatusName : null;
             return true;
         }

@@ -9,12 +9,6 @@ public static unsafe partial class DriverAPINativeMethods
     /// <summary>Modules.</summary>
     public static partial class ModuleManagement
     {
-        /// <summary>Loads a module.</summary>
-        /// <param name="module">The module.</param>
-        /// <param name="image">PTX with a zero at the end, or machine code.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuModuleLoadData(ref CUmodule module, byte* image);
-
         /// <summary>Loads a module, with options of the compiler.</summary>
         /// <param name="module">The module.</param>
         /// <param name="image">PTX with a zero at the end, or machine code.</param>
@@ -35,44 +29,17 @@ public static unsafe partial class DriverAPINativeMethods
         /// <param name="name">The name.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME, StringMarshalling = StringMarshalling.Utf8)]
         public static partial CUResult cuModuleGetFunction(ref CUfunction hfunc, CUmodule hmod, string name);
-
-        /// <summary>A global or constant variable by its name.</summary>
-        /// <param name="dptr">Its address.</param>
-        /// <param name="bytes">Its size in bytes.</param>
-        /// <param name="hmod">The module.</param>
-        /// <param name="name">The name.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME, StringMarshalling = StringMarshalling.Utf8)]
-        public static partial CUResult cuModuleGetGlobal_v2(ref CUdeviceptr dptr, ref SizeT bytes, CUmodule hmod, string name);
     }
 
     /// <summary>Kernels.</summary>
     public static partial class FunctionManagement
     {
-        /// <summary>A property of a kernel.</summary>
-        /// <param name="pi">The property.</param>
-        /// <param name="attrib">Which.</param>
-        /// <param name="hfunc">The kernel.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuFuncGetAttribute(ref int pi, CUFunctionAttribute attrib, CUfunction hfunc);
-
         /// <summary>Sets a property of a kernel.</summary>
         /// <param name="hfunc">The kernel.</param>
         /// <param name="attrib">Which.</param>
         /// <param name="value">The property.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuFuncSetAttribute(CUfunction hfunc, CUFunctionAttribute attrib, int value);
-    }
-
-    /// <summary>How many blocks fit.</summary>
-    public static partial class Occupancy
-    {
-        /// <summary>How many blocks of a kernel a multiprocessor holds at once.</summary>
-        /// <param name="numBlocks">The number.</param>
-        /// <param name="func">The kernel.</param>
-        /// <param name="blockSize">Threads of a block.</param>
-        /// <param name="dynamicSMemSize">Dynamic shared memory of a block in bytes.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuOccupancyMaxActiveBlocksPerMultiprocessor(ref int numBlocks, CUfunction func, int blockSize, SizeT dynamicSMemSize);
     }
 
     /// <summary>Launches.</summary>

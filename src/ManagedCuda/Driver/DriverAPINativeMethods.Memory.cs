@@ -26,12 +26,6 @@ public static unsafe partial class DriverAPINativeMethods
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuMemFree_v2(CUdeviceptr dptr);
 
-        /// <summary>Allocates pinned host memory.</summary>
-        /// <param name="pp">Its address.</param>
-        /// <param name="bytesize">Bytes, not 0.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemAllocHost_v2(ref nint pp, SizeT bytesize);
-
         /// <summary>Allocates pinned host memory with properties.</summary>
         /// <param name="pp">Its address.</param>
         /// <param name="bytesize">Bytes, not 0.</param>
@@ -50,31 +44,6 @@ public static unsafe partial class DriverAPINativeMethods
         /// <param name="flags">0.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuMemHostGetDevicePointer_v2(ref CUdeviceptr pdptr, nint p, int flags);
-    }
-
-    /// <summary>Copies that are done, or for pageable memory staged, when the call returns.</summary>
-    public static partial class SynchronousMemcpy_v2
-    {
-        /// <summary>Host to device.</summary>
-        /// <param name="dstDevice">To.</param>
-        /// <param name="srcHost">From.</param>
-        /// <param name="byteCount">Bytes.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemcpyHtoD_v2(CUdeviceptr dstDevice, nint srcHost, SizeT byteCount);
-
-        /// <summary>Device to host.</summary>
-        /// <param name="dstHost">To.</param>
-        /// <param name="srcDevice">From.</param>
-        /// <param name="byteCount">Bytes.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemcpyDtoH_v2(nint dstHost, CUdeviceptr srcDevice, SizeT byteCount);
-
-        /// <summary>Device to device.</summary>
-        /// <param name="dstDevice">To.</param>
-        /// <param name="srcDevice">From.</param>
-        /// <param name="byteCount">Bytes.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemcpyDtoD_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, SizeT byteCount);
     }
 
     /// <summary>Copies in a stream. Host memory must be pinned and stay untouched until the stream got there.</summary>
@@ -105,35 +74,9 @@ public static unsafe partial class DriverAPINativeMethods
         public static partial CUResult cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, SizeT byteCount, CUstream hStream);
     }
 
-    /// <summary>Filling device memory.</summary>
-    public static partial class Memset
-    {
-        /// <summary>Fills with a byte.</summary>
-        /// <param name="dstDevice">To.</param>
-        /// <param name="b">The byte.</param>
-        /// <param name="n">Bytes.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemsetD8_v2(CUdeviceptr dstDevice, byte b, SizeT n);
-
-        /// <summary>Fills with a word of 32 bits.</summary>
-        /// <param name="dstDevice">To, a multiple of 4.</param>
-        /// <param name="ui">The word.</param>
-        /// <param name="n">Words.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemsetD32_v2(CUdeviceptr dstDevice, uint ui, SizeT n);
-    }
-
     /// <summary>Filling device memory in a stream.</summary>
     public static partial class MemsetAsync
     {
-        /// <summary>Fills with a byte.</summary>
-        /// <param name="dstDevice">To.</param>
-        /// <param name="b">The byte.</param>
-        /// <param name="n">Bytes.</param>
-        /// <param name="hStream">The stream.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuMemsetD8Async(CUdeviceptr dstDevice, byte b, SizeT n, CUstream hStream);
-
         /// <summary>Fills with a word of 32 bits.</summary>
         /// <param name="dstDevice">To, a multiple of 4.</param>
         /// <param name="ui">The word.</param>

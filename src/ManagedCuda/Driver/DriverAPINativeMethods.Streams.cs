@@ -25,12 +25,6 @@ public static unsafe partial class DriverAPINativeMethods
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuStreamSynchronize(CUstream hStream);
 
-        /// <summary>Whether a stream's work is done.</summary>
-        /// <param name="hStream">The stream.</param>
-        /// <returns>Success or ErrorNotReady.</returns>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuStreamQuery(CUstream hStream);
-
         /// <summary>Lets a stream's further work wait for an event.</summary>
         /// <param name="hStream">The stream.</param>
         /// <param name="hEvent">The event.</param>
@@ -49,12 +43,6 @@ public static unsafe partial class DriverAPINativeMethods
         /// <param name="phGraph">What was recorded; zero where the capture was spoiled.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuStreamEndCapture(CUstream hStream, ref CUgraph phGraph);
-
-        /// <summary>Whether a stream's work is recorded.</summary>
-        /// <param name="hStream">The stream.</param>
-        /// <param name="captureStatus">The answer.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuStreamIsCapturing(CUstream hStream, ref CUstreamCaptureStatus captureStatus);
     }
 
     /// <summary>Events.</summary>

@@ -13,9 +13,9 @@ public static unsafe partial class DriverAPINativeMethods
     internal const string CUDA_DRIVER_API_DLL_NAME = "libcuda.so.1";
 
     /// <summary>Initialises the driver; before any other call, as often as one likes.</summary>
-    /// <param name="flags">None.</param>
+    /// <param name="flags">0.</param>
     [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-    public static partial CUResult cuInit(CUInitializationFlags flags);
+    public static partial CUResult cuInit(uint flags);
 
     /// <summary>The CUDA version of the driver.</summary>
     /// <param name="driverVersion">1000 * major + 10 * minor.</param>
@@ -59,35 +59,12 @@ public static unsafe partial class DriverAPINativeMethods
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuDeviceGetName(byte* name, int len, CUdevice dev);
 
-        /// <summary>A device's identity.</summary>
-        /// <param name="uuid">The identity.</param>
-        /// <param name="dev">The device.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuDeviceGetUuid(ref CUuuid uuid, CUdevice dev);
-
-        /// <summary>A device's memory.</summary>
-        /// <param name="bytes">In bytes.</param>
-        /// <param name="dev">The device.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuDeviceTotalMem_v2(ref SizeT bytes, CUdevice dev);
-
         /// <summary>A property of a device.</summary>
         /// <param name="pi">The property.</param>
         /// <param name="attrib">Which.</param>
         /// <param name="dev">The device.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuDeviceGetAttribute(ref int pi, CUDeviceAttribute attrib, CUdevice dev);
-
-        /// <summary>A device's primary context, which everyone in the process shares; released as often as retained.</summary>
-        /// <param name="pctx">The context.</param>
-        /// <param name="dev">The device.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuDevicePrimaryCtxRetain(ref CUcontext pctx, CUdevice dev);
-
-        /// <summary>Gives back a device's primary context.</summary>
-        /// <param name="dev">The device.</param>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuDevicePrimaryCtxRelease_v2(CUdevice dev);
     }
 
     /// <summary>Contexts.</summary>
@@ -95,10 +72,10 @@ public static unsafe partial class DriverAPINativeMethods
     {
         /// <summary>A new context, current in the calling thread.</summary>
         /// <param name="pctx">The context.</param>
-        /// <param name="flags">How threads wait.</param>
+        /// <param name="flags">0: the driver chooses how threads wait for the device.</param>
         /// <param name="dev">The device.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuCtxCreate_v2(ref CUcontext pctx, CUCtxFlags flags, CUdevice dev);
+        public static partial CUResult cuCtxCreate_v2(ref CUcontext pctx, uint flags, CUdevice dev);
 
         /// <summary>Destroys a context and everything in it.</summary>
         /// <param name="ctx">The context.</param>
@@ -124,9 +101,5 @@ public static unsafe partial class DriverAPINativeMethods
         /// <param name="pctx">The context that was current.</param>
         [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
         public static partial CUResult cuCtxPopCurrent_v2(ref CUcontext pctx);
-
-        /// <summary>Waits for all work of the current context.</summary>
-        [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-        public static partial CUResult cuCtxSynchronize();
     }
 }

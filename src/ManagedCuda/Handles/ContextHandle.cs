@@ -15,18 +15,13 @@ internal sealed class ContextHandle : SafeHandle
     private static readonly ConcurrentDictionary<nint, WeakReference<ContextHandle>> Owners = new();
 
     private readonly WeakReference<ContextHandle> _self;
-    private readonly CUdevice _device;
-    private readonly bool _primary;
 
-    private ContextHandle(CUcontext context, CUdevice device, bool primary, bool owned)
-        : base(0, owned)
+    private ContextHandle(CUcontext context)
+        : base(0, ownsHandle: true)
     {
         _self = new WeakReference<ContextHandle>(this);
-        _device = device;
-        _primary = primary;
         SetHandle(context.Pointer);
-        if (owned)
-            Owners[context.Pointer] = _self;
+        Owners[context.Pointer] = _self;
     }
 
     /// <inheritdoc/>
@@ -45,48 +40,28 @@ internal sealed class ContextHandle : SafeHandle
 
     /// <summary>A new context, current in the calling thread.</summary>
     /// <param name="device">The device.</param>
-    /// <param name="flags">How threads wait.</param>
-    public static ContextHandle Create(CUdevice device, CUCtxFlags flags)
+    public static ContextHandle Create(CUdevice device)
     {
         CUcontext context = default;
-        Native.ContextManagement.cuCtxCreate_v2(ref context, flags, device).ThrowIfFailed();
-        return new ContextHandle(context, device, primary: false, owned: true);
+        Native.ContextManagement.cuCtxCreate_v2(ref context, 0, device).ThrowIfFailed();
+        return new ContextHandle(context);
     }
 
-    /// <summary>A device's primary context; it does not become current.</summary>
-    /// <param name="device">The device.</param>
-    public static ContextHandle RetainPrimary(CUdevice device)
-    {
-        CUcontext context = default;
-        Native.DeviceManagement.cuDevicePrimaryCtxRetain(ref context, device).ThrowIfFailed();
-        return new ContextHandle(context, device, primary: true, owned: true);
-    }
-
-    /// <summary>The calling thread's context. One that this library did not make is never destroyed by it.</summary>
-    /// <returns>Null where none is current.</returns>
-    public static ContextHandle? Current()
+    /// <summary>The calling thread's context.</summary>
+    /// <exception cref="CudaException">None of this library's is current.</exception>
+    public static ContextHandle RequireCurrent()
     {
         CUcontext context = default;
         Native.ContextManagement.cuCtxGetCurrent(ref context).ThrowIfFailed();
-        if (context.Pointer == 0)
-            return null;
         return Owners.TryGetValue(context.Pointer, out WeakReference<ContextHandle>? owner) && owner.TryGetTarget(out ContextHandle? found)
             ? found
-            : new ContextHandle(context, default, primary: false, owned: false);
+            : throw new CudaException(CUResult.ErrorInvalidContext, "No context is current in this thread: create a CudaContext, or call its SetCurrent.", null);
     }
-
-    /// <summary>The same; none is an error.</summary>
-    /// <exception cref="CudaException">No context is current.</exception>
-    public static ContextHandle RequireCurrent() =>
-        Current() ?? throw new CudaException(CUResult.ErrorInvalidContext, "No context is current in this thread: create a CudaContext, or call its SetCurrent.", null);
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
         Owners.TryRemove(new KeyValuePair<nint, WeakReference<ContextHandle>>(handle, _self));
-        CUResult result = _primary
-            ? Native.DeviceManagement.cuDevicePrimaryCtxRelease_v2(_device)
-            : Native.ContextManagement.cuCtxDestroy_v2(new CUcontext { Pointer = handle });
-        return result == CUResult.Success;
+        return Native.ContextManagement.cuCtxDestroy_v2(new CUcontext { Pointer = handle }) == CUResult.Success;
     }
 }

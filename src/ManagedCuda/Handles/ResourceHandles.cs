@@ -10,13 +10,6 @@ internal sealed class LoadedModuleHandle(ContextHandle context, CUmodule module)
     protected override CUResult Release(nint value) => Native.ModuleManagement.cuModuleUnload(new CUmodule { Pointer = value });
 }
 
-/// <summary>Owns device memory.</summary>
-internal sealed class DeviceMemoryHandle(ContextHandle context, CUdeviceptr address) : ContextResource(context, (nint)(ulong)address)
-{
-    /// <inheritdoc/>
-    protected override CUResult Release(nint value) => Native.MemoryManagement.cuMemFree_v2((CUdeviceptr)(ulong)value);
-}
-
 /// <summary>Owns pinned host memory.</summary>
 internal sealed class HostMemoryHandle(ContextHandle context, nint address) : ContextResource(context, address)
 {

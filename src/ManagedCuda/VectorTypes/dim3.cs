@@ -2,7 +2,7 @@
 namespace ManagedCuda.VectorTypes;
 
 /// <summary>The extent of a grid in blocks, or of a block in threads.</summary>
-public struct dim3 : IEquatable<dim3>
+public struct dim3
 {
     /// <summary>Extent in x, the fastest dimension.</summary>
     public uint x;
@@ -37,29 +37,6 @@ public struct dim3 : IEquatable<dim3>
     /// <summary>(x, 1, 1)</summary>
     /// <param name="x">Extent in x.</param>
     public static implicit operator dim3(int x) => new(x);
-
-    /// <summary>(x, 1, 1)</summary>
-    /// <param name="x">Extent in x.</param>
-    public static implicit operator dim3(uint x) => new(x);
-
-    /// <summary>Whether all three extents are equal.</summary>
-    /// <param name="left">An extent.</param>
-    /// <param name="right">An extent.</param>
-    public static bool operator ==(dim3 left, dim3 right) => left.Equals(right);
-
-    /// <summary>Whether one of the extents differs.</summary>
-    /// <param name="left">An extent.</param>
-    /// <param name="right">An extent.</param>
-    public static bool operator !=(dim3 left, dim3 right) => !left.Equals(right);
-
-    /// <inheritdoc/>
-    public readonly bool Equals(dim3 other) => x == other.x && y == other.y && z == other.z;
-
-    /// <inheritdoc/>
-    public override readonly bool Equals(object? obj) => obj is dim3 other && Equals(other);
-
-    /// <inheritdoc/>
-    public override readonly int GetHashCode() => HashCode.Combine(x, y, z);
 
     /// <summary>"(x, y, z)"</summary>
     public override readonly string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"({x}, {y}, {z})");
