@@ -40,6 +40,40 @@ public static class DelayPattern
         return delayed;
     }
 
+    /// <summary>Rows and mask [B, T] of prompts: for each left padding, a BOS row, the codes, in training an EOS row; then the delay.</summary>
+    /// <param name="codes">The codes [frames, C] of each item.</param>
+    /// <param name="delay">The delay of each channel.</param>
+    /// <param name="bosTokenId">The id that begins a channel.</param>
+    /// <param name="eosTokenId">The id of the row at the end; null: none.</param>
+    /// <param name="padTokenId">The id where a channel has nothing.</param>
+    internal static (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, int[] delay, int bosTokenId, int? eosTokenId, int padTokenId)
+    {
+        int channels = delay.Length, maxDelay = Max(delay);
+        int longest = codes.Max(c => c.GetLength(0));
+        int length = longest + 1 + (eosTokenId is null ? 0 : 1);
+        var rows = new int[codes.Length, length + maxDelay, channels];
+        var mask = new int[codes.Length, length + maxDelay];
+        for (int b = 0; b < codes.Length; b++)
+        {
+            int frames = codes[b].GetLength(0), padding = longest - frames;
+            var plain = new int[length, channels];
+            for (int t = 0; t < length; t++)
+            {
+                int frame = t - padding - 1;
+                for (int c = 0; c < channels; c++)
+                    plain[t, c] = frame < 0 ? bosTokenId : frame < frames ? codes[b][frame, c] : eosTokenId!.Value;
+            }
+            int[,] delayed = BuildDelayed(plain, delay, bosTokenId, padTokenId);
+            for (int t = 0; t < length + maxDelay; t++)
+            {
+                mask[b, t] = t < padding ? 0 : 1;
+                for (int c = 0; c < channels; c++)
+                    rows[b, t, c] = delayed[t, c];
+            }
+        }
+        return (rows, mask);
+    }
+
     /// <summary>
     /// Undoes the delay for the frames [start, end) of rows [T, C]: out[t, c] = rows[start + t + delay[c], c], past the last
     /// row that row itself (as the reference does).

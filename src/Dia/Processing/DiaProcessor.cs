@@ -250,34 +250,8 @@ public sealed class DiaProcessor
         return codes;
     }
 
-    /// <summary>For each item: left padding, a BOS row, the codes, in training an EOS row; then the delay.</summary>
-    private (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, bool generation)
-    {
-        int channels = _delayPattern.Length, maxDelay = Processing.DelayPattern.Max(_delayPattern);
-        int longest = codes.Max(c => c.GetLength(0));
-        int length = longest + 1 + (generation ? 0 : 1);
-        var rows = new int[codes.Length, length + maxDelay, channels];
-        var mask = new int[codes.Length, length + maxDelay];
-        for (int b = 0; b < codes.Length; b++)
-        {
-            int frames = codes[b].GetLength(0), padding = longest - frames;
-            var plain = new int[length, channels];
-            for (int t = 0; t < length; t++)
-            {
-                int frame = t - padding - 1;
-                for (int c = 0; c < channels; c++)
-                    plain[t, c] = frame < 0 ? BosTokenId : frame < frames ? codes[b][frame, c] : EosTokenId;
-            }
-            int[,] delayed = Processing.DelayPattern.BuildDelayed(plain, _delayPattern, BosTokenId, PadTokenId);
-            for (int t = 0; t < length + maxDelay; t++)
-            {
-                mask[b, t] = t < padding ? 0 : 1;
-                for (int c = 0; c < channels; c++)
-                    rows[b, t, c] = delayed[t, c];
-            }
-        }
-        return (rows, mask);
-    }
+    private (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, bool generation) =>
+        Processing.DelayPattern.BuildRows(codes, _delayPattern, BosTokenId, generation ? null : EosTokenId, PadTokenId);
 
     /// <summary>The rows but the first, as [B · C, T], without what is not to be learned.</summary>
     private int[,] BuildLabels(int[,,] rows)

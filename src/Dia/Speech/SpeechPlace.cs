@@ -36,11 +36,13 @@ internal sealed class SpeechPlace
         _delay = [.. _config.DelayPattern];
         _maxDelay = DelayPattern.Max(_delay);
         _frame = new int[_delay.Length];
-        int[,,] ids = PromptRows(job.Prompt ?? new int[0, _delay.Length], _config);
+        int[,] codes = job.Prompt ?? new int[0, _delay.Length];
+        DelayPattern.CheckChannels(codes.GetLength(1), _delay);
+        (int[,,] ids, _) = DelayPattern.BuildRows([codes], _delay, _config.BosTokenId, null, _config.PadTokenId);
         var prompt = new DecoderPrompt(ids, null, 1, _config, decoder.VocabSize);
         int limit = _config.RowLimit(prompt.Rows, model.RowCapacity);
         Sequence = new GenerationSequence(prompt, 0, _config, decoder.VocabSize, limit);
-        _start = _nextFrame = job.KeepPrompt ? BosRows() : ids.GetLength(1) - _maxDelay;
+        _start = _nextFrame = job.KeepPrompt ? Enumerable.Range(0, Sequence.RowCount).Count(IsBosRow) : ids.GetLength(1) - _maxDelay;
         _stream = codec is null ? null : new CodecStream(codec, _delay.Length, limit);
     }
 
@@ -139,30 +141,5 @@ internal sealed class SpeechPlace
         return false;
     }
 
-    /// <summary>Rows [1, frames + 1 + max(delay), channels] as the processor makes them: BOS, the prompt, then the delay.</summary>
-    private int[,,] PromptRows(int[,] codes, GenerationConfig config)
-    {
-        int frames = codes.GetLength(0), channels = _delay.Length;
-        DelayPattern.CheckChannels(codes.GetLength(1), _delay);
-        int[,] plain = new int[frames + 1, channels];
-        for (int c = 0; c < channels; c++)
-        {
-            plain[0, c] = config.BosTokenId;
-            for (int t = 0; t < frames; t++)
-                plain[t + 1, c] = codes[t, c];
-        }
-
-        int[,] delayed = DelayPattern.BuildDelayed(plain, _delay, config.BosTokenId, config.PadTokenId);
-        int[,,] ids = new int[1, delayed.GetLength(0), channels];
-        Buffer.BlockCopy(delayed, 0, ids, 0, delayed.Length * sizeof(int));
-        return ids;
-    }
-
-    private int BosRows()
-    {
-        int count = 0;
-        for (int row = 0; row < Sequence.RowCount; row++)
-            count += Sequence.Rows[row * _delay.Length] == _config.BosTokenId ? 1 : 0;
-        return count;
-    }
+    private bool IsBosRow(int row) => Sequence.Rows[row * _delay.Length] == _config.BosTokenId;
 }

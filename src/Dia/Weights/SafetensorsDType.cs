@@ -96,71 +96,51 @@ public sealed record SafetensorsEntry(string Name, SafetensorsDType DType, long[
     }
 }
 
-/// <summary>Sizes and names of <see cref="SafetensorsDType"/>.</summary>
+/// <summary>What is known of each <see cref="SafetensorsDType"/>.</summary>
 internal static class SafetensorsTypes
 {
-    /// <summary>So many bytes hold so many values: one, but for types of less than a byte.</summary>
-    public static (int Bytes, int Values) Group(SafetensorsDType type) => type switch
-    {
-        SafetensorsDType.F4 => (1, 2),
-        SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2 => (3, 4),
-        SafetensorsDType.BOOL or SafetensorsDType.U8 or SafetensorsDType.I8 => (1, 1),
-        SafetensorsDType.F8_E5M2 or SafetensorsDType.F8_E4M3 or SafetensorsDType.F8_E8M0 or SafetensorsDType.F8_E4M3FNUZ or SafetensorsDType.F8_E5M2FNUZ => (1, 1),
-        SafetensorsDType.I16 or SafetensorsDType.U16 or SafetensorsDType.F16 or SafetensorsDType.BF16 => (2, 1),
-        SafetensorsDType.I32 or SafetensorsDType.U32 or SafetensorsDType.F32 => (4, 1),
-        SafetensorsDType.C64 or SafetensorsDType.F64 or SafetensorsDType.I64 or SafetensorsDType.U64 => (8, 1),
-        _ => throw new ArgumentOutOfRangeException(nameof(type)),
-    };
+    // In the enumeration's order. So many bytes hold so many values: one, but for types of less than a byte. Not all that can be read in a
+    // file can be turned into numbers here.
+    private static readonly (string Name, int Bytes, int Values, string Kind, bool IsRead)[] Table =
+    [
+        ("BOOL", 1, 1, "truth values", true),
+        ("F4", 1, 2, "4-bit floats", false),
+        ("F6_E2M3", 3, 4, "6-bit floats", false),
+        ("F6_E3M2", 3, 4, "6-bit floats", false),
+        ("U8", 1, 1, "integers", true),
+        ("I8", 1, 1, "integers", true),
+        ("F8_E5M2", 1, 1, "8-bit floats", false),
+        ("F8_E4M3", 1, 1, "8-bit floats", false),
+        ("F8_E8M0", 1, 1, "8-bit floats", false),
+        ("F8_E4M3FNUZ", 1, 1, "8-bit floats", false),
+        ("F8_E5M2FNUZ", 1, 1, "8-bit floats", false),
+        ("I16", 2, 1, "integers", true),
+        ("U16", 2, 1, "integers", true),
+        ("F16", 2, 1, "16-bit floats", true),
+        ("BF16", 2, 1, "16-bit floats", true),
+        ("I32", 4, 1, "integers", true),
+        ("U32", 4, 1, "integers", true),
+        ("F32", 4, 1, "32-bit floats", true),
+        ("C64", 8, 1, "complex numbers", false),
+        ("F64", 8, 1, "64-bit floats", true),
+        ("I64", 8, 1, "integers", true),
+        ("U64", 8, 1, "integers", true),
+    ];
+
+    /// <summary>So many bytes hold so many values.</summary>
+    public static (int Bytes, int Values) Group(SafetensorsDType type) => (Table[(int)type].Bytes, Table[(int)type].Values);
 
     /// <summary>Bytes of one value of a type that has whole bytes.</summary>
     public static int Size(SafetensorsDType type) => Group(type) is (var bytes, 1) ? bytes : throw new ArgumentOutOfRangeException(nameof(type));
 
     /// <summary>Whether values of a type can be turned into numbers here.</summary>
-    public static bool IsRead(SafetensorsDType type) => type is not (SafetensorsDType.F4 or SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2
-        or SafetensorsDType.F8_E5M2 or SafetensorsDType.F8_E4M3 or SafetensorsDType.F8_E8M0 or SafetensorsDType.F8_E4M3FNUZ or SafetensorsDType.F8_E5M2FNUZ
-        or SafetensorsDType.C64);
+    public static bool IsRead(SafetensorsDType type) => Table[(int)type].IsRead;
 
     /// <summary>What messages call values of a type.</summary>
-    public static string Kind(SafetensorsDType type) => type switch
-    {
-        SafetensorsDType.BOOL => "truth values",
-        SafetensorsDType.F4 => "4-bit floats",
-        SafetensorsDType.F6_E2M3 or SafetensorsDType.F6_E3M2 => "6-bit floats",
-        SafetensorsDType.F8_E5M2 or SafetensorsDType.F8_E4M3 or SafetensorsDType.F8_E8M0 or SafetensorsDType.F8_E4M3FNUZ or SafetensorsDType.F8_E5M2FNUZ => "8-bit floats",
-        SafetensorsDType.F16 or SafetensorsDType.BF16 => "16-bit floats",
-        SafetensorsDType.F32 => "32-bit floats",
-        SafetensorsDType.F64 => "64-bit floats",
-        SafetensorsDType.C64 => "complex numbers",
-        _ => "integers",
-    };
+    public static string Kind(SafetensorsDType type) => Table[(int)type].Kind;
 
     /// <summary>The type with this name in a header, or null.</summary>
-    public static SafetensorsDType? Parse(string name) => name switch
-    {
-        "BOOL" => SafetensorsDType.BOOL,
-        "F4" => SafetensorsDType.F4,
-        "F6_E2M3" => SafetensorsDType.F6_E2M3,
-        "F6_E3M2" => SafetensorsDType.F6_E3M2,
-        "F8_E5M2" => SafetensorsDType.F8_E5M2,
-        "F8_E4M3" => SafetensorsDType.F8_E4M3,
-        "F8_E8M0" => SafetensorsDType.F8_E8M0,
-        "F8_E4M3FNUZ" => SafetensorsDType.F8_E4M3FNUZ,
-        "F8_E5M2FNUZ" => SafetensorsDType.F8_E5M2FNUZ,
-        "C64" => SafetensorsDType.C64,
-        "U8" => SafetensorsDType.U8,
-        "I8" => SafetensorsDType.I8,
-        "I16" => SafetensorsDType.I16,
-        "U16" => SafetensorsDType.U16,
-        "F16" => SafetensorsDType.F16,
-        "BF16" => SafetensorsDType.BF16,
-        "I32" => SafetensorsDType.I32,
-        "U32" => SafetensorsDType.U32,
-        "F32" => SafetensorsDType.F32,
-        "F64" => SafetensorsDType.F64,
-        "I64" => SafetensorsDType.I64,
-        "U64" => SafetensorsDType.U64,
-        _ => null,
-    };
+    public static SafetensorsDType? Parse(string name) => Array.FindIndex(Table, row => row.Name == name) is >= 0 and int type ? (SafetensorsDType)type : null;
 
     /// <summary>The type that holds weights of a format.</summary>
     public static SafetensorsDType Of(WeightFormat format) => format switch

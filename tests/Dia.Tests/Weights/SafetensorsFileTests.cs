@@ -14,6 +14,17 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public void Every_type_is_read_by_its_name()
+    {
+        foreach (SafetensorsDType type in Enum.GetValues<SafetensorsDType>())
+            Assert.Equal(type, SafetensorsTypes.Parse(type.ToString()));
+        Assert.Null(SafetensorsTypes.Parse("f32"));
+        Assert.Equal((3, 4), SafetensorsTypes.Group(SafetensorsDType.F6_E2M3));
+        Assert.Equal(8, SafetensorsTypes.Size(SafetensorsDType.U64));
+        Assert.Equal("complex numbers", SafetensorsTypes.Kind(SafetensorsDType.C64));
+    }
+
+    [Fact]
     public void ReadsTensorsAndMetadata()
     {
         using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File(Good + "  ", [.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(-2f), 7, 1])));
