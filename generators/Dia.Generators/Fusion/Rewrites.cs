@@ -33,8 +33,12 @@ internal static class Rewrites
     }
 
     /// <summary>a + product(x) is a product that starts from a.</summary>
-    private static Operation? ResidualIntoProduct(Operation product, Operation next) =>
-        product is IProduct p && next is Add add && add.X == product.Outputs[0] ? p.WithResidual(add.Y, add.A) : null;
+    private static Operation? ResidualIntoProduct(Operation product, Operation next) => (product, next) switch
+    {
+        (Linear p, Add add) when add.X == p.Y => p with { Residual = add.A, Inputs = [p.X, add.A], Outputs = [add.Y] },
+        (Convolution p, Add add) when add.X == p.Y => p with { Residual = add.A, Inputs = [p.X, add.A], Outputs = [add.Y] },
+        _ => null,
+    };
 
     /// <summary>Keys are turned on their way into the cache.</summary>
     private static Operation? RotationIntoAppend(Operation rotation, Operation next) =>

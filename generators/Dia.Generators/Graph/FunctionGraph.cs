@@ -37,8 +37,11 @@ internal sealed class GraphBuilder
 
     /// <summary>Adds an operation.</summary>
     /// <returns>Its first result.</returns>
+    /// <exception cref="InvalidOperationException">Its operands do not fit each other.</exception>
     public Value Add(Operation operation)
     {
+        if (!operation.Fits)
+            throw new InvalidOperationException($"{operation.Kind} of {string.Join(", ", operation.Inputs.Select(i => $"{i.Name} [{i.Width}]"))}: the shapes do not fit.");
         foreach (Value value in operation.Outputs)
             value.Number = _values++;
         List<Stage> stages = _functions[_functions.Count - 1].Stages;

@@ -17,6 +17,12 @@ internal abstract record Operation(OperationKind Kind, Value[] Inputs, Value[] O
     /// <summary>A remark for the reader of the emitted code: the formula of this and the operations that follow.</summary>
     public string? Remark { get; init; }
 
+    /// <summary>Its first result.</summary>
+    public Value Y => Outputs[0];
+
+    /// <summary>The shape rule: whether its operands fit each other.</summary>
+    public virtual bool Fits => true;
+
     /// <summary>The input whose memory the output takes where nothing reads it afterwards.</summary>
     public virtual Value? InPlace => null;
 
@@ -38,14 +44,6 @@ internal abstract record Operation(OperationKind Kind, Value[] Inputs, Value[] O
     /// <summary>The emitted statement.</summary>
     public abstract string Print(Scope s);
 
-    /// <summary>Refuses operands that do not fit each other.</summary>
-    /// <exception cref="InvalidOperationException">They do not.</exception>
-    protected void Check(bool fits)
-    {
-        if (!fits)
-            throw new InvalidOperationException($"{Kind} of {string.Join(", ", Inputs.Select(i => $"{i.Name} [{i.Width}]"))}: the shapes do not fit.");
-    }
-
     protected static (string, string) Size(string name, long size) => (name, CodeWriter.Number(size));
 }
 
@@ -56,10 +54,3 @@ internal abstract record Operation(OperationKind Kind, Value[] Inputs, Value[] O
 /// <param name="ValuesOfKey">More of the second for each key of a sequence.</param>
 /// <param name="TableValues">Values of the weight that the row reads, where it does not read all.</param>
 internal readonly record struct Cost(long Flops, long Values, long FlopsOfKey = 0, long ValuesOfKey = 0, long TableValues = 0);
-
-/// <summary>A product that can be added to what its result's memory holds.</summary>
-internal interface IProduct
-{
-    /// <summary>The same, added to a value.</summary>
-    Operation WithResidual(Value y, Value residual);
-}

@@ -49,6 +49,9 @@ internal sealed class Value(string? name, int width, Rows rows = Rows.All, Home 
 
     /// <summary>Its number among the values that share an arena, in order of computation.</summary>
     public int Number { get; set; } = -1;
+
+    /// <summary>A state's next version.</summary>
+    public Value Next() => new(name, width, rows, home, index);
 }
 
 /// <summary>A parameter of the checkpoint.</summary>

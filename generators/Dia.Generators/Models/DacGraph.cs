@@ -32,7 +32,7 @@ internal sealed class DacGraph
         int channels = _config.EncoderHiddenSize;
         g.Function(Function.CodecEncode);
         g.Stage("Samples", $"1 to {channels} channels at the sampling rate.");
-        Value x = g.Add(new LoadSamples(new Value(null, 1)));
+        Value x = g.Add(new LoadSamples());
         x = Convolution(g, x, "encoder.conv1", channels, kernel: 7, padding: 3);
         for (int i = 0; i < _config.DownsamplingRatios.Count; i++)
         {

@@ -157,7 +157,7 @@ internal sealed class DiaGraph
             g.Remark("one key has all the weight whatever the query is: attention only repeats its value for the heads that share it");
             Value query = g.Add(new Zeros("query", c.CrossNumAttentionHeads * c.CrossHeadDim));
             Value value = CrossProjection(c, i, "value", "v_proj");
-            Value mixed = g.Add(new Attention("mixed", query, value, value, AttentionKind.Rows, i, c.CrossHeadDim, hasMaps: false));
+            Value mixed = g.Add(new Attention("mixed", query, value, value, AttentionKind.Rows, i, c.CrossHeadDim, HasMaps: false));
             g.Add(new Store(g.Add(new Linear("constant", mixed, CrossOutput(c, i))), Home.UnconditionalCross, i));
         }
     }

@@ -88,7 +88,7 @@ public sealed class ArenaPlanTests
 
     [Fact]
     public void Shapes_that_do_not_fit_are_refused() =>
-        Assert.Throws<InvalidOperationException>(() => new Linear("y", new Value("x", 3), new Parameter("w", WeightRole.Linear, new([2, 4]))));
+        Assert.Throws<InvalidOperationException>(() => new GraphBuilder().Add(new Linear("y", new Value("x", 3), new Parameter("w", WeightRole.Linear, new([2, 4])))));
 
     private static void Replay(IReadOnlyList<FunctionGraph> functions, Value result)
     {

@@ -4,10 +4,9 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = a + x in the rows that x has. Transformers and the codec add what a product gave: a rewrite makes it that product's residual.</summary>
-internal sealed record Add(Value Y, Value A, Value X) : Operation(OperationKind.Add, [A, X], [Y], [])
+internal sealed record Add(Value A, Value X, string? Name = null) : Operation(OperationKind.Add, [A, X], [new(Name, A.Width, A.Rows)], [])
 {
-    public Add(Value a, Value x, string? name = null)
-        : this(new Value(name, a.Width, a.Rows), a, x) => Check(a.Width == x.Width);
+    public override bool Fits => A.Width == X.Width;
 
     public override Value InPlace => A;
 

@@ -4,10 +4,9 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = x, plus what cross-attention is for rows without text (numerics.md, the exact saving) in these rows.</summary>
-internal sealed record AddConstant(Value Y, Value X, Value Constant) : Operation(OperationKind.AddConstant, [X, Constant], [Y], [])
+internal sealed record AddConstant(string Name, Value X, Value Constant) : Operation(OperationKind.AddConstant, [X, Constant], [new(Name, X.Width, X.Rows)], [])
 {
-    public AddConstant(string name, Value x, Value constant)
-        : this(new Value(name, x.Width, x.Rows), x, constant) => Check(x.Width == constant.Width);
+    public override bool Fits => X.Width == Constant.Width;
 
     public override Value InPlace => X;
 

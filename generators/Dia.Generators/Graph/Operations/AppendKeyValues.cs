@@ -7,11 +7,10 @@ namespace Dia.Generators.Graph;
 /// The next version of a layer's cache: keys and values of this pass's rows appended. Backends do it together with the keys' rotation, which a rewrite
 /// finds: <see cref="Angles"/>.
 /// </summary>
-internal sealed record AppendKeyValues(Value Y, Value Cache, Value Keys, Value Values, RotaryTable? Angles = null)
-    : Operation(OperationKind.AppendKeyValues, Angles is null ? [Cache, Keys, Values] : [Cache, Keys, Values, Angles.Cos, Angles.Sin], [Y], [])
+internal sealed record AppendKeyValues(Value Cache, Value Keys, Value Values, RotaryTable? Angles = null)
+    : Operation(OperationKind.AppendKeyValues, Angles is null ? [Cache, Keys, Values] : [Cache, Keys, Values, Angles.Cos, Angles.Sin], [Cache.Next()], [])
 {
-    public AppendKeyValues(Value cache, Value keys, Value values)
-        : this(new Value("cache", cache.Width, home: Home.SelfCache, index: cache.Index), cache, keys, values) => Check(keys.Width == values.Width && cache.Width == 2 * keys.Width);
+    public override bool Fits => Keys.Width == Values.Width && Cache.Width == 2 * Keys.Width;
 
     public override Value InPlace => Cache;
 

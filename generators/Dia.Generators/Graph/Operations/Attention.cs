@@ -17,11 +17,10 @@ internal enum AttentionKind
 }
 
 /// <summary>y = softmax(q·keysᵀ)·values, scale 1, grouped heads.</summary>
-internal sealed record Attention(Value Y, Value Q, Value Keys, Value Values, AttentionKind Of, int Layer, int HeadDim, bool HasMaps = true)
-    : Operation(OperationKind.Attention, Keys == Values ? [Q, Keys] : [Q, Keys, Values], [Y], [])
+internal sealed record Attention(string Name, Value Q, Value Keys, Value Values, AttentionKind Of, int Layer, int HeadDim, bool HasMaps = true)
+    : Operation(OperationKind.Attention, Keys == Values ? [Q, Keys] : [Q, Keys, Values], [new(Name, Q.Width, Q.Rows)], [])
 {
-    public Attention(string name, Value q, Value keys, Value values, AttentionKind of, int layer, int headDim, bool hasMaps = true)
-        : this(new Value(name, q.Width, q.Rows), q, keys, values, of, layer, headDim, hasMaps) => Check(q.Width % headDim == 0 && KeyWidth % headDim == 0 && Heads % KeyHeads == 0);
+    public override bool Fits => Q.Width % HeadDim == 0 && KeyWidth % HeadDim == 0 && Heads % KeyHeads == 0;
 
     /// <summary>A cache is keys and values side by side.</summary>
     private int KeyWidth => Keys.Home == Home.SelfCache ? Keys.Width / 2 : Keys.Width;

@@ -4,13 +4,9 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>The codebook's row that a code names; the pass holds the codes.</summary>
-internal sealed record CodeLookup(Value Y, Value? Codes, Parameter Codebook, int Index) : Operation(OperationKind.CodeLookup, Codes is null ? [] : [Codes], [Y], [Codebook])
+internal sealed record CodeLookup(Value? Codes, Parameter Codebook, int Index)
+    : Operation(OperationKind.CodeLookup, Codes is null ? [] : [Codes], [new(null, Codebook.Shape[1])], [Codebook])
 {
-    public CodeLookup(Value? codes, Parameter codebook, int index)
-        : this(new Value(null, codebook.Shape[1]), codes, codebook, index)
-    {
-    }
-
     public override Cost Cost => new(0, Y.Width, TableValues: Y.Width);
 
     public override IEnumerable<(string, string)> Sizes => [Size("Entries", Codebook.Shape[0])];

@@ -4,13 +4,8 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = table[ids], one id a row (text).</summary>
-internal sealed record Embedding(Value Y, Parameter Table) : Operation(OperationKind.Embedding, [], [Y], [Table])
+internal sealed record Embedding(string Name, Parameter Table) : Operation(OperationKind.Embedding, [], [new(Name, Table.Shape[1])], [Table])
 {
-    public Embedding(string name, Parameter table)
-        : this(new Value(name, table.Shape[1]), table)
-    {
-    }
-
     public override Cost Cost => new(0, Y.Width, TableValues: Y.Width);
 
     public override IEnumerable<(string, string)> Sizes => [Size("Entries", Table.Shape[0])];

@@ -4,10 +4,9 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = Σ over channels c of table[c·vocabulary + ids[c]] (audio).</summary>
-internal sealed record EmbeddingSum(Value Y, Parameter Table, int Channels) : Operation(OperationKind.EmbeddingSum, [], [Y], [Table])
+internal sealed record EmbeddingSum(string Name, Parameter Table, int Channels) : Operation(OperationKind.EmbeddingSum, [], [new(Name, Table.Shape[1])], [Table])
 {
-    public EmbeddingSum(string name, Parameter table, int channels)
-        : this(new Value(name, table.Shape[1]), table, channels) => Check(table.Shape[0] % channels == 0);
+    public override bool Fits => Table.Shape[0] % Channels == 0;
 
     public override Cost Cost => new((long)Channels * Y.Width, Y.Width, TableValues: (long)Channels * Y.Width);
 

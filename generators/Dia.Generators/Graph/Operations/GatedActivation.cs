@@ -5,10 +5,10 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = up·act(gate), x = (gate, up).</summary>
-internal sealed record GatedActivation(Value Y, Value X, HiddenActivation Activation) : Operation(OperationKind.GatedActivation, [X], [Y], [])
+internal sealed record GatedActivation(string Name, Value X, HiddenActivation Activation)
+    : Operation(OperationKind.GatedActivation, [X], [new(Name, X.Width / 2, X.Rows)], [])
 {
-    public GatedActivation(string name, Value x, HiddenActivation activation)
-        : this(new Value(name, x.Width / 2, x.Rows), x, activation) => Check(x.Width % 2 == 0);
+    public override bool Fits => X.Width % 2 == 0;
 
     public override Cost Cost => new(5L * Y.Width, 3L * Y.Width);
 

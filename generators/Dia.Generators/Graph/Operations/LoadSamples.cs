@@ -4,7 +4,7 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>The samples of the window, zeros outside the sound.</summary>
-internal sealed record LoadSamples(Value Y) : Operation(OperationKind.LoadSamples, [], [Y], [])
+internal sealed record LoadSamples() : Operation(OperationKind.LoadSamples, [], [new(null, 1)], [])
 {
     public override string Print(Scope s) => $"p.LoadSamples({s[Y]});";
 }

@@ -4,10 +4,10 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = x·rsqrt(mean(x²) + eps)·w (Zhang and Sennrich 2019).</summary>
-internal sealed record RmsNorm(Value Y, Value X, Parameter W, double Epsilon) : Operation(OperationKind.RmsNorm, [X], [Y], [W])
+internal sealed record RmsNorm(string Name, Value X, Parameter W, double Epsilon, Rows Of = Rows.All)
+    : Operation(OperationKind.RmsNorm, [X], [new(Name, X.Width, Of)], [W])
 {
-    public RmsNorm(string name, Value x, Parameter w, double epsilon, Rows rows = Rows.All)
-        : this(new Value(name, x.Width, rows), x, w, epsilon) => Check(w.Shape[0] == x.Width);
+    public override bool Fits => W.Shape[0] == X.Width;
 
     public override Cost Cost => new(4L * X.Width, 2L * X.Width);
 

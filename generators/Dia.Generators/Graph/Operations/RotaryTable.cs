@@ -4,12 +4,11 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>cos and sin of the angles of each row's position.</summary>
-internal sealed record RotaryTable(Value Cos, Value Sin) : Operation(OperationKind.RotaryTable, [], [Cos, Sin], [])
+internal sealed record RotaryTable(int HeadDim) : Operation(OperationKind.RotaryTable, [], [new("cos", HeadDim / 2), new("sin", HeadDim / 2)], [])
 {
-    public RotaryTable(int headDim)
-        : this(new Value("cos", headDim / 2), new Value("sin", headDim / 2))
-    {
-    }
+    public Value Cos => Outputs[0];
+
+    public Value Sin => Outputs[1];
 
     public override Cost Cost => new(0, 3L * Cos.Width);
 

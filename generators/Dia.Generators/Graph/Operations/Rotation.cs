@@ -4,10 +4,10 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>The heads of x, turned by the angles of the row's position (halves convention).</summary>
-internal sealed record Rotation(Value Y, Value X, RotaryTable Angles) : Operation(OperationKind.Rotation, [X, Angles.Cos, Angles.Sin], [Y], [])
+internal sealed record Rotation(string Name, Value X, RotaryTable Angles)
+    : Operation(OperationKind.Rotation, [X, Angles.Cos, Angles.Sin], [new(Name, X.Width, X.Rows)], [])
 {
-    public Rotation(string name, Value x, RotaryTable angles)
-        : this(new Value(name, x.Width, x.Rows), x, angles) => Check(x.Width % (2 * angles.Cos.Width) == 0);
+    public override bool Fits => X.Width % (2 * Half) == 0;
 
     public override Value InPlace => X;
 

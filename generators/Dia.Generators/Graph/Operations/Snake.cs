@@ -4,10 +4,9 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = x + sin²(αx)/(α + 1e-9) (Ziyin et al. 2020).</summary>
-internal sealed record Snake(Value Y, Value X, Parameter Alpha) : Operation(OperationKind.Snake, [X], [Y], [Alpha])
+internal sealed record Snake(Value X, Parameter Alpha) : Operation(OperationKind.Snake, [X], [new(null, X.Width)], [Alpha])
 {
-    public Snake(Value x, Parameter alpha)
-        : this(new Value(null, x.Width), x, alpha) => Check(alpha.Shape[1] == x.Width);
+    public override bool Fits => Alpha.Shape[1] == X.Width;
 
     public override Value InPlace => X;
 

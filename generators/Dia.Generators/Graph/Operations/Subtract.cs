@@ -4,10 +4,9 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = a − x.</summary>
-internal sealed record Subtract(Value Y, Value A, Value X) : Operation(OperationKind.Subtract, [A, X], [Y], [])
+internal sealed record Subtract(Value A, Value X) : Operation(OperationKind.Subtract, [A, X], [new(null, A.Width)], [])
 {
-    public Subtract(Value a, Value x)
-        : this(new Value(null, a.Width), a, x) => Check(a.Width == x.Width);
+    public override bool Fits => A.Width == X.Width;
 
     public override Value InPlace => A;
 

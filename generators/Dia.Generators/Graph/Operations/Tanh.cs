@@ -4,13 +4,8 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = tanh(x).</summary>
-internal sealed record Tanh(Value Y, Value X) : Operation(OperationKind.Tanh, [X], [Y], [])
+internal sealed record Tanh(Value X) : Operation(OperationKind.Tanh, [X], [new(null, X.Width)], [])
 {
-    public Tanh(Value x)
-        : this(new Value(null, x.Width), x)
-    {
-    }
-
     public override Value InPlace => X;
 
     public override bool MustBeInPlace => false;

@@ -5,11 +5,10 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = transposed convolution of x, kernel 2·stride.</summary>
-internal sealed record TransposedConvolution(Value Y, Value X, Parameter W, Parameter Bias, int Stride, int Padding)
-    : Operation(OperationKind.TransposedConvolution, [X], [Y], [W, Bias])
+internal sealed record TransposedConvolution(Value X, Parameter W, Parameter Bias, int Stride, int Padding)
+    : Operation(OperationKind.TransposedConvolution, [X], [new(null, W.Shape[1])], [W, Bias])
 {
-    public TransposedConvolution(Value x, Parameter w, Parameter bias, int stride, int padding)
-        : this(new Value(null, w.Shape[1]), x, w, bias, stride, padding) => Check(w.Shape[0] == x.Width && w.Shape[2] == 2 * stride && bias.Shape[0] == w.Shape[1]);
+    public override bool Fits => W.Shape[0] == X.Width && W.Shape[2] == 2 * Stride && Bias.Shape[0] == W.Shape[1];
 
     public override ConvolutionWindow Window => new(2 * Stride, Stride, 1, Padding, true);
 
