@@ -58,7 +58,8 @@ def operations(gpu):
 
     yield ('sample_rows, advance\t[2, 9, 1028]', 2, cycles(30000))
     yield ('embed_sum\t[2, 9, 2048]', 1, cycles(4 * memory))
-    yield ('rms_norm\t55 x [2, 2048]', 55, 55 * cycles(memory + 0.3 * l2 + 600))
+    yield ('rms_norm\t37 x [2, 2048]', 37, 37 * cycles(memory + 0.3 * l2 + 600))
+    yield ('rms_norm\t18 x [1, 2048]', 18, 18 * cycles(memory + 0.3 * l2 + 600))
     yield weights(36, 2, HIDDEN, HIDDEN)
     yield weights(36, 2, 512, HIDDEN)
     yield weights(18, 2, 2 * INTERMEDIATE, HIDDEN)
@@ -68,7 +69,8 @@ def operations(gpu):
     yield ('gated_activation\t18 x [2, 8192]', 18, 18 * cycles(2 * l2 + 400))
     yield ('add_row\t18 x [1, 2048]', 18, 18 * cycles(memory + 400))
     yield ('rope_table\t[2, 64]', 1, cycles(2 * memory + 800))
-    yield ('rope, rope_key_values\t18 x [2, 16 and 4, 128]', 36, 36 * cycles(1.5 * l2 + 450))
+    yield ('rope\t18 x [2, 16, 128]', 18, 18 * cycles(1.5 * l2 + 450))
+    yield ('rope_key_values\t18 x [2, 4, 128]', 18, 18 * cycles(1.5 * l2 + 450))
     yield (f'attention over the rows\t18 x 2 x [1, 16/4, 128], {ROWS} keys', 36, 18 * (attend(ROWS, 4, 2) + join(ROWS)))
     yield (f'attention over the text\t18 x 1 x [1, 16/16, 128], {TEXT} keys', 36, 18 * (attend(TEXT, 16, 1) + join(TEXT)))
 

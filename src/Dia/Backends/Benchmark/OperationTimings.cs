@@ -64,67 +64,25 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     {
         using var memory = new Memory(backend.Memory);
         OperationInfo o = works[0].Operation;
-        Action<Work> run = Runner(o, load, works.Length, memory);
+        Operands operands = memory.Operands(o, load, works.Length);
         (double seconds, int launches) = time(() =>
         {
-            foreach (Work work in works)
-                run(work);
+            for (int layer = 0; layer < works.Length; layer++)
+            {
+                Operands p = operands;
+                (p.Layer, p.Weight, p.Bias) = (layer, works[layer].Weight, works[layer].Bias);
+                OperationRunner.Run(backend, o, p);
+            }
         });
-        double bytes = works.Sum(w => w.Bytes(load)), flops = part == "step" && o.Kind != OperationKind.Linear || o.Kind == OperationKind.Snake ? 0 : works.Sum(w => w.Flops(load));
-        report(new KernelTiming(part, Name(works[0], load), Sizes(works, load), bytes, flops, seconds, launches));
+        double flops = (part == "step" && o.Kind != OperationKind.Linear) || o.Kind == OperationKind.Snake ? 0 : works.Sum(w => w.Flops(load));
+        report(new KernelTiming(part, Name(works[0], load), Sizes(works, load), works.Sum(w => w.Bytes(load)), flops, seconds, launches));
     }
 
-    /// <summary>What runs an operation of this shape, with memory for it.</summary>
-    private Action<Work> Runner(OperationInfo o, Load load, int layers, Memory memory)
+    private static string Name(Work work, Load load) => OperationRunner.Name(work.Operation.Kind, load.Phase) + work.Operation.Kind switch
     {
-        TBackend b = backend;
-        int rows = load.Rows, half = o.HeadDim / 2;
-        float* y = memory.Floats((long)rows * Math.Max(o.N, o.KeyHeads * o.HeadDim)), x = memory.Floats(InputValues(o, rows));
-        AttentionBatch batch = memory.Sequences(load, layers, o.KeyHeads * o.HeadDim);
-        int width = o.Kind == OperationKind.RotaryTable ? o.N : half;
-        float* cos = memory.Floats((long)rows * width), sin = memory.Floats((long)rows * width), frequencies = memory.Floats(width * (long)load.Sequences);
-        int* ids = (int*)memory.Floats((long)rows * Math.Max(o.Heads, 1));
-        int layer = 0;
-        int Next() => layer++ % layers;
-        return o.Kind switch
-        {
-            OperationKind.EmbeddingSum => w => b.EmbedSum(y, ids, w.Weight, rows, o.Heads, o.Entries, o.N),
-            OperationKind.RmsNorm => w => b.RmsNorm(y, x, w.Weight, rows, o.N, 1e-5f),
-            OperationKind.Linear => w => b.Linear(y, x, w.Weight, rows, o.N, o.K, load.Phase, false),
-            OperationKind.GatedActivation => _ => b.GatedActivation(y, x, rows, o.N, o.Activation),
-            OperationKind.AddConstant => _ => b.AddRow(y, x, rows, o.N),
-            OperationKind.RotaryTable => _ => b.RopeTable(cos, sin, ids, frequencies, batch, o.N, 1),
-            OperationKind.Rotation => _ => b.Rope(y, cos, sin, rows, o.Heads, half),
-            OperationKind.AppendKeyValues => _ => b.RopeKeyValues(y, x, cos, sin, batch, Next(), o.KeyHeads, half),
-            OperationKind.Attention => _ => b.Attention(y, x, batch, Next(), o.Heads, o.KeyHeads, o.HeadDim, null),
-            OperationKind.Convolution => w => b.Convolution(y, x, w.Weight, w.Bias, rows, o.K, o.N, o.Kernel, o.Stride, o.Dilation, false),
-            OperationKind.TransposedConvolution => w => b.TransposedConvolution(y, x, w.Weight, w.Bias, rows / o.Stride, o.K, o.N, o.Stride),
-            OperationKind.Snake => w => b.Snake(y, x, w.Weight, rows, o.N),
-            _ => throw new InvalidOperationException($"{o.Kind} is not timed."),
-        };
-    }
-
-    private static long InputValues(OperationInfo o, int rows) => o.Kind switch
-    {
-        OperationKind.GatedActivation => 2L * rows * o.N,
-        OperationKind.Convolution or OperationKind.TransposedConvolution => o.Window.MostRead(rows) * o.K,
-        _ => (long)rows * Math.Max(o.N, o.K),
-    };
-
-    private static string Name(Work work, Load load) => work.Operation.Kind switch
-    {
-        OperationKind.EmbeddingSum => "embed_sum",
-        OperationKind.RmsNorm => "rms_norm",
-        OperationKind.Linear => $"{(load.Phase == Phase.Decode ? "step" : "block")}_linear {work.Format}",
-        OperationKind.GatedActivation => "gated_activation",
-        OperationKind.AddConstant => "add_row",
-        OperationKind.RotaryTable => "rope_table",
-        OperationKind.Rotation => "rope",
-        OperationKind.AppendKeyValues => "rope_key_values",
-        OperationKind.Attention => work.Operation.Function == Function.Encode ? "attention of the encoder" : load.IsCausal ? "attention over the rows" : "attention over the text",
-        OperationKind.Convolution => $"convolution {work.Format}",
-        OperationKind.TransposedConvolution => $"transposed_convolution {work.Format}",
-        _ => "snake",
+        OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution => $" {work.Format}",
+        OperationKind.Attention => work.Operation.Function == Function.Encode ? " of the encoder" : load.IsCausal ? " over the rows" : " over the text",
+        _ => "",
     };
 
     private static string Sizes(Work[] works, Load load)
@@ -154,9 +112,9 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     /// <summary>An operation with its weights.</summary>
     private sealed record Work(OperationInfo Operation, WeightSpec[] Specs, StoredWeight[] Stored, Weight[] Prepared)
     {
-        public Weight Weight => Prepared[Operation.Weight];
+        public Weight Weight => Operation.Weight < 0 ? default : Prepared[Operation.Weight];
 
-        public Weight Bias => Prepared[Operation.Weight + 1];
+        public Weight Bias => Operation.Kernel == 0 ? default : Prepared[Operation.Weight + 1];
 
         public WeightFormat Format => Operation.Weight < 0 ? default : Stored[Operation.Weight].Format;
 
@@ -186,6 +144,30 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             float* floats = memory.Allocate(Math.Max(count, 1));
             _allocated.Add((nint)floats);
             return floats;
+        }
+
+        /// <summary>Operands of the largest sizes that the operation has.</summary>
+        public Operands Operands(OperationInfo o, Load load, int layers)
+        {
+            int rows = load.Rows, half = Math.Max(o.HeadDim / 2, o.Kind == OperationKind.RotaryTable ? o.N : 0);
+            long inputs = o.Kind switch
+            {
+                OperationKind.GatedActivation => 2L * rows * o.N,
+                OperationKind.Convolution or OperationKind.TransposedConvolution => o.Window.MostRead(rows) * o.K,
+                _ => (long)rows * Math.Max(o.N, o.K),
+            };
+            return new Operands
+            {
+                Y = Floats((long)rows * o.N),
+                X = Floats(inputs),
+                Ids = (int*)Floats((long)rows * Math.Max(o.Heads, 1)),
+                Cos = Floats((long)rows * half),
+                Sin = Floats((long)rows * half),
+                Frequencies = Floats((long)load.Sequences * half),
+                Batch = Sequences(load, layers, o.KeyHeads * o.HeadDim),
+                Rows = rows,
+                Phase = load.Phase,
+            };
         }
 
         /// <summary>Sequences with the caches of all layers each.</summary>

@@ -25,7 +25,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             if (!_seen.Add((o.Kind, o.N, o.K, o.Entries, o.Heads, o.KeyHeads, o.HeadDim, o.Kernel, o.Stride, o.Dilation, o.Activation)))
                 continue;
             if (o.Kind == OperationKind.Attention)
-                Attention(o, o is { Function: Function.Decode, Rows: Rows.All } ? config!.RowCapacity : config!.EncoderConfig.MaxPositionEmbeddings);
+                Attention(o, o is { Function: Function.Decode, Rows: Graph.Rows.All } ? config!.RowCapacity : config!.EncoderConfig.MaxPositionEmbeddings);
             else
                 Check(o, (long)o.N * o.K * Math.Max(o.Kernel, 1) > Whole);
         }
@@ -38,8 +38,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             case OperationKind.EmbeddingSum:
                 Tables(4, o.Heads, o.Entries, o.N);
                 break;
-            case OperationKind.RmsNorm:
-                Norm(3, o.N);
+            case OperationKind.RmsNorm or OperationKind.GatedActivation or OperationKind.Snake:
+                Rows(o, 3);
                 break;
             case OperationKind.Linear when isLarge:
                 LargeLinear(o.N, o.K);
@@ -47,9 +47,6 @@ public sealed unsafe partial class KernelChecks<TBackend>
             case OperationKind.Linear:
                 StepLinear(o.N, o.K);
                 BlockLinear(o.N, o.K);
-                break;
-            case OperationKind.GatedActivation:
-                Gated(3, o.N, o.Activation);
                 break;
             case OperationKind.Convolution when isLarge:
                 LargeConvolution(o.K, o.N, o.Kernel, o.Stride, o.Dilation);
@@ -65,9 +62,6 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 break;
             case OperationKind.NearestCode:
                 Codes(o.Entries, o.K);
-                break;
-            case OperationKind.Snake:
-                Snake(5, o.N);
                 break;
         }
     }
@@ -149,28 +143,6 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 [.. actual.AsSpan(0, Sampled * width), .. actual.AsSpan(last * width)], [.. y.Values[..(Sampled * width)], .. y.Values[(last * width)..]],
                 ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
             memory.ReleaseWeights();
-        }
-    }
-
-    private void Gated(int rows, int n, HiddenActivation activation)
-    {
-        using var memory = new CheckMemory<TBackend>(_backend, 33);
-        Twin<float> x = memory.Floats(rows * 2 * n, 6), y = memory.Floats(rows * n);
-        _scalar.GatedActivation(y.OnHost, x.OnHost, rows, n, activation);
-        _backend.GatedActivation(y.OnDevice, x.OnDevice, rows, n, activation);
-        Compare("gated_activation " + activation, Text($"[{rows}, {n}]"), memory.Download(y), y.Values, activation is HiddenActivation.Gelu ? 300 * U : 24 * U);
-    }
-
-    private void Snake(int rows, int channels)
-    {
-        foreach (WeightFormat format in Formats)
-        {
-            using var memory = new CheckMemory<TBackend>(_backend, 34);
-            (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [channels], 0.9f, 1.2f);
-            Twin<float> x = memory.Floats(rows * channels, 12), y = memory.Floats(rows * channels);
-            _scalar.Snake(y.OnHost, x.OnHost, host, rows, channels);
-            _backend.Snake(y.OnDevice, x.OnDevice, device, rows, channels);
-            Compare("snake " + format, Text($"[{rows}, {channels}]"), memory.Download(y), y.Values, 4e-6);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.Weights;
 
 namespace Dia.Backends.SelfTest;
@@ -39,8 +40,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         Tables(5, 3, 11, 37);
         Values();
-        foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024, 2500])
-            Norm(3, d);
+        foreach (OperationKind kind in (ReadOnlySpan<OperationKind>)[OperationKind.RmsNorm, OperationKind.GatedActivation, OperationKind.Snake])
+            foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024, 2500])
+                Rows(new OperationInfo(default, "", kind) { N = d }, 3);
         foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (33, 250), (9, 33), (10, 2056), (5, 264)])
         {
             StepLinear(n, k);
@@ -229,19 +231,29 @@ public sealed unsafe partial class KernelChecks<TBackend>
         return sum;
     }
 
-    /// <summary>RMSNorm: a sum of d squares, a root and a quotient. A NaN stays in its row.</summary>
-    public void Norm(int rows, int d)
+    /// <summary>An operation that works row by row. A NaN stays in its row.</summary>
+    internal void Rows(OperationInfo o, int rows)
     {
-        foreach (WeightFormat format in Formats)
+        bool hasWeight = o.Kind != OperationKind.GatedActivation;
+
+        // RMSNorm: a sum of d squares, a root and a quotient. Gates and Snake: see Values.
+        (float range, double tolerance) = o.Kind switch
+        {
+            OperationKind.RmsNorm => (3, (6 + Math.Sqrt(o.N)) * U),
+            OperationKind.GatedActivation => (6, (o.Activation is HiddenActivation.Gelu ? 300 : 24) * U),
+            OperationKind.Snake => (12f, 4e-6),
+            _ => throw new InvalidOperationException($"{o.Kind} is not checked by its rows."),
+        };
+        foreach (WeightFormat format in hasWeight ? Formats : Formats[..1])
         {
             using var memory = new CheckMemory<TBackend>(_backend, 3);
-            (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [d]);
-            float[] values = memory.Floats(rows * d, 3).Values.ToArray();
+            (Weight host, Weight device) = o.Kind == OperationKind.Snake ? memory.Weight(WeightRole.Vector, format, [o.N], 0.9f, 1.2f) : memory.Weight(WeightRole.Vector, format, [o.N]);
+            float[] values = memory.Floats((hasWeight ? 1 : 2) * rows * o.N, range).Values.ToArray();
             values[^1] = float.NaN;
-            Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * d);
-            _scalar.RmsNorm(y.OnHost, x.OnHost, host, rows, d, 1e-5f);
-            _backend.RmsNorm(y.OnDevice, x.OnDevice, device, rows, d, 1e-5f);
-            Compare("rms_norm " + format, $"[{rows}, {d}]", memory.Download(y), y.Values, (6 + Math.Sqrt(d)) * U);
+            Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * o.N);
+            OperationRunner.Run(_scalar, o, new Operands { Y = y.OnHost, X = x.OnHost, Weight = host, Rows = rows });
+            OperationRunner.Run(_backend, o, new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = device, Rows = rows });
+            Compare($"{OperationRunner.Name(o.Kind, default)} {(hasWeight ? format : o.Activation)}", $"[{rows}, {o.N}]", memory.Download(y), y.Values, tolerance);
         }
     }
 
