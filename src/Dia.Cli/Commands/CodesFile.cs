@@ -30,18 +30,6 @@ internal static class CodesFile
         return codes;
     }
 
-    /// <summary>Refuses codes that are not below a limit, or have not a number of channels.</summary>
-    /// <exception cref="DiaException">Input.</exception>
-    public static void Check(int[,] codes, string path, int channels, int limit)
-    {
-        if (codes.GetLength(1) != channels)
-            throw new DiaException(DiaErrorKind.Input, $"{path}: the codes have {codes.GetLength(1)} channels, the model has {channels}.");
-        for (int t = 0; t < codes.GetLength(0); t++)
-            for (int c = 0; c < channels; c++)
-                if ((uint)codes[t, c] >= (uint)limit)
-                    throw new DiaException(DiaErrorKind.Input, $"{path}: frame {t}, channel {c}: {codes[t, c]} is no code; codes are from 0 to {limit - 1}.");
-    }
-
     /// <summary>Writes codes, and rows where there are any.</summary>
     /// <exception cref="DiaException">Output.</exception>
     public static void Write(Stream stream, int[,] codes, int[,]? rows = null)

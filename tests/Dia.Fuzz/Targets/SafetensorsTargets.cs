@@ -152,7 +152,7 @@ internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
     public override bool Read(byte[] input)
     {
         Put(input);
-        CodesFile.Check(CodesFile.Read(FileName), FileName, 9, 1024);
+        new Voice(CodesFile.Read(FileName, asPrompt: true), "", null).Check(FileName, 9, 1024, 4096, null);
         return true;
     }
 }
