@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dia.Codec;
+using Dia.Graph;
 using Dia.Modeling;
 using Dia.Weights;
 
@@ -77,7 +78,7 @@ internal sealed class CodecChecks(Device device, Device reference, IReadOnlyList
     private static double Margin(DacModel codec, CodecTrace trace, int frame, int quantizer)
     {
         int d = codec.Config.CodebookDim, entries = codec.Config.CodebookSize;
-        int index = Array.FindIndex(codec.Specs, s => s.Name == Text($"quantizer.quantizers.{quantizer}.codebook.weight"));
+        int index = codec.Network.Layout.Operations.Where(o => o.Kind == OperationKind.NearestCode).ElementAt(quantizer).Weight;
         float[] book = new float[entries * d];
         ReadWeight(codec.Weights.Weights[index], book);
         ReadOnlySpan<float> x = trace.ProjectedValues.Slice(((frame * codec.Codebooks) + quantizer) * d, d);
