@@ -8,7 +8,7 @@ internal sealed class Work(OperationInfo[] operations, WeightSpec[] specs)
 {
     /// <summary>Bytes of weights that a decoding step reads, whatever the number of its rows (embeddings: of one row).</summary>
     public long StepBytes(WeightFormat format) => InStep.Where(o => o.Weight >= 0)
-        .Sum(o => o.TableValues > 0 ? o.TableValues : specs[o.Weight].Count) * WeightFormats.ByteSize(format);
+        .Sum(o => WeightFormats.Bytes(format, o.TableValues > 0 ? o.TableValues : specs[o.Weight].Count));
 
     /// <summary>Floating-point operations (a multiply-add is two) of the products and attentions of the encoder over one text.</summary>
     public double EncoderFlops(int rows) => Flops(operations.Where(o => o.Function == Function.Encode), rows, (double)rows * rows, 0);

@@ -71,7 +71,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> Graph = new("--graph", null, "NAME", "Show the graph and the plan of this compiled configuration instead: every operation with its sizes, its weight, where its result lies, and what a row of it costs.", NotEmpty, Parsers.Text) { HasVariable = false };
     public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
-    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", ParseDType) { Choices = ["bf16", "f16", "f32"] };
+    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", WeightFormats.TryParse) { Choices = ["bf16", "f16", "f32"] };
 
     public static readonly OptionSpec<bool> Small = Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
 
@@ -120,18 +120,7 @@ internal static class DiaOptions
         return text is not ("" or "-");
     }
 
-    private static bool ParseDType(string text, out WeightFormat value)
-    {
-        value = text switch
-        {
-            "bf16" => WeightFormat.BFloat16,
-            "f16" => WeightFormat.Float16,
-            _ => WeightFormat.Float32,
-        };
-        return text is "bf16" or "f16" or "f32";
-    }
-
-    private static bool ParseSynthDType(string text, out WeightFormat value) => ParseDType(text, out value) && value != WeightFormat.Float16;
+    private static bool ParseSynthDType(string text, out WeightFormat value) => WeightFormats.TryParse(text, out value) && value != WeightFormat.Float16;
 }
 
 /// <summary>Options under one heading of the help.</summary>

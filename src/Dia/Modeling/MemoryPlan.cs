@@ -109,7 +109,7 @@ public sealed class MemoryPlan
     private static WeightFormat[] Formats(ModelFolder folder, WeightSpec[] specs)
     {
         using var files = CheckpointFiles.Open(folder);
-        return [.. new WeightMatcher(files).Match(specs).Select(s => s.Plain is { } tensor ? SafetensorsTypes.Format(tensor.DType)!.Value : WeightFormat.Float32)];
+        return [.. new WeightMatcher(files).Match(specs).Select(s => s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32)];
     }
 
     private static void CheckBatch(int batch)
@@ -152,7 +152,7 @@ public sealed class MemoryPlan
         AddWeights("codec weights", specs, formats);
 
         // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.
-        long packed = !_cuda ? 0 : specs.Zip(formats).Where(w => w.First.Role is WeightRole.Convolution or WeightRole.TransposedConvolution).Max(w => ArenaPieces.Size(w.First.Count * WeightFormats.ByteSize(w.Second)));
+        long packed = !_cuda ? 0 : specs.Zip(formats).Where(w => w.First.Role is WeightRole.Convolution or WeightRole.TransposedConvolution).Max(w => ArenaPieces.Size(WeightFormats.Bytes(w.Second, w.First.Count)));
         long windows = Floats(layout.ArenaSize) + Floats(CodecPass.CodeCount(layout, codebooks));
         LeastBytes += Math.Max(windows, packed);
         Add("codec", Math.Max(windows, packed), $"windows of {layout.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
@@ -164,7 +164,7 @@ public sealed class MemoryPlan
         long stored = 0, copies = 0;
         for (int i = 0; i < specs.Length; i++)
         {
-            long bytes = specs[i].Count * WeightFormats.ByteSize(formats[i]);
+            long bytes = WeightFormats.Bytes(formats[i], specs[i].Count);
             if (specs[i].Role == WeightRole.Vector)
                 copies += Floats(specs[i].Count);
             else if (_cuda || specs[i].Role is WeightRole.Convolution or WeightRole.TransposedConvolution)

@@ -111,7 +111,7 @@ public static unsafe class CheckpointConverter
             WriteText(Path.Combine(to, name), name == "config.json" ? WithDType(text, format, from.Describe(name)) : text);
         }
 
-        var entries = files.Tensors.Values.Select(t => Converts(files, t) ? t.Entry with { DType = SafetensorsTypes.Of(format) } : t.Entry);
+        var entries = files.Tensors.Values.Select(t => Converts(files, t) ? t.Entry with { DType = WeightFormats.Type(format) } : t.Entry);
         using var writer = SafetensorsWriter.Create(Path.Combine(to, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
         var buffers = new Buffers();
         foreach (var entry in writer.Tensors)
@@ -146,31 +146,28 @@ public static unsafe class CheckpointConverter
 
     private static void Round(CheckpointFiles files, SafetensorsWriter writer, SafetensorsTensor tensor, WeightFormat format, Buffers buffers)
     {
-        var from = SafetensorsTypes.Format(tensor.DType)!.Value;
+        var from = WeightFormats.Of(tensor.DType)!.Value;
         for (long at = 0; at < tensor.Count; at += Step)
         {
             var values = buffers.Values.AsSpan(0, (int)Math.Min(Step, tensor.Count - at));
-            WeightFormats.Read(tensor.Data + (at * WeightFormats.ByteSize(from)), from, values);
+            WeightFormats.Read(tensor.Data + WeightFormats.Bytes(from, at), from, values);
             fixed (byte* rounded = buffers.Rounded)
             {
                 WeightFormats.Write(values, format, rounded);
-                CheckOverflow(files, tensor, values, format, rounded, at);
+                WeightFormats.Read(rounded, format, buffers.Back);
+                CheckOverflow(files, tensor, values, buffers.Back, format, at);
             }
 
-            writer.Write<byte>(tensor.Name, buffers.Rounded.AsSpan(0, values.Length * WeightFormats.ByteSize(format)));
+            writer.Write<byte>(tensor.Name, buffers.Rounded.AsSpan(0, (int)WeightFormats.Bytes(format, values.Length)));
         }
     }
 
     /// <summary>A weight that became infinite would silently ruin the model.</summary>
-    private static void CheckOverflow(CheckpointFiles files, SafetensorsTensor tensor, ReadOnlySpan<float> values, WeightFormat format, byte* rounded, long first)
+    private static void CheckOverflow(CheckpointFiles files, SafetensorsTensor tensor, ReadOnlySpan<float> values, ReadOnlySpan<float> rounded, WeightFormat format, long first)
     {
-        if (format == WeightFormat.Float32)
-            return;
-        ushort infinity = format == WeightFormat.BFloat16 ? (ushort)0x7F80 : (ushort)0x7C00;
-        ushort* bits = (ushort*)rounded;
         for (int i = 0; i < values.Length; i++)
         {
-            if ((bits[i] & 0x7FFF) == infinity && float.IsFinite(values[i]))
+            if (float.IsInfinity(rounded[i]) && float.IsFinite(values[i]))
                 throw new DiaException(DiaErrorKind.Model, string.Create(CultureInfo.InvariantCulture, $"value {first + i} of tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {values[i]}, too large for {WeightFormats.ReferenceName(format)}. Convert to another format."));
         }
     }
@@ -178,6 +175,8 @@ public static unsafe class CheckpointConverter
     private sealed class Buffers
     {
         public float[] Values { get; } = new float[Step];
+
+        public float[] Back { get; } = new float[Step];
 
         public byte[] Rounded { get; } = new byte[Step * sizeof(float)];
     }

@@ -28,7 +28,7 @@ public static unsafe class CheckpointSynthesizer
         if (format == WeightFormat.Float16)
             throw new DiaException(DiaErrorKind.Usage, "recomputable weights are rounded to bfloat16: write them as bf16 or f32.");
         using var pool = new CpuThreads(threads < 1 ? Environment.ProcessorCount : threads);
-        byte* buffer = (byte*)HostMemory.AllocateBytes((long)Step * WeightFormats.ByteSize(format)); // Before anything is written.
+        byte* buffer = (byte*)HostMemory.AllocateBytes(WeightFormats.Bytes(format, Step)); // Before anything is written.
         try
         {
             CheckpointConverter.MakeFolder(outDir);
@@ -46,9 +46,8 @@ public static unsafe class CheckpointSynthesizer
         string path, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
     {
         var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
-        var entries = specs.Select(s => new SafetensorsEntry(s.Name, SafetensorsTypes.Of(format), Array.ConvertAll(s.Shape, d => (long)d)));
+        var entries = specs.Select(s => new SafetensorsEntry(s.Name, WeightFormats.Type(format), Array.ConvertAll(s.Shape, d => (long)d)));
         using var writer = SafetensorsWriter.Create(path, entries, new Dictionary<string, string> { ["format"] = "pt" });
-        int size = WeightFormats.ByteSize(format);
         foreach (var entry in writer.Tensors)
         {
             var spec = byName[entry.Name];
@@ -57,7 +56,7 @@ public static unsafe class CheckpointSynthesizer
                 cancellationToken.ThrowIfCancellationRequested();
                 int count = (int)Math.Min(Step, spec.Count - at);
                 Fill(spec, at, buffer, count, format, pool);
-                writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, count * size));
+                writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, (int)WeightFormats.Bytes(format, count)));
             }
         }
 
@@ -124,13 +123,6 @@ public static unsafe class CheckpointSynthesizer
         pool.Run(ref job, (count + Block - 1) / Block);
     }
 
-    /// <summary>Values rounded to bfloat16 and stored as float32.</summary>
-    private static void RoundTo(float* target, ReadOnlySpan<float> values)
-    {
-        for (int i = 0; i < values.Length; i++)
-            target[i] = WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(values[i]));
-    }
-
     private struct FillJob : IParallelJob
     {
         private const int Piece = 1 << 12;
@@ -150,10 +142,9 @@ public static unsafe class CheckpointSynthesizer
             {
                 Span<float> some = values[..Math.Min(Piece, end - at)];
                 Values(State + ((ulong)at * Golden), Center, Bound, some);
-                if (Format == WeightFormat.BFloat16)
-                    WeightFormats.Write(some, Format, Target + (at * 2L));
-                else
-                    RoundTo((float*)Target + at, some);
+                foreach (ref float value in some)
+                    value = WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(value));
+                WeightFormats.Write(some, Format, Target + WeightFormats.Bytes(Format, at));
             }
         }
     }

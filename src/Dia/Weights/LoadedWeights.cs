@@ -79,7 +79,7 @@ public sealed unsafe class LoadedWeights : IDisposable
             Buffer.MemoryCopy(tensor.Data, data, tensor.ByteLength, tensor.ByteLength);
         }
 
-        return new StoredWeight { Data = data, Format = SafetensorsTypes.Format(tensor.DType)!.Value };
+        return new StoredWeight { Data = data, Format = WeightFormats.Of(tensor.DType)!.Value };
     }
 
     /// <summary>g·v/‖v‖ per row of v seen as [first dimension, rest]; the sum of squares in double.</summary>
@@ -88,12 +88,11 @@ public sealed unsafe class LoadedWeights : IDisposable
         float* result = (float*)Allocate(spec.Count * sizeof(float));
         float[] scale = magnitude.ToSingle();
         int width = checked((int)(spec.Count / spec.Shape[0]));
-        int size = SafetensorsTypes.Size(direction.DType);
-        var format = SafetensorsTypes.Format(direction.DType)!.Value;
+        var format = WeightFormats.Of(direction.DType)!.Value;
         for (int r = 0; r < spec.Shape[0]; r++)
         {
             var row = new Span<float>(result + ((long)r * width), width);
-            WeightFormats.Read(direction.Data + ((long)r * width * size), format, row);
+            WeightFormats.Read(direction.Data + WeightFormats.Bytes(format, (long)r * width), format, row);
             double squares = 0;
             foreach (float v in row)
                 squares += (double)v * v;

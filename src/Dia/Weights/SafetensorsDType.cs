@@ -142,24 +142,6 @@ internal static class SafetensorsTypes
     /// <summary>The type with this name in a header, or null.</summary>
     public static SafetensorsDType? Parse(string name) => Array.FindIndex(Table, row => row.Name == name) is >= 0 and int type ? (SafetensorsDType)type : null;
 
-    /// <summary>The type that holds weights of a format.</summary>
-    public static SafetensorsDType Of(WeightFormat format) => format switch
-    {
-        WeightFormat.Float32 => SafetensorsDType.F32,
-        WeightFormat.BFloat16 => SafetensorsDType.BF16,
-        WeightFormat.Float16 => SafetensorsDType.F16,
-        _ => throw new ArgumentOutOfRangeException(nameof(format)),
-    };
-
-    /// <summary>The format of weights of a type, or null if it is not one that can be computed with.</summary>
-    public static WeightFormat? Format(SafetensorsDType type) => type switch
-    {
-        SafetensorsDType.F32 => WeightFormat.Float32,
-        SafetensorsDType.BF16 => WeightFormat.BFloat16,
-        SafetensorsDType.F16 => WeightFormat.Float16,
-        _ => null,
-    };
-
     /// <summary>A shape as messages show it: [2, 3].</summary>
     public static string Show(ReadOnlySpan<long> shape)
     {

@@ -74,7 +74,7 @@ public sealed unsafe class SafetensorsTensor
         float[] values = new float[ArrayLength()];
         using MappedRange.Lease hold = _file.Hold();
         byte* data = Data;
-        if (SafetensorsTypes.Format(DType) is { } format)
+        if (WeightFormats.Of(DType) is { } format)
         {
             WeightFormats.Read(data, format, values);
             return values;

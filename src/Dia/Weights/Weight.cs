@@ -42,5 +42,5 @@ public readonly unsafe struct StoredWeight
     public WeightFormat Format { get; init; }
 
     /// <summary>The weight whose first value is this one's value <paramref name="index"/>.</summary>
-    public StoredWeight From(long index) => this with { Data = (byte*)Data + (index * WeightFormats.ByteSize(Format)) };
+    public StoredWeight From(long index) => this with { Data = (byte*)Data + WeightFormats.Bytes(Format, index) };
 }

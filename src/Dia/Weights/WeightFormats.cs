@@ -2,20 +2,46 @@ using System.Runtime.CompilerServices;
 
 namespace Dia.Weights;
 
-/// <summary>Conversions between the formats of weights: to float32 exact, from it rounded to the nearest, ties to even.</summary>
+/// <summary>
+/// The table of the formats of weights, and conversions between them: to float32 exact, from it rounded to the nearest, ties to even. A format
+/// more is a row here, and kernels.
+/// </summary>
 public static unsafe class WeightFormats
 {
-    /// <summary>Bytes of one value.</summary>
-    public static int ByteSize(WeightFormat format) => format == WeightFormat.Float32 ? 4 : 2;
+    // In WeightFormat's order.
+    private static readonly Row[] Rows =
+    [
+        Of<Float32>("f32", "float32", SafetensorsDType.F32, 32),
+        Of<BFloat16>("bf16", "bfloat16", SafetensorsDType.BF16, 16),
+        Of<Float16>("f16", "float16", SafetensorsDType.F16, 16),
+    ];
+
+    /// <summary>Bytes of so many values of a format, and so the offset of the value of that index.</summary>
+    /// <exception cref="ArgumentException">They are not whole blocks of values that are stored together.</exception>
+    /// <exception cref="OverflowException">More than fit 64 bits.</exception>
+    public static long Bytes(WeightFormat format, long count)
+    {
+        Row row = Of(format);
+        (long blocks, long rest) = Math.DivRem(count, row.BlockValues);
+        return rest == 0 ? checked(blocks * row.BlockBytes) : throw new ArgumentException($"{count} values of {row.ReferenceName} are not whole blocks of {row.BlockValues}.", nameof(count));
+    }
 
     /// <summary>The reference library's name of a format, as in config.json: float32, bfloat16, float16.</summary>
-    public static string ReferenceName(WeightFormat format) => format switch
+    public static string ReferenceName(WeightFormat format) => Of(format).ReferenceName;
+
+    /// <summary>The format of this short name: f32, bf16, f16.</summary>
+    public static bool TryParse(string name, out WeightFormat format)
     {
-        WeightFormat.Float32 => "float32",
-        WeightFormat.BFloat16 => "bfloat16",
-        WeightFormat.Float16 => "float16",
-        _ => throw new ArgumentOutOfRangeException(nameof(format)),
-    };
+        int index = Array.FindIndex(Rows, r => r.Name == name);
+        format = (WeightFormat)Math.Max(index, 0);
+        return index >= 0;
+    }
+
+    /// <summary>The type that a safetensors file stores a format as.</summary>
+    public static SafetensorsDType Type(WeightFormat format) => Of(format).Type;
+
+    /// <summary>The format of weights of a type, or null if it is not one that can be computed with.</summary>
+    public static WeightFormat? Of(SafetensorsDType type) => Array.FindIndex(Rows, r => r.Type == type) is >= 0 and var index ? (WeightFormat)index : null;
 
     /// <summary>The value of bfloat16 bits. Exact.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -43,51 +69,105 @@ public static unsafe class WeightFormats
     /// <param name="source">At least <paramref name="values"/>.Length values of <paramref name="format"/>.</param>
     /// <param name="format">How the source is stored.</param>
     /// <param name="values">Receives the values.</param>
-    public static void Read(void* source, WeightFormat format, Span<float> values)
-    {
-        ushort* halves = (ushort*)source;
-        switch (format)
-        {
-            case WeightFormat.Float32:
-                fixed (float* to = values)
-                    Buffer.MemoryCopy(source, to, values.Length * 4L, values.Length * 4L);
-                break;
-            case WeightFormat.BFloat16:
-                for (int i = 0; i < values.Length; i++)
-                    values[i] = FromBFloat16(Unsafe.ReadUnaligned<ushort>(halves + i));
-                break;
-            case WeightFormat.Float16:
-                for (int i = 0; i < values.Length; i++)
-                    values[i] = FromFloat16(Unsafe.ReadUnaligned<ushort>(halves + i));
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(format));
-        }
-    }
+    public static void Read(void* source, WeightFormat format, Span<float> values) => Of(format).Read(source, values);
 
     /// <summary>Writes float32 values in a format, to memory aligned or not.</summary>
     /// <param name="values">What to write.</param>
     /// <param name="format">How to store it.</param>
     /// <param name="target">Room for <paramref name="values"/>.Length values of <paramref name="format"/>.</param>
-    public static void Write(ReadOnlySpan<float> values, WeightFormat format, void* target)
+    public static void Write(ReadOnlySpan<float> values, WeightFormat format, void* target) => Of(format).Write(values, target);
+
+    /// <summary>A format's row.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is none.</exception>
+    internal static Row Of(WeightFormat format) => (uint)format < (uint)Rows.Length ? Rows[(int)format] : throw new ArgumentOutOfRangeException(nameof(format));
+
+    /// <summary>For each format, in the enumeration's order, what is made of its row.</summary>
+    internal static T[] Each<T>(Func<Row, T> make) => Array.ConvertAll(Rows, r => make(r));
+
+    // Single values, without scales.
+    private static Row Of<TValue>(string name, string referenceName, SafetensorsDType type, int bits)
+        where TValue : struct, IValue =>
+        new(name, referenceName, type, bits, 1, 0, &TValue.Read, &ReadAll<TValue>, &WriteAll<TValue>);
+
+    private static void ReadAll<TValue>(void* source, Span<float> values)
+        where TValue : struct, IValue
     {
-        ushort* halves = (ushort*)target;
-        switch (format)
-        {
-            case WeightFormat.Float32:
-                fixed (float* from = values)
-                    Buffer.MemoryCopy(from, target, values.Length * 4L, values.Length * 4L);
-                break;
-            case WeightFormat.BFloat16:
-                for (int i = 0; i < values.Length; i++)
-                    Unsafe.WriteUnaligned(halves + i, ToBFloat16(values[i]));
-                break;
-            case WeightFormat.Float16:
-                for (int i = 0; i < values.Length; i++)
-                    Unsafe.WriteUnaligned(halves + i, ToFloat16(values[i]));
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(format));
-        }
+        for (int i = 0; i < values.Length; i++)
+            values[i] = TValue.Read(source, i);
+    }
+
+    private static void WriteAll<TValue>(ReadOnlySpan<float> values, void* target)
+        where TValue : struct, IValue
+    {
+        for (int i = 0; i < values.Length; i++)
+            TValue.Write(target, i, values[i]);
+    }
+
+    /// <summary>All that is said of a format outside of kernels.</summary>
+    internal sealed class Row(
+        string name,
+        string referenceName,
+        SafetensorsDType type,
+        int valueBits,
+        int blockValues,
+        int scaleBytes,
+        delegate*<void*, long, float> value,
+        delegate*<void*, Span<float>, void> read,
+        delegate*<ReadOnlySpan<float>, void*, void> write)
+    {
+        /// <summary>The name in options, and of the kernels that read it.</summary>
+        public string Name => name;
+
+        /// <summary>The reference library's name.</summary>
+        public string ReferenceName => referenceName;
+
+        /// <summary>What a safetensors file stores it as.</summary>
+        public SafetensorsDType Type => type;
+
+        /// <summary>Bits of a value.</summary>
+        public int ValueBits => valueBits;
+
+        /// <summary>Values that are stored together, behind their scale if they have one.</summary>
+        public int BlockValues => blockValues;
+
+        /// <summary>Bytes of a block: its scale, then its values.</summary>
+        public int BlockBytes => scaleBytes + blockValues * valueBits / 8;
+
+        /// <summary>The value of an index, which lies aligned or not.</summary>
+        public delegate*<void*, long, float> Value => value;
+
+        /// <summary>Reads values from the start of a block on.</summary>
+        public delegate*<void*, Span<float>, void> Read => read;
+
+        /// <summary>Writes values from the start of a block on.</summary>
+        public delegate*<ReadOnlySpan<float>, void*, void> Write => write;
+    }
+
+    private interface IValue
+    {
+        static abstract float Read(void* source, long index);
+
+        static abstract void Write(void* target, long index, float value);
+    }
+
+    private readonly struct Float32 : IValue
+    {
+        public static float Read(void* source, long index) => Unsafe.ReadUnaligned<float>((float*)source + index);
+
+        public static void Write(void* target, long index, float value) => Unsafe.WriteUnaligned((float*)target + index, value);
+    }
+
+    private readonly struct BFloat16 : IValue
+    {
+        public static float Read(void* source, long index) => FromBFloat16(Unsafe.ReadUnaligned<ushort>((ushort*)source + index));
+
+        public static void Write(void* target, long index, float value) => Unsafe.WriteUnaligned((ushort*)target + index, ToBFloat16(value));
+    }
+
+    private readonly struct Float16 : IValue
+    {
+        public static float Read(void* source, long index) => FromFloat16(Unsafe.ReadUnaligned<ushort>((ushort*)source + index));
+
+        public static void Write(void* target, long index, float value) => Unsafe.WriteUnaligned((ushort*)target + index, ToFloat16(value));
     }
 }

@@ -82,7 +82,7 @@ internal sealed class WeightMatcher(CheckpointFiles files)
         _used.Add(name);
         if (!tensor.Shape.AsSpan().SequenceEqual(shape))
             _shapes.Add($"{name}: {SafetensorsTypes.Show(tensor.Shape)} where the model has {SafetensorsTypes.Show(shape)}");
-        if (SafetensorsTypes.Format(tensor.DType) is null)
+        if (WeightFormats.Of(tensor.DType) is null)
             (_types.TryGetValue(tensor.DType, out var others) ? others : _types[tensor.DType] = []).Add(name);
         return tensor;
     }

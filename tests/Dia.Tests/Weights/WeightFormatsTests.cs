@@ -68,7 +68,7 @@ public sealed unsafe class WeightFormatsTests
 
         Assert.Equal(values, back);
         Assert.Equal(0, memory[0]);
-        Assert.All(memory[(1 + (5 * WeightFormats.ByteSize(format)))..], b => Assert.Equal(0, b));
+        Assert.All(memory[(1 + (int)WeightFormats.Bytes(format, 5))..], b => Assert.Equal(0, b));
     }
 
     /// <summary>A NaN may come back quiet; all else bit for bit.</summary>

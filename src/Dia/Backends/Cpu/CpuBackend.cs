@@ -43,44 +43,18 @@ public readonly unsafe struct CpuBackend : IBackend
     /// </summary>
     public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {
-        Weight weight = new(stored.Data, stored.Format);
+        ref readonly CpuFormat kernels = ref CpuFormat.Of(stored.Format);
         switch (spec.Role)
         {
             case WeightRole.Vector:
                 int count = checked((int)spec.Count);
                 float* values = Memory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
-                Widen(values, weight, 0, count);
+                kernels.Widen(values, stored.Data, 0, count);
                 return new Weight(values, WeightFormat.Float32);
             case WeightRole.Convolution or WeightRole.TransposedConvolution:
-                return new Weight(stored.Format == WeightFormat.Float32 ? Pack<uint>(spec, weight) : Pack<ushort>(spec, weight), stored.Format);
+                return new Weight(kernels.Pack(_threads, Memory, spec, stored.Data), stored.Format);
             default:
-                return weight;
-        }
-    }
-
-    private void* Pack<T>(WeightSpec spec, in Weight weight)
-        where T : unmanaged
-    {
-        bool transposed = spec.Role == WeightRole.TransposedConvolution;
-        PackJob<T> job = new()
-        {
-            From = (T*)weight.Data,
-            Outputs = spec.Shape[transposed ? 1 : 0],
-            Inputs = spec.Shape[transposed ? 0 : 1],
-            Kernel = spec.Shape[2],
-            Transposed = transposed,
-        };
-        int panels = Gemm.Panels(job.Columns);
-        job.To = (T*)Memory.Allocate((((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T)) + 3) / 4);
-        try
-        {
-            _threads.Run(ref job, panels);
-            return job.To;
-        }
-        catch
-        {
-            Memory.Free(job.To);
-            throw;
+                return new Weight(stored.Data, stored.Format);
         }
     }
 
@@ -124,35 +98,9 @@ public readonly unsafe struct CpuBackend : IBackend
     /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
-        switch (w.Format)
-        {
-            case WeightFormat.Float32:
-                Linear<Float32Format>(y, x, w, rows, n, k, phase, accumulate);
-                break;
-            case WeightFormat.BFloat16:
-                Linear<BFloat16Format>(y, x, w, rows, n, k, phase, accumulate);
-                break;
-            default:
-                Linear<Float16Format>(y, x, w, rows, n, k, phase, accumulate);
-                break;
-        }
-    }
-
-    private void Linear<TFormat>(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
-        where TFormat : struct, IStoredFormat
-    {
-        if (phase == Phase.Decode)
-        {
-            StepLinearJob<TFormat> step = new() { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, Accumulate = accumulate };
-            step.Start(_threads);
-            return;
-        }
-
-        GemmJob<TFormat> job = new()
-        {
-            Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate,
-        };
-        job.Start(_threads);
+        ref readonly CpuFormat kernels = ref CpuFormat.Of(w.Format);
+        (phase == Phase.Decode ? kernels.Decode : kernels.Prefill)(
+            _threads, new MatrixProduct { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate });
     }
 
     /// <inheritdoc/>
@@ -236,40 +184,27 @@ public readonly unsafe struct CpuBackend : IBackend
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
     {
         // Without dilation the window of a row is one contiguous run.
-        bool contiguous = dilation == 1;
-        Convolve(y, x, w, bias, rows, outputs, outputs, (long)kernel * inputs, (long)stride * inputs,
-            contiguous ? checked(kernel * inputs) : inputs, (long)dilation * inputs, accumulate);
+        int tapLength = dilation == 1 ? checked(kernel * inputs) : inputs;
+        Convolve(w, new MatrixProduct
+        {
+            Y = y, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = outputs, K = (long)kernel * inputs,
+            RowStride = (long)stride * inputs, TapLength = tapLength, TapStride = (long)dilation * inputs, Accumulate = accumulate,
+        });
     }
 
     /// <inheritdoc/>
     public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride) =>
-        Convolve(y, x, w, bias, rows, checked(stride * outputs), outputs, 2L * inputs, inputs, checked(2 * inputs), inputs, false);
-
-    private void Convolve(float* y, float* x, in Weight w, in Weight bias, int rows, int columns, int outputs, long k, long rowStride, int tapLength, long tapStride, bool accumulate)
-    {
-        switch (w.Format)
+        Convolve(w, new MatrixProduct
         {
-            case WeightFormat.Float32:
-                Convolve<Float32Format>(y, x, w, bias, rows, columns, outputs, k, rowStride, tapLength, tapStride, accumulate);
-                break;
-            case WeightFormat.BFloat16:
-                Convolve<BFloat16Format>(y, x, w, bias, rows, columns, outputs, k, rowStride, tapLength, tapStride, accumulate);
-                break;
-            default:
-                Convolve<Float16Format>(y, x, w, bias, rows, columns, outputs, k, rowStride, tapLength, tapStride, accumulate);
-                break;
-        }
-    }
+            Y = y, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = checked(stride * outputs), K = 2L * inputs,
+            RowStride = inputs, TapLength = checked(2 * inputs), TapStride = inputs,
+        });
 
-    private void Convolve<TFormat>(float* y, float* x, in Weight w, in Weight bias, int rows, int columns, int outputs, long k, long rowStride, int tapLength, long tapStride, bool accumulate)
-        where TFormat : struct, IStoredFormat
+    private void Convolve(in Weight w, MatrixProduct product)
     {
-        GemmJob<TFormat> job = new()
-        {
-            Y = y, X = x, W = (byte*)w.Data, Packed = true, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = columns, K = k,
-            RowStride = rowStride, TapLength = tapLength, TapStride = tapStride, Accumulate = accumulate,
-        };
-        job.Start(_threads);
+        product.W = (byte*)w.Data;
+        product.Packed = true;
+        CpuFormat.Of(w.Format).Prefill(_threads, product);
     }
 
     /// <inheritdoc/>
@@ -313,29 +248,5 @@ public readonly unsafe struct CpuBackend : IBackend
             Widen(y + r * d, codebook, (long)codes[r * codeStride] * d, d);
     }
 
-    private static void Widen(float* to, in Weight w, long first, int count)
-    {
-        switch (w.Format)
-        {
-            case WeightFormat.Float32:
-                Widen<Float32Format>(to, (byte*)w.Data + first * 4, count);
-                break;
-            case WeightFormat.BFloat16:
-                Widen<BFloat16Format>(to, (byte*)w.Data + first * 2, count);
-                break;
-            default:
-                Widen<Float16Format>(to, (byte*)w.Data + first * 2, count);
-                break;
-        }
-    }
-
-    private static void Widen<TFormat>(float* to, byte* from, int count)
-        where TFormat : struct, IStoredFormat
-    {
-        int i = 0;
-        for (; i <= count - 8; i += 8)
-            System.Runtime.Intrinsics.Vector256.Store(TFormat.Load8(from + (long)i * TFormat.Size), to + i);
-        for (; i < count; i++)
-            to[i] = TFormat.Read(from + (long)i * TFormat.Size);
-    }
+    private static void Widen(float* to, in Weight w, long first, int count) => CpuFormat.Of(w.Format).Widen(to, w.Data, first, count);
 }

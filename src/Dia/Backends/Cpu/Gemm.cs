@@ -9,32 +9,14 @@ namespace Dia.Backends;
 /// fused multiply-adds over ascending k, started from the bias, whatever the blocking; threads and blocks divide outputs only.
 /// </summary>
 /// <remarks>
-/// A row of a consists of <c>Taps</c> runs of <c>TapLength</c> contiguous values. Blocks of a and of w are first copied into the thread's
-/// scratch memory, in float32, padded with zeros to whole tiles: so the inner kernel knows one shape only and no address is out of bounds.
+/// Blocks of a and of w are first copied into the thread's scratch memory, in float32, padded with zeros to whole tiles: so the inner kernel
+/// knows one shape only and no address is out of bounds.
 /// </remarks>
 internal unsafe struct GemmJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
-    /// <summary>Outputs [Rows, N].</summary>
-    public float* Y;
-
-    /// <summary>First value of a's first row.</summary>
-    public float* X;
-
-    /// <summary>Weights: rows [N, K], or panels (see <see cref="GemmPanels"/>) if <see cref="Packed"/>.</summary>
-    public byte* W;
-
-    /// <summary>Bias of column c at c modulo BiasCount; null: none.</summary>
-    public float* Bias;
-    public int BiasCount;
-    public int Rows;
-    public int N;
-    public long K;
-    public long RowStride;
-    public int TapLength;
-    public long TapStride;
-    public bool Packed;
-    public bool Accumulate;
+    /// <summary>What is multiplied.</summary>
+    public MatrixProduct P;
 
     private byte* _scratch;
     private long _scratchStride;
@@ -45,20 +27,20 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     /// <summary>Runs the product.</summary>
     public void Start(CpuThreads threads)
     {
-        if (Rows <= 0 || N <= 0)
+        if (P.Rows <= 0 || P.N <= 0)
             return;
-        int panels = Gemm.Panels(N);
-        int threadCount = (long)Rows * N * K < Gemm.InlineWork ? 1 : threads.Count;
+        int panels = Gemm.Panels(P.N);
+        int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
         // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
         int wanted = threadCount == 1 ? 1 : 4 * threadCount;
-        _rowBlocks = (Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
+        _rowBlocks = (P.Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
         int groups = (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
-        while (_rowBlocks * groups < wanted && Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
+        while (_rowBlocks * groups < wanted && P.Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
             _rowBlocks++;
         while (_rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
             groups++;
-        _rowBlock = ((Rows + _rowBlocks - 1) / _rowBlocks + Gemm.TileRows - 1) / Gemm.TileRows * Gemm.TileRows;
-        _rowBlocks = (Rows + _rowBlock - 1) / _rowBlock;
+        _rowBlock = ((P.Rows + _rowBlocks - 1) / _rowBlocks + Gemm.TileRows - 1) / Gemm.TileRows * Gemm.TileRows;
+        _rowBlocks = (P.Rows + _rowBlock - 1) / _rowBlock;
         _groupPanels = (panels + groups - 1) / groups;
         groups = (panels + _groupPanels - 1) / _groupPanels;
         long floats = (long)_rowBlock * Gemm.AStride + Gemm.KBlock * Gemm.PanelColumns + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
@@ -79,10 +61,10 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     public void Run(int part, int thread)
     {
         int firstRow = part % _rowBlocks * _rowBlock;
-        int rows = Math.Min(_rowBlock, Rows - firstRow);
+        int rows = Math.Min(_rowBlock, P.Rows - firstRow);
         int tiles = (rows + Gemm.TileRows - 1) / Gemm.TileRows;
         int firstPanel = part / _rowBlocks * _groupPanels;
-        int panels = Math.Min(_groupPanels, Gemm.Panels(N) - firstPanel);
+        int panels = Math.Min(_groupPanels, Gemm.Panels(P.N) - firstPanel);
         float* a = (float*)(_scratch + thread * _scratchStride);
         float* b = a + (long)_rowBlock * Gemm.AStride;
         float* c = b + Gemm.KBlock * Gemm.PanelColumns;
@@ -90,9 +72,9 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
 
         for (int p = 0; p < panels; p++)
             StartPanel(c + (long)p * tiles * tileSize, tiles, firstPanel + p);
-        for (long k = 0; k < K; k += Gemm.KBlock)
+        for (long k = 0; k < P.K; k += Gemm.KBlock)
         {
-            int count = (int)Math.Min(Gemm.KBlock, K - k);
+            int count = (int)Math.Min(Gemm.KBlock, P.K - k);
             CopyRows(a, firstRow, rows, tiles, k, count);
             for (int p = 0; p < panels; p++)
             {
@@ -112,7 +94,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         for (int i = 0; i < Gemm.PanelColumns; i++)
         {
             int column = panel * Gemm.PanelColumns + i;
-            start[i] = Bias != null && column < N ? Bias[column % BiasCount] : 0;
+            start[i] = P.Bias != null && column < P.N ? P.Bias[column % P.BiasCount] : 0;
         }
         Vector<float> first = Vector.Load(start), second = Vector.Load(start + Vector<float>.Count);
         for (int r = 0; r < tiles * Gemm.TileRows; r++, c += Gemm.PanelColumns)
@@ -125,19 +107,19 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     private void StorePanel(float* c, int firstRow, int rows, int panel)
     {
         int column = panel * Gemm.PanelColumns;
-        int columns = Math.Min(Gemm.PanelColumns, N - column);
-        float* y = Y + (long)firstRow * N + column;
-        for (int r = 0; r < rows; r++, c += Gemm.PanelColumns, y += N)
+        int columns = Math.Min(Gemm.PanelColumns, P.N - column);
+        float* y = P.Y + (long)firstRow * P.N + column;
+        for (int r = 0; r < rows; r++, c += Gemm.PanelColumns, y += P.N)
         {
             if (columns == Gemm.PanelColumns)
             {
                 Vector<float> first = Vector.Load(c), second = Vector.Load(c + Vector<float>.Count);
-                (Accumulate ? Vector.Load(y) + first : first).Store(y);
-                (Accumulate ? Vector.Load(y + Vector<float>.Count) + second : second).Store(y + Vector<float>.Count);
+                (P.Accumulate ? Vector.Load(y) + first : first).Store(y);
+                (P.Accumulate ? Vector.Load(y + Vector<float>.Count) + second : second).Store(y + Vector<float>.Count);
                 continue;
             }
             for (int i = 0; i < columns; i++)
-                y[i] = Accumulate ? y[i] + c[i] : c[i];
+                y[i] = P.Accumulate ? y[i] + c[i] : c[i];
         }
     }
 
@@ -146,14 +128,14 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     {
         for (int r = 0; r < rows; r++)
         {
-            float* x = X + (firstRow + r) * RowStride;
+            float* x = P.X + (firstRow + r) * P.RowStride;
             float* to = a + (long)r * Gemm.AStride;
-            long tap = k / TapLength;
-            int offset = (int)(k - tap * TapLength);
+            long tap = k / P.TapLength;
+            int offset = (int)(k - tap * P.TapLength);
             for (int done = 0; done < count; tap++, offset = 0)
             {
-                int run = Math.Min(TapLength - offset, count - done);
-                Gemm.Copy(to + done, x + tap * TapStride + offset, run);
+                int run = Math.Min(P.TapLength - offset, count - done);
+                Gemm.Copy(to + done, x + tap * P.TapStride + offset, run);
                 done += run;
             }
         }
@@ -163,12 +145,12 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
 
     private float* LoadPanel(float* b, int panel, long k, int count)
     {
-        if (!Packed)
+        if (!P.Packed)
         {
-            GemmPanels.FromRows<TFormat>(b, W, panel * Gemm.PanelColumns, N, k, count, K);
+            GemmPanels.FromRows<TFormat>(b, P.W, panel * Gemm.PanelColumns, P.N, k, count, P.K);
             return b;
         }
-        byte* stored = W + (panel * K + k) * Gemm.PanelColumns * TFormat.Size;
+        byte* stored = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
         if (typeof(TFormat) == typeof(Float32Format))
             return (float*)stored;
         for (int i = 0; i < count * Gemm.PanelColumns; i += 8)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Dia.Weights;
 
 namespace Dia.Backends;
 
@@ -75,6 +76,33 @@ internal unsafe struct PackJob<T> : IParallelJob
     public int Outputs;
     public int Kernel;
     public bool Transposed;
+
+    /// <summary>Packs a kernel into memory of its own.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public static void* Pack(CpuThreads threads, DeviceMemory memory, WeightSpec spec, void* from)
+    {
+        bool transposed = spec.Role == WeightRole.TransposedConvolution;
+        PackJob<T> job = new()
+        {
+            From = (T*)from,
+            Outputs = spec.Shape[transposed ? 1 : 0],
+            Inputs = spec.Shape[transposed ? 0 : 1],
+            Kernel = spec.Shape[2],
+            Transposed = transposed,
+        };
+        int panels = Gemm.Panels(job.Columns);
+        job.To = (T*)memory.Allocate((((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T)) + 3) / 4);
+        try
+        {
+            threads.Run(ref job, panels);
+            return job.To;
+        }
+        catch
+        {
+            memory.Free(job.To);
+            throw;
+        }
+    }
 
     /// <summary>Columns of the product.</summary>
     public readonly int Columns => Transposed ? Outputs * (Kernel / 2) : Outputs;

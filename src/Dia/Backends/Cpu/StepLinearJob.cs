@@ -21,13 +21,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     private const int MostRounds = 5;
 
-    public float* Y;
-    public float* X;
-    public byte* W;
-    public int Rows;
-    public int N;
-    public int K;
-    public bool Accumulate;
+    /// <summary>What is multiplied.</summary>
+    public MatrixProduct P;
 
     // x as the kernels read it: halves of blocks of 2 vectors as TFormat gives them, padded with zeros to whole blocks. With many rows,
     // StepTile.KBlock values of every row lie together, so that a pass over all rows reads on in memory: so many values (_xLength) of a row,
@@ -43,19 +38,21 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private int _roundParts;
     private int _rounds;
 
-    private readonly int Outputs => Rows < ManyRows ? WeightRows : StepTile.Outputs;
+    private readonly int K => (int)P.K;
+
+    private readonly int Outputs => P.Rows < ManyRows ? WeightRows : StepTile.Outputs;
 
     private static int Block => 2 * Vector<float>.Count;
 
     /// <summary>Runs the product.</summary>
     public void Start(CpuThreads threads)
     {
-        if (Rows <= 0 || N <= 0)
+        if (P.Rows <= 0 || P.N <= 0)
             return;
         // Rows in pairs, the last one filled up with zeros; an odd cache line between whole rows, so that they do not share cache sets.
-        int pairs = (Rows + 1) / 2;
-        _xLength = Rows < ManyRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : StepTile.KBlock;
-        _xStride = Rows < ManyRows ? _xLength + 16 : _xLength;
+        int pairs = (P.Rows + 1) / 2;
+        _xLength = P.Rows < ManyRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : StepTile.KBlock;
+        _xStride = P.Rows < ManyRows ? _xLength + 16 : _xLength;
         _xNext = 2L * pairs * _xStride;
         // Sums in whole groups of eight, as they are added up.
         _sumFloats = (pairs * 2 * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
@@ -63,15 +60,15 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         long own = StepTile.Outputs * StepTile.Stride + _sumFloats;
         _scratch = threads.Scratch(own * sizeof(float), out _scratchStride, (K + _xLength - 1) / _xLength * _xNext * sizeof(float));
         _x = (float*)(_scratch + threads.Count * _scratchStride);
-        for (int r = 0; r < Rows; r++)
-            Arrange(X + (long)r * K, r);
-        for (int k = 0; Rows % 2 != 0 && k < K; k += _xLength)
-            new Span<float>(Arranged(Rows, k), _xLength).Clear();
+        for (int r = 0; r < P.Rows; r++)
+            Arrange(P.X + (long)r * K, r);
+        for (int k = 0; P.Rows % 2 != 0 && k < K; k += _xLength)
+            new Span<float>(Arranged(P.Rows, k), _xLength).Clear();
 
-        _tiles = (N + Outputs - 1) / Outputs;
-        _roundParts = (long)N * K * Rows < Gemm.InlineWork ? 1 : threads.Count;
+        _tiles = (P.N + Outputs - 1) / Outputs;
+        _roundParts = (long)P.N * K * P.Rows < Gemm.InlineWork ? 1 : threads.Count;
         // The last parts have some kilobytes at least. One thread takes all at once.
-        long share = (long)N * K * TFormat.Size / (_roundParts * 65536L);
+        long share = (long)P.N * K * TFormat.Size / (_roundParts * 65536L);
         _rounds = _roundParts == 1 ? 1 : Math.Min(MostRounds, BitOperations.Log2((ulong)share | 1) + 1);
         if (_roundParts == 1)
             Run(0, 0);
@@ -85,9 +82,9 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         int round = part / _roundParts, left = _tiles >> round;
         if (round == _rounds)
-            return N;
+            return P.N;
         int size = round == _rounds - 1 ? left : left - (left >> 1);
-        return Math.Min(N, (_tiles - left + (int)((long)size * (part % _roundParts) / _roundParts)) * Outputs);
+        return Math.Min(P.N, (_tiles - left + (int)((long)size * (part % _roundParts) / _roundParts)) * Outputs);
     }
 
     private readonly float* Arranged(int row, int k) => _x + k / _xLength * _xNext + (long)row * _xStride + k % _xLength;
@@ -136,7 +133,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             if (outputs == 0)
                 continue;
             CopyTails(n, step, outputs, tails);
-            if (Rows < ManyRows)
+            if (P.Rows < ManyRows)
                 Tile(n, step, outputs, tails, weights);
             else
                 ConvertedTile(n, step, outputs, tails, weights);
@@ -151,7 +148,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             return;
         new Span<byte>(tails, StepTile.Outputs * size).Clear();
         for (int i = 0; i < count; i++)
-            Unsafe.CopyBlockUnaligned(tails + i * size, W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
     }
 
     // Outputs of up to six rows of w and all of x: blocks of w are converted once and serve all pairs of rows from the cache.
@@ -159,7 +156,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         int v = Vector<float>.Count, whole = K / Block * Block, size = Block * TFormat.Size;
         long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
-        byte* w = W + n * rowBytes;
+        byte* w = P.W + n * rowBytes;
         float* sums = weights + StepTile.Outputs * StepTile.Stride;
         new Span<float>(sums, _sumFloats).Clear();
         if (count < StepTile.Outputs)
@@ -175,7 +172,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         // Each vector to its sum, in place: a sum is written where vectors have been read already.
         for (int j = 0; j < _sumFloats / v; j += 8)
             VectorMath.SumEight((Vector<float>*)(sums + j * v), sums + j);
-        for (int row = 0; row < Rows; row++, sums += StepTile.Outputs)
+        for (int row = 0; row < P.Rows; row++, sums += StepTile.Outputs)
         {
             for (int i = 0; i < count; i++)
                 Output(row, n + i * step, sums[i]);
@@ -191,7 +188,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             for (int i = 0; i < count; i++)
                 StepTile.Convert<TFormat>(w + i * stride, weights + i * StepTile.Stride, blocks);
         }
-        int pairs = (Rows + 1) / 2, bytes = StepTile.KBlock * TFormat.Size, share = (bytes / pairs + 63) / 64 * 64;
+        int pairs = (P.Rows + 1) / 2, bytes = StepTile.KBlock * TFormat.Size, share = (bytes / pairs + 63) / 64 * 64;
         float* x = Arranged(0, k);
         for (int p = 0; p < pairs; p++, x += 2 * _xStride, sums += 2 * StepTile.Outputs * Vector<float>.Count)
         {
@@ -205,15 +202,15 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     private readonly void Output(int row, int column, float sum)
     {
-        float* y = Y + (long)row * N + column;
-        *y = Accumulate ? *y + sum : sum;
+        float* y = P.Y + (long)row * P.N + column;
+        *y = P.Accumulate ? *y + sum : sum;
     }
 
     // Outputs of up to four rows of w and all of x.
     private readonly void Tile(int n, int step, int count, byte* tails, float* sums)
     {
-        for (int r = 0; r < Rows; r += 2)
-            Tile(n, step, count, r, Math.Min(2, Rows - r), tails, sums);
+        for (int r = 0; r < P.Rows; r += 2)
+            Tile(n, step, count, r, Math.Min(2, P.Rows - r), tails, sums);
     }
 
     // Outputs of up to four rows of w and up to two of x: the kernel for whole tiles over the blocks of a row, then over its padded tail.
@@ -221,7 +218,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
         int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
-        byte* w = W + n * rowBytes;
+        byte* w = P.W + n * rowBytes;
         float* x = Arranged(r, 0);
         bool tail = K % Block != 0;
         new Span<float>(sums, 2 * WeightRows * v).Clear();

@@ -13,7 +13,7 @@ public readonly unsafe partial struct CudaBackend
     /// <exception cref="DiaException">No memory (Device).</exception>
     public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {
-        long bytes = spec.Count * WeightFormats.ByteSize(stored.Format);
+        long bytes = WeightFormats.Bytes(stored.Format, spec.Count);
         if (spec.Role == WeightRole.Vector)
         {
             float[] values = new float[spec.Count];

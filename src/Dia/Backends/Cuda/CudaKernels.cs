@@ -30,11 +30,11 @@ internal sealed class CudaKernels
         StepLinear4 = ByFormat("step_linear_4");
         StepLinear8 = ByFormat("step_linear_8");
         Product = ByFormat("product");
-        ProductMma = [Product[0], Load("product_mma_bf16"), Load("product_mma_f16")];
+        ProductMma = WeightFormats.Each(f => Load(f.ValueBits == 16 ? $"product_mma_{f.Name}" : $"product_{f.Name}"));
         RmsNorm = Load("rms_norm");
         Snake = Load("snake");
-        PackConvolution = [Load("pack_convolution_32"), Load("pack_convolution_16"), Load("pack_convolution_16")];
-        PackTransposed = [Load("pack_transposed_32"), Load("pack_transposed_16"), Load("pack_transposed_16")];
+        PackConvolution = WeightFormats.Each(f => Load($"pack_convolution_{f.ValueBits}"));
+        PackTransposed = WeightFormats.Each(f => Load($"pack_transposed_{f.ValueBits}"));
         Add = Load("add");
         Subtract = Load("subtract");
         Tanh = Load("tanh_f32");
@@ -127,13 +127,5 @@ internal sealed class CudaKernels
 
     private CudaKernel Load(string name) => new(name, _module, _context);
 
-    private CudaKernel[] ByFormat(string name) =>
-        [.. new[] { WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Float16 }.Select(f => Load(name + Suffix(f)))];
-
-    private static string Suffix(WeightFormat format) => format switch
-    {
-        WeightFormat.Float32 => "_f32",
-        WeightFormat.BFloat16 => "_bf16",
-        _ => "_f16",
-    };
+    private CudaKernel[] ByFormat(string name) => WeightFormats.Each(f => Load($"{name}_{f.Name}"));
 }

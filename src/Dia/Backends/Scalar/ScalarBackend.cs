@@ -33,21 +33,23 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void Embed(float* y, int* ids, in Weight table, int rows, int d)
     {
+        Values values = new(table);
         for (long r = 0; r < rows; r++)
             for (int i = 0; i < d; i++)
-                y[r * d + i] = Read(table, (long)ids[r] * d + i);
+                y[r * d + i] = values[(long)ids[r] * d + i];
     }
 
     /// <inheritdoc/>
     public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
     {
+        Values values = new(table);
         for (long r = 0; r < rows; r++)
         {
             for (int i = 0; i < d; i++)
             {
                 double sum = 0;
                 for (int c = 0; c < channels; c++)
-                    sum += Read(table, ((long)c * vocabulary + ids[r * channels + c]) * d + i);
+                    sum += values[((long)c * vocabulary + ids[r * channels + c]) * d + i];
                 y[r * d + i] = (float)sum;
             }
         }
@@ -56,6 +58,7 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
     {
+        Values weights = new(w);
         for (long r = 0; r < rows; r++)
         {
             double squares = 0;
@@ -63,20 +66,21 @@ public readonly unsafe struct ScalarBackend : IBackend
                 squares += (double)x[r * d + i] * x[r * d + i];
             double scale = 1 / Math.Sqrt(squares / d + eps);
             for (int i = 0; i < d; i++)
-                y[r * d + i] = (float)(x[r * d + i] * scale * Read(w, i));
+                y[r * d + i] = (float)(x[r * d + i] * scale * weights[i]);
         }
     }
 
     /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
+        Values weights = new(w);
         for (long r = 0; r < rows; r++)
         {
             for (long o = 0; o < n; o++)
             {
                 double sum = accumulate ? y[r * n + o] : 0;
                 for (int i = 0; i < k; i++)
-                    sum += (double)x[r * k + i] * Read(w, o * k + i);
+                    sum += (double)x[r * k + i] * weights[o * k + i];
                 y[r * n + o] = (float)sum;
             }
         }
@@ -275,15 +279,16 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
     {
+        Values weights = new(w), biases = new(bias);
         for (long r = 0; r < rows; r++)
         {
             for (long o = 0; o < outputs; o++)
             {
-                double sum = Read(bias, o) + (accumulate ? (double)y[r * outputs + o] : 0);
+                double sum = biases[o] + (accumulate ? (double)y[r * outputs + o] : 0);
                 for (long t = 0; t < kernel; t++)
                 {
                     for (long i = 0; i < inputs; i++)
-                        sum += (double)x[(r * stride + t * dilation) * inputs + i] * Read(w, (o * inputs + i) * kernel + t);
+                        sum += (double)x[(r * stride + t * dilation) * inputs + i] * weights[(o * inputs + i) * kernel + t];
                 }
                 y[r * outputs + o] = (float)sum;
             }
@@ -293,18 +298,19 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride)
     {
+        Values weights = new(w), biases = new(bias);
         for (long r = 0; r < rows; r++)
         {
             for (long p = 0; p < stride; p++)
             {
                 for (long o = 0; o < outputs; o++)
                 {
-                    double sum = Read(bias, o);
+                    double sum = biases[o];
                     for (long i = 0; i < inputs; i++)
                     {
                         long tap = (i * outputs + o) * 2 * stride + p;
-                        sum += (double)x[r * inputs + i] * Read(w, tap + stride);
-                        sum += (double)x[(r + 1) * inputs + i] * Read(w, tap);
+                        sum += (double)x[r * inputs + i] * weights[tap + stride];
+                        sum += (double)x[(r + 1) * inputs + i] * weights[tap];
                     }
                     y[(r * stride + p) * outputs + o] = (float)sum;
                 }
@@ -315,12 +321,13 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
     {
+        Values alphas = new(alpha);
         for (long r = 0; r < rows; r++)
         {
             for (int c = 0; c < channels; c++)
             {
                 // αx and α + 1e-9 are float32 in the model's definition: at large αx the rounding of the product is the result.
-                float a = Read(alpha, c), v = x[r * channels + c];
+                float a = alphas[c], v = x[r * channels + c];
                 double sin = Math.Sin(a * v);
                 y[r * channels + c] = (float)(v + sin * sin / (a + 1e-9f));
             }
@@ -337,6 +344,7 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)
     {
+        Values values = new(codebook);
         for (long r = 0; r < rows; r++)
         {
             double best = double.NegativeInfinity;
@@ -350,7 +358,7 @@ public readonly unsafe struct ScalarBackend : IBackend
                 double dot = 0, entrySquares = 0;
                 for (int i = 0; i < d; i++)
                 {
-                    double c = Read(codebook, (long)e * d + i);
+                    double c = values[(long)e * d + i];
                     dot += x[r * d + i] * c;
                     entrySquares += c * c;
                 }
@@ -370,15 +378,18 @@ public readonly unsafe struct ScalarBackend : IBackend
     /// <inheritdoc/>
     public void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d)
     {
+        Values values = new(codebook);
         for (long r = 0; r < rows; r++)
             for (int i = 0; i < d; i++)
-                y[r * d + i] = Read(codebook, (long)codes[r * codeStride] * d + i);
+                y[r * d + i] = values[(long)codes[r * codeStride] * d + i];
     }
 
-    private static float Read(in Weight w, long index) => w.Format switch
+    /// <summary>A weight's values, widened one by one.</summary>
+    private readonly struct Values(in Weight w)
     {
-        WeightFormat.Float32 => ((float*)w.Data)[index],
-        WeightFormat.BFloat16 => BitConverter.UInt32BitsToSingle((uint)((ushort*)w.Data)[index] << 16),
-        _ => (float)((Half*)w.Data)[index],
-    };
+        private readonly void* _data = w.Data;
+        private readonly delegate*<void*, long, float> _value = WeightFormats.Of(w.Format).Value;
+
+        public float this[long index] => _value(_data, index);
+    }
 }

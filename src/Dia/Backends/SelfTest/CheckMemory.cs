@@ -83,7 +83,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
     /// <summary>Values as a checkpoint holds them.</summary>
     public StoredWeight Store(WeightFormat format, float[] values)
     {
-        void* data = HostMemory.AllocateBytes(values.Length * (long)WeightFormats.ByteSize(format));
+        void* data = HostMemory.AllocateBytes(WeightFormats.Bytes(format, values.Length));
         _stored.Add((nint)data);
         WeightFormats.Write(values, format, data);
         return new StoredWeight { Data = data, Format = format };
