@@ -53,13 +53,16 @@ public sealed class CudaKernel
     /// <param name="block">Threads of a block.</param>
     /// <param name="sharedMemory">Dynamic shared memory of a block in bytes.</param>
     /// <param name="arguments">The arguments.</param>
+    /// <exception cref="InvalidOperationException">There are more arguments than a launch has room for.</exception>
     /// <exception cref="CudaException">The launch failed.</exception>
-    public unsafe void Launch(CUstream stream, dim3 grid, dim3 block, uint sharedMemory, in KernelArguments arguments)
+    public unsafe void Launch(CUstream stream, dim3 grid, dim3 block, uint sharedMemory, params ReadOnlySpan<KernelArgument> arguments)
     {
-        void** pointers = stackalloc void*[KernelArguments.MaxCount];
-        fixed (ulong* values = arguments)
+        CheckCount(arguments.Length);
+        void** pointers = stackalloc void*[KernelArgument.MaxCount];
+        fixed (KernelArgument* values = arguments)
         {
-            arguments.Point(pointers, (byte*)values);
+            for (int i = 0; i < arguments.Length; i++)
+                pointers[i] = values + i;
             CUResult result = Native.Launch.cuLaunchKernel(CUFunction, grid.x, grid.y, grid.z, block.x, block.y, block.z, sharedMemory, stream, pointers, null);
             if (result != CUResult.Success)
             {
@@ -67,5 +70,12 @@ public sealed class CudaKernel
                 throw new CudaException(result, $"{failure.Message}: kernel {KernelName}, grid {grid}, block {block}, {sharedMemory} bytes of shared memory", null);
             }
         }
+    }
+
+    /// <summary>Refuses more arguments than a launch has room for.</summary>
+    internal static void CheckCount(int arguments)
+    {
+        if (arguments > KernelArgument.MaxCount)
+            throw new InvalidOperationException($"A kernel takes up to {KernelArgument.MaxCount} arguments here.");
     }
 }

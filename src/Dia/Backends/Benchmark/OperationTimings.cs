@@ -118,20 +118,20 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
 
         public WeightFormat Format => Operation.Weight < 0 ? default : Stored[Operation.Weight].Format;
 
-        public double WeightBytes => Operation.Weight < 0 ? 0 : Bytes(Specs[Operation.Weight].Count);
+        public double WeightBytes => Operation.Weight < 0 ? 0 : StoredBytes(Specs[Operation.Weight].Count);
 
         public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, WeightFormat Format) Shape =>
             (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation, Format);
 
         // Vectors are float32 wherever they are read.
-        private double Bytes(long values) => Specs[Operation.Weight].Role == WeightRole.Vector ? values * sizeof(float) : WeightFormats.Bytes(Format, values);
+        private double StoredBytes(long values) => Specs[Operation.Weight].Role == WeightRole.Vector ? values * sizeof(float) : WeightFormats.Bytes(Format, values);
 
         public double Flops(Load load) => load.Rows * (Operation.Flops + ((double)load.Keys * Operation.FlopsOfKey));
 
         /// <summary>What it must read and write.</summary>
         public double Bytes(Load load) =>
             (((load.Rows * (double)Operation.Values) + (load.Sequences * (double)load.Keys * Operation.ValuesOfKey)) * sizeof(float))
-            + (Operation.TableValues > 0 ? load.Rows * Bytes(Operation.TableValues) : WeightBytes);
+            + (Operation.TableValues > 0 ? load.Rows * StoredBytes(Operation.TableValues) : WeightBytes);
     }
 
     /// <summary>Memory of one operation.</summary>

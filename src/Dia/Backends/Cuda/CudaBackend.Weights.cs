@@ -36,11 +36,8 @@ public readonly unsafe partial struct CudaBackend
         {
             placed = Place(spec, stored.Data, bytes);
             bool transposed = spec.Role == WeightRole.TransposedConvolution;
-            KernelArguments a = Pointers(packed, placed);
-            a.Add(spec.Shape[transposed ? 1 : 0]); // outputs
-            a.Add(spec.Shape[transposed ? 0 : 1]); // inputs
-            a.Add(transposed ? spec.Shape[2] / 2 : spec.Shape[2]);
-            _device.Launch((transposed ? Kernels.PackTransposed : Kernels.PackConvolution)[(int)stored.Format], Blocks(spec.Count), Threads, a);
+            int outputs = spec.Shape[transposed ? 1 : 0], inputs = spec.Shape[transposed ? 0 : 1], kernel = spec.Shape[2];
+            ForEach((transposed ? Kernels.PackTransposed : Kernels.PackConvolution)[(int)stored.Format], spec.Count, packed, placed, outputs, inputs, transposed ? kernel / 2 : kernel);
             return packed;
         }
         catch

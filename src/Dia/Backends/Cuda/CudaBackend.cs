@@ -44,34 +44,18 @@ public readonly unsafe partial struct CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Embed(float* y, int* ids, in Weight table, int rows, int d)
-    {
-        KernelArguments a = Pointers(y, ids, table.Data);
-        a.Add(1);
-        a.Add(rows);
-        a.Add(d);
-        _device.Launch(Kernels.Embed[(int)table.Format], Blocks((long)rows * d), Threads, a);
-    }
+    public void Embed(float* y, int* ids, in Weight table, int rows, int d) => LookUpCode(y, ids, 1, table, rows, d);
 
     /// <inheritdoc/>
-    public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
-    {
-        KernelArguments a = Pointers(y, ids, table.Data);
-        a.Add(rows);
-        a.Add(channels);
-        a.Add(vocabulary);
-        a.Add(d);
-        _device.Launch(Kernels.EmbedSum[(int)table.Format], Blocks((long)rows * d), Threads, a);
-    }
+    public void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d) =>
+        ForEach(Kernels.Embed[(int)codebook.Format], (long)rows * d, y, codes, codebook.Data, codeStride, rows, d);
 
     /// <inheritdoc/>
-    public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
-    {
-        KernelArguments a = Pointers(y, x, w.Data);
-        a.Add(d);
-        a.Add(eps);
-        _device.Launch(Kernels.RmsNorm, rows, Threads, a);
-    }
+    public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d) =>
+        ForEach(Kernels.EmbedSum[(int)table.Format], (long)rows * d, y, ids, table.Data, rows, channels, vocabulary, d);
+
+    /// <inheritdoc/>
+    public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps) => _device.Launch(Kernels.RmsNorm, rows, Threads, y, x, w.Data, d, eps);
 
     /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
@@ -81,13 +65,8 @@ public readonly unsafe partial struct CudaBackend : IBackend
         else if (_device.HasBlas && (long)rows * n * k >= LeastForBlas)
             BlasLinear(y, x, w, rows, n, k, accumulate);
         else
-            TiledLinear(y, x, w, rows, n, k, accumulate);
+            Product(Kernels.Product[(int)w.Format], y, x, w, null, 0, rows, n, k, rowStride: k, tapLength: k, tapStride: k, accumulate);
     }
-
-    /// <summary>The product by the project's own kernel.</summary>
-    private void TiledLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate) => Product(
-        Kernels.Product[(int)w.Format],
-        new CudaProduct { Y = y, X = x, W = w.Data, RowStride = k, TapStride = k, TapLength = k, Rows = rows, N = n, K = k, Accumulate = accumulate ? 1 : 0 });
 
     /// <summary>The product by cuBLAS, in float32: 16-bit weights are widened first.</summary>
     private void BlasLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
@@ -97,9 +76,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
         {
             long count = (long)n * k;
             wide = (float*)_device.Scratch(count * sizeof(float));
-            KernelArguments a = Pointers(wide, w.Data);
-            a.Add((ulong)count);
-            _device.Launch(Kernels.Widen[(int)w.Format], Blocks(count), Threads, a);
+            ForEach(Kernels.Widen[(int)w.Format], count, wide, w.Data, (ulong)count);
         }
 
         _device.BlasProduct(y, x, wide, rows, n, k, accumulate);
@@ -116,40 +93,23 @@ public readonly unsafe partial struct CudaBackend : IBackend
             _ => (Kernels.StepLinear8, 8, 4),
         };
         const int Warps = 4;
-        KernelArguments a = Pointers(y, x, w.Data);
-        a.Add(rows);
-        a.Add(n);
-        a.Add(k);
-        a.Add(accumulate ? 1 : 0);
-        _device.Launch(kernels[(int)w.Format], new dim3(Ceiling(n, outputs * Warps), Ceiling(rows, tile)), Warps * 32, a);
+        dim3 grid = new(Ceiling(n, outputs * Warps), Ceiling(rows, tile));
+        _device.Launch(kernels[(int)w.Format], grid, Warps * 32, y, x, w.Data, rows, n, k, accumulate ? 1 : 0);
     }
 
     /// <inheritdoc/>
-    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling)
-    {
-        KernelArguments a = Pointers(cos, sin, positions, inverseFrequencies, batch.Items);
-        a.Add(half);
-        a.Add(scaling);
-        _device.Launch(Kernels.RopeTable, new dim3(batch.MaxRows, batch.Count), 128, a);
-    }
+    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling) =>
+        _device.Launch(Kernels.RopeTable, new dim3(batch.MaxRows, batch.Count), 128, cos, sin, positions, inverseFrequencies, batch.Items, half, scaling);
 
     /// <inheritdoc/>
-    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half)
-    {
-        KernelArguments a = Pointers(x, cos, sin);
-        a.Add(heads);
-        a.Add(half);
-        _device.Launch(Kernels.Rope, new dim3(rows, Ceiling(heads * half, RopeThreads)), RopeThreads, a);
-    }
+    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half) =>
+        _device.Launch(Kernels.Rope, new dim3(rows, Ceiling(heads * half, RopeThreads)), RopeThreads, x, cos, sin, heads, half);
 
     /// <inheritdoc/>
     public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        KernelArguments a = Pointers(keys, values, cos, sin, batch.Items);
-        a.Add(layer);
-        a.Add(keyHeads);
-        a.Add(half);
-        _device.Launch(Kernels.RopeKeyValues, new dim3(batch.MaxRows, batch.Count, Ceiling(keyHeads * half, RopeThreads)), RopeThreads, a);
+        dim3 grid = new(batch.MaxRows, batch.Count, Ceiling(keyHeads * half, RopeThreads));
+        _device.Launch(Kernels.RopeKeyValues, grid, RopeThreads, keys, values, cos, sin, batch.Items, layer, keyHeads, half);
     }
 
     /// <inheritdoc/>
@@ -161,11 +121,8 @@ public readonly unsafe partial struct CudaBackend : IBackend
             AttendRows(y, q, batch, layer, heads, keyHeads, headDim);
         else
             AttendBlocks(y, q, batch, layer, heads, keyHeads, headDim);
-        if (maps == null)
-            return;
-        KernelArguments a = Pointers(maps, q, batch.Items);
-        AddSizes(ref a, layer, heads, keyHeads, headDim);
-        _device.Launch(Kernels.AttentionMap, new dim3(batch.MaxRows, heads, batch.Count), 32, a);
+        if (maps != null)
+            _device.Launch(Kernels.AttentionMap, new dim3(batch.MaxRows, heads, batch.Count), 32, maps, q, batch.Items, layer, heads, keyHeads, headDim);
     }
 
     private void AttendRows(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim)
@@ -173,15 +130,11 @@ public readonly unsafe partial struct CudaBackend : IBackend
         int pieces = Pieces(batch.MaxKeys), group = heads / keyHeads;
         void* partials = _device.Scratch(batch.Count * PartialSize(batch.MaxKeys, heads, headDim) * sizeof(float));
         bool several = group > 1, vectors = headDim % 4 == 0;
-        KernelArguments a = Pointers(partials, q, batch.Items);
-        AddSizes(ref a, layer, heads, keyHeads, headDim);
-        a.Add(pieces);
         int chunks = several ? Ceiling(group, PieceHeads) : 1;
-        _device.Launch(Kernels.AttendPiece[(several ? 2 : 0) + (vectors ? 1 : 0)], new dim3(pieces, keyHeads * chunks, batch.Count), 256, a);
-        a = Pointers(y, partials, batch.Items);
-        AddSizes(ref a, layer, heads, keyHeads, headDim);
-        a.Add(pieces);
-        _device.Launch(Kernels.JoinPieces, new dim3(heads, batch.Count), CudaKernels.MaxHeadDim, a);
+        CudaKernel piece = Kernels.AttendPiece[(several ? 2 : 0) + (vectors ? 1 : 0)];
+        _device.Launch(piece, new dim3(pieces, keyHeads * chunks, batch.Count), 256, partials, q, batch.Items, layer, heads, keyHeads, headDim, pieces);
+        _device.Launch(
+            Kernels.JoinPieces, new dim3(heads, batch.Count), CudaKernels.MaxHeadDim, y, partials, batch.Items, layer, heads, keyHeads, headDim, pieces);
     }
 
     /// <summary>Float32 values that the attention of a row leaves between its two kernels: of each piece of keys and head a sum of values, its weight and its maximum.</summary>
@@ -192,163 +145,73 @@ public readonly unsafe partial struct CudaBackend : IBackend
     private void AttendBlocks(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim)
     {
         const int QueryTile = 16;
-        KernelArguments a = Pointers(y, q, batch.Items);
-        AddSizes(ref a, layer, heads, keyHeads, headDim);
         CudaKernel kernel = Kernels.AttendBlock[headDim <= 128 ? 0 : 1];
-        _device.Launch(kernel, new dim3(Ceiling(batch.MaxRows, QueryTile), heads, batch.Count), 128, a, CudaKernels.BlockAttentionMemory(headDim));
+        dim3 grid = new(Ceiling(batch.MaxRows, QueryTile), heads, batch.Count);
+        _device.LaunchShared(kernel, grid, 128, CudaKernels.BlockAttentionMemory(headDim), y, q, batch.Items, layer, heads, keyHeads, headDim);
     }
 
     /// <inheritdoc/>
-    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation)
+    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation) =>
+        ForEach(Kernels.GatedActivation, (long)rows * n, y, x, rows, n, (int)activation);
+
+    /// <inheritdoc/>
+    public void AddRow(float* y, float* v, int rows, int d) => ForEach(Kernels.Add, (long)rows * d, y, v, (ulong)rows * (ulong)d, (ulong)d);
+
+    /// <inheritdoc/>
+    public void Add(float* y, float* x, long count) => ForEach(Kernels.Add, count, y, x, (ulong)count, (ulong)count);
+
+    /// <inheritdoc/>
+    public void Subtract(float* y, float* x, long count) => ForEach(Kernels.Subtract, count, y, x, (ulong)count);
+
+    /// <inheritdoc/>
+    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
     {
-        KernelArguments a = Pointers(y, x);
-        a.Add(rows);
-        a.Add(n);
-        a.Add((int)activation);
-        _device.Launch(Kernels.GatedActivation, Blocks((long)rows * n), Threads, a);
+        // Without dilation the window of a row is one contiguous run.
+        int k = checked(kernel * inputs), tapLength = dilation == 1 ? k : inputs;
+        Product(
+            Kernels.ProductMma[(int)w.Format], y, x, w, (float*)bias.Data, outputs, rows, outputs, k, (long)stride * inputs, tapLength, (long)dilation * inputs, accumulate);
     }
 
     /// <inheritdoc/>
-    public void AddRow(float* y, float* v, int rows, int d) => Add(y, v, (long)rows * d, d);
-
-    /// <inheritdoc/>
-    public void Add(float* y, float* x, long count) => Add(y, x, count, count);
-
-    private void Add(float* y, float* x, long count, long width)
+    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride)
     {
-        KernelArguments a = Pointers(y, x);
-        a.Add((ulong)count);
-        a.Add((ulong)width);
-        _device.Launch(Kernels.Add, Blocks(count), Threads, a);
+        int n = checked(stride * outputs), k = checked(2 * inputs);
+        Product(Kernels.ProductMma[(int)w.Format], y, x, w, (float*)bias.Data, outputs, rows, n, k, rowStride: inputs, tapLength: k, tapStride: inputs, false);
     }
 
-    /// <inheritdoc/>
-    public void Subtract(float* y, float* x, long count)
-    {
-        KernelArguments a = Pointers(y, x);
-        a.Add((ulong)count);
-        _device.Launch(Kernels.Subtract, Blocks(count), Threads, a);
-    }
-
-    /// <inheritdoc/>
-    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate) => Product(
-        Kernels.ProductMma[(int)w.Format],
-        new CudaProduct
-        {
-            Y = y,
-            X = x,
-            W = w.Data,
-            Bias = (float*)bias.Data,
-            BiasCount = outputs,
-            RowStride = (long)stride * inputs,
-
-            // Without dilation the window of a row is one contiguous run.
-            TapLength = dilation == 1 ? checked(kernel * inputs) : inputs,
-            TapStride = (long)dilation * inputs,
-            Rows = rows,
-            N = outputs,
-            K = checked(kernel * inputs),
-            Accumulate = accumulate ? 1 : 0,
-        });
-
-    /// <inheritdoc/>
-    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride) => Product(
-        Kernels.ProductMma[(int)w.Format],
-        new CudaProduct
-        {
-            Y = y,
-            X = x,
-            W = w.Data,
-            Bias = (float*)bias.Data,
-            BiasCount = outputs,
-            RowStride = inputs,
-            TapLength = checked(2 * inputs),
-            TapStride = inputs,
-            Rows = rows,
-            N = checked(stride * outputs),
-            K = checked(2 * inputs),
-        });
-
-    private void Product(CudaKernel kernel, in CudaProduct product)
+    /// <summary>
+    /// Starts y[rows, n] = windows·wᵀ (+ bias, column c getting that at c mod biasCount) (+ y) for w [n, k]. A row's window of k values is runs of
+    /// tapLength values that are tapStride apart; it begins rowStride after the one before.
+    /// </summary>
+    private void Product(
+        CudaKernel kernel, float* y, float* x, in Weight w, float* bias, int biasCount, int rows, int n, int k, long rowStride, int tapLength, long tapStride, bool accumulate)
     {
         const int Tile = 64;
-        _device.Launch(kernel, checked(Ceiling(product.Rows, Tile) * Ceiling(product.N, Tile)), 128, product.Arguments());
+        int tiles = checked(Ceiling(rows, Tile) * Ceiling(n, Tile));
+        _device.Launch(kernel, tiles, 128, y, x, w.Data, bias, rowStride, tapStride, tapLength, biasCount, rows, n, k, accumulate ? 1 : 0);
     }
 
     /// <inheritdoc/>
-    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
-    {
-        KernelArguments a = Pointers(y, x, alpha.Data);
-        a.Add((ulong)rows * (ulong)channels);
-        a.Add(channels);
-        _device.Launch(Kernels.Snake, Blocks((long)rows * channels), Threads, a);
-    }
+    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels) =>
+        ForEach(Kernels.Snake, (long)rows * channels, y, x, alpha.Data, (ulong)rows * (ulong)channels, channels);
 
     /// <inheritdoc/>
-    public void Tanh(float* y, float* x, long count)
-    {
-        KernelArguments a = Pointers(y, x);
-        a.Add((ulong)count);
-        _device.Launch(Kernels.Tanh, Blocks(count), Threads, a);
-    }
+    public void Tanh(float* y, float* x, long count) => ForEach(Kernels.Tanh, count, y, x, (ulong)count);
 
     /// <inheritdoc/>
     public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)
     {
-        KernelArguments a = Pointers(codes, x, codebook.Data);
-        a.Add(codeStride);
-        bool screened = codebook.Format != WeightFormat.Float32;
-        if (screened)
-            a.Add(rows);
-        a.Add(entries);
-        a.Add(d);
         const int Tile = 16;
-        _device.Launch(Kernels.NearestCode[(int)codebook.Format], screened ? Ceiling(rows, Tile) : rows, screened ? Threads : 128, a);
+        CudaKernel kernel = Kernels.NearestCode[(int)codebook.Format];
+        if (codebook.Format == WeightFormat.Float32)
+            _device.Launch(kernel, rows, 128, codes, x, codebook.Data, codeStride, entries, d);
+        else
+            _device.Launch(kernel, Ceiling(rows, Tile), Threads, codes, x, codebook.Data, codeStride, rows, entries, d);
     }
 
-    /// <inheritdoc/>
-    public void LookUpCode(float* y, int* codes, int codeStride, in Weight codebook, int rows, int d)
-    {
-        KernelArguments a = Pointers(y, codes, codebook.Data);
-        a.Add(codeStride);
-        a.Add(rows);
-        a.Add(d);
-        _device.Launch(Kernels.Embed[(int)codebook.Format], Blocks((long)rows * d), Threads, a);
-    }
-
-    private static KernelArguments Pointers(void* first, void* second)
-    {
-        KernelArguments a = default;
-        a.Add((nint)first);
-        a.Add((nint)second);
-        return a;
-    }
-
-    private static KernelArguments Pointers(void* first, void* second, void* third)
-    {
-        KernelArguments a = Pointers(first, second);
-        a.Add((nint)third);
-        return a;
-    }
-
-    private static KernelArguments Pointers(void* first, void* second, void* third, void* fourth, void* fifth)
-    {
-        KernelArguments a = Pointers(first, second, third);
-        a.Add((nint)fourth);
-        a.Add((nint)fifth);
-        return a;
-    }
-
-    private static void AddSizes(ref KernelArguments a, int layer, int heads, int keyHeads, int headDim)
-    {
-        a.Add(layer);
-        a.Add(heads);
-        a.Add(keyHeads);
-        a.Add(headDim);
-    }
+    /// <summary>Starts a kernel whose threads go over so many values in strides. It takes the remainder of an index as 32 bits.</summary>
+    private void ForEach(CudaKernel kernel, long count, params ReadOnlySpan<KernelArgument> arguments) =>
+        _device.Launch(kernel, (int)Math.Clamp((checked((uint)count) + (long)Threads - 1) / Threads, 1, MaxBlocks), Threads, arguments);
 
     private static int Ceiling(int value, int unit) => (int)(((long)value + unit - 1) / unit);
-
-    // The kernels take the remainder of an index as 32 bits.
-    private static dim3 Blocks(long count) => new((int)Math.Clamp((checked((uint)count) + (long)Threads - 1) / Threads, 1, MaxBlocks));
 }

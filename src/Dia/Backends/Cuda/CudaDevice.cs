@@ -60,14 +60,11 @@ public sealed unsafe class CudaDevice : IDisposable
             _blas = LoadBlas();
             BlasVersion = _blas?.GetVersion();
         }
-        catch (Exception e) when (e is CudaException or CudaBlasException)
+        catch (Exception e)
         {
             Dispose();
-            throw Failure("start", e);
-        }
-        catch
-        {
-            Dispose();
+            if (e is CudaException or CudaBlasException)
+                throw Failure("start", e);
             throw;
         }
     }
@@ -153,41 +150,45 @@ public sealed unsafe class CudaDevice : IDisposable
         if (plan.WorkingBytes == 0)
             return;
         Scratch(plan.WorkingBytes);
-        try
-        {
-            if (plan.UsesBlas)
-                GiveBlasWorkspace();
-        }
-        catch (CudaBlasException e)
-        {
-            throw Failure("give cuBLAS memory", e);
-        }
+        if (plan.UsesBlas)
+            Try("give cuBLAS memory", this, static d => d.GiveBlasWorkspace());
     }
 
     /// <summary>Makes the context the calling thread's.</summary>
     /// <exception cref="DiaException">The device has failed (Device).</exception>
-    internal void Enter()
+    internal void Enter() => Try("go on", _context, static c => c.SetCurrent());
+
+    /// <summary>Does something of which the driver's or cuBLAS's failure is the device's. Allocates nothing if the action is static.</summary>
+    /// <param name="doing">What it is, to tell the user: the GPU could not ….</param>
+    /// <param name="on">The action's argument.</param>
+    /// <param name="action">What is done.</param>
+    /// <exception cref="DiaException">It failed (Device).</exception>
+    internal void Try<T>(string doing, T on, Action<T> action)
     {
         try
         {
-            _context.SetCurrent();
+            action(on);
         }
-        catch (CudaException e)
+        catch (Exception e) when (e is CudaException or CudaBlasException)
         {
-            throw Failure("go on", e);
+            throw Failure(doing, e);
         }
     }
 
     /// <summary>Starts a kernel, if its grid has any block. Allocates nothing.</summary>
     /// <exception cref="DiaException">The launch failed (Device).</exception>
-    internal void Launch(CudaKernel kernel, dim3 grid, int block, in KernelArguments arguments, int sharedMemory = 0)
+    internal void Launch(CudaKernel kernel, dim3 grid, int block, params ReadOnlySpan<KernelArgument> arguments) => LaunchShared(kernel, grid, block, 0, arguments);
+
+    /// <summary>The same with so many bytes of dynamic shared memory.</summary>
+    /// <exception cref="DiaException">The launch failed (Device).</exception>
+    internal void LaunchShared(CudaKernel kernel, dim3 grid, int block, int sharedMemory, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (grid.x == 0 || grid.y == 0 || grid.z == 0)
             return;
         try
         {
             _context.SetCurrent();
-            kernel.Launch(_stream.Stream, grid, new dim3(block), (uint)sharedMemory, in arguments);
+            kernel.Launch(_stream.Stream, grid, new dim3(block), (uint)sharedMemory, arguments);
             Launches++;
         }
         catch (CudaException e)
@@ -235,18 +236,11 @@ public sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>Waits until everything is done.</summary>
     /// <exception cref="DiaException">Something that was started has failed (Device).</exception>
-    public void Synchronize()
+    public void Synchronize() => Try("finish its work", this, static d =>
     {
-        try
-        {
-            _context.SetCurrent();
-            _stream.Synchronize();
-        }
-        catch (CudaException e)
-        {
-            throw Failure("finish its work", e);
-        }
-    }
+        d._context.SetCurrent();
+        d._stream.Synchronize();
+    });
 
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
@@ -302,7 +296,7 @@ public sealed unsafe class CudaDevice : IDisposable
     private CudaKernels LoadKernels(byte[]? kernels, Action? assembling)
     {
         if (assembling is null)
-            return new CudaKernels(_context, kernels);
+            return new CudaKernels(new CudaModule(_context, kernels));
         using var loaded = new ManualResetEventSlim();
         var watch = new Thread(() =>
         {
@@ -312,7 +306,7 @@ public sealed unsafe class CudaDevice : IDisposable
         watch.Start();
         try
         {
-            return new CudaKernels(_context, kernels);
+            return new CudaKernels(new CudaModule(_context, kernels));
         }
         finally
         {

@@ -212,28 +212,15 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
     /// Starts a step. The first after an arrangement runs kernel by kernel, since it may still take scratch memory, which a capture does
     /// not allow; from the second on it is one launch.
     /// </summary>
-    private void Launch()
+    private void Launch() => _device.Try("start a decoding step", this, static steps =>
     {
-        try
-        {
-            if (!_warm)
-            {
-                Enqueue();
-                _warm = true;
-            }
-            else
-            {
-                _graph ??= Capture();
-                _graph.Launch(_device.Stream);
-            }
-
-            _done[_launched++ % Ahead].Record(_device.Stream.Stream);
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("start a decoding step", e);
-        }
-    }
+        if (steps._warm)
+            (steps._graph ??= steps.Capture()).Launch(steps._device.Stream);
+        else
+            steps.Enqueue();
+        steps._warm = true;
+        steps._done[steps._launched++ % Ahead].Record(steps._device.Stream.Stream);
+    });
 
     private void Enqueue()
     {
@@ -249,30 +236,16 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         return graph;
     }
 
-    private void CountDone()
+    private void CountDone() => _device.Try("do a decoding step", this, static steps =>
     {
-        try
-        {
-            while (_waited < _launched && _done[_waited % Ahead].Query())
-                _waited++;
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("do a decoding step", e);
-        }
-    }
+        while (steps._waited < steps._launched && steps._done[steps._waited % Ahead].Query())
+            steps._waited++;
+    });
 
     private void WaitForOldest()
     {
         if (_waited == _launched)
             throw new InvalidOperationException("A sequence waits for a row that no step makes.");
-        try
-        {
-            _done[_waited++ % Ahead].Synchronize();
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("do a decoding step", e);
-        }
+        _device.Try("do a decoding step", _done[_waited++ % Ahead], static done => done.Synchronize());
     }
 }

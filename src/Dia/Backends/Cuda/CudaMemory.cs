@@ -126,7 +126,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             _device.Synchronize();
             foreach (Transfer? transfer in _transfers)
                 if (transfer is not null)
-                    WaitForStream(transfer);
+                    _device.Try("finish a copy", transfer.Stream, static stream => stream.Synchronize());
             if (_pieces is not null && (byte*)memory >= (byte*)_arena && (byte*)memory < (byte*)_arena + _pieces.Bytes)
                 _pieces.Return((byte*)memory - (byte*)_arena);
             else if (_allocations.Remove((nint)memory))
@@ -140,7 +140,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     }
 
     /// <inheritdoc/>
-    public override void Upload(void* to, void* from, long bytes) => Upload(to, from, bytes, null);
+    public override void Upload(void* to, void* from, long bytes) => Upload(to, from, bytes, own: false);
 
     /// <summary>
     /// The same for much at a time, to memory that no earlier work uses: the pieces go in streams of their own, side by side; the device's
@@ -148,17 +148,9 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     /// </summary>
     public void UploadParallel(void* to, void* from, long bytes)
     {
-        _device.Enter();
-        try
-        {
-            Upload(to, from, bytes, _transfers);
-            foreach (Transfer transfer in _transfers)
-                _device.Stream.WaitEvent(transfer.Done.Event);
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("copy weights", e);
-        }
+        Upload(to, from, bytes, own: true);
+        foreach (Transfer transfer in _transfers)
+            _device.Try("copy weights", (_device.Stream, transfer.Done), static on => on.Stream.WaitEvent(on.Done.Event));
     }
 
     /// <inheritdoc/>
@@ -204,24 +196,17 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
 
     private static CUdeviceptr At(void* memory) => new((nuint)memory);
 
-    private void Upload(void* to, void* from, long bytes, Transfer[]? own)
+    private void Upload(void* to, void* from, long bytes, bool own)
     {
         _device.Enter();
         byte* target = (byte*)to, source = (byte*)from;
-        try
+        for (long done = 0, piece; done < bytes; done += piece)
         {
-            for (long done = 0, piece; done < bytes; done += piece)
-            {
-                Transfer transfer = Next(out piece, bytes - done);
-                Buffer.MemoryCopy(source + done, transfer.Host, piece, piece);
-                CUstream stream = own is null ? _device.Stream.Stream : transfer.Stream.Stream;
-                Check(Native.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(At(target + done), (nint)transfer.Host, piece, stream), "copy data");
-                transfer.Done.Record(stream);
-            }
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("copy data", e);
+            Transfer transfer = Next(out piece, bytes - done);
+            Buffer.MemoryCopy(source + done, transfer.Host, piece, piece);
+            CUstream stream = (own ? transfer.Stream : _device.Stream).Stream;
+            Check(Native.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(At(target + done), (nint)transfer.Host, piece, stream), "copy data");
+            _device.Try("copy data", (transfer.Done, stream), static on => on.Done.Record(on.stream));
         }
     }
 
@@ -230,34 +215,9 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     {
         Transfer transfer = _transfers[_next];
         _next = (_next + 1) % _transfers.Length;
-        WaitFor(transfer);
+        _device.Try("finish a copy", transfer.Done, static done => done.Synchronize());
         piece = Math.Min(left, BufferBytes);
         return transfer;
-    }
-
-    private void WaitFor(Transfer transfer)
-    {
-        try
-        {
-            transfer.Done.Synchronize();
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("finish a copy", e);
-        }
-    }
-
-    /// <summary>Waits for all that is in the buffer's stream: a copy of which the end could not be recorded too.</summary>
-    private void WaitForStream(Transfer transfer)
-    {
-        try
-        {
-            transfer.Stream.Synchronize();
-        }
-        catch (CudaException e)
-        {
-            throw _device.Failure("finish a copy", e);
-        }
     }
 
     private void Check(CUResult result, string doing)

@@ -57,14 +57,11 @@ internal sealed unsafe class CudaSampler : IDisposable
             for (int place = 0; place < places; place++)
                 Close(place);
         }
-        catch (CudaException e)
+        catch (Exception e)
         {
             Dispose();
-            throw device.Failure("give pinned memory", e);
-        }
-        catch
-        {
-            Dispose();
+            if (e is CudaException)
+                throw device.Failure("give pinned memory", e);
             throw;
         }
     }
@@ -160,22 +157,9 @@ internal sealed unsafe class CudaSampler : IDisposable
     /// <param name="items">The step's self-attention items [rows]; null with <paramref name="positions"/>.</param>
     public void Sample(float* logits, int* ids, int* positions, AttentionItem* items)
     {
-        KernelArguments a = default;
-        a.Add((nint)_picks);
-        a.Add((nint)States);
-        a.Add((nint)logits);
-        a.Add(_channels);
-        a.Add(_vocabulary);
-        a.Add(Capacity(_vocabulary));
-        _device.Launch(_device.Kernels.SampleRows, new dim3(_channels, Places), 256, a, SharedMemory(_vocabulary));
-        a = default;
-        a.Add((nint)States);
-        a.Add((nint)_picks);
-        a.Add((nint)ids);
-        a.Add((nint)positions);
-        a.Add((nint)items);
-        a.Add(_channels);
-        _device.Launch(_device.Kernels.Advance, Places, 32, a);
+        _device.LaunchShared(
+            _device.Kernels.SampleRows, new dim3(_channels, Places), 256, SharedMemory(_vocabulary), _picks, States, logits, _channels, _vocabulary, Capacity(_vocabulary));
+        _device.Launch(_device.Kernels.Advance, Places, 32, States, _picks, ids, positions, items, _channels);
     }
 
     /// <summary>e^x as the sampler computes it, for the self-test.</summary>
@@ -189,11 +173,7 @@ internal sealed unsafe class CudaSampler : IDisposable
             fixed (double* source = x, target = y)
             {
                 device.Memory.Upload(from, source, x.Length * (long)sizeof(double));
-                KernelArguments a = default;
-                a.Add((nint)to);
-                a.Add((nint)from);
-                a.Add(x.Length);
-                device.Launch(device.Kernels.Exponentials, (x.Length + 255) / 256, 256, a);
+                device.Launch(device.Kernels.Exponentials, (x.Length + 255) / 256, 256, to, from, x.Length);
                 device.Memory.Download(target, to, x.Length * (long)sizeof(double));
             }
 
