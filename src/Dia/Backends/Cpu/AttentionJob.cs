@@ -14,15 +14,8 @@ internal unsafe struct AttentionJob : IParallelJob
     private const int KeyBlock = 32;
     private const int KeysAtOnce = 8;
 
-    public float* Y;
-    public float* Q;
-    public AttentionItem* Items;
-    public int ItemCount;
-    public int Layer;
-    public float* Maps;
-    public int Heads;
-    public int KeyHeads;
-    public int HeadDim;
+    /// <summary>What attends to what.</summary>
+    public AttentionCall C;
 
     private byte* _scratch;
     private long _scratchStride;
@@ -36,13 +29,13 @@ internal unsafe struct AttentionJob : IParallelJob
         long work = 0;
         _maxKeys = 0;
         int v = Math.Max(KeysAtOnce, Vector<float>.Count);
-        for (int i = 0; i < ItemCount; i++)
+        for (int i = 0; i < C.ItemCount; i++)
         {
-            parts += Tiles(Items[i]) * KeyHeads;
-            work += (long)Items[i].Rows * Items[i].KeyCount * Heads * HeadDim;
-            _maxKeys = Math.Max(_maxKeys, (Items[i].KeyCount + v - 1) / v * v);
+            parts += Tiles(C.Items[i]) * C.KeyHeads;
+            work += (long)C.Items[i].Rows * C.Items[i].KeyCount * C.Heads * C.HeadDim;
+            _maxKeys = Math.Max(_maxKeys, (C.Items[i].KeyCount + v - 1) / v * v);
         }
-        _padded = (HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
+        _padded = (C.HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
         // Per thread: four queries, their outputs, their scores.
         _scratch = threads.Scratch(Tile * (2L * _padded + _maxKeys) * sizeof(float), out _scratchStride);
         if (work < Gemm.InlineWork / 4)
@@ -56,29 +49,29 @@ internal unsafe struct AttentionJob : IParallelJob
         }
     }
 
-    private readonly int Tiles(in AttentionItem item) => (item.Rows * (Heads / KeyHeads) + Tile - 1) / Tile;
+    private readonly int Tiles(in AttentionItem item) => (item.Rows * C.Group + Tile - 1) / Tile;
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        AttentionItem* item = Items;
-        float* map = Maps;
-        while (part >= Tiles(*item) * KeyHeads)
+        AttentionItem* item = C.Items;
+        float* map = C.Maps;
+        while (part >= Tiles(*item) * C.KeyHeads)
         {
-            part -= Tiles(*item) * KeyHeads;
-            map += map == null ? 0 : (long)Heads * item->Rows * item->KeyCount;
+            part -= Tiles(*item) * C.KeyHeads;
+            map += map == null ? 0 : (long)C.Heads * item->Rows * item->KeyCount;
             item++;
         }
         int tiles = Tiles(*item), keyHead = part / tiles, first = part % tiles * Tile;
-        int group = Heads / KeyHeads, count = Math.Min(Tile, item->Rows * group - first);
+        int group = C.Group, count = Math.Min(Tile, item->Rows * group - first);
         float* q = (float*)(_scratch + thread * _scratchStride), y = q + Tile * _padded, p = y + Tile * _padded;
         new Span<float>(q, 2 * Tile * _padded).Clear();
         for (int t = 0; t < count; t++)
-            Unsafe.CopyBlockUnaligned(q + t * _padded, Q + At(*item, keyHead, first + t), (uint)HeadDim * sizeof(float));
+            Unsafe.CopyBlockUnaligned(q + t * _padded, C.Q + At(*item, keyHead, first + t), (uint)C.HeadDim * sizeof(float));
 
         int* visible = stackalloc int[Tile];
         bool* even = stackalloc bool[Tile];
-        float* keys = item->Keys + Layer * item->LayerStride + (long)keyHead * HeadDim;
+        float* keys = item->Keys + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
         int most = 0, least = int.MaxValue;
         for (int t = 0; t < Tile; t++)
         {
@@ -92,7 +85,7 @@ internal unsafe struct AttentionJob : IParallelJob
         for (int t = 0; t < Tile; t++)
             even[t] = !Softmax(p + (long)t * _maxKeys, item->Mask, visible[t], item->KeyCount);
 
-        float* values = item->Values + Layer * item->LayerStride + (long)keyHead * HeadDim;
+        float* values = item->Values + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
         if (!even[0] && !even[1] && !even[2] && !even[3])
             Accumulate4(y, p, values, item->Mask, least);
         else
@@ -100,7 +93,7 @@ internal unsafe struct AttentionJob : IParallelJob
         for (int t = 0; t < count; t++)
         {
             Accumulate1(y + t * _padded, p + (long)t * _maxKeys, values, even[t] ? null : item->Mask, least, even[t] ? item->KeyCount : visible[t]);
-            Unsafe.CopyBlockUnaligned(Y + At(*item, keyHead, first + t), y + t * _padded, (uint)HeadDim * sizeof(float));
+            Unsafe.CopyBlockUnaligned(C.Y + At(*item, keyHead, first + t), y + t * _padded, (uint)C.HeadDim * sizeof(float));
             if (map != null)
             {
                 int head = keyHead * group + (first + t) % group, row = (first + t) / group;
@@ -112,17 +105,17 @@ internal unsafe struct AttentionJob : IParallelJob
     // Where query number i of a key head is in the whole array: heads of a group are neighbours within a row.
     private readonly long At(in AttentionItem item, int keyHead, int i)
     {
-        int group = Heads / KeyHeads;
-        return ((item.FirstRow + i / group) * (long)Heads + keyHead * group + i % group) * HeadDim;
+        int group = C.Group;
+        return ((item.FirstRow + i / group) * (long)C.Heads + keyHead * group + i % group) * C.HeadDim;
     }
 
     private readonly Vector<float> LoadDims(float* from, int d) =>
-        d + Vector<float>.Count <= HeadDim ? Vector.Load(from + d) : VectorMath.LoadPart(from + d, HeadDim - d);
+        d + Vector<float>.Count <= C.HeadDim ? Vector.Load(from + d) : VectorMath.LoadPart(from + d, C.HeadDim - d);
 
     // p[t][j] = q[t]·keys[j] for four queries. The last keys are filled up to eight with the last one: p has room for them.
     private readonly void Scores(float* p, float* q, float* keys, int count)
     {
-        long stride = (long)KeyHeads * HeadDim;
+        long stride = C.KeyStride;
         Vector<float>* sums = stackalloc Vector<float>[Tile * KeysAtOnce];
         for (int j = 0; j < count; j += KeysAtOnce)
         {
@@ -137,9 +130,9 @@ internal unsafe struct AttentionJob : IParallelJob
     {
         Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         float* q1 = q + _padded, q2 = q1 + _padded, q3 = q2 + _padded;
-        long ahead = (long)KeysAtOnce * KeyHeads * HeadDim;
+        long ahead = (long)KeysAtOnce * C.KeyHeads * C.HeadDim;
         int d = 0;
-        for (; d <= HeadDim - Vector<float>.Count; d += Vector<float>.Count)
+        for (; d <= C.HeadDim - Vector<float>.Count; d += Vector<float>.Count)
         {
             // A head's keys are short runs at a large stride, which the hardware does not foresee.
             if (Sse.IsSupported)
@@ -147,18 +140,11 @@ internal unsafe struct AttentionJob : IParallelJob
                 Sse.Prefetch0(key0 + d + ahead);
                 Sse.Prefetch0(key1 + d + ahead);
             }
-            Vector<float> a = Vector.Load(key0 + d), b = Vector.Load(key1 + d), x = Vector.Load(q + d);
-            s00 = Vector.FusedMultiplyAdd(a, x, s00);
-            s01 = Vector.FusedMultiplyAdd(b, x, s01);
-            x = Vector.Load(q1 + d);
-            s10 = Vector.FusedMultiplyAdd(a, x, s10);
-            s11 = Vector.FusedMultiplyAdd(b, x, s11);
-            x = Vector.Load(q2 + d);
-            s20 = Vector.FusedMultiplyAdd(a, x, s20);
-            s21 = Vector.FusedMultiplyAdd(b, x, s21);
-            x = Vector.Load(q3 + d);
-            s30 = Vector.FusedMultiplyAdd(a, x, s30);
-            s31 = Vector.FusedMultiplyAdd(b, x, s31);
+            Vector<float> a = Vector.Load(key0 + d), b = Vector.Load(key1 + d);
+            VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(Vector.Load(q2 + d), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(Vector.Load(q3 + d), a, b, ref s30, ref s31);
         }
         sums[0] = s00;
         sums[1] = s01;
@@ -168,7 +154,7 @@ internal unsafe struct AttentionJob : IParallelJob
         sums[2 * KeysAtOnce + 1] = s21;
         sums[3 * KeysAtOnce] = s30;
         sums[3 * KeysAtOnce + 1] = s31;
-        if (d == HeadDim)
+        if (d == C.HeadDim)
             return;
         Vector<float> last0 = LoadDims(key0, d), last1 = LoadDims(key1, d);
         for (int t = 0; t < Tile; t++)
@@ -240,10 +226,10 @@ internal unsafe struct AttentionJob : IParallelJob
         {
             int keys = Math.Min(count - start, KeyBlock), d = 0;
             byte* blockMask = mask == null ? null : mask + start;
-            float* block = values + start * (long)KeyHeads * HeadDim;
-            for (; d <= HeadDim - 2 * v; d += 2 * v)
+            float* block = values + start * C.KeyStride;
+            for (; d <= C.HeadDim - 2 * v; d += 2 * v)
                 AccumulateTwo(y + d, p + start, block + d, blockMask, keys);
-            for (; d < HeadDim; d += v)
+            for (; d < C.HeadDim; d += v)
             {
                 for (int t = 0; t < Tile; t++)
                     AccumulateOne(y + t * _padded + d, p + (long)t * _maxKeys + start, block, d, blockMask, keys);
@@ -254,7 +240,7 @@ internal unsafe struct AttentionJob : IParallelJob
     private readonly void AccumulateTwo(float* y, float* p, float* values, byte* mask, int keys)
     {
         int v = Vector<float>.Count;
-        long stride = (long)KeyHeads * HeadDim;
+        long stride = C.KeyStride;
         float* p1 = p + _maxKeys, p2 = p1 + _maxKeys, p3 = p2 + _maxKeys, y1 = y + _padded, y2 = y1 + _padded, y3 = y2 + _padded;
         Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
         Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
@@ -264,32 +250,21 @@ internal unsafe struct AttentionJob : IParallelJob
                 Sse.Prefetch0(values + KeyBlock * stride);
             if (mask != null && mask[j] == 0)
                 continue;
-            Vector<float> a = Vector.Load(values), b = Vector.Load(values + v), x = new(p[j]);
-            s00 = Vector.FusedMultiplyAdd(a, x, s00);
-            s01 = Vector.FusedMultiplyAdd(b, x, s01);
-            x = new Vector<float>(p1[j]);
-            s10 = Vector.FusedMultiplyAdd(a, x, s10);
-            s11 = Vector.FusedMultiplyAdd(b, x, s11);
-            x = new Vector<float>(p2[j]);
-            s20 = Vector.FusedMultiplyAdd(a, x, s20);
-            s21 = Vector.FusedMultiplyAdd(b, x, s21);
-            x = new Vector<float>(p3[j]);
-            s30 = Vector.FusedMultiplyAdd(a, x, s30);
-            s31 = Vector.FusedMultiplyAdd(b, x, s31);
+            Vector<float> a = Vector.Load(values), b = Vector.Load(values + v);
+            VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, ref s30, ref s31);
         }
-        s00.Store(y);
-        s01.Store(y + v);
-        s10.Store(y1);
-        s11.Store(y1 + v);
-        s20.Store(y2);
-        s21.Store(y2 + v);
-        s30.Store(y3);
-        s31.Store(y3 + v);
+        VectorMath.StorePair(y, s00, s01);
+        VectorMath.StorePair(y1, s10, s11);
+        VectorMath.StorePair(y2, s20, s21);
+        VectorMath.StorePair(y3, s30, s31);
     }
 
     private readonly void AccumulateOne(float* y, float* p, float* values, int d, byte* mask, int keys)
     {
-        long stride = (long)KeyHeads * HeadDim;
+        long stride = C.KeyStride;
         Vector<float> s = Vector.Load(y);
         for (int j = 0; j < keys; j++)
         {
@@ -304,7 +279,28 @@ internal unsafe struct AttentionJob : IParallelJob
     {
         if (first >= end)
             return;
-        for (int d = 0; d < HeadDim; d += Vector<float>.Count)
-            AccumulateOne(y + d, p + first, values + (long)first * KeyHeads * HeadDim, d, mask == null ? null : mask + first, end - first);
+        for (int d = 0; d < C.HeadDim; d += Vector<float>.Count)
+            AccumulateOne(y + d, p + first, values + (long)first * C.KeyHeads * C.HeadDim, d, mask == null ? null : mask + first, end - first);
     }
+}
+
+/// <summary>What attends to what: <see cref="IBackend.Attention"/>'s arguments.</summary>
+internal unsafe struct AttentionCall
+{
+    public float* Y;
+    public float* Q;
+    public AttentionItem* Items;
+    public int ItemCount;
+    public int MaxKeys;
+    public int Layer;
+    public float* Maps;
+    public int Heads;
+    public int KeyHeads;
+    public int HeadDim;
+
+    /// <summary>Query heads of a key head.</summary>
+    public readonly int Group => Heads / KeyHeads;
+
+    /// <summary>Values from a key to the next.</summary>
+    public readonly long KeyStride => (long)KeyHeads * HeadDim;
 }

@@ -66,11 +66,7 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Embed(float* y, int* ids, in Weight table, int rows, int d)
-    {
-        for (long r = 0; r < rows; r++)
-            Widen(y + r * d, table, (long)ids[r] * d, d);
-    }
+    public void Embed(float* y, int* ids, in Weight table, int rows, int d) => LookUpCode(y, ids, 1, table, rows, d);
 
     /// <inheritdoc/>
     public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
@@ -83,7 +79,7 @@ public readonly unsafe struct CpuBackend : IBackend
                 long at = (c * vocabulary + ids[r * channels + c]) * d;
                 Widen(c == 0 ? y + r * d : row, table, at, d);
                 if (c > 0)
-                    new ElementwiseJob { Y = y + r * d, X = row }.Run(0, d);
+                    Elementwise.Run(new Add(y + r * d, row, d), 0, d);
             }
         }
     }
@@ -119,17 +115,13 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half)
-    {
-        RopeJob job = new() { X = x, Cos = cos, Sin = sin, Heads = heads, Half = half };
-        RowParts.Run(_threads, ref job, rows, 2L * heads * half);
-    }
+    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half) =>
+        Elementwise.Rows(_threads, new Rope(x, cos, sin, heads, half), (long)rows * heads, half);
 
     /// <inheritdoc/>
     public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        RopeJob rope = new() { X = keys, Cos = cos, Sin = sin, Heads = keyHeads, Half = half };
-        RopeKeyValuesJob job = new() { Keys = rope, Values = values, Items = batch.Items, Layer = layer };
+        RopeKeyValuesJob job = new() { Keys = keys, Values = values, Cos = cos, Sin = sin, Heads = keyHeads, Half = half, Items = batch.Items, Layer = layer };
         long rows = 0;
         for (int i = 0; i < batch.Count; i++)
             rows += batch.Items[i].Rows;
@@ -139,46 +131,32 @@ public readonly unsafe struct CpuBackend : IBackend
     /// <inheritdoc/>
     public void Attention(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim, float* maps)
     {
+        AttentionCall call = new()
+        {
+            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps,
+        };
         if (StepAttentionJob.Takes(batch, headDim))
         {
-            StepAttentionJob step = new()
-            {
-                Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps,
-            };
+            StepAttentionJob step = new() { C = call };
             step.Start(_threads);
             return;
         }
-        AttentionJob job = new() { Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps };
+        AttentionJob job = new() { C = call };
         job.Start(_threads);
     }
 
     /// <inheritdoc/>
-    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation)
-    {
-        GatedActivationJob job = new() { Y = y, X = x, Width = n, Activation = activation };
-        RowParts.Run(_threads, ref job, rows, n);
-    }
+    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation) =>
+        Elementwise.Rows(_threads, new GatedActivation(y, x, n, activation), rows, n);
 
     /// <inheritdoc/>
-    public void AddRow(float* y, float* v, int rows, int d)
-    {
-        ElementwiseJob job = new() { Y = y, X = v, Width = d, Kind = ElementwiseJob.Operation.AddRow };
-        RowParts.Run(_threads, ref job, rows, d);
-    }
+    public void AddRow(float* y, float* v, int rows, int d) => Elementwise.Rows(_threads, new Add(y, v, d), rows, d);
 
     /// <inheritdoc/>
-    public void Add(float* y, float* x, long count)
-    {
-        ElementwiseJob job = new() { Y = y, X = x, Kind = ElementwiseJob.Operation.Add };
-        RowParts.Run(_threads, ref job, count, 1);
-    }
+    public void Add(float* y, float* x, long count) => Elementwise.Values(_threads, new Add(y, x, 0), count);
 
     /// <inheritdoc/>
-    public void Subtract(float* y, float* x, long count)
-    {
-        ElementwiseJob job = new() { Y = y, X = x, Kind = ElementwiseJob.Operation.Subtract };
-        RowParts.Run(_threads, ref job, count, 1);
-    }
+    public void Subtract(float* y, float* x, long count) => Elementwise.Values(_threads, new Subtract(y, x), count);
 
     /// <inheritdoc/>
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
@@ -208,18 +186,11 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels)
-    {
-        SnakeJob job = new() { Y = y, X = x, Alpha = (float*)alpha.Data, Width = channels };
-        RowParts.Run(_threads, ref job, rows, channels);
-    }
+    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels) =>
+        Elementwise.Rows(_threads, new Snake(y, x, (float*)alpha.Data, channels), rows, channels);
 
     /// <inheritdoc/>
-    public void Tanh(float* y, float* x, long count)
-    {
-        ElementwiseJob job = new() { Y = y, X = x, Kind = ElementwiseJob.Operation.Tanh };
-        RowParts.Run(_threads, ref job, count, 1);
-    }
+    public void Tanh(float* y, float* x, long count) => Elementwise.Values(_threads, new Tanh(y, x), count);
 
     /// <inheritdoc/>
     public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)

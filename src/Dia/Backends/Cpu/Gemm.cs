@@ -203,80 +203,33 @@ internal static unsafe class Gemm
         {
             if (Sse.IsSupported)
                 Sse.Prefetch0(next);
-            Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + v), r;
-            r = new Vector<float>(a[0]);
-            c00 = Vector.FusedMultiplyAdd(r, b0, c00);
-            c01 = Vector.FusedMultiplyAdd(r, b1, c01);
-            r = new Vector<float>(a[AStride]);
-            c10 = Vector.FusedMultiplyAdd(r, b0, c10);
-            c11 = Vector.FusedMultiplyAdd(r, b1, c11);
-            r = new Vector<float>(a[2 * AStride]);
-            c20 = Vector.FusedMultiplyAdd(r, b0, c20);
-            c21 = Vector.FusedMultiplyAdd(r, b1, c21);
-            r = new Vector<float>(a[3 * AStride]);
-            c30 = Vector.FusedMultiplyAdd(r, b0, c30);
-            c31 = Vector.FusedMultiplyAdd(r, b1, c31);
-            r = new Vector<float>(a[4 * AStride]);
-            c40 = Vector.FusedMultiplyAdd(r, b0, c40);
-            c41 = Vector.FusedMultiplyAdd(r, b1, c41);
-            r = new Vector<float>(a[5 * AStride]);
-            c50 = Vector.FusedMultiplyAdd(r, b0, c50);
-            c51 = Vector.FusedMultiplyAdd(r, b1, c51);
-            b0 = Vector.Load(b + 2 * v);
-            b1 = Vector.Load(b + 3 * v);
-            r = new Vector<float>(a[1]);
-            c00 = Vector.FusedMultiplyAdd(r, b0, c00);
-            c01 = Vector.FusedMultiplyAdd(r, b1, c01);
-            r = new Vector<float>(a[AStride + 1]);
-            c10 = Vector.FusedMultiplyAdd(r, b0, c10);
-            c11 = Vector.FusedMultiplyAdd(r, b1, c11);
-            r = new Vector<float>(a[2 * AStride + 1]);
-            c20 = Vector.FusedMultiplyAdd(r, b0, c20);
-            c21 = Vector.FusedMultiplyAdd(r, b1, c21);
-            r = new Vector<float>(a[3 * AStride + 1]);
-            c30 = Vector.FusedMultiplyAdd(r, b0, c30);
-            c31 = Vector.FusedMultiplyAdd(r, b1, c31);
-            r = new Vector<float>(a[4 * AStride + 1]);
-            c40 = Vector.FusedMultiplyAdd(r, b0, c40);
-            c41 = Vector.FusedMultiplyAdd(r, b1, c41);
-            r = new Vector<float>(a[5 * AStride + 1]);
-            c50 = Vector.FusedMultiplyAdd(r, b0, c50);
-            c51 = Vector.FusedMultiplyAdd(r, b1, c51);
+            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a + 1, b + 2 * v, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
         }
         if ((count & 1) != 0)
-        {
-            Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + v), r;
-            r = new Vector<float>(a[0]);
-            c00 = Vector.FusedMultiplyAdd(r, b0, c00);
-            c01 = Vector.FusedMultiplyAdd(r, b1, c01);
-            r = new Vector<float>(a[AStride]);
-            c10 = Vector.FusedMultiplyAdd(r, b0, c10);
-            c11 = Vector.FusedMultiplyAdd(r, b1, c11);
-            r = new Vector<float>(a[2 * AStride]);
-            c20 = Vector.FusedMultiplyAdd(r, b0, c20);
-            c21 = Vector.FusedMultiplyAdd(r, b1, c21);
-            r = new Vector<float>(a[3 * AStride]);
-            c30 = Vector.FusedMultiplyAdd(r, b0, c30);
-            c31 = Vector.FusedMultiplyAdd(r, b1, c31);
-            r = new Vector<float>(a[4 * AStride]);
-            c40 = Vector.FusedMultiplyAdd(r, b0, c40);
-            c41 = Vector.FusedMultiplyAdd(r, b1, c41);
-            r = new Vector<float>(a[5 * AStride]);
-            c50 = Vector.FusedMultiplyAdd(r, b0, c50);
-            c51 = Vector.FusedMultiplyAdd(r, b1, c51);
-        }
-        c00.Store(c);
-        c01.Store(c + v);
-        c10.Store(c + 2 * v);
-        c11.Store(c + 3 * v);
-        c20.Store(c + 4 * v);
-        c21.Store(c + 5 * v);
-        c30.Store(c + 6 * v);
-        c31.Store(c + 7 * v);
-        c40.Store(c + 8 * v);
-        c41.Store(c + 9 * v);
-        c50.Store(c + 10 * v);
-        c51.Store(c + 11 * v);
+            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+        VectorMath.StorePair(c, c00, c01);
+        VectorMath.StorePair(c + 2 * v, c10, c11);
+        VectorMath.StorePair(c + 4 * v, c20, c21);
+        VectorMath.StorePair(c + 6 * v, c30, c31);
+        VectorMath.StorePair(c + 8 * v, c40, c41);
+        VectorMath.StorePair(c + 10 * v, c50, c51);
+    }
+
+    // One value of each row of a with a row of b.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step(
+        float* a, float* b,
+        ref Vector<float> c00, ref Vector<float> c01, ref Vector<float> c10, ref Vector<float> c11, ref Vector<float> c20, ref Vector<float> c21,
+        ref Vector<float> c30, ref Vector<float> c31, ref Vector<float> c40, ref Vector<float> c41, ref Vector<float> c50, ref Vector<float> c51)
+    {
+        Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + Vector<float>.Count);
+        VectorMath.AddProducts(new Vector<float>(a[0]), b0, b1, ref c00, ref c01);
+        VectorMath.AddProducts(new Vector<float>(a[AStride]), b0, b1, ref c10, ref c11);
+        VectorMath.AddProducts(new Vector<float>(a[2 * AStride]), b0, b1, ref c20, ref c21);
+        VectorMath.AddProducts(new Vector<float>(a[3 * AStride]), b0, b1, ref c30, ref c31);
+        VectorMath.AddProducts(new Vector<float>(a[4 * AStride]), b0, b1, ref c40, ref c41);
+        VectorMath.AddProducts(new Vector<float>(a[5 * AStride]), b0, b1, ref c50, ref c51);
     }
 
     /// <summary>Copies count values; short runs are common (one input channel), and cheaper here than a call.</summary>

@@ -14,26 +14,14 @@ internal unsafe struct StepAttentionJob : IParallelJob
 {
     private const int KeysAtOnce = 8;
 
-    public float* Y;
-    public float* Q;
-    public AttentionItem* Items;
-    public int ItemCount;
-    public int MaxKeys;
-    public int Layer;
-    public float* Maps;
-    public int Heads;
-    public int KeyHeads;
-    public int HeadDim;
+    /// <summary>What attends to what.</summary>
+    public AttentionCall C;
 
     private byte* _scratch;
     private long _scratchStride;
     private int _scoreStride;
     private int _partHeads;
     private int _itemParts;
-
-    private readonly int Group => Heads / KeyHeads;
-
-    private readonly long KeyStride => (long)KeyHeads * HeadDim;
 
     /// <summary>Whether this job can do it.</summary>
     public static bool Takes(in AttentionBatch batch, int headDim) => batch.MaxRows == 1 && headDim % Vector<float>.Count == 0;
@@ -42,56 +30,56 @@ internal unsafe struct StepAttentionJob : IParallelJob
     public void Start(CpuThreads threads)
     {
         long work = 0;
-        for (int i = 0; i < ItemCount; i++)
-            work += (long)Items[i].KeyCount * Heads * HeadDim;
+        for (int i = 0; i < C.ItemCount; i++)
+            work += (long)C.Items[i].KeyCount * C.Heads * C.HeadDim;
         bool inline = work < Gemm.InlineWork / 4;
         // An item's key heads are divided only as far as the threads need it: the more side by side, the longer the runs in memory.
-        int wanted = inline ? 1 : Math.Clamp((3 * threads.Count + ItemCount - 1) / ItemCount, 1, KeyHeads);
-        _partHeads = (KeyHeads + wanted - 1) / wanted;
-        _itemParts = (KeyHeads + _partHeads - 1) / _partHeads;
+        int wanted = inline ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
+        _partHeads = (C.KeyHeads + wanted - 1) / wanted;
+        _itemParts = (C.KeyHeads + _partHeads - 1) / _partHeads;
         // Scores are written by eights and read by vectors; an odd cache line keeps those of the heads in different cache sets.
-        _scoreStride = (MaxKeys + 15) / 16 * 16 + 16;
+        _scoreStride = (C.MaxKeys + 15) / 16 * 16 + 16;
         // Per thread: the scores and the outputs of a part's heads.
-        _scratch = threads.Scratch((long)_partHeads * Group * (_scoreStride + HeadDim) * sizeof(float), out _scratchStride);
+        _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + C.HeadDim) * sizeof(float), out _scratchStride);
         if (!inline)
         {
-            threads.Run(ref this, ItemCount * _itemParts);
+            threads.Run(ref this, C.ItemCount * _itemParts);
             return;
         }
-        for (int part = 0; part < ItemCount * _itemParts; part++)
+        for (int part = 0; part < C.ItemCount * _itemParts; part++)
             Run(part, 0);
     }
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        AttentionItem* item = Items + part / _itemParts;
-        int keyHead = part % _itemParts * _partHeads, keyHeads = Math.Min(_partHeads, KeyHeads - keyHead), heads = keyHeads * Group;
-        float* p = (float*)(_scratch + thread * _scratchStride), y = p + (long)_partHeads * Group * _scoreStride;
-        long first = ((long)item->FirstRow * Heads + keyHead * Group) * HeadDim, cache = Layer * item->LayerStride + (long)keyHead * HeadDim;
+        AttentionItem* item = C.Items + part / _itemParts;
+        int keyHead = part % _itemParts * _partHeads, keyHeads = Math.Min(_partHeads, C.KeyHeads - keyHead), heads = keyHeads * C.Group;
+        float* p = (float*)(_scratch + thread * _scratchStride), y = p + (long)_partHeads * C.Group * _scoreStride;
+        long first = ((long)item->FirstRow * C.Heads + keyHead * C.Group) * C.HeadDim, cache = C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
         int visible = item->CausalStart < 0 ? item->KeyCount : Math.Clamp(item->CausalStart + 1, 0, item->KeyCount);
 
         for (int j = 0; j < visible; j += KeysAtOnce)
-            Scores(p + j, Q + first, item->Keys + cache + j * KeyStride, Math.Min(visible - j, KeysAtOnce), keyHeads);
+            Scores(p + j, C.Q + first, item->Keys + cache + j * C.KeyStride, Math.Min(visible - j, KeysAtOnce), keyHeads);
         bool even = false;
         for (int h = 0; h < heads; h++)
             even |= !AttentionJob.Softmax(p + (long)h * _scoreStride, item->Mask, visible, item->KeyCount);
 
         int count = even ? item->KeyCount : visible;
         byte* mask = even ? null : item->Mask;
-        new Span<float>(y, heads * HeadDim).Clear();
+        new Span<float>(y, heads * C.HeadDim).Clear();
         for (int j = 0; j < count; j += KeysAtOnce)
-            Accumulate(y, p + j, item->Values + cache + j * KeyStride, mask == null ? null : mask + j, Math.Min(count - j, KeysAtOnce), keyHeads);
-        Unsafe.CopyBlockUnaligned(Y + first, y, (uint)(heads * HeadDim) * sizeof(float));
-        if (Maps != null)
-            CopyMaps(item, keyHead * Group, heads, p);
+            Accumulate(y, p + j, item->Values + cache + j * C.KeyStride, mask == null ? null : mask + j, Math.Min(count - j, KeysAtOnce), keyHeads);
+        Unsafe.CopyBlockUnaligned(C.Y + first, y, (uint)(heads * C.HeadDim) * sizeof(float));
+        if (C.Maps != null)
+            CopyMaps(item, keyHead * C.Group, heads, p);
     }
 
     private readonly void CopyMaps(AttentionItem* item, int head, int heads, float* p)
     {
-        float* map = Maps;
-        for (AttentionItem* i = Items; i < item; i++)
-            map += (long)Heads * i->KeyCount;
+        float* map = C.Maps;
+        for (AttentionItem* i = C.Items; i < item; i++)
+            map += (long)C.Heads * i->KeyCount;
         for (int h = 0; h < heads; h++)
             Unsafe.CopyBlockUnaligned(map + (long)(head + h) * item->KeyCount, p + (long)h * _scoreStride, (uint)item->KeyCount * sizeof(float));
     }
@@ -100,11 +88,11 @@ internal unsafe struct StepAttentionJob : IParallelJob
     private readonly void Scores(float* p, float* q, float* keys, int count, int keyHeads)
     {
         Vector<float>* sums = stackalloc Vector<float>[KeysAtOnce];
-        for (int k = 0; k < keyHeads; k++, keys += HeadDim)
+        for (int k = 0; k < keyHeads; k++, keys += C.HeadDim)
         {
-            for (int g = 0; g < Group; g++, q += HeadDim, p += _scoreStride)
+            for (int g = 0; g < C.Group; g++, q += C.HeadDim, p += _scoreStride)
             {
-                EightScores(sums, q, keys, KeyStride, count, HeadDim);
+                EightScores(sums, q, keys, C.KeyStride, count, C.HeadDim);
                 VectorMath.SumEight(sums, p);
             }
         }
@@ -159,19 +147,19 @@ internal unsafe struct StepAttentionJob : IParallelJob
         bool whole = count == KeysAtOnce;
         for (int j = 0; mask != null && j < count; j++)
             whole &= mask[j] != 0;
-        for (int k = 0; k < keyHeads; k++, values += HeadDim)
+        for (int k = 0; k < keyHeads; k++, values += C.HeadDim)
         {
-            for (int g = 0; g < Group; g++, y += HeadDim, p += _scoreStride)
+            for (int g = 0; g < C.Group; g++, y += C.HeadDim, p += _scoreStride)
             {
                 if (whole)
                 {
-                    AccumulateEight(y, p, values, KeyStride, HeadDim);
+                    AccumulateEight(y, p, values, C.KeyStride, C.HeadDim);
                     continue;
                 }
                 for (int j = 0; j < count; j++)
                 {
                     if (mask == null || mask[j] != 0)
-                        AccumulateOne(y, p[j], values + j * KeyStride, HeadDim);
+                        AccumulateOne(y, p[j], values + j * C.KeyStride, C.HeadDim);
                 }
             }
         }

@@ -194,9 +194,9 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         {
             StepTile.Prefetch(w + 3 * bytes, stride, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
             if (p == 0 && together)
-                StepTile.ConvertSixByTwo<TFormat>(w, stride, weights, x, x + _xStride, blocks, sums);
+                StepTile.SixByTwo(new StoredRows<TFormat>(w, stride), weights, x, x + _xStride, blocks, sums);
             else
-                StepTile.SixByTwo(weights, x, x + _xStride, blocks, sums);
+                StepTile.SixByTwo(default(ConvertedRows), weights, x, x + _xStride, blocks, sums);
         }
     }
 
@@ -269,32 +269,17 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
                 Sse.Prefetch0(w2 + PrefetchDistance);
                 Sse.Prefetch0(w3 + PrefetchDistance);
             }
-            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1), t = TFormat.First(w);
-            s00 = Vector.FusedMultiplyAdd(t, a, s00);
-            s01 = Vector.FusedMultiplyAdd(t, b, s01);
-            t = TFormat.First(w1);
-            s10 = Vector.FusedMultiplyAdd(t, a, s10);
-            s11 = Vector.FusedMultiplyAdd(t, b, s11);
-            t = TFormat.First(w2);
-            s20 = Vector.FusedMultiplyAdd(t, a, s20);
-            s21 = Vector.FusedMultiplyAdd(t, b, s21);
-            t = TFormat.First(w3);
-            s30 = Vector.FusedMultiplyAdd(t, a, s30);
-            s31 = Vector.FusedMultiplyAdd(t, b, s31);
+            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1);
+            VectorMath.AddProducts(TFormat.First(w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.First(w1), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(TFormat.First(w2), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(TFormat.First(w3), a, b, ref s30, ref s31);
             a = Vector.Load(x0 + v);
             b = Vector.Load(x1 + v);
-            t = TFormat.Second(w);
-            s00 = Vector.FusedMultiplyAdd(t, a, s00);
-            s01 = Vector.FusedMultiplyAdd(t, b, s01);
-            t = TFormat.Second(w1);
-            s10 = Vector.FusedMultiplyAdd(t, a, s10);
-            s11 = Vector.FusedMultiplyAdd(t, b, s11);
-            t = TFormat.Second(w2);
-            s20 = Vector.FusedMultiplyAdd(t, a, s20);
-            s21 = Vector.FusedMultiplyAdd(t, b, s21);
-            t = TFormat.Second(w3);
-            s30 = Vector.FusedMultiplyAdd(t, a, s30);
-            s31 = Vector.FusedMultiplyAdd(t, b, s31);
+            VectorMath.AddProducts(TFormat.Second(w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.Second(w1), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(TFormat.Second(w2), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(TFormat.Second(w3), a, b, ref s30, ref s31);
             w += Block * TFormat.Size;
             w1 += Block * TFormat.Size;
             w2 += Block * TFormat.Size;
@@ -302,14 +287,10 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             x0 += Block;
             x1 += Block;
         }
-        s00.Store(sums);
-        s10.Store(sums + v);
-        s20.Store(sums + 2 * v);
-        s30.Store(sums + 3 * v);
-        s01.Store(sums + 4 * v);
-        s11.Store(sums + 5 * v);
-        s21.Store(sums + 6 * v);
-        s31.Store(sums + 7 * v);
+        VectorMath.StorePair(sums, s00, s10);
+        VectorMath.StorePair(sums + 2 * v, s20, s30);
+        VectorMath.StorePair(sums + 4 * v, s01, s11);
+        VectorMath.StorePair(sums + 6 * v, s21, s31);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -338,10 +319,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             w3 += Block * TFormat.Size;
             x += Block;
         }
-        s0.Store(sums);
-        s1.Store(sums + v);
-        s2.Store(sums + 2 * v);
-        s3.Store(sums + 3 * v);
+        VectorMath.StorePair(sums, s0, s1);
+        VectorMath.StorePair(sums + 2 * v, s2, s3);
     }
 
     private static void One(byte* w, float* x, int blocks, float* sum)

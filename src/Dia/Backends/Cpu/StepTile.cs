@@ -17,8 +17,15 @@ internal static unsafe class StepTile
     public const int Stride = KBlock + 16;
 
     /// <summary>sums[2, 6] += x[2, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors.</summary>
+    /// <param name="rows">Where the six rows of w come from.</param>
+    /// <param name="w">The rows in float32, <see cref="Stride"/> apart.</param>
+    /// <param name="x0">A row of x.</param>
+    /// <param name="x1">The next.</param>
+    /// <param name="blocks">How many.</param>
+    /// <param name="sums">The sums, those of x0 first.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void SixByTwo(float* w, float* x0, float* x1, int blocks, float* sums)
+    public static void SixByTwo<TRows>(TRows rows, float* w, float* x0, float* x1, int blocks, float* sums)
+        where TRows : struct, IWeightRows
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(sums), s01 = Vector.Load(sums + 6 * v);
@@ -29,57 +36,29 @@ internal static unsafe class StepTile
         Vector<float> s50 = Vector.Load(sums + 5 * v), s51 = Vector.Load(sums + 11 * v);
         for (float* end = w + blocks * 2 * v; w < end; w += 2 * v, x0 += 2 * v, x1 += 2 * v)
         {
-            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1), t = Vector.Load(w);
-            s00 = Vector.FusedMultiplyAdd(t, a, s00);
-            s01 = Vector.FusedMultiplyAdd(t, b, s01);
-            t = Vector.Load(w + Stride);
-            s10 = Vector.FusedMultiplyAdd(t, a, s10);
-            s11 = Vector.FusedMultiplyAdd(t, b, s11);
-            t = Vector.Load(w + 2 * Stride);
-            s20 = Vector.FusedMultiplyAdd(t, a, s20);
-            s21 = Vector.FusedMultiplyAdd(t, b, s21);
-            t = Vector.Load(w + 3 * Stride);
-            s30 = Vector.FusedMultiplyAdd(t, a, s30);
-            s31 = Vector.FusedMultiplyAdd(t, b, s31);
-            t = Vector.Load(w + 4 * Stride);
-            s40 = Vector.FusedMultiplyAdd(t, a, s40);
-            s41 = Vector.FusedMultiplyAdd(t, b, s41);
-            t = Vector.Load(w + 5 * Stride);
-            s50 = Vector.FusedMultiplyAdd(t, a, s50);
-            s51 = Vector.FusedMultiplyAdd(t, b, s51);
+            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1);
+            VectorMath.AddProducts(rows.First(0, w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(rows.First(1, w), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(rows.First(2, w), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(rows.First(3, w), a, b, ref s30, ref s31);
+            VectorMath.AddProducts(rows.First(4, w), a, b, ref s40, ref s41);
+            VectorMath.AddProducts(rows.First(5, w), a, b, ref s50, ref s51);
             a = Vector.Load(x0 + v);
             b = Vector.Load(x1 + v);
-            t = Vector.Load(w + v);
-            s00 = Vector.FusedMultiplyAdd(t, a, s00);
-            s01 = Vector.FusedMultiplyAdd(t, b, s01);
-            t = Vector.Load(w + Stride + v);
-            s10 = Vector.FusedMultiplyAdd(t, a, s10);
-            s11 = Vector.FusedMultiplyAdd(t, b, s11);
-            t = Vector.Load(w + 2 * Stride + v);
-            s20 = Vector.FusedMultiplyAdd(t, a, s20);
-            s21 = Vector.FusedMultiplyAdd(t, b, s21);
-            t = Vector.Load(w + 3 * Stride + v);
-            s30 = Vector.FusedMultiplyAdd(t, a, s30);
-            s31 = Vector.FusedMultiplyAdd(t, b, s31);
-            t = Vector.Load(w + 4 * Stride + v);
-            s40 = Vector.FusedMultiplyAdd(t, a, s40);
-            s41 = Vector.FusedMultiplyAdd(t, b, s41);
-            t = Vector.Load(w + 5 * Stride + v);
-            s50 = Vector.FusedMultiplyAdd(t, a, s50);
-            s51 = Vector.FusedMultiplyAdd(t, b, s51);
+            VectorMath.AddProducts(rows.Second(0, w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(rows.Second(1, w), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(rows.Second(2, w), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(rows.Second(3, w), a, b, ref s30, ref s31);
+            VectorMath.AddProducts(rows.Second(4, w), a, b, ref s40, ref s41);
+            VectorMath.AddProducts(rows.Second(5, w), a, b, ref s50, ref s51);
+            rows.Advance();
         }
-        s00.Store(sums);
-        s10.Store(sums + v);
-        s20.Store(sums + 2 * v);
-        s30.Store(sums + 3 * v);
-        s40.Store(sums + 4 * v);
-        s50.Store(sums + 5 * v);
-        s01.Store(sums + 6 * v);
-        s11.Store(sums + 7 * v);
-        s21.Store(sums + 8 * v);
-        s31.Store(sums + 9 * v);
-        s41.Store(sums + 10 * v);
-        s51.Store(sums + 11 * v);
+        VectorMath.StorePair(sums, s00, s10);
+        VectorMath.StorePair(sums + 2 * v, s20, s30);
+        VectorMath.StorePair(sums + 4 * v, s40, s50);
+        VectorMath.StorePair(sums + 6 * v, s01, s11);
+        VectorMath.StorePair(sums + 8 * v, s21, s31);
+        VectorMath.StorePair(sums + 10 * v, s41, s51);
     }
 
     /// <summary>Converts blocks of stored values to float32 in the order of <see cref="IStoredFormat.First"/> and Second.</summary>
@@ -93,96 +72,6 @@ internal static unsafe class StepTile
             TFormat.First(from).Store(to);
             TFormat.Second(from).Store(to + v);
         }
-    }
-
-    /// <summary>
-    /// <see cref="Convert"/> of six rows and <see cref="SixByTwo"/> in one pass: the conversion runs beside the multiply-adds. For formats of
-    /// which a conversion needs no more than one register.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void ConvertSixByTwo<TFormat>(byte* w0, long stride, float* to, float* x0, float* x1, int blocks, float* sums)
-        where TFormat : struct, IStoredFormat
-    {
-        int v = Vector<float>.Count;
-        byte* w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride, w4 = w3 + stride, w5 = w4 + stride;
-        Vector<float> s00 = Vector.Load(sums), s01 = Vector.Load(sums + 6 * v);
-        Vector<float> s10 = Vector.Load(sums + v), s11 = Vector.Load(sums + 7 * v);
-        Vector<float> s20 = Vector.Load(sums + 2 * v), s21 = Vector.Load(sums + 8 * v);
-        Vector<float> s30 = Vector.Load(sums + 3 * v), s31 = Vector.Load(sums + 9 * v);
-        Vector<float> s40 = Vector.Load(sums + 4 * v), s41 = Vector.Load(sums + 10 * v);
-        Vector<float> s50 = Vector.Load(sums + 5 * v), s51 = Vector.Load(sums + 11 * v);
-        for (float* end = to + blocks * 2 * v; to < end; to += 2 * v, x0 += 2 * v, x1 += 2 * v)
-        {
-            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1), t;
-            t = TFormat.First(w0);
-            t.Store(to);
-            s00 = Vector.FusedMultiplyAdd(t, a, s00);
-            s01 = Vector.FusedMultiplyAdd(t, b, s01);
-            t = TFormat.First(w1);
-            t.Store(to + Stride);
-            s10 = Vector.FusedMultiplyAdd(t, a, s10);
-            s11 = Vector.FusedMultiplyAdd(t, b, s11);
-            t = TFormat.First(w2);
-            t.Store(to + 2 * Stride);
-            s20 = Vector.FusedMultiplyAdd(t, a, s20);
-            s21 = Vector.FusedMultiplyAdd(t, b, s21);
-            t = TFormat.First(w3);
-            t.Store(to + 3 * Stride);
-            s30 = Vector.FusedMultiplyAdd(t, a, s30);
-            s31 = Vector.FusedMultiplyAdd(t, b, s31);
-            t = TFormat.First(w4);
-            t.Store(to + 4 * Stride);
-            s40 = Vector.FusedMultiplyAdd(t, a, s40);
-            s41 = Vector.FusedMultiplyAdd(t, b, s41);
-            t = TFormat.First(w5);
-            t.Store(to + 5 * Stride);
-            s50 = Vector.FusedMultiplyAdd(t, a, s50);
-            s51 = Vector.FusedMultiplyAdd(t, b, s51);
-            a = Vector.Load(x0 + v);
-            b = Vector.Load(x1 + v);
-            t = TFormat.Second(w0);
-            t.Store(to + v);
-            s00 = Vector.FusedMultiplyAdd(t, a, s00);
-            s01 = Vector.FusedMultiplyAdd(t, b, s01);
-            w0 += 2 * v * TFormat.Size;
-            t = TFormat.Second(w1);
-            t.Store(to + Stride + v);
-            s10 = Vector.FusedMultiplyAdd(t, a, s10);
-            s11 = Vector.FusedMultiplyAdd(t, b, s11);
-            w1 += 2 * v * TFormat.Size;
-            t = TFormat.Second(w2);
-            t.Store(to + 2 * Stride + v);
-            s20 = Vector.FusedMultiplyAdd(t, a, s20);
-            s21 = Vector.FusedMultiplyAdd(t, b, s21);
-            w2 += 2 * v * TFormat.Size;
-            t = TFormat.Second(w3);
-            t.Store(to + 3 * Stride + v);
-            s30 = Vector.FusedMultiplyAdd(t, a, s30);
-            s31 = Vector.FusedMultiplyAdd(t, b, s31);
-            w3 += 2 * v * TFormat.Size;
-            t = TFormat.Second(w4);
-            t.Store(to + 4 * Stride + v);
-            s40 = Vector.FusedMultiplyAdd(t, a, s40);
-            s41 = Vector.FusedMultiplyAdd(t, b, s41);
-            w4 += 2 * v * TFormat.Size;
-            t = TFormat.Second(w5);
-            t.Store(to + 5 * Stride + v);
-            s50 = Vector.FusedMultiplyAdd(t, a, s50);
-            s51 = Vector.FusedMultiplyAdd(t, b, s51);
-            w5 += 2 * v * TFormat.Size;
-        }
-        s00.Store(sums);
-        s10.Store(sums + v);
-        s20.Store(sums + 2 * v);
-        s30.Store(sums + 3 * v);
-        s40.Store(sums + 4 * v);
-        s50.Store(sums + 5 * v);
-        s01.Store(sums + 6 * v);
-        s11.Store(sums + 7 * v);
-        s21.Store(sums + 8 * v);
-        s31.Store(sums + 9 * v);
-        s41.Store(sums + 10 * v);
-        s51.Store(sums + 11 * v);
     }
 
     /// <summary>Asks for the bytes first .. end of each of six rows.</summary>
@@ -201,4 +90,61 @@ internal static unsafe class StepTile
             Sse.Prefetch0(row3 + i + 2 * stride);
         }
     }
+}
+
+/// <summary>Six rows of weights, a block of two vectors at a time.</summary>
+internal unsafe interface IWeightRows
+{
+    /// <summary>The first vector of a row's block.</summary>
+    Vector<float> First(int row, float* w);
+
+    /// <summary>Its second vector.</summary>
+    Vector<float> Second(int row, float* w);
+
+    /// <summary>Goes on to the next block.</summary>
+    void Advance();
+}
+
+/// <summary>Rows that are in float32 already.</summary>
+internal readonly unsafe struct ConvertedRows : IWeightRows
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector<float> First(int row, float* w) => Vector.Load(w + row * StepTile.Stride);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector<float> Second(int row, float* w) => Vector.Load(w + row * StepTile.Stride + Vector<float>.Count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Advance()
+    {
+    }
+}
+
+/// <summary>
+/// Stored rows, which are converted, and kept, beside the multiply-adds (<see cref="StepTile.Convert"/> in the same pass). For formats of which a
+/// conversion needs no more than one register.
+/// </summary>
+/// <param name="from">The first row.</param>
+/// <param name="stride">Bytes from a row to the next.</param>
+internal unsafe struct StoredRows<TFormat>(byte* from, long stride) : IWeightRows
+    where TFormat : struct, IStoredFormat
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly Vector<float> First(int row, float* w)
+    {
+        Vector<float> values = TFormat.First(from + row * stride);
+        values.Store(w + row * StepTile.Stride);
+        return values;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly Vector<float> Second(int row, float* w)
+    {
+        Vector<float> values = TFormat.Second(from + row * stride);
+        values.Store(w + row * StepTile.Stride + Vector<float>.Count);
+        return values;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Advance() => from += 2 * Vector<float>.Count * TFormat.Size;
 }

@@ -14,13 +14,39 @@ internal static unsafe class VectorMath
     /// <summary>The first <paramref name="count"/> values at p, then zeros; reads no further.</summary>
     public static Vector<float> LoadPart(float* p, int count)
     {
+        if (Avx.IsSupported && Vector<float>.Count == 8)
+            return Avx.MaskLoad(p, FirstLanes(count)).AsVector();
         Vector<float> v = default;
         Unsafe.CopyBlockUnaligned(&v, p, (uint)count * sizeof(float));
         return v;
     }
 
     /// <summary>Stores the first <paramref name="count"/> lanes; writes no further.</summary>
-    public static void StorePart(float* p, Vector<float> v, int count) => Unsafe.CopyBlockUnaligned(p, &v, (uint)count * sizeof(float));
+    public static void StorePart(float* p, Vector<float> v, int count)
+    {
+        if (Avx.IsSupported && Vector<float>.Count == 8)
+            Avx.MaskStore(p, FirstLanes(count), v.AsVector256());
+        else
+            Unsafe.CopyBlockUnaligned(p, &v, (uint)count * sizeof(float));
+    }
+
+    private static Vector256<float> FirstLanes(int count) => Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle();
+
+    /// <summary>s += x·a and t += x·b, each with one rounding: a step of a register tile.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProducts(Vector<float> x, Vector<float> a, Vector<float> b, ref Vector<float> s, ref Vector<float> t)
+    {
+        s = Vector.FusedMultiplyAdd(x, a, s);
+        t = Vector.FusedMultiplyAdd(x, b, t);
+    }
+
+    /// <summary>Stores two vectors one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePair(float* p, Vector<float> first, Vector<float> second)
+    {
+        first.Store(p);
+        second.Store(p + Vector<float>.Count);
+    }
 
     /// <summary>The sums over lanes of eight vectors, in one fixed order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

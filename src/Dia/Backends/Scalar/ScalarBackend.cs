@@ -31,13 +31,7 @@ public readonly unsafe struct ScalarBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Embed(float* y, int* ids, in Weight table, int rows, int d)
-    {
-        Values values = new(table);
-        for (long r = 0; r < rows; r++)
-            for (int i = 0; i < d; i++)
-                y[r * d + i] = values[(long)ids[r] * d + i];
-    }
+    public void Embed(float* y, int* ids, in Weight table, int rows, int d) => LookUpCode(y, ids, 1, table, rows, d);
 
     /// <inheritdoc/>
     public void EmbedSum(float* y, int* ids, in Weight table, int rows, int channels, int vocabulary, int d)
