@@ -8,11 +8,11 @@ namespace Dia.IO;
 /// <param name="Length">Number of bytes.</param>
 internal readonly record struct FileRange(string Path, long Offset, long Length)
 {
-    /// <summary>All of a regular file.</summary>
-    /// <exception cref="DiaException">It is missing, a folder, a device, or not readable (kind as given).</exception>
+    /// <summary>All of a regular file, which is not opened yet.</summary>
+    /// <exception cref="DiaException">It is missing, a folder, or a device (kind as given).</exception>
     public static FileRange Whole(string path, DiaErrorKind kind)
     {
-        string? why = FileKinds.Of(path) switch
+        string? why = FileKinds.Of(path, out long length) switch
         {
             FileKind.Missing => "no such file.",
             FileKind.Folder => "it is a folder, a file is needed.",
@@ -21,8 +21,7 @@ internal readonly record struct FileRange(string Path, long Offset, long Length)
         };
         if (why is not null)
             throw new DiaException(kind, $"cannot open {path}: {why}");
-        using var handle = Open(path, kind);
-        return new FileRange(path, 0, RandomAccess.GetLength(handle));
+        return new FileRange(path, 0, length);
     }
 
     /// <summary>Reads all of it. The caller has checked that the length is one it can hold.</summary>
