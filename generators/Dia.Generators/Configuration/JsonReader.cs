@@ -68,12 +68,8 @@ internal sealed class JsonReader
 
     private JsonValue? ReadObject(int depth)
     {
-        var value = new JsonValue(JsonKind.Object, At(1));
         var keys = new HashSet<string>(StringComparer.Ordinal);
-        _at++;
-        if (Skip('}'))
-            return value;
-        while (true)
+        return ReadItems(JsonKind.Object, '}', value =>
         {
             SkipSpace();
             int start = _at;
@@ -86,61 +82,53 @@ internal sealed class JsonReader
             if (!Skip(':'))
                 return Fail(ProblemIds.Syntax, $"{Here()} where ':' is expected");
             JsonValue? item = ReadValue(depth + 1);
-            if (item is null)
-                return null;
-            if (keys.Add(key))
+            if (item is not null && keys.Add(key))
                 value.Members.Add(new JsonMember(key, position, item));
-            else
+            else if (item is not null)
                 _problems.Error(ProblemIds.DuplicateKey, position, $"the key {JsonValue.Quote(key)} stands twice in its object; remove one");
-            if (Skip('}'))
-                return value;
-            if (!Skip(','))
-                return Fail(ProblemIds.Syntax, $"{Here()} where ',' or '}}' is expected");
-        }
+            return item;
+        });
     }
 
-    private JsonValue? ReadArray(int depth)
+    private JsonValue? ReadArray(int depth) => ReadItems(JsonKind.Array, ']', value =>
     {
-        var value = new JsonValue(JsonKind.Array, At(1));
-        _at++;
-        if (Skip(']'))
-            return value;
-        while (true)
-        {
-            JsonValue? item = ReadValue(depth + 1);
-            if (item is null)
-                return null;
+        JsonValue? item = ReadValue(depth + 1);
+        if (item is not null)
             value.Items.Add(item);
-            if (Skip(']'))
-                return value;
-            if (!Skip(','))
-                return Fail(ProblemIds.Syntax, $"{Here()} where ',' or ']' is expected");
+        return item;
+    });
+
+    /// <summary>A list or an object, whose items <paramref name="read"/> adds; it answers null after a problem.</summary>
+    private JsonValue? ReadItems(JsonKind kind, char close, Func<JsonValue, JsonValue?> read)
+    {
+        var value = new JsonValue(kind, At(1));
+        _at++;
+        bool isComplete = Skip(close);
+        while (!isComplete)
+        {
+            if (read(value) is null)
+                return null;
+            isComplete = Skip(close);
+            if (!isComplete && !Skip(','))
+                return Fail(ProblemIds.Syntax, $"{Here()} where ',' or '{close}' is expected");
         }
+        return value;
     }
 
     private JsonValue? ReadNumber()
     {
         int start = _at;
-        if (Peek('-'))
-            _at++;
-        if (Peek('0'))
-            _at++;
-        else if (!SkipDigits())
+        Accept('-');
+        bool isNumber = Accept('0') || SkipDigits();
+        if (isNumber && Accept('.'))
+            isNumber = SkipDigits();
+        if (isNumber && (Accept('e') || Accept('E')))
+        {
+            _ = Accept('+') || Accept('-');
+            isNumber = SkipDigits();
+        }
+        if (!isNumber)
             return Fail(ProblemIds.Syntax, $"{Here()} where a digit is expected");
-        if (Peek('.'))
-        {
-            _at++;
-            if (!SkipDigits())
-                return Fail(ProblemIds.Syntax, $"{Here()} where a digit is expected");
-        }
-        if (Peek('e') || Peek('E'))
-        {
-            _at++;
-            if (Peek('+') || Peek('-'))
-                _at++;
-            if (!SkipDigits())
-                return Fail(ProblemIds.Syntax, $"{Here()} where a digit is expected");
-        }
         if (_at < _text.Length && (char.IsLetterOrDigit(_text[_at]) || _text[_at] is '.' or '_'))
             return Fail(ProblemIds.Syntax, $"{Here()} in a number");
         return new JsonValue(JsonKind.Number, Since(start)) { Text = _text.Substring(start, _at - start) };
@@ -255,13 +243,7 @@ internal sealed class JsonReader
             return false;
         for (int i = at; i < at + 4; i++)
         {
-            int digit = _text[i] switch
-            {
-                >= '0' and <= '9' => _text[i] - '0',
-                >= 'a' and <= 'f' => _text[i] - 'a' + 10,
-                >= 'A' and <= 'F' => _text[i] - 'A' + 10,
-                _ => -1,
-            };
+            int digit = "0123456789abcdef".IndexOf(char.ToLowerInvariant(_text[i]));
             if (digit < 0)
                 return false;
             value = (value << 4) | digit;
@@ -294,10 +276,14 @@ internal sealed class JsonReader
     private bool Skip(char c)
     {
         SkipSpace();
-        if (!Peek(c))
-            return false;
-        _at++;
-        return true;
+        return Accept(c);
+    }
+
+    private bool Accept(char c)
+    {
+        bool isThere = Peek(c);
+        _at += isThere ? 1 : 0;
+        return isThere;
     }
 
     private bool Peek(char c) => _at < _text.Length && _text[_at] == c;
