@@ -29,8 +29,8 @@ internal sealed record ParsedFile(string Folder, string Path, DiaConfig? Dia, Da
     /// <summary>Reads a file; its model_type says which of the two kinds it is.</summary>
     public static ParsedFile Read(AdditionalText file, string folder, CancellationToken cancel)
     {
-        string json = file.GetText(cancel)?.ToString() ?? "";
-        if (ConfigurationFile.ModelType(json) == "dac")
+        var json = ConfigurationFile.Read(file.GetText(cancel)?.ToString() ?? "");
+        if (json.ModelType == "dac")
         {
             ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json);
             return new ParsedFile(folder, file.Path, null, dac.Config, dac.Problems);

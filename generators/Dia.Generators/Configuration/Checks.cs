@@ -3,13 +3,6 @@ namespace Dia.Configuration;
 /// <summary>Checks that several configurations share.</summary>
 internal static class Checks
 {
-    /// <summary>Largest single size (heads, widths, entries); products of a few of them stay far inside a long.</summary>
-    public const int MaxSize = 1 << 20;
-
-    public static int Size(ObjectReader file, string key, int missing) => file.Integer(key, missing, 1, MaxSize);
-
-    public static double NotNegative(ObjectReader file, string key, double missing) => file.Number(key, missing, x => x >= 0, "a number from 0");
-
     public static void Divides(ObjectReader file, string manyKey, int many, string fewKey, int few)
     {
         if (many % few != 0)

@@ -1,59 +1,60 @@
 namespace Dia.Configuration;
 
-/// <summary>What a configuration file says it is.</summary>
-public static class ConfigurationFile
+/// <summary>A configuration file, its JSON read once: what it says it is, and what a parser makes of it.</summary>
+public sealed class ConfigurationFile
 {
-    /// <summary>The file's <c>model_type</c> (<c>dia</c>, <c>dac</c>, ...); null if the text is no JSON object or has none.</summary>
-    /// <param name="json">The file's text.</param>
-    public static string? ModelType(string json) => Text(json, "model_type");
+    private readonly ProblemList _problems = new(ProblemSeverity.Error);
+    private readonly JsonValue? _value;
 
-    /// <summary>A string of the file; null if the text is no JSON object, or has something else or nothing there.</summary>
-    /// <param name="json">The file's text.</param>
-    /// <param name="key">Its key at the top level.</param>
-    public static string? Text(string json, string key) => Member(json, key) is { Kind: JsonKind.String } value ? value.Text : null;
+    private ConfigurationFile(string json) => _value = JsonReader.Read(json, _problems);
+
+    /// <summary>The file's <c>model_type</c> (<c>dia</c>, <c>dac</c>, ...); null if the text is no JSON object or has none.</summary>
+    public string? ModelType => Text("model_type");
 
     /// <summary>Whether the file says that its checkpoint's weights are quantised.</summary>
-    /// <param name="json">The file's text.</param>
-    public static bool IsQuantized(string json) => Member(json, "quantization_config") is { Kind: not JsonKind.Null };
+    public bool IsQuantized => Member("quantization_config") is { Kind: not JsonKind.Null };
 
-    private static JsonValue? Member(string json, string key) =>
-        JsonReader.Read(json, new ProblemList(ProblemSeverity.Warning))?.Members.FirstOrDefault(m => m.Key == key)?.Value;
+    /// <summary>Reads a file's text; what is wrong with it is for a parser to tell.</summary>
+    public static ConfigurationFile Read(string json) => new(json);
 
-    /// <summary>The file's object, whose model_type (where one is given to check) is right; null if there is nothing to go on with.</summary>
-    internal static ObjectReader? Open(string json, string? modelType, ProblemList problems)
+    /// <summary>A string of the file; null if the text is no JSON object, or has something else or nothing there.</summary>
+    /// <param name="key">Its key at the top level.</param>
+    public string? Text(string key) => Member(key) is { Kind: JsonKind.String } value ? value.Text : null;
+
+    /// <summary>What <paramref name="read"/> makes of the file's object, where its model_type (if one is given to check) is right.</summary>
+    internal ConfigurationResult<T> Parse<T>(string? modelType, ProblemSeverity unknownKeys, Func<ObjectReader, T> read)
+        where T : class
     {
-        JsonValue? value = JsonReader.Read(json, problems);
-        if (value is null)
+        var problems = new ProblemList(unknownKeys, _problems);
+        return problems.Result(Open(modelType, problems) is { } file ? read(file) : null);
+    }
+
+    private JsonValue? Member(string key) => _value?.Members.FirstOrDefault(m => m.Key == key)?.Value;
+
+    /// <summary>The file's object; null if there is nothing to go on with.</summary>
+    private ObjectReader? Open(string? modelType, ProblemList problems)
+    {
+        if (_value is null)
             return null;
-        if (value.Kind != JsonKind.Object)
+        if (_value.Kind != JsonKind.Object)
         {
-            problems.Error(ProblemIds.WrongType, value.Position, $"a configuration must be an object, not {value.Describe()}");
+            problems.Error(ProblemIds.WrongType, _value.Position, $"a configuration must be an object, not {_value.Describe()}");
             return null;
         }
-        var file = new ObjectReader(value, "", problems);
+        var file = new ObjectReader(_value, "", problems);
         if (modelType is null)
             return file;
-        if (modelType == "dia" && IsFirstGeneration(value))
+        if (modelType == "dia" && IsFirstGeneration(_value))
         {
-            problems.Error(ProblemIds.UnsupportedValue, value.Position, "this is the first generation of the model, whose checkpoints are another format; take nari-labs/Dia-1.6B-0626");
+            problems.Error(ProblemIds.UnsupportedValue, _value.Position, "this is the first generation of the model, whose checkpoints are another format; take nari-labs/Dia-1.6B-0626");
             return null;
         }
         file.Require("model_type");
         // The keys of another kind of model would all be reported as unknown: one problem says it better.
-        return CheckModelType(file, modelType) ? file : null;
+        return file.IsModelType(modelType) ? file : null;
     }
 
     /// <summary>Sizes in "model", lengths and ids in "data": as the first generation's own code wrote them.</summary>
     private static bool IsFirstGeneration(JsonValue file) =>
         file.Members.All(m => m.Key != "model_type") && file.Members.Any(m => m.Key == "data") && file.Members.Any(m => m.Key == "model" && m.Value.Members.Any(n => n.Key == "decoder"));
-
-    /// <summary>Whether model_type is as expected, or missing.</summary>
-    internal static bool CheckModelType(ObjectReader file, string expected)
-    {
-        bool there = file.Has("model_type");
-        string? actual = file.String("model_type");
-        if (there && actual is not null && actual != expected)
-            file.Error(ProblemIds.UnsupportedValue, "model_type", $"must be \"{expected}\" here, not {JsonValue.Quote(actual)}");
-        return !there || actual == expected;
-    }
 }

@@ -3,6 +3,37 @@ namespace Dia.Configuration;
 /// <summary>The configuration of a DAC codec: <c>config.json</c> with <c>model_type</c> <c>dac</c>. Names are the reference's.</summary>
 public sealed record DacConfig
 {
+    /// <summary>Most samples per frame.</summary>
+    internal const int MaxHop = 1 << 20;
+
+    internal static readonly FieldType<int> Hop = FieldType.Integer(1, MaxHop);
+
+    private const int MaxCodebooks = 1024;
+    private const int MaxRate = 1 << 24;
+
+    /// <summary>The reference's defaults.</summary>
+    public DacConfig()
+    {
+    }
+
+    internal DacConfig(DacConfig c, Fields f)
+    {
+        f.ModelType("dac", architecture: "DacModel");
+        EncoderHiddenSize = f.Value("encoder_hidden_size", c.EncoderHiddenSize, FieldType.Size);
+        DownsamplingRatios = f.List("downsampling_ratios", c.DownsamplingRatios, Hop);
+        DecoderHiddenSize = f.Value("decoder_hidden_size", c.DecoderHiddenSize, FieldType.Size);
+        NCodebooks = f.Value("n_codebooks", c.NCodebooks, FieldType.Integer(1, MaxCodebooks));
+        CodebookSize = f.Value("codebook_size", c.CodebookSize, FieldType.Size);
+        CodebookDim = f.Value("codebook_dim", c.CodebookDim, FieldType.Size);
+        QuantizerDropout = f.Value("quantizer_dropout", c.QuantizerDropout, FieldType.Fraction, isComputed: false);
+        CommitmentLossWeight = f.Value("commitment_loss_weight", c.CommitmentLossWeight, FieldType.NotNegative, isComputed: false);
+        CodebookLossWeight = f.Value("codebook_loss_weight", c.CodebookLossWeight, FieldType.NotNegative, isComputed: false);
+        SamplingRate = f.Value("sampling_rate", c.SamplingRate, FieldType.Integer(1, MaxRate));
+        f.Derived("upsampling_ratios", () => UpsamplingRatios);
+        f.Derived("hidden_size", () => HiddenSize);
+        f.Derived("hop_length", () => HopLength);
+    }
+
     /// <summary>Channels after the encoder's first convolution. Default 64.</summary>
     public int EncoderHiddenSize { get; init; } = 64;
 

@@ -3,6 +3,26 @@ namespace Dia.Configuration;
 /// <summary>The configuration of a Dia model: <c>config.json</c> with <c>model_type</c> <c>dia</c>. Names are the reference's.</summary>
 public sealed record DiaConfig
 {
+    /// <summary>The released model's.</summary>
+    public DiaConfig()
+    {
+    }
+
+    internal DiaConfig(DiaConfig c, Fields f)
+    {
+        f.ModelType("dia", architecture: "DiaForConditionalGeneration");
+        EncoderConfig = f.Part("encoder_config", c.EncoderConfig, part => new DiaEncoderConfig(c.EncoderConfig, part));
+        DecoderConfig = f.Part("decoder_config", c.DecoderConfig, part => new DiaDecoderConfig(c.DecoderConfig, part));
+        NormEps = f.Value("norm_eps", c.NormEps, FieldType.NotNegative, isComputed: false);
+        IsEncoderDecoder = f.Value("is_encoder_decoder", c.IsEncoderDecoder, FieldType.Boolean, isComputed: false);
+        PadTokenId = TokenId(f, "pad_token_id", c.PadTokenId);
+        EosTokenId = TokenId(f, "eos_token_id", c.EosTokenId);
+        BosTokenId = TokenId(f, "bos_token_id", c.BosTokenId);
+        DelayPattern = f.List("delay_pattern", c.DelayPattern, FieldType.Delay);
+        InitializerRange = f.Value("initializer_range", c.InitializerRange, FieldType.NotNegative, isComputed: false);
+        UseCache = f.Value("use_cache", c.UseCache, FieldType.Boolean, isComputed: false);
+    }
+
     /// <summary>The text encoder.</summary>
     public DiaEncoderConfig EncoderConfig { get; init; } = new();
 
@@ -35,117 +55,7 @@ public sealed record DiaConfig
 
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => DecoderConfig.MaxPositionEmbeddings + DelayPattern.Max();
-}
 
-/// <summary><c>encoder_config</c> of a <see cref="DiaConfig"/>.</summary>
-public sealed record DiaEncoderConfig
-{
-    /// <summary>Positions the plan is made for. Default 1024.</summary>
-    public int MaxPositionEmbeddings { get; init; } = 1024;
-
-    /// <summary><c>original_max_position_embeddings</c> beside max_position_embeddings (longrope reads it); null where the file has none.</summary>
-    public int? OriginalMaxPositionEmbeddings { get; init; }
-
-    /// <summary>Default 12.</summary>
-    public int NumHiddenLayers { get; init; } = 12;
-
-    /// <summary>Width of the residual stream. Default 1024.</summary>
-    public int HiddenSize { get; init; } = 1024;
-
-    /// <summary>Query heads. Default 16.</summary>
-    public int NumAttentionHeads { get; init; } = 16;
-
-    /// <summary>Key and value heads; divides num_attention_heads. Default 16; null in the file: num_attention_heads.</summary>
-    public int NumKeyValueHeads { get; init; } = 16;
-
-    /// <summary>Width of a head, even. Default 128.</summary>
-    public int HeadDim { get; init; } = 128;
-
-    /// <summary>Width of the MLP. Default 4096.</summary>
-    public int IntermediateSize { get; init; } = 4096;
-
-    /// <summary>Epsilon of every RMSNorm of the encoder (used as float32). Default 1e-5.</summary>
-    public double NormEps { get; init; } = 1e-5;
-
-    /// <summary>Number of text ids. Default 256.</summary>
-    public int VocabSize { get; init; } = 256;
-
-    /// <summary>The MLP's activation. Default silu.</summary>
-    public HiddenActivation HiddenAct { get; init; } = HiddenActivation.Silu;
-
-    /// <summary>Base of the rotary frequencies. Default 10000.</summary>
-    public double RopeTheta { get; init; } = 10000;
-
-    /// <summary>How rotary frequencies are stretched. Default null: not at all.</summary>
-    public RopeScaling? RopeScaling { get; init; }
-
-    /// <summary>Standard deviation of weights that no checkpoint sets. Default 0.02.</summary>
-    public double InitializerRange { get; init; } = 0.02;
-}
-
-/// <summary><c>decoder_config</c> of a <see cref="DiaConfig"/>.</summary>
-public sealed record DiaDecoderConfig
-{
-    /// <summary>Positions the plan is made for, the delay's rows not counted. Default 3072.</summary>
-    public int MaxPositionEmbeddings { get; init; } = 3072;
-
-    /// <summary><c>original_max_position_embeddings</c> beside max_position_embeddings (longrope reads it); null where the file has none.</summary>
-    public int? OriginalMaxPositionEmbeddings { get; init; }
-
-    /// <summary>Default 18.</summary>
-    public int NumHiddenLayers { get; init; } = 18;
-
-    /// <summary>Width of the residual stream. Default 2048.</summary>
-    public int HiddenSize { get; init; } = 2048;
-
-    /// <summary>Width of the MLP. Default 8192.</summary>
-    public int IntermediateSize { get; init; } = 8192;
-
-    /// <summary>Query heads of self-attention. Default 16.</summary>
-    public int NumAttentionHeads { get; init; } = 16;
-
-    /// <summary>Key and value heads of self-attention; divides num_attention_heads. Default 4; null in the file: num_attention_heads.</summary>
-    public int NumKeyValueHeads { get; init; } = 4;
-
-    /// <summary>Width of a self-attention head, even. Default 128.</summary>
-    public int HeadDim { get; init; } = 128;
-
-    /// <summary>Query heads of cross-attention. Default 16.</summary>
-    public int CrossNumAttentionHeads { get; init; } = 16;
-
-    /// <summary>Width of a cross-attention head. Default 128.</summary>
-    public int CrossHeadDim { get; init; } = 128;
-
-    /// <summary>Key and value heads of cross-attention; divides cross_num_attention_heads. Default 16.</summary>
-    public int CrossNumKeyValueHeads { get; init; } = 16;
-
-    /// <summary>Width of the encoder's output: the encoder's hidden_size. Default 1024.</summary>
-    public int CrossHiddenSize { get; init; } = 1024;
-
-    /// <summary>Epsilon of every RMSNorm of the decoder (used as float32). Default 1e-5.</summary>
-    public double NormEps { get; init; } = 1e-5;
-
-    /// <summary>Number of audio ids per channel. Default 1028.</summary>
-    public int VocabSize { get; init; } = 1028;
-
-    /// <summary>The MLP's activation. Default silu.</summary>
-    public HiddenActivation HiddenAct { get; init; } = HiddenActivation.Silu;
-
-    /// <summary>Audio channels (codebooks). Default 9.</summary>
-    public int NumChannels { get; init; } = 9;
-
-    /// <summary>Base of the rotary frequencies. Default 10000.</summary>
-    public double RopeTheta { get; init; } = 10000;
-
-    /// <summary>How rotary frequencies are stretched. Default null: not at all.</summary>
-    public RopeScaling? RopeScaling { get; init; }
-
-    /// <summary>Standard deviation of weights that no checkpoint sets. Default 0.02.</summary>
-    public double InitializerRange { get; init; } = 0.02;
-
-    /// <summary>Default true.</summary>
-    public bool UseCache { get; init; } = true;
-
-    /// <summary>Default true.</summary>
-    public bool IsEncoderDecoder { get; init; } = true;
+    private int TokenId(Fields f, string key, int value) =>
+        f.File is { } file ? DiaConfigParser.TokenId(file, key, value, DecoderConfig.VocabSize) : f.Value(key, value, FieldType.Id);
 }

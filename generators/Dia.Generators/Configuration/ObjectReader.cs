@@ -1,17 +1,19 @@
-using System.Globalization;
-
 namespace Dia.Configuration;
 
 /// <summary>
-/// Typed access to the members of one JSON object. Every getter reports what is wrong and then answers the default, so
-/// that one pass finds all problems; <see cref="Finish"/> reports the keys nobody asked for.
+/// Reads the members of one JSON object. Every getter reports what is wrong and then answers the default it was given, or null, so that one
+/// pass finds all problems; <see cref="Finish"/> reports the keys nobody asked for.
 /// </summary>
-internal sealed class ObjectReader
+internal sealed class ObjectReader : Fields
 {
     private readonly JsonValue _object;
     private readonly string _prefix;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _required = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _ignored = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _wrong = new(StringComparer.Ordinal);
     private readonly Dictionary<string, JsonMember> _members = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ObjectReader> _sections = new(StringComparer.Ordinal);
 
     /// <param name="value">The object; null reads as an empty one.</param>
     /// <param name="path">The object's own path; empty for the file's.</param>
@@ -25,9 +27,17 @@ internal sealed class ObjectReader
             _members.Add(member.Key, member);
     }
 
+    public override ObjectReader File => this;
+
     public ProblemList Problems { get; }
 
+    /// <summary>The keys, in the order of the file.</summary>
+    public IEnumerable<string> Keys => _object.Members.Select(m => m.Key);
+
     public bool Has(string key) => _members.ContainsKey(key);
+
+    /// <summary>Whether a list was reported.</summary>
+    public bool IsWrong(string key) => _wrong.Contains(key);
 
     /// <summary>The key's path in the file.</summary>
     public string Path(string key) => _prefix + key;
@@ -48,43 +58,52 @@ internal sealed class ObjectReader
     /// <summary>The same, with null for a JSON null too.</summary>
     public JsonValue? GetNotNull(string key) => Get(key) is { Kind: not JsonKind.Null } value ? value : null;
 
-    public bool Boolean(string key, bool missing)
+    public override void ModelType(string name, string? architecture = null) => IsModelType(name);
+
+    /// <summary>Whether model_type is as expected, or missing.</summary>
+    public bool IsModelType(string expected)
     {
-        JsonValue? value = Get(key);
-        if (value is null or { Kind: JsonKind.Boolean })
-            return value?.Boolean ?? missing;
-        WrongType(key, value, "true or false");
-        return missing;
+        string? actual = String("model_type");
+        if (actual is not null && actual != expected)
+            Error(ProblemIds.UnsupportedValue, "model_type", $"must be \"{expected}\" here, not {JsonValue.Quote(actual)}");
+        return !Has("model_type") || actual == expected;
     }
 
-    public string? String(string key)
+    public override T Value<T>(string key, T value, FieldType<T> type, bool isComputed = true) => Get(key) is { } given ? Read(key, given, type) ?? value : value;
+
+    public override T? Optional<T>(string key, T? value, FieldType<T> type)
+        where T : struct => GetOptional(key) is { } given ? Read(key, given, type) : Has(key) ? null : value;
+
+    public override EquatableArray<T> List<T>(string key, EquatableArray<T> value, FieldType<T> type)
     {
-        JsonValue? value = Get(key);
-        if (value is null or { Kind: JsonKind.String })
-            return value?.Text;
-        WrongType(key, value, "a string");
-        return null;
+        if (_ignored.Contains(key) || Get(key) is not { } given)
+            return value;
+        if (given.Kind != JsonKind.Array)
+            WrongType(key, given, "a list");
+        T?[] items = [.. given.Items.Select(item => Read(key, item, type))];
+        if (given.Kind == JsonKind.Array && items.All(item => item is not null))
+            return Array.ConvertAll(items, item => item.GetValueOrDefault());
+        _wrong.Add(key);
+        return value;
     }
 
-    /// <summary>A whole number from <paramref name="min"/> to <paramref name="max"/>.</summary>
-    public int Integer(string key, int missing, int min, int max) => Get(key) is { } value ? Integer(key, value, min, max) ?? missing : missing;
+    public override T Name<T>(string key, T value, (string Name, T Value)[] names)
+    {
+        if (String(key) is not { } name)
+            return value;
+        int index = Array.FindIndex(names, n => n.Name == name);
+        if (index >= 0)
+            return names[index].Value;
+        Error(ProblemIds.UnsupportedValue, key, $"{JsonValue.Quote(name)} is none of {string.Join(", ", names.Select(n => n.Name))}");
+        return value;
+    }
 
-    /// <summary>The same where null is allowed and stands, like a missing key, for null.</summary>
-    public int? OptionalInteger(string key, int min, int max) => GetNotNull(key) is { } value ? Integer(key, value, min, max) : null;
+    public override T Part<T>(string key, T? value, Func<Fields, T> fields)
+        where T : class => fields(Section(key));
 
-    /// <summary>A number that passes <paramref name="valid"/>, described by <paramref name="range"/>.</summary>
-    public double Number(string key, double missing, Func<double, bool> valid, string range) =>
-        Get(key) is { } value ? Number(key, value, valid, range) ?? missing : missing;
-
-    /// <summary>The same where null is allowed and stands, like a missing key, for null.</summary>
-    public double? OptionalNumber(string key, Func<double, bool> valid, string range) =>
-        GetNotNull(key) is { } value ? Number(key, value, valid, range) : null;
-
-    /// <summary>A list of whole numbers; null where the key is missing or wrong.</summary>
-    public int[]? Integers(string key, int min, int max) => List(key, Get(key), value => Integer(key, value, min, max));
-
-    /// <summary>A list of numbers; null where the key is missing, null or wrong.</summary>
-    public double[]? Numbers(string key, Func<double, bool> valid, string range) => List(key, GetNotNull(key), value => Number(key, value, valid, range));
+    /// <summary>Reads the object under a key; an empty one where it is missing or null, or its value no object.</summary>
+    public ObjectReader Section(string key) =>
+        _sections.TryGetValue(key, out ObjectReader? section) ? section : _sections[key] = new ObjectReader(Object(key), Path(key), Problems);
 
     /// <summary>The object under a key; null where the key is missing or null, or its value no object.</summary>
     public JsonValue? Object(string key)
@@ -96,15 +115,21 @@ internal sealed class ObjectReader
         return null;
     }
 
-    /// <summary>Reports a required key that is missing, where the object begins.</summary>
+    /// <summary>From here on null is no value of this key. Reports where it is missing, where the object begins.</summary>
     public void Require(string key)
     {
+        _required.Add(key);
         if (!Has(key))
             Problems.Error(ProblemIds.MissingKey, _object.Position, $"{Path(key)} is missing");
     }
 
-    public void WrongType(string key, JsonValue value, string expected) =>
-        Problems.Error(ProblemIds.WrongType, value.Position, $"{Path(key)} must be {expected}, not {value.Describe()}");
+    /// <summary>From here on this key has no value. Warns where it is there.</summary>
+    public void Ignore(string key, string why)
+    {
+        _ignored.Add(key);
+        if (Get(key) is { } value)
+            Problems.Warning(ProblemIds.NoEffect, value.Position, $"{Path(key)} {why}");
+    }
 
     /// <summary>Reports every key that nobody asked for and that does not pass <paramref name="passes"/>.</summary>
     /// <param name="passes">Whether a key means nothing here.</param>
@@ -119,51 +144,30 @@ internal sealed class ObjectReader
     private string UnknownKey(string key, bool computed) =>
         $"{Path("")}{JsonValue.Quote(key)} is no key of this configuration{(computed ? ", and what it says might change what is computed" : "")}; remove it or correct its name";
 
-    private T[]? List<T>(string key, JsonValue? value, Func<JsonValue, T?> read)
+    private void WrongType(string key, JsonValue value, string expected) =>
+        Problems.Error(ProblemIds.WrongType, value.Position, $"{Path(key)} must be {expected}, not {value.Describe()}");
+
+    /// <summary>The value of a key that may be null.</summary>
+    private JsonValue? GetOptional(string key) => _ignored.Contains(key) ? null : _required.Contains(key) ? Get(key) : GetNotNull(key);
+
+    private T? Read<T>(string key, JsonValue value, FieldType<T> type)
         where T : struct
     {
-        if (value is null)
-            return null;
-        if (value.Kind != JsonKind.Array)
-        {
-            WrongType(key, value, "a list");
-            return null;
-        }
-        var items = new T[value.Items.Count];
-        bool complete = true;
-        for (int i = 0; i < items.Length; i++)
-        {
-            T? item = read(value.Items[i]);
-            complete &= item is not null;
-            items[i] = item.GetValueOrDefault();
-        }
-        return complete ? items : null;
-    }
-
-    private int? Integer(string key, JsonValue value, int min, int max)
-    {
-        if (!value.IsInteger)
-        {
-            WrongType(key, value, "a whole number");
-            return null;
-        }
-        if (long.TryParse(value.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max)
-            return (int)number;
-        Problems.Error(ProblemIds.OutOfRange, value.Position, FormattableString.Invariant($"{Path(key)} must be from {min} to {max}, not {value.Describe()}"));
+        if (!type.IsKind(value))
+            WrongType(key, value, type.Kind);
+        else if (type.Read(value) is { } read)
+            return read;
+        else
+            Problems.Error(ProblemIds.OutOfRange, value.Position, $"{Path(key)} must be {type.Range}, not {value.Describe()}");
         return null;
     }
 
-    private double? Number(string key, JsonValue value, Func<double, bool> valid, string range)
+    private string? String(string key)
     {
-        if (value.Kind != JsonKind.Number)
-        {
-            WrongType(key, value, "a number");
-            return null;
-        }
-        // Some runtimes refuse an overflow, others answer infinity. What float32 cannot hold is refused too: the program computes in it.
-        if (double.TryParse(value.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && Math.Abs(number) <= float.MaxValue && valid(number))
-            return number;
-        Problems.Error(ProblemIds.OutOfRange, value.Position, $"{Path(key)} must be {range}, not {value.Describe()}");
+        JsonValue? value = Get(key);
+        if (value is null or { Kind: JsonKind.String })
+            return value?.Text;
+        WrongType(key, value, "a string");
         return null;
     }
 }

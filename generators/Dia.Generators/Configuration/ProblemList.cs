@@ -5,6 +5,14 @@ internal sealed class ProblemList(ProblemSeverity unknownKeys)
 {
     private readonly List<ConfigurationProblem> _problems = [];
 
+    /// <summary>Goes on where another list ends.</summary>
+    public ProblemList(ProblemSeverity unknownKeys, ProblemList before)
+        : this(unknownKeys)
+    {
+        _problems.AddRange(before._problems);
+        ErrorCount = before.ErrorCount;
+    }
+
     public int ErrorCount { get; private set; }
 
     public void Error(string id, JsonPosition position, string message) => Add(id, ProblemSeverity.Error, position, message);

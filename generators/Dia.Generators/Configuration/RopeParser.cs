@@ -12,30 +12,25 @@ internal sealed record RopeConfig(double Theta, RopeScaling? Scaling, int? Origi
 /// </summary>
 internal static class RopeParser
 {
-    private const int MaxPositions = 1 << 24;
-
     /// <param name="file">The encoder's or decoder's part.</param>
-    /// <param name="headDim">Its head_dim.</param>
-    /// <param name="positions">Its max_position_embeddings.</param>
-    /// <param name="missingTheta">The default of rope_theta.</param>
-    public static RopeConfig Read(ObjectReader file, int headDim, int positions, double missingTheta)
+    /// <param name="c">What is read of it: rope_theta and the lengths as they stand beside.</param>
+    /// <param name="thetas">The range of rope_theta.</param>
+    public static RopeConfig Read(ObjectReader file, DiaStackConfig c, FieldType<double> thetas)
     {
-        int? beside = file.OptionalInteger("original_max_position_embeddings", 1, MaxPositions);
-        double theta = Theta(file, missingTheta);
-        RopeScaling? older = file.Object("rope_scaling") is { } scaling
-            ? RopeScalingParser.Read(new ObjectReader(scaling, file.Path("rope_scaling"), file.Problems), new RopePlace(headDim, theta, positions, beside, IsNewer: false))
-            : null;
-        older = Plain(older, positions);
-        return file.Object("rope_parameters") is { } parameters
-            ? ReadNewer(file, new ObjectReader(parameters, file.Path("rope_parameters"), file.Problems), headDim, positions, new RopeConfig(theta, older, beside))
-            : new RopeConfig(theta, older, beside);
+        int positions = c.MaxPositionEmbeddings;
+        int? beside = c.OriginalMaxPositionEmbeddings;
+        RopeScaling? scaling = file.Object("rope_scaling") is null
+            ? null
+            : RopeScalingParser.Read(file.Section("rope_scaling"), new RopePlace(c.HeadDim, c.RopeTheta, positions, beside, IsNewer: false));
+        var older = new RopeConfig(c.RopeTheta, Plain(scaling, positions), beside);
+        return file.Object("rope_parameters") is null ? older : ReadNewer(file, file.Section("rope_parameters"), c.HeadDim, positions, older, thetas);
     }
 
-    private static RopeConfig ReadNewer(ObjectReader file, ObjectReader newer, int headDim, int positions, RopeConfig older)
+    private static RopeConfig ReadNewer(ObjectReader file, ObjectReader newer, int headDim, int positions, RopeConfig older, FieldType<double> thetas)
     {
         int errors = file.Problems.ErrorCount;
-        int? inside = newer.OptionalInteger("original_max_position_embeddings", 1, MaxPositions);
-        double theta = Theta(newer, older.Theta);
+        int? inside = newer.Optional("original_max_position_embeddings", null, FieldType.Length);
+        double theta = newer.Value("rope_theta", older.Theta, thetas);
         var place = new RopePlace(headDim, theta, positions, inside ?? older.OriginalPositions ?? positions, IsNewer: true);
         RopeScaling? scaling = RopeScalingParser.Read(newer, place);
         if (file.Problems.ErrorCount > errors)
@@ -72,8 +67,6 @@ internal static class RopeParser
         scaling is { RopeType: RopeType.Yarn } && scaling.OriginalMaxPositionEmbeddings == positions
             ? scaling with { OriginalMaxPositionEmbeddings = null }
             : scaling;
-
-    private static double Theta(ObjectReader file, double missing) => file.Number("rope_theta", missing, x => x is >= 1e-6 and <= 1e30, "a number from 1e-6 to 1e30");
 
     private static void Contradicts(ObjectReader file, string key, ObjectReader other, string otherKey) =>
         file.Error(ProblemIds.Contradiction, key, $"contradicts {other.Path(otherKey)}; say it once");

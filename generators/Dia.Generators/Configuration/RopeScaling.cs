@@ -27,6 +27,42 @@ public enum RopeType
 /// </summary>
 public sealed record RopeScaling
 {
+    /// <summary>The names of <c>rope_type</c>.</summary>
+    internal static readonly (string, RopeType)[] Types =
+    [
+        ("default", RopeType.Default), ("linear", RopeType.Linear), ("dynamic", RopeType.Dynamic), ("yarn", RopeType.Yarn), ("longrope", RopeType.LongRope), ("llama3", RopeType.Llama3),
+    ];
+
+    // Far beyond any use, and near enough to 1 that no frequency becomes infinite or not a number.
+    private const double MinStretch = 1e-6;
+    private const double MaxStretch = 1e6;
+
+    private static readonly FieldType<double> Stretch = FieldType.Number(x => x is >= MinStretch and <= MaxStretch, "a number from 1e-6 to 1e6");
+    private static readonly FieldType<double> StretchOrZero = FieldType.Number(x => x is 0 or >= MinStretch and <= MaxStretch, "0 or " + Stretch.Range);
+
+    /// <summary>Frequencies as they are.</summary>
+    public RopeScaling()
+    {
+    }
+
+    internal RopeScaling(RopeScaling c, Fields f)
+    {
+        // A reader has read it: it says which of the others there are.
+        RopeType = f.File is null ? f.Name("rope_type", c.RopeType, Types) : c.RopeType;
+        Factor = f.Optional("factor", c.Factor, Stretch);
+        OriginalMaxPositionEmbeddings = f.Optional("original_max_position_embeddings", c.OriginalMaxPositionEmbeddings, FieldType.Length);
+        AttentionFactor = f.Optional("attention_factor", c.AttentionFactor, Stretch);
+        BetaFast = f.Optional("beta_fast", c.BetaFast, StretchOrZero);
+        BetaSlow = f.Optional("beta_slow", c.BetaSlow, StretchOrZero);
+        Mscale = f.Optional("mscale", c.Mscale, StretchOrZero);
+        MscaleAllDim = f.Optional("mscale_all_dim", c.MscaleAllDim, StretchOrZero);
+        Truncate = f.Optional("truncate", c.Truncate, FieldType.Boolean);
+        ShortFactor = f.List("short_factor", c.ShortFactor, Stretch);
+        LongFactor = f.List("long_factor", c.LongFactor, Stretch);
+        LowFreqFactor = f.Optional("low_freq_factor", c.LowFreqFactor, Stretch);
+        HighFreqFactor = f.Optional("high_freq_factor", c.HighFreqFactor, Stretch);
+    }
+
     /// <summary><c>rope_type</c>, or the older key <c>type</c>, which wins where both are there.</summary>
     public RopeType RopeType { get; init; }
 

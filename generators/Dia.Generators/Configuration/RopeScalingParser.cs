@@ -11,17 +11,6 @@ internal readonly record struct RopePlace(int HeadDim, double Theta, int Positio
 /// <summary>Reads and checks <c>rope_scaling</c>, and the same keys inside <c>rope_parameters</c>.</summary>
 internal static class RopeScalingParser
 {
-    private static readonly string[] AllKeys =
-    [
-        "factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate",
-        "short_factor", "long_factor", "low_freq_factor", "high_freq_factor",
-    ];
-
-    // Far beyond any use, and near enough to 1 that no frequency becomes infinite or not a number.
-    private const double MinStretch = 1e-6;
-    private const double MaxStretch = 1e6;
-    private const string Stretch = "a number from 1e-6 to 1e6";
-
     /// <summary>The scaling in <paramref name="file"/>; null where its type is default.</summary>
     public static RopeScaling? Read(ObjectReader file, RopePlace place)
     {
@@ -32,19 +21,17 @@ internal static class RopeScalingParser
         int errors = file.Problems.ErrorCount;
         foreach (string key in required)
             file.Require(key);
-        RopeScaling scaling = ReadValues(file, known, key => required.Contains(key), key => required.Contains(key) || optional.Contains(key));
-        if (place.IsNewer && known is RopeType.Yarn or RopeType.Llama3)
-            scaling = scaling with { OriginalMaxPositionEmbeddings = scaling.OriginalMaxPositionEmbeddings ?? place.Original };
+        foreach (string key in FieldList.Of(new RopeScaling()).Select(f => f.Key).Where(k => k != "rope_type" && !required.Contains(k) && !optional.Contains(k)))
+            file.Ignore(key, "has no effect with this rope_type");
+        var scaling = new RopeScaling(new RopeScaling { RopeType = known }, file);
+        // dynamic and longrope may state it and do not read it.
+        int? original = known is RopeType.Yarn or RopeType.Llama3 ? scaling.OriginalMaxPositionEmbeddings ?? (place.IsNewer ? place.Original : null) : null;
+        scaling = scaling with { OriginalMaxPositionEmbeddings = original };
         if (file.Problems.ErrorCount == errors)
             CheckValues(file, scaling, place);
-        foreach (string key in AllKeys)
-            if (file.Has(key) && !required.Contains(key) && !optional.Contains(key))
-                IgnoredKey(file, key);
         file.Finish(_ => false, computed: true);
         return known == RopeType.Default ? null : scaling;
     }
-
-    private static bool IsStretch(double value) => value is >= MinStretch and <= MaxStretch;
 
     private static RopeType? ReadType(ObjectReader file, bool newer)
     {
@@ -54,21 +41,10 @@ internal static class RopeScalingParser
         file.Get("rope_type");
         if (newer && !file.Has(key))
             return RopeType.Default;
+        int errors = file.Problems.ErrorCount;
         file.Require(key);
-        string? name = file.String(key);
-        RopeType? type = name switch
-        {
-            "default" => RopeType.Default,
-            "linear" => RopeType.Linear,
-            "dynamic" => RopeType.Dynamic,
-            "yarn" => RopeType.Yarn,
-            "longrope" => RopeType.LongRope,
-            "llama3" => RopeType.Llama3,
-            _ => null,
-        };
-        if (name is not null && type is null)
-            file.Error(ProblemIds.UnsupportedValue, key, $"{JsonValue.Quote(name)} is none of default, linear, dynamic, yarn, longrope, llama3");
-        return type;
+        RopeType type = file.Name(key, RopeType.Default, RopeScaling.Types);
+        return file.Problems.ErrorCount == errors ? type : null;
     }
 
     /// <summary>The keys a type must and may have, as the reference checks them.</summary>
@@ -82,49 +58,6 @@ internal static class RopeScalingParser
         RopeType.Llama3 => (["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"], []),
         _ => ([], []),
     };
-
-    private static RopeScaling ReadValues(ObjectReader file, RopeType type, Func<string, bool> required, Func<string, bool> allowed)
-    {
-        double? Above(string key) => Value(key, IsStretch, Stretch);
-        double? From(string key) => Value(key, x => x is 0 or >= MinStretch and <= MaxStretch, "0 or " + Stretch);
-        double? Value(string key, Func<double, bool> valid, string range)
-        {
-            if (!allowed(key))
-                return null;
-            return required(key) ? file.Has(key) ? file.Number(key, 1, valid, range) : null : file.OptionalNumber(key, valid, range);
-        }
-        EquatableArray<double> List(string key)
-        {
-            if (!allowed(key))
-                return [];
-            if (file.Get(key) is { Kind: JsonKind.Null } value)
-                file.WrongType(key, value, "a list");
-            return file.Numbers(key, IsStretch, Stretch) ?? [];
-        }
-
-        int? original = null;
-        if (allowed("original_max_position_embeddings"))
-            original = required("original_max_position_embeddings") && file.Has("original_max_position_embeddings")
-                ? file.Integer("original_max_position_embeddings", 1, 1, 1 << 24)
-                : file.OptionalInteger("original_max_position_embeddings", 1, 1 << 24);
-        return new RopeScaling
-        {
-            RopeType = type,
-            Factor = Above("factor"),
-            // dynamic and longrope may state it and do not read it.
-            OriginalMaxPositionEmbeddings = type is RopeType.Yarn or RopeType.Llama3 ? original : null,
-            AttentionFactor = Above("attention_factor"),
-            BetaFast = From("beta_fast"),
-            BetaSlow = From("beta_slow"),
-            Mscale = From("mscale"),
-            MscaleAllDim = From("mscale_all_dim"),
-            Truncate = allowed("truncate") && file.GetNotNull("truncate") is not null ? file.Boolean("truncate", true) : null,
-            ShortFactor = List("short_factor"),
-            LongFactor = List("long_factor"),
-            LowFreqFactor = Above("low_freq_factor"),
-            HighFreqFactor = Above("high_freq_factor"),
-        };
-    }
 
     private static void CheckValues(ObjectReader file, RopeScaling scaling, RopePlace place)
     {
@@ -158,11 +91,5 @@ internal static class RopeScalingParser
     {
         if (length != headDim / 2)
             file.Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"has {length} entries where head_dim {headDim} needs {headDim / 2}"));
-    }
-
-    private static void IgnoredKey(ObjectReader file, string key)
-    {
-        file.Get(key);
-        file.Problems.Warning(ProblemIds.NoEffect, file.Position(key), $"{file.Path(key)} has no effect with this rope_type");
     }
 }

@@ -11,14 +11,15 @@ public sealed class RotaryFrequencies
     private readonly float _base;
     private readonly double _factor;
 
-    private RotaryFrequencies(int headDim, double theta, int positions, int? originalPositions, RopeScaling? scaling)
+    private RotaryFrequencies(DiaStackConfig config)
     {
-        _scaling = scaling ?? new RopeScaling();
-        _dim = headDim;
-        _base = (float)theta;
-        bool longRope = Type == RopeType.LongRope;
-        OriginalLength = longRope ? originalPositions ?? positions : positions;
-        _factor = longRope && originalPositions is { } original ? (double)positions / original : _scaling.Factor ?? 1;
+        int positions = config.MaxPositionEmbeddings;
+        _scaling = config.RopeScaling ?? new RopeScaling();
+        _dim = config.HeadDim;
+        _base = (float)config.RopeTheta;
+        int? originalPositions = Type == RopeType.LongRope ? config.OriginalMaxPositionEmbeddings : null;
+        OriginalLength = originalPositions ?? positions;
+        _factor = originalPositions is { } original ? (double)positions / original : _scaling.Factor ?? 1;
         AttentionScaling = (float)Attention();
     }
 
@@ -37,13 +38,8 @@ public sealed class RotaryFrequencies
     /// <summary>Whether the frequencies depend on the length of the sequence.</summary>
     public bool DependsOnLength => Type is RopeType.Dynamic or RopeType.LongRope;
 
-    /// <summary>The frequencies of the encoder's self-attention.</summary>
-    public static RotaryFrequencies For(DiaEncoderConfig config) =>
-        new(config.HeadDim, config.RopeTheta, config.MaxPositionEmbeddings, config.OriginalMaxPositionEmbeddings, config.RopeScaling);
-
-    /// <summary>The frequencies of the decoder's self-attention.</summary>
-    public static RotaryFrequencies For(DiaDecoderConfig config) =>
-        new(config.HeadDim, config.RopeTheta, config.MaxPositionEmbeddings, config.OriginalMaxPositionEmbeddings, config.RopeScaling);
+    /// <summary>The frequencies of the encoder's or the decoder's self-attention.</summary>
+    public static RotaryFrequencies For(DiaStackConfig config) => new(config);
 
     /// <summary>Inverse frequencies [head_dim/2] for a sequence no longer than <see cref="OriginalLength"/>.</summary>
     public float[] Compute()

@@ -78,8 +78,8 @@ internal static class ModelEmitter
         {
             code.Line($"public override string Name => {CodeWriter.Literal(spec.Name)};");
             code.Line();
-            WriteJson(code, "ConfigJson", spec.Dia is null ? null : CanonicalJson.Write(spec.Dia));
-            WriteJson(code, "CodecConfigJson", spec.Dac is null ? null : CanonicalJson.Write(spec.Dac));
+            ConfigurationWriter.Write(code, nameof(DiaConfig), "Config", spec.Dia is null ? null : FieldList.Of(spec.Dia));
+            ConfigurationWriter.Write(code, nameof(DacConfig), "CodecConfig", spec.Dac is null ? null : FieldList.Of(spec.Dac));
             WriteFrequencies(code, "Encoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.EncoderConfig));
             WriteFrequencies(code, "Decoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.DecoderConfig));
             code.Line($"public override WeightSpec[] Weights() => {(spec.Dia is null ? "[]" : name + "Weights.Specs()")};");
@@ -97,24 +97,6 @@ internal static class ModelEmitter
         }
 
         return code.ToString();
-    }
-
-    private static void WriteJson(CodeWriter code, string property, string? json)
-    {
-        if (json is null)
-        {
-            code.Line($"public override string? {property} => null;");
-        }
-        else
-        {
-            code.Line($"public override string? {property} =>");
-            code.Line("    \"\"\"");
-            foreach (string line in json.TrimEnd('\n').Split('\n'))
-                code.Line("    " + line);
-            code.Line("    \"\"\";");
-        }
-
-        code.Line();
     }
 
     /// <summary>The frequencies that rotary positions start with, as bits: the build's numbers, whatever another machine's pow gives.</summary>

@@ -18,7 +18,7 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
     /// <summary>Frames of a second of sound, as the codec's configuration says it; null: there is no codec.</summary>
     public static double? FrameRate(Invocation run, ModelFolder model)
     {
-        if (ModelLoader.TryCodecFolder(run, model) is not { } folder || !folder.Exists(ModelCatalog.ConfigName))
+        if (ModelLoader.TryCodecFolder(run, model) is not { } folder || !folder.Exists(ModelFolder.ConfigName))
             return null;
         return ModelCatalog.ReadCodecConfig(folder).FrameRate;
     }

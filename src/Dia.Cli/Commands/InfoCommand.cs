@@ -85,22 +85,21 @@ internal static class InfoCommand
     private static void Describe(StringBuilder text, CompiledModel model)
     {
         text.Append($"\n{model.Name}\n");
-        if (model.ConfigJson is { } json)
+        if (model.Config is { } config)
         {
-            DiaConfig config = DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config!;
-            text.Append($"  model    sha256 {Hash(json)}\n");
+            text.Append($"  model    sha256 {Hash(CanonicalJson.Write(config))}\n");
             Weights(text, model.Weights());
             Memory(text, config, model.Arenas);
         }
 
-        if (model.CodecConfigJson is { } codec)
+        if (model.CodecConfig is { } codec)
         {
-            text.Append($"  codec    sha256 {Hash(codec)}\n");
+            text.Append($"  codec    sha256 {Hash(CanonicalJson.Write(codec))}\n");
             Weights(text, model.CodecWeights());
         }
     }
 
-    private static string Hash(string json) => Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(json + "\n")));
+    private static string Hash(string json) => Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(json)));
 
     private static void Weights(StringBuilder text, WeightSpec[] weights)
     {

@@ -193,7 +193,7 @@ internal sealed class LinesCommand : IDisposable
             throw _noCodec!;
         int[,]? prompt = !request.OwnVoice ? _prompt : _engine is null ? null : voice!.Codes(_model, _codec);
         int promptRows = 1 + (!request.OwnVoice ? _promptFrames : prompt?.GetLength(0) ?? voice!.Check(_model, _codec));
-        GenerationConfig config = Sampling.Resolve(request.Options, _model, _folder, promptRows);
+        GenerationConfig config = Sampling.Resolve(request.Options, _model, promptRows);
         bool transcriptInText = voice is { Transcript.Length: 0 };
         var doubts = new Doubts(request.Options, _frameRate);
         string? crowded = transcriptInText ? null : doubts.Room("the text", said, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);

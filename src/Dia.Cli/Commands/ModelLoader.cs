@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -100,14 +99,14 @@ internal static class ModelLoader
         if (run.Line.Get(DiaOptions.Codec) is { } path)
             return NoModel(ModelFolder.Open(path));
         model ??= OpenModel(run);
-        if (!model.Exists(ModelCatalog.ConfigName))
+        if (!model.Exists(ModelFolder.ConfigName))
             ModelCatalog.ReadConfig(model); // Its message says what to name instead.
         if (IsCodec(model))
             return model;
         ModelFolder inside = model.Sub(CodecFolderName);
-        return inside.Exists(ModelCatalog.ConfigName)
+        return inside.Exists(ModelFolder.ConfigName)
             ? inside
-            : throw new DiaException(DiaErrorKind.Model, $"{model.Description} has no codec ({inside.Describe(ModelCatalog.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+            : throw new DiaException(DiaErrorKind.Model, $"{model.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
     }
 
     /// <summary>The same; null where none is named and the model has none.</summary>
@@ -124,7 +123,7 @@ internal static class ModelLoader
     }
 
     /// <summary>Whether a folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>
-    public static bool IsCodec(ModelFolder folder) => ModelType(folder) == "dac";
+    public static bool IsCodec(ModelFolder folder) => folder.ModelType == "dac";
 
     /// <summary>Tells what was strange about a checkpoint; with --strict that is an error.</summary>
     private static void Warn(Invocation run, ModelFolder folder, List<string> warnings)
@@ -149,32 +148,10 @@ internal static class ModelLoader
     /// <summary>Refuses a model's folder where a codec's belongs.</summary>
     private static ModelFolder NoModel(ModelFolder folder)
     {
-        if (ModelType(folder) != "dia")
+        if (folder.ModelType != "dia")
             return folder;
         ModelFolder inside = folder.Sub(CodecFolderName);
-        string advice = inside.Exists(ModelCatalog.ConfigName) ? $"Its codec is {inside.Description}: name that." : "Name the folder of its audio codec (DAC).";
+        string advice = inside.Exists(ModelFolder.ConfigName) ? $"Its codec is {inside.Description}: name that." : "Name the folder of its audio codec (DAC).";
         throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds a model that speaks, not a codec. {advice}");
-    }
-
-    private static string? ModelType(ModelFolder folder) =>
-        folder.Exists(ModelCatalog.ConfigName) ? ConfigurationFile.ModelType(folder.ReadText(ModelCatalog.ConfigName)) : null;
-
-    /// <summary>The keys of a JSON object, with their values where they are text; none where it is no JSON object.</summary>
-    public static Dictionary<string, string?> TopLevel(string json)
-    {
-        var keys = new Dictionary<string, string?>(StringComparer.Ordinal);
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(json);
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
-                foreach (JsonProperty property in document.RootElement.EnumerateObject())
-                    keys[property.Name] = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            return [];
-        }
-
-        return keys;
     }
 }

@@ -18,29 +18,27 @@ internal static partial class Sampling
     /// <summary>The configuration of a generation.</summary>
     /// <param name="line">The options.</param>
     /// <param name="model">The model.</param>
-    /// <param name="folder">Its folder.</param>
     /// <param name="promptRows">Rows of the prompt, BOS included.</param>
     /// <exception cref="DiaException">Usage: --max-tokens is out of the model's range.</exception>
-    public static GenerationConfig Resolve(CommandLine line, DiaForConditionalGeneration model, ModelFolder folder, int promptRows)
+    public static GenerationConfig Resolve(CommandLine line, DiaForConditionalGeneration model, int promptRows)
     {
-        GenerationSettings file = model.GenerationSettings;
+        GenerationConfig file = model.GenerationConfig();
         // The settings do not tell a missing key from the reference's default, which is not the command's.
-        Dictionary<string, string?> keys = folder.Exists(ModelCatalog.GenerationConfigName) ? ModelLoader.TopLevel(folder.ReadText(ModelCatalog.GenerationConfigName)) : [];
         T Pick<T>(OptionSpec<T> option, string key, T fromFile, T otherwise)
-            where T : notnull => line.TryGet(option, out T given) ? given : keys.ContainsKey(key) ? fromFile : otherwise;
+            where T : notnull => line.TryGet(option, out T given) ? given : model.GenerationKeys.Contains(key) ? fromFile : otherwise;
 
         double guidance = Pick(DiaOptions.CfgScale, "guidance_scale", file.GuidanceScale ?? 1, DefaultGuidance);
         int topK = Pick(DiaOptions.TopK, "top_k", file.TopK ?? 0, DefaultTopK);
         int? maxTokens = line.TryGet(DiaOptions.MaxTokens, out int given) ? given : file.MaxNewTokens;
-        int maxLength = file.MaxLength ?? model.Config.DecoderConfig.MaxPositionEmbeddings;
+        int maxLength = model.GenerationKeys.Contains("max_length") ? file.MaxLength : model.Config.DecoderConfig.MaxPositionEmbeddings;
         CheckLength(line, model, promptRows, maxTokens, maxLength);
-        return model.GenerationConfig() with
+        return file with
         {
             Temperature = Pick(DiaOptions.Temperature, "temperature", file.Temperature, DefaultTemperature),
             TopP = Pick(DiaOptions.TopP, "top_p", file.TopP, DefaultTopP),
             TopK = topK == 0 ? null : topK,
             GuidanceScale = guidance == 1 ? null : guidance,
-            DoSample = !line.Has(DiaOptions.Greedy) && (!keys.ContainsKey("do_sample") || file.DoSample),
+            DoSample = !line.Has(DiaOptions.Greedy) && (!model.GenerationKeys.Contains("do_sample") || file.DoSample),
             MaxNewTokens = maxTokens,
             MaxLength = maxLength,
             Seed = line.TryGet(DiaOptions.Seed, out Seed seed) && seed.Value is ulong number ? number : RandomSeed(),

@@ -84,7 +84,7 @@ internal static class SpeakCommand
             // A transcript names the first speaker; without one the text has to.
             string transcript = voice is { Transcript.Length: > 0 } ? whole[..^(text.Length + 1)] : "";
             text = transcript.Length > 0 ? text : whole;
-            SpeakScript.Run(run, script, model, folder, codec!, text, prompt is null ? null : (transcript, prompt), line.Has(DiaOptions.KeepPrompt), targets);
+            SpeakScript.Run(run, script, model, codec!, text, prompt is null ? null : (transcript, prompt), line.Has(DiaOptions.KeepPrompt), targets);
             return;
         }
 
@@ -99,7 +99,7 @@ internal static class SpeakCommand
     {
         bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
-        GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
+        GenerationConfig config = Sampling.Resolve(run.Line, model, promptRows);
         int rowLimit = Sampling.RowLimit(config, promptRows);
         var doubts = new Doubts(run.Line, codec?.FrameRate ?? Doubts.FrameRate(run, folder));
         bool transcriptInText = voice is { Transcript.Length: 0 };

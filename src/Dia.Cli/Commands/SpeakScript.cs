@@ -18,18 +18,17 @@ internal static class SpeakScript
     /// <param name="run">The run.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="model">The model.</param>
-    /// <param name="folder">Its folder.</param>
     /// <param name="codec">Its codec, also where only codes are made: a piece's length depends on it.</param>
     /// <param name="text">The text.</param>
     /// <param name="voice">The voice to speak in, with its transcript (empty: the text begins with it).</param>
     /// <param name="keepVoice">Whether that voice is to be heard first.</param>
     /// <param name="targets">What is to be made of it.</param>
     public static void Run(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, ModelFolder folder, DacModel codec, string text,
+        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, DacModel codec, string text,
         (string Text, int[,] Codes)? voice, bool keepVoice, SpeechTargets targets)
     {
         int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0);
-        GenerationConfig config = Sampling.Resolve(run.Line, model, folder, promptRows);
+        GenerationConfig config = Sampling.Resolve(run.Line, model, promptRows);
         if (options.Retries > 0 && !config.DoSample)
             throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
         int rowLimit = Sampling.RowLimit(config, promptRows);

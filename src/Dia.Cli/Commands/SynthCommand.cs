@@ -1,6 +1,7 @@
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Weights;
 
@@ -28,13 +29,13 @@ internal static class SynthCommand
         string name = run.Required(DiaOptions.Config), folder = run.Required(DiaOptions.OutputFolder);
         WeightFormat format = run.Line.TryGet(DiaOptions.SynthDType, out WeightFormat given) ? given : WeightFormat.BFloat16;
         CompiledModel model = ModelLoader.Compiled(DiaOptions.Config, name);
-        if (model.ConfigJson is { } config)
-            Write(run, folder, model.Weights(), format, config);
-        if (model.CodecConfigJson is { } codec)
-            Write(run, model.ConfigJson is null ? folder : Path.Combine(folder, "dac"), model.CodecWeights(), format, codec);
+        if (model.Config is { } config)
+            Write(run, folder, model.Weights(), format, CanonicalJson.Write(config));
+        if (model.CodecConfig is { } codec)
+            Write(run, model.Config is null ? folder : Path.Combine(folder, "dac"), model.CodecWeights(), format, CanonicalJson.Write(codec));
         run.Reporter.Summary($"{name} written to {folder} as {WeightFormats.ReferenceName(format)}");
     }
 
     private static void Write(Invocation run, string folder, WeightSpec[] specs, WeightFormat format, string config) =>
-        CheckpointSynthesizer.Write(folder, specs, format, new Dictionary<string, string> { [ModelCatalog.ConfigName] = config + "\n" }, cancellationToken: run.Interruption.Token);
+        CheckpointSynthesizer.Write(folder, specs, format, new Dictionary<string, string> { [ModelFolder.ConfigName] = config }, cancellationToken: run.Interruption.Token);
 }

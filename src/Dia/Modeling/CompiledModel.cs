@@ -13,11 +13,11 @@ public abstract class CompiledModel
     /// <summary>The name of its configuration folder.</summary>
     public abstract string Name { get; }
 
-    /// <summary>The model's configuration with every field spelled out; null for a codec alone.</summary>
-    public abstract string? ConfigJson { get; }
+    /// <summary>The model's configuration; null for a codec alone.</summary>
+    public abstract DiaConfig? Config { get; }
 
-    /// <summary>The codec's configuration with every field spelled out; null where it has none.</summary>
-    public abstract string? CodecConfigJson { get; }
+    /// <summary>The codec's configuration; null where it has none.</summary>
+    public abstract DacConfig? CodecConfig { get; }
 
     /// <summary>The inverse frequencies [head_dim/2] that the encoder's rotary positions start with, as bits of float32; empty for a codec alone.</summary>
     public abstract ReadOnlySpan<uint> EncoderInverseFrequencies { get; }

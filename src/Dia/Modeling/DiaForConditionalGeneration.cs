@@ -17,6 +17,7 @@ namespace Dia.Modeling;
 public sealed unsafe class DiaForConditionalGeneration : IDisposable
 {
     private readonly CompiledModel _compiled;
+    private readonly GenerationConfig _generationConfig;
     private readonly LoadedWeights _weights;
     private readonly WeightSpec[] _specs;
     private readonly DiaNetwork _network;
@@ -24,12 +25,19 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     private float* _unconditionalCross;
 
     private DiaForConditionalGeneration(
-        Device device, CompiledModel compiled, DiaConfig config, GenerationSettings settings, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
+        Device device, CompiledModel compiled, DiaConfig config, GenerationFile generation, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
     {
         _tenant = new Tenant(device, typeof(DiaForConditionalGeneration));
         _compiled = compiled;
         Config = config;
-        GenerationSettings = settings;
+        GenerationKeys = generation.Keys;
+        _generationConfig = generation.Config with
+        {
+            BosTokenId = config.BosTokenId,
+            EosTokenId = config.EosTokenId,
+            PadTokenId = config.PadTokenId,
+            DelayPattern = config.DelayPattern,
+        };
         _weights = weights;
         _specs = specs;
         _network = network;
@@ -41,8 +49,8 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <summary>Its configuration.</summary>
     public DiaConfig Config { get; }
 
-    /// <summary>What the checkpoint's generation_config.json says.</summary>
-    public GenerationSettings GenerationSettings { get; }
+    /// <summary>The keys that the checkpoint's generation_config.json has; for others <see cref="GenerationConfig"/> has the reference's defaults.</summary>
+    public IReadOnlyList<string> GenerationKeys { get; }
 
     /// <summary>Its weights; for tests that read them to see how fast that can go.</summary>
     internal LoadedWeights Weights => _weights;
@@ -75,14 +83,14 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(device);
         DiaConfig config = ModelCatalog.ReadConfig(folder, warnings);
-        GenerationSettings settings = ModelCatalog.ReadGenerationSettings(folder, warnings);
+        GenerationFile generation = ModelCatalog.ReadGenerationConfig(folder, warnings);
         CompiledModel compiled = ModelCatalog.Find(models, config, folder.Description);
         WeightSpec[] specs = compiled.Weights();
         LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
         DiaForConditionalGeneration? model = null;
         try
         {
-            model = new DiaForConditionalGeneration(device, compiled, config, settings, weights, specs, compiled.CreateNetwork(device)!);
+            model = new DiaForConditionalGeneration(device, compiled, config, generation, weights, specs, compiled.CreateNetwork(device)!);
             model.Prepare();
             return model;
         }
@@ -95,24 +103,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     }
 
     /// <summary>The checkpoint's generation defaults as a configuration for <see cref="Generate"/>, with this model's token ids and delays.</summary>
-    public GenerationConfig GenerationConfig()
-    {
-        GenerationSettings s = GenerationSettings;
-        return new GenerationConfig
-        {
-            GuidanceScale = s.GuidanceScale,
-            Temperature = s.Temperature,
-            TopK = s.TopK,
-            TopP = s.TopP,
-            DoSample = s.DoSample,
-            MaxLength = s.MaxLength ?? GenerationSettings.DefaultMaxLength,
-            MaxNewTokens = s.MaxNewTokens,
-            BosTokenId = Config.BosTokenId,
-            EosTokenId = Config.EosTokenId,
-            PadTokenId = Config.PadTokenId,
-            DelayPattern = Config.DelayPattern,
-        };
-    }
+    public GenerationConfig GenerationConfig() => _generationConfig;
 
     /// <summary>One pass over whole sequences, as the reference's <c>forward</c>.</summary>
     /// <param name="inputIds">Text ids [B, S].</param>

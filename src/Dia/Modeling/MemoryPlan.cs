@@ -87,9 +87,9 @@ public sealed class MemoryPlan
         ArgumentNullException.ThrowIfNull(model);
         CheckBatch(batch);
         var plan = new MemoryPlan(device);
-        if (model.ConfigJson is not null)
+        if (model.Config is not null)
             plan.AddModel(model, [.. model.Weights().Select(_ => format)], batch);
-        if (model.CodecConfigJson is not null)
+        if (model.CodecConfig is not null)
             plan.AddCodec(model, [.. model.CodecWeights().Select(_ => format)]);
         return plan;
     }
@@ -120,7 +120,7 @@ public sealed class MemoryPlan
 
     private void AddModel(CompiledModel model, WeightFormat[] formats, int batch)
     {
-        DiaConfig config = DiaConfigParser.Parse(model.ConfigJson!, ProblemSeverity.Warning).Config!;
+        DiaConfig config = model.Config!;
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] specs = model.Weights();
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderSession.PromptRows, rows);
@@ -148,7 +148,7 @@ public sealed class MemoryPlan
     {
         WeightSpec[] specs = model.CodecWeights();
         CodecLayout layout = model.CodecLayout!;
-        int codebooks = DacConfigParser.Parse(model.CodecConfigJson!).Config!.NCodebooks;
+        int codebooks = model.CodecConfig!.NCodebooks;
         AddWeights("codec weights", specs, formats);
 
         // While it is loaded, a convolution's kernel lies beside its copy in the order of the products.

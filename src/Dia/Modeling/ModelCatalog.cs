@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Generation;
 using Dia.Weights;
 
 namespace Dia.Modeling;
@@ -6,9 +7,6 @@ namespace Dia.Modeling;
 /// <summary>Reads a checkpoint's configuration files and finds the compiled class that fits.</summary>
 public static class ModelCatalog
 {
-    /// <summary>Name of the configuration file in a model's and in a codec's folder.</summary>
-    public const string ConfigName = "config.json";
-
     /// <summary>Name of the generation defaults' file in a model's folder.</summary>
     public const string GenerationConfigName = "generation_config.json";
 
@@ -19,7 +17,7 @@ public static class ModelCatalog
     public static DiaConfig ReadConfig(ModelFolder folder, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return Checked(folder, ConfigName, DiaConfigParser.Parse(Text(folder, "dia"), ProblemSeverity.Warning), warnings);
+        return Checked(folder, ModelFolder.ConfigName, DiaConfigParser.Parse(File(folder, "dia"), ProblemSeverity.Warning), warnings);
     }
 
     /// <summary>A folder's codec configuration.</summary>
@@ -29,19 +27,19 @@ public static class ModelCatalog
     public static DacConfig ReadCodecConfig(ModelFolder folder, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return Checked(folder, ConfigName, DacConfigParser.Parse(Text(folder, "dac")), warnings);
+        return Checked(folder, ModelFolder.ConfigName, DacConfigParser.Parse(File(folder, "dac")), warnings);
     }
 
     /// <summary>A folder's generation defaults; without the file, the reference's general ones.</summary>
     /// <param name="folder">The checkpoint.</param>
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: malformed; the message has file, line and column.</exception>
-    public static GenerationSettings ReadGenerationSettings(ModelFolder folder, ICollection<string>? warnings = null)
+    public static GenerationFile ReadGenerationConfig(ModelFolder folder, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         return folder.Exists(GenerationConfigName)
-            ? Checked(folder, GenerationConfigName, GenerationSettingsParser.Parse(folder.ReadText(GenerationConfigName), ProblemSeverity.Warning), warnings)
-            : new GenerationSettings();
+            ? Checked(folder, GenerationConfigName, GenerationConfigParser.Parse(folder.ReadText(GenerationConfigName), ProblemSeverity.Warning), warnings)
+            : new GenerationFile(new GenerationConfig(), []);
     }
 
     /// <summary>The compiled model that computes what a configuration says.</summary>
@@ -53,9 +51,7 @@ public static class ModelCatalog
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(config);
-        var candidates = models.Where(m => m.ConfigJson is not null)
-            .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DiaConfigParser.Parse(m.ConfigJson!, ProblemSeverity.Warning).Config!, config)));
-        return Choose(candidates, "model", where);
+        return Choose(models.Where(m => m.Config is not null).Select(m => (m, ConfigurationDifference.Between(m.Config!, config))), "model", where);
     }
 
     /// <summary>The compiled model whose codec computes what a configuration says.</summary>
@@ -67,15 +63,13 @@ public static class ModelCatalog
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(config);
-        var candidates = models.Where(m => m.CodecConfigJson is not null)
-            .Select(m => (Model: m, Differences: ConfigurationDifference.Between(DacConfigParser.Parse(m.CodecConfigJson!).Config!, config)));
-        return Choose(candidates, "codec", where);
+        return Choose(models.Where(m => m.CodecConfig is not null).Select(m => (m, ConfigurationDifference.Between(m.CodecConfig!, config))), "codec", where);
     }
 
-    /// <summary>A folder's configuration as text.</summary>
+    /// <summary>A folder's configuration file.</summary>
     /// <exception cref="DiaException">Model: it is missing; the message says what to name where something near has one.</exception>
-    private static string Text(ModelFolder folder, string modelType) =>
-        folder.Exists(ConfigName) ? folder.ReadText(ConfigName) : throw CheckpointAdvice.NoConfig(folder, modelType);
+    private static ConfigurationFile File(ModelFolder folder, string modelType) =>
+        folder.Exists(ModelFolder.ConfigName) ? folder.Configuration : throw CheckpointAdvice.NoConfig(folder, modelType);
 
     private static CompiledModel Choose(IEnumerable<(CompiledModel Model, IReadOnlyList<ConfigurationDifference> Differences)> candidates, string what, string where)
     {

@@ -14,7 +14,7 @@ public sealed class RotaryEmbedding
     private int _length;
 
     /// <summary>The state before the first call.</summary>
-    /// <param name="frequencies">What the configuration says (<see cref="RotaryFrequencies.For(DiaDecoderConfig)"/>).</param>
+    /// <param name="frequencies">What the configuration says (<see cref="RotaryFrequencies.For(DiaStackConfig)"/>).</param>
     public RotaryEmbedding(RotaryFrequencies frequencies)
         : this(frequencies ?? throw new ArgumentNullException(nameof(frequencies)), frequencies.Compute())
     {

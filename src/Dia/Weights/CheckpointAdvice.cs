@@ -11,7 +11,6 @@ namespace Dia.Weights;
 /// </summary>
 internal static class CheckpointAdvice
 {
-    private const string ConfigName = "config.json";
     private const string AdapterName = "adapter_config.json";
 
     // hub/models--OWNER--NAME/snapshots/HASH is the deepest.
@@ -27,7 +26,7 @@ internal static class CheckpointAdvice
     /// <param name="modelType">What it should hold: dia or dac.</param>
     public static DiaException NoConfig(ModelFolder folder, string modelType)
     {
-        string missing = $"{folder.Describe(ConfigName)} is missing, and every checkpoint has one.";
+        string missing = $"{folder.Describe(ModelFolder.ConfigName)} is missing, and every checkpoint has one.";
         if (folder.IsBundle)
             return Error(missing);
         string path = folder.Description;
@@ -62,7 +61,7 @@ internal static class CheckpointAdvice
     public static DiaException NoModelFile(string path)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && File.Exists(Path.Combine(folder, ConfigName)))
+        if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && File.Exists(Path.Combine(folder, ModelFolder.ConfigName)))
             return Error($"{path} is one file of a checkpoint. Name its folder, {folder}.");
         FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors);
         return Error($"{path} {FormatByName(path) ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder."}");
@@ -125,7 +124,7 @@ internal static class CheckpointAdvice
     {
         if (!File.Exists(Path.Combine(path, AdapterName)))
             return null;
-        string? model = ReadText(Path.Combine(path, AdapterName)) is { } json ? ConfigurationFile.Text(json, "base_model_name_or_path") : null;
+        string? model = ReadText(Path.Combine(path, AdapterName)) is { } json ? ConfigurationFile.Read(json).Text("base_model_name_or_path") : null;
         return $"{path} is an adapter (LoRA){(model is null ? "" : $" for {SafetensorsHeader.Show(model)}")}, not a whole model. Merge it where it was trained (PEFT: merge_and_unload, then save_pretrained), and name the merged checkpoint.";
     }
 
@@ -139,7 +138,7 @@ internal static class CheckpointAdvice
     /// <summary>Those whose configuration is of the kind; where none is, those that do not say.</summary>
     private static IEnumerable<string> Choose(IEnumerable<string> folders, string modelType)
     {
-        var all = folders.Select(f => (Path: f, Type: ReadText(Path.Combine(f, ConfigName)) is { } json ? ConfigurationFile.ModelType(json) : null)).ToList();
+        var all = folders.Select(f => (Path: f, Type: ReadText(Path.Combine(f, ModelFolder.ConfigName)) is { } json ? ConfigurationFile.Read(json).ModelType : null)).ToList();
         return all.Any(f => f.Type == modelType) ? all.Where(f => f.Type == modelType).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
     }
 
@@ -151,7 +150,7 @@ internal static class CheckpointAdvice
         while (queue.TryDequeue(out var at))
         {
             string main = Path.Combine(at.Path, "snapshots", ReadText(Path.Combine(at.Path, "refs", "main"))?.Trim() ?? "");
-            if (File.Exists(Path.Combine(main, ConfigName)))
+            if (File.Exists(Path.Combine(main, ModelFolder.ConfigName)))
             {
                 yield return main;
                 continue;
@@ -161,7 +160,7 @@ internal static class CheckpointAdvice
             {
                 if (++looked > MaxFolders)
                     yield break;
-                if (File.Exists(Path.Combine(inside, ConfigName)))
+                if (File.Exists(Path.Combine(inside, ModelFolder.ConfigName)))
                     yield return inside;
                 else if (at.Depth + 1 < MaxDepth)
                     queue.Enqueue((inside, at.Depth + 1));
@@ -175,7 +174,7 @@ internal static class CheckpointAdvice
         string? parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
         if (parent is null)
             return [];
-        return File.Exists(Path.Combine(parent, ConfigName)) ? [parent] : Directory.Exists(Path.Combine(parent, "snapshots")) ? Below(parent) : [];
+        return File.Exists(Path.Combine(parent, ModelFolder.ConfigName)) ? [parent] : Directory.Exists(Path.Combine(parent, "snapshots")) ? Below(parent) : [];
     }
 
     private static string[] Folders(string path) => Entries(path, Directory.EnumerateDirectories);

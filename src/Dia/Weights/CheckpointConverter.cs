@@ -106,9 +106,9 @@ public static unsafe class CheckpointConverter
             if (!from.IsBundle && Path.GetFullPath(from.Describe(name)) == Path.GetFullPath(Path.Combine(to, name)))
                 throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
             string text = from.ReadText(name);
-            if (name == "config.json" && ConfigurationFile.IsQuantized(text))
+            if (name == ModelFolder.ConfigName && ConfigurationFile.Read(text).IsQuantized)
                 throw new DiaException(DiaErrorKind.Model, $"{from.Describe(name)} has a quantization_config: quantised weights are not converted. Take the checkpoint that they were made from.");
-            WriteText(Path.Combine(to, name), name == "config.json" ? WithDType(text, format, from.Describe(name)) : text);
+            WriteText(Path.Combine(to, name), name == ModelFolder.ConfigName ? WithDType(text, format, from.Describe(name)) : text);
         }
 
         var entries = files.Tensors.Values.Select(t => Converts(files, t) ? t.Entry with { DType = WeightFormats.Type(format) } : t.Entry);

@@ -33,7 +33,7 @@ public static unsafe class CheckpointSynthesizer
         {
             CheckpointConverter.MakeFolder(outDir);
             foreach (var (name, text) in texts)
-                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == "config.json" ? CheckpointConverter.WithDType(text, format, name) : text);
+                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == ModelFolder.ConfigName ? CheckpointConverter.WithDType(text, format, name) : text);
             WriteTensors(Path.Combine(outDir, ModelFolder.TensorsName), specs, format, buffer, pool, cancellationToken);
         }
         finally

@@ -1,4 +1,5 @@
 using System.Text;
+using Dia.Configuration;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -9,6 +10,9 @@ namespace Dia.Weights;
 /// </summary>
 public sealed class ModelFolder
 {
+    /// <summary>Name of the configuration file in a model's and in a codec's folder.</summary>
+    public const string ConfigName = "config.json";
+
     /// <summary>The name of a checkpoint's single file of tensors.</summary>
     internal const string TensorsName = "model.safetensors";
 
@@ -18,6 +22,7 @@ public sealed class ModelFolder
     private readonly string _prefix;
     private readonly Bundle? _bundle;
     private readonly string? _tensors;
+    private ConfigurationFile? _configuration;
 
     private ModelFolder(string root, string prefix, Bundle? bundle, string? tensors)
     {
@@ -29,6 +34,13 @@ public sealed class ModelFolder
 
     /// <summary>The folder as messages name it.</summary>
     public string Description => _bundle is null ? Path.Combine(_root, _prefix) : $"{_root}!{_prefix}";
+
+    /// <summary>Its config.json, read once.</summary>
+    /// <exception cref="DiaException">As <see cref="ReadText"/>.</exception>
+    public ConfigurationFile Configuration => _configuration ??= ConfigurationFile.Read(ReadText(ConfigName));
+
+    /// <summary>What its config.json says it is (<c>dia</c>, <c>dac</c>, ...); null if it has none that says so.</summary>
+    public string? ModelType => Exists(ConfigName) ? Configuration.ModelType : null;
 
     /// <summary>Whether the files lie in a bundle.</summary>
     public bool IsBundle => _bundle is not null;

@@ -39,12 +39,12 @@ internal abstract class ConfigurationTarget(string name, string fileName, byte[]
     protected abstract void Parse();
 }
 
-internal sealed class DiaConfigTarget() : ConfigurationTarget("config", ModelCatalog.ConfigName, RealFiles.Configurations("dia"))
+internal sealed class DiaConfigTarget() : ConfigurationTarget("config", ModelFolder.ConfigName, RealFiles.Configurations("dia"))
 {
     protected override void Parse() => ModelCatalog.ReadConfig(Model, Warnings);
 }
 
-internal sealed class DacConfigTarget() : ConfigurationTarget("codec-config", ModelCatalog.ConfigName, RealFiles.Configurations("dac"))
+internal sealed class DacConfigTarget() : ConfigurationTarget("codec-config", ModelFolder.ConfigName, RealFiles.Configurations("dac"))
 {
     protected override void Parse()
     {
@@ -59,7 +59,7 @@ internal sealed class GenerationConfigTarget() : ConfigurationTarget(
     ModelCatalog.GenerationConfigName,
     [.. RealFiles.All("configs", "generation_config.json"), .. RealFiles.All("tests/fixtures", "generation_config.json")])
 {
-    protected override void Parse() => ModelCatalog.ReadGenerationSettings(Model, Warnings);
+    protected override void Parse() => ModelCatalog.ReadGenerationConfig(Model, Warnings);
 }
 
 /// <summary>model.safetensors.index.json beside two files that it may name.</summary>

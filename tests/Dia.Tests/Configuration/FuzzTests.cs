@@ -1,5 +1,6 @@
 using System.Text;
 using Dia.Configuration;
+using Dia.Generation;
 using Xunit;
 
 namespace Dia.Tests.Configuration;
@@ -63,7 +64,7 @@ public sealed class FuzzTests
         ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(text);
         Assert.True(dac.Config is null || (dac.Config.HopLength > 0 && dac.Config.HiddenSize > 0));
         yield return (dac.Config, dac.Problems);
-        ConfigurationResult<GenerationSettings> generation = GenerationSettingsParser.Parse(text, ProblemSeverity.Warning);
+        ConfigurationResult<GenerationFile> generation = GenerationConfigParser.Parse(text, ProblemSeverity.Warning);
         yield return (generation.Config, generation.Problems);
     }
 

@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Generation;
 using Xunit;
 
 namespace Dia.Tests.Configuration;
@@ -132,10 +133,10 @@ public sealed class NewerSpellingTests
     [Fact]
     public void A_newer_generation_configuration_passes()
     {
-        ConfigurationResult<GenerationSettings> result = GenerationSettingsParser.Parse(
+        ConfigurationResult<GenerationFile> result = GenerationConfigParser.Parse(
             "{\"max_length\": 96, \"use_mtp\": null, \"max_cache_len\": null, \"top_h\": null, \"assistant_ensemble_weight\": null, \"speculation_type\": null, \"continuous_batching_config\": null, \"num_beams\": null, \"transformers_version\": \"5.24.0\"}", ProblemSeverity.Error);
         Assert.Empty(result.Problems);
-        Assert.Equal(ProblemIds.NoEffect, Assert.Single(GenerationSettingsParser.Parse("{\"top_h\": 0.4}", ProblemSeverity.Error).Problems).Id);
+        Assert.Equal(ProblemIds.NoEffect, Assert.Single(GenerationConfigParser.Parse("{\"top_h\": 0.4}", ProblemSeverity.Error).Problems).Id);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Generation;
 using Xunit;
 
 namespace Dia.Tests.Configuration;
@@ -109,7 +110,7 @@ public sealed class ProblemTests
     [InlineData("{\"num_beams\": 4}", "DIA0012", 1, 15, 16)]
     [InlineData("{\"repetition_penalty\": 1.2}", "DIA0012", 1, 24, 27)]
     public void A_generation_configuration(string json, string id, int line, int column, int endColumn) =>
-        AssertProblem(GenerationSettingsParser.Parse(json, ProblemSeverity.Error), id, line, column, endColumn);
+        AssertProblem(GenerationConfigParser.Parse(json, ProblemSeverity.Error), id, line, column, endColumn);
 
     [Fact]
     public void An_unknown_key_is_a_warning_at_run_time()

@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Generation;
 using Xunit;
 
 namespace Dia.Tests.Configuration;
@@ -15,14 +16,14 @@ public sealed class RealFilesTests
     public void Config_parses_without_problem(string path)
     {
         string json = ConfigurationFiles.Read(path);
-        if (ConfigurationFile.ModelType(json) == "dac")
+        if (ConfigurationFile.Read(json).ModelType == "dac")
         {
             ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json);
             Assert.Empty(dac.Problems);
             Assert.NotNull(dac.Config);
             return;
         }
-        Assert.Equal("dia", ConfigurationFile.ModelType(json));
+        Assert.Equal("dia", ConfigurationFile.Read(json).ModelType);
         ConfigurationResult<DiaConfig> dia = DiaConfigParser.Parse(json, ProblemSeverity.Error);
         Assert.Empty(dia.Problems);
         Assert.NotNull(dia.Config);
@@ -33,7 +34,7 @@ public sealed class RealFilesTests
     [MemberData(nameof(GenerationConfigs))]
     public void Generation_config_parses_without_problem(string path)
     {
-        ConfigurationResult<GenerationSettings> result = GenerationSettingsParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error);
+        ConfigurationResult<GenerationFile> result = GenerationConfigParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error);
         Assert.Empty(result.Problems);
         Assert.NotNull(result.Config);
     }
@@ -76,13 +77,16 @@ public sealed class RealFilesTests
     [Fact]
     public void Generation_settings_are_read_and_default_to_the_references()
     {
-        Assert.Equal(
-            new GenerationSettings { DoSample = true, GuidanceScale = 3, MaxLength = 3072, Temperature = 1.2, TopK = 45, TopP = 0.95, BosTokenId = 1026, EosTokenId = 1024, PadTokenId = 1025, DecoderStartTokenId = 1026 },
-            GenerationSettingsParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/generation_config.json"), ProblemSeverity.Error).Config);
-        GenerationSettings none = GenerationSettingsParser.Parse("{}", ProblemSeverity.Error).Config!;
-        Assert.Equal(new GenerationSettings(), none);
-        Assert.Equal((false, null, 1.0, 50, 1.0), (none.DoSample, none.GuidanceScale, none.Temperature, none.TopK, none.TopP));
-        Assert.Null(GenerationSettingsParser.Parse("{\"top_k\": null}", ProblemSeverity.Error).Config!.TopK);
+        GenerationFile read = GenerationConfigParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/generation_config.json"), ProblemSeverity.Error).Config!;
+        var defaults = new GenerationConfig();
+        Assert.Equal(defaults with { DoSample = true, GuidanceScale = 3, MaxLength = 3072, Temperature = 1.2, TopK = 45, TopP = 0.95 }, read.Config with { DelayPattern = defaults.DelayPattern });
+        Assert.Contains("guidance_scale", read.Keys);
+        Assert.DoesNotContain("max_new_tokens", read.Keys);
+        GenerationFile none = GenerationConfigParser.Parse("{}", ProblemSeverity.Error).Config!;
+        Assert.Equal(defaults, none.Config with { DelayPattern = defaults.DelayPattern });
+        Assert.Empty(none.Keys);
+        Assert.Equal((false, null, 1.0, 50, 1.0), (none.Config.DoSample, none.Config.GuidanceScale, none.Config.Temperature, none.Config.TopK, none.Config.TopP));
+        Assert.Null(GenerationConfigParser.Parse("{\"top_k\": null}", ProblemSeverity.Error).Config!.Config.TopK);
     }
 
     private static DiaConfig Dia(string path) => DiaConfigParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error).Config!;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.Graph;
 using Dia.Modeling;
 using Dia.Weights;
@@ -16,9 +17,9 @@ internal sealed class RoundedFrequencies(CompiledModel model) : CompiledModel
 {
     public override string Name => model.Name;
 
-    public override string? ConfigJson => model.ConfigJson;
+    public override DiaConfig? Config => model.Config;
 
-    public override string? CodecConfigJson => model.CodecConfigJson;
+    public override DacConfig? CodecConfig => model.CodecConfig;
 
     public override ReadOnlySpan<uint> EncoderInverseFrequencies => Round(model.EncoderInverseFrequencies);
 

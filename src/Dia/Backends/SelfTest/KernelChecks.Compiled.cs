@@ -19,7 +19,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     public void RunCompiled(CompiledModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        DiaConfig? config = model.ConfigJson is { } json ? DiaConfigParser.Parse(json, ProblemSeverity.Warning).Config : null;
+        DiaConfig? config = model.Config;
         foreach (OperationInfo o in model.Operations().Concat(model.CodecLayout?.Operations ?? []))
         {
             if (!_seen.Add((o.Kind, o.N, o.K, o.Entries, o.Heads, o.KeyHeads, o.HeadDim, o.Kernel, o.Stride, o.Dilation, o.Activation)))

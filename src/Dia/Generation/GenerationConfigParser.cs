@@ -1,8 +1,17 @@
-namespace Dia.Configuration;
+using Dia.Configuration;
 
-/// <summary>Reads <c>generation_config.json</c>. The same code runs in the compiler and in the program.</summary>
-public static class GenerationSettingsParser
+namespace Dia.Generation;
+
+/// <summary>What a <c>generation_config.json</c> says.</summary>
+/// <param name="Config">What it configures; for keys that are missing, the reference's general defaults. Token ids and delays are no file's.</param>
+/// <param name="Keys">The keys that it has, whatever they say; but for a max_length of null, which gives none.</param>
+public sealed record GenerationFile(GenerationConfig Config, IReadOnlyList<string> Keys);
+
+/// <summary>Reads <c>generation_config.json</c>.</summary>
+public static class GenerationConfigParser
 {
+    private static readonly FieldType<int> Count = FieldType.Integer(1, int.MaxValue);
+
     /// <summary>
     /// Every other key the reference writes (Transformers 4.56.2 and 5.24.0, <c>GenerationConfig</c>), with the value that means
     /// «nothing» beside null, or an empty string where any value passes because none changes what is generated here.
@@ -32,43 +41,37 @@ public static class GenerationSettingsParser
     /// <summary>The settings in a file's text, and everything that is wrong with it.</summary>
     /// <param name="json">The file's text.</param>
     /// <param name="unknownKeys">How an unknown key counts: an error when compiled, a warning at run time.</param>
-    public static ConfigurationResult<GenerationSettings> Parse(string json, ProblemSeverity unknownKeys)
-    {
-        var problems = new ProblemList(unknownKeys);
-        ObjectReader? file = ConfigurationFile.Open(json, null, problems);
-        if (file is null)
-            return problems.Result<GenerationSettings>(null);
+    public static ConfigurationResult<GenerationFile> Parse(string json, ProblemSeverity unknownKeys) =>
+        ConfigurationFile.Read(json).Parse(null, unknownKeys, Read);
 
-        var settings = new GenerationSettings
+    private static GenerationFile Read(ObjectReader file)
+    {
+        var defaults = new GenerationConfig();
+        int? maxLength = file.Optional("max_length", null, Count);
+        var config = new GenerationConfig
         {
-            MaxLength = file.OptionalInteger("max_length", 1, int.MaxValue),
-            MaxNewTokens = file.OptionalInteger("max_new_tokens", 1, int.MaxValue),
-            DoSample = file.GetNotNull("do_sample") is not null && file.Boolean("do_sample", false),
-            GuidanceScale = file.OptionalNumber("guidance_scale", x => x >= 1, "a number from 1 (1 turns guidance off)"),
-            Temperature = file.OptionalNumber("temperature", x => x > 0, "a number above 0") ?? 1,
-            TopK = file.Has("top_k") ? file.OptionalInteger("top_k", 0, int.MaxValue) : 50,
-            TopP = file.OptionalNumber("top_p", x => x is >= 0 and <= 1, "a number from 0 to 1") ?? 1,
-            BosTokenId = file.OptionalInteger("bos_token_id", 0, int.MaxValue),
-            EosTokenId = EosTokenId(file),
-            PadTokenId = file.OptionalInteger("pad_token_id", 0, int.MaxValue),
-            DecoderStartTokenId = file.OptionalInteger("decoder_start_token_id", 0, int.MaxValue),
+            MaxLength = maxLength ?? defaults.MaxLength,
+            MaxNewTokens = file.Optional("max_new_tokens", null, Count),
+            DoSample = file.Optional("do_sample", null, FieldType.Boolean) ?? false,
+            GuidanceScale = file.Optional("guidance_scale", null, FieldType.Number(x => x >= 1, "a number from 1 (1 turns guidance off)")),
+            Temperature = file.Optional("temperature", null, FieldType.Number(x => x > 0, "a number above 0")) ?? 1,
+            TopK = file.Optional("top_k", defaults.TopK, FieldType.Id),
+            TopP = file.Optional("top_p", null, FieldType.Fraction) ?? 1,
         };
-        if (settings is { GuidanceScale: > 1, TopK: 0 })
+        // Generation uses the model configuration's; there may be several that end a text.
+        foreach (string key in new[] { "bos_token_id", "pad_token_id", "decoder_start_token_id" })
+            file.Optional(key, null, FieldType.Id);
+        if (file.Get("eos_token_id") is { Kind: JsonKind.Array })
+            file.List("eos_token_id", [], FieldType.Id);
+        else
+            file.Optional("eos_token_id", null, FieldType.Id);
+        if (config is { GuidanceScale: > 1, TopK: 0 })
             file.Error(ProblemIds.Contradiction, "top_k", "0 cannot go with guidance_scale above 1, which keeps the top_k best; write null to keep all");
         foreach (KeyValuePair<string, string> other in OtherKeys)
             if (file.GetNotNull(other.Key) is { } value && other.Value.Length > 0 && !IsNeutral(value, other.Value))
-                problems.Warning(ProblemIds.NoEffect, value.Position, $"{other.Key} has no effect here; only {other.Value} is what it says");
+                file.Problems.Warning(ProblemIds.NoEffect, value.Position, $"{other.Key} has no effect here; only {other.Value} is what it says");
         file.Finish(_ => false);
-        return problems.Result(settings);
-    }
-
-    /// <summary>One id or a list of ids; only a single one is kept.</summary>
-    private static int? EosTokenId(ObjectReader file)
-    {
-        if (file.Get("eos_token_id") is not { Kind: JsonKind.Array })
-            return file.OptionalInteger("eos_token_id", 0, int.MaxValue);
-        int[]? ids = file.Integers("eos_token_id", 0, int.MaxValue);
-        return ids is { Length: 1 } ? ids[0] : null;
+        return new GenerationFile(config, [.. file.Keys.Where(key => key != "max_length" || maxLength is not null)]);
     }
 
     private static bool IsNeutral(JsonValue value, string neutral) => value.Kind switch
