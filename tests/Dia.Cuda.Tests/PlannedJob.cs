@@ -20,9 +20,10 @@ internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRo
     {
         using Device device = Device.CreateCuda(0);
         CudaMemory memory = device.Cuda.Device.DeviceMemory;
-        var plan = MemoryPlan.Of(device, CompiledModels.All, ModelFolder.Open(folder), null, Batch);
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelFolder.Open(folder), CompiledModels.All);
+        var plan = MemoryPlan.Of(device, checkpoint, null, Batch);
         device.Reserve(plan);
-        using (DiaForConditionalGeneration model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device))
+        using (DiaForConditionalGeneration model = DiaForConditionalGeneration.FromPretrained(checkpoint, device))
         {
             report(new KernelCheck("weights: bytes that are not as planned", "", Math.Abs(memory.Pieces!.Used - Setup(plan) - plan.Parts[0].Bytes), 0));
             using var engine = new SpeechEngine(model, null, Batch);

@@ -42,13 +42,13 @@ internal static class BenchCommand
 
     private static void Run(Invocation run)
     {
-        ModelFolder folder = ModelLoader.OpenModel(run);
-        bool codecAlone = ModelLoader.IsCodec(folder);
-        using Device device = DeviceChoice.Create(run, codecAlone ? null : folder, codec: true);
+        using var files = new Checkpoints(run);
+        bool codecAlone = files.IsCodec;
+        using Device device = DeviceChoice.Create(run, files, model: !codecAlone, codec: true);
         var clock = Stopwatch.StartNew();
-        using DiaForConditionalGeneration? model = codecAlone ? null : ModelLoader.Load(run, folder, device);
+        using DiaForConditionalGeneration? model = codecAlone ? null : files.LoadModel(device);
         double modelSeconds = clock.Elapsed.TotalSeconds;
-        using DacModel? codec = Codec(run, folder, device, model);
+        using DacModel? codec = Codec(run, files, device, model);
         double load = clock.Elapsed.TotalSeconds;
         using var bench = new DeviceBenchmark(device);
         List<KernelTiming> kernels = [];
@@ -75,11 +75,11 @@ internal static class BenchCommand
         Program.Print($"{Table(kernels, bench)}\n{Values(whole)}");
     }
 
-    private static DacModel? Codec(Invocation run, ModelFolder folder, Device device, DiaForConditionalGeneration? model)
+    private static DacModel? Codec(Invocation run, Checkpoints files, Device device, DiaForConditionalGeneration? model)
     {
         try
         {
-            return ModelLoader.LoadCodec(run, folder, device, model?.Config);
+            return files.LoadCodec(device, model?.Config);
         }
         catch (DiaException e) when (e.Kind == DiaErrorKind.Model && model is not null && run.Line.Get(DiaOptions.Codec) is null)
         {

@@ -26,7 +26,7 @@ internal static class BundleCommand
         string model = run.Line.Words[0], output = run.Required(DiaOptions.Output);
         if (output == "-")
             throw CommandLine.Usage("dia bundle needs -o FILE, the name of a file.");
-        Bundle.Append(ModelLoader.ExecutablePath, model, output, run.Interruption.Token);
+        Bundle.Append(Checkpoints.ExecutablePath, model, output, run.Interruption.Token);
         run.Reporter.Summary($"{output}: {Format.Bytes(new FileInfo(output).Length)}");
     }
 }

@@ -28,8 +28,9 @@ internal static class DecodeCommand
     {
         string path = run.Line.Words[0], output = run.OutputPath(OutputContent.Audio);
         int[,] codes = CodesFile.Read(path);
-        using Device device = DeviceChoice.Create(run, null, codec: true);
-        using DacModel codec = ModelLoader.LoadCodec(run, null, device);
+        using var files = new Checkpoints(run);
+        using Device device = DeviceChoice.Create(run, files, model: false, codec: true);
+        using DacModel codec = files.LoadCodec(device);
         int frames = codes.GetLength(0);
         if ((long)frames * codec.HopLength > AudioBuffer.MaxSamples)
             throw new DiaException(DiaErrorKind.Input, $"{path} has {frames} frames; at most {AudioBuffer.MaxSamples / codec.HopLength} are decoded at once.");

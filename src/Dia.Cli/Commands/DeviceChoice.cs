@@ -2,10 +2,8 @@ using System.Globalization;
 using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Compiled;
 using Dia.IO;
 using Dia.Modeling;
-using Dia.Weights;
 using ManagedCuda;
 
 namespace Dia.Cli.Commands;
@@ -18,32 +16,35 @@ internal static class DeviceChoice
     /// error. "auto" takes the first that fits, else the processor; a note says why a GPU was passed over.
     /// </summary>
     /// <param name="run">The options.</param>
-    /// <param name="model">The model that will run; null: none.</param>
-    /// <param name="codec">Whether its codec runs too.</param>
+    /// <param name="files">What is opened.</param>
+    /// <param name="model">Whether its model runs.</param>
+    /// <param name="codec">Whether its codec runs.</param>
     /// <param name="batch">Utterances at a time.</param>
     /// <param name="reserve">Whether the plan's memory is taken, in one piece: for what runs as planned.</param>
     /// <exception cref="DiaException">Device: it is not there, does not start, or has too little memory. Model: there is none, or it does not load.</exception>
-    public static Device Create(Invocation run, ModelFolder? model, bool codec, int batch = 1, bool reserve = true)
+    public static Device Create(Invocation run, Checkpoints files, bool model, bool codec, int batch = 1, bool reserve = true)
     {
+        if (model)
+            _ = files.Folder; // That there is none is told before what is wrong with a device.
         string name = run.Line.Get(DiaOptions.Device) ?? "auto";
         if (name == "scalar")
-            return Checked(run, Device.CreateScalar(), model, codec, batch, reserve);
+            return Checked(Device.CreateScalar(), files, model, codec, batch, reserve);
         if (name.StartsWith("cuda", StringComparison.Ordinal))
-            return CreateCuda(run, Ordinal(name), model, codec, batch, reserve);
-        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, model, codec, batch, reserve) is { } gpu)
+            return CreateCuda(run, Ordinal(name), files, model, codec, batch, reserve);
+        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, files, model, codec, batch, reserve) is { } gpu)
             return gpu;
         var cpu = Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
-        return Checked(run, cpu, model, codec, batch, reserve);
+        return Checked(cpu, files, model, codec, batch, reserve);
     }
 
     /// <summary>The processor, where what is needed in any case fits into the memory that the system allows.</summary>
-    private static Device Checked(Invocation run, Device device, ModelFolder? model, bool codec, int batch, bool reserve)
+    private static Device Checked(Device device, Checkpoints files, bool model, bool codec, int batch, bool reserve)
     {
         if (!reserve || !MemoryLimits.Any)
             return device;
         try
         {
-            device.Reserve(MemoryPlan.Of(device, CompiledModels.All, model, codec ? Codec(run, model) : null, batch));
+            device.Reserve(Plan(device, files, model, codec, batch));
         }
         catch (DiaException e) when (e.Kind != DiaErrorKind.Device)
         {
@@ -70,14 +71,14 @@ internal static class DeviceChoice
     };
 
     /// <summary>The first GPU that can be used; null: none can. A note tells why not.</summary>
-    private static Device? TryCudas(Invocation run, ModelFolder? model, bool codec, int batch, bool reserve)
+    private static Device? TryCudas(Invocation run, Checkpoints files, bool model, bool codec, int batch, bool reserve)
     {
         List<(int Ordinal, string Message)> passed = [];
         for (int ordinal = 0; ordinal == 0 || ordinal < Count(); ordinal++)
         {
             try
             {
-                Device device = CreateCuda(run, ordinal, model, codec, batch, reserve);
+                Device device = CreateCuda(run, ordinal, files, model, codec, batch, reserve);
                 if (passed.Count > 0)
                     run.Reporter.Note($"running on {Describe(device)} (cuda:{ordinal}). {Messages()}");
                 return device;
@@ -111,12 +112,12 @@ internal static class DeviceChoice
     public static Device Start(Invocation run, int ordinal) =>
         Device.CreateCuda(ordinal, () => run.Reporter.Note("the driver assembles the kernels for this GPU, which takes some seconds at its first start only."));
 
-    private static Device CreateCuda(Invocation run, int ordinal, ModelFolder? model, bool codec, int batch, bool reserve)
+    private static Device CreateCuda(Invocation run, int ordinal, Checkpoints files, bool model, bool codec, int batch, bool reserve)
     {
         Device device = Start(run, ordinal);
         try
         {
-            var plan = MemoryPlan.Of(device, CompiledModels.All, model, codec ? Codec(run, model) : null, batch);
+            MemoryPlan plan = Plan(device, files, model, codec, batch);
             CudaDevice gpu = device.Cuda.Device;
             if (plan.Bytes > gpu.FreeMemory)
                 throw new DiaException(DiaErrorKind.Device, $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
@@ -131,18 +132,8 @@ internal static class DeviceChoice
         }
     }
 
-    /// <summary>That a codec is missing or malformed is said where it is loaded.</summary>
-    private static ModelFolder? Codec(Invocation run, ModelFolder? model)
-    {
-        try
-        {
-            return ModelLoader.CodecFolder(run, model);
-        }
-        catch (DiaException e) when (e.Kind == DiaErrorKind.Model)
-        {
-            return null;
-        }
-    }
+    private static MemoryPlan Plan(Device device, Checkpoints files, bool model, bool codec, int batch) =>
+        MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch);
 
     private static string Parts(MemoryPlan plan) => string.Join(", ", plan.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"));
 }

@@ -15,14 +15,6 @@ internal sealed class Doubts(CommandLine line, double? framesPerSecond)
 {
     private readonly bool _isOfLine = DiaOptions.LinesOf(line) is not null;
 
-    /// <summary>Frames of a second of sound, as the codec's configuration says it; null: there is no codec.</summary>
-    public static double? FrameRate(Invocation run, ModelFolder model)
-    {
-        if (ModelLoader.TryCodecFolder(run, model) is not { } folder || !folder.Exists(ModelFolder.ConfigName))
-            return null;
-        return ModelCatalog.ReadCodecConfig(folder).FrameRate;
-    }
-
     /// <summary>Looks at an utterance that was spoken by itself.</summary>
     /// <param name="result">What it came to.</param>
     /// <param name="job">The job.</param>

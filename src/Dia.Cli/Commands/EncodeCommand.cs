@@ -30,8 +30,9 @@ internal static class EncodeCommand
         AudioBuffer audio = VoiceInput.ReadAudio(run, path);
         if (audio.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, $"{VoiceInput.Name(path)} holds no samples.");
-        using Device device = DeviceChoice.Create(run, null, codec: true);
-        using DacModel codec = ModelLoader.LoadCodec(run, null, device);
+        using var files = new Checkpoints(run);
+        using Device device = DeviceChoice.Create(run, files, model: false, codec: true);
+        using DacModel codec = files.LoadCodec(device);
         using OutputFile file = run.Interruption.Open(output);
         int[,] codes = codec.Encode(audio);
         CodesFile.Write(file.Stream, codes);

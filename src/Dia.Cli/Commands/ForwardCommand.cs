@@ -33,10 +33,10 @@ internal static class ForwardCommand
         OutputNames.Check("OUT.safetensors", output, OutputContent.Tensors, run.Line.Command.Title);
         bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
         var inputs = ForwardFile.Read(input);
-        var folder = ModelLoader.OpenModel(run);
+        using var files = new Checkpoints(run);
         // Nothing is reserved: a whole pass takes what its sequences need, which no plan knows.
-        using Device device = DeviceChoice.Create(run, folder, codec: false, reserve: false);
-        using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
+        using Device device = DeviceChoice.Create(run, files, model: true, codec: false, reserve: false);
+        using DiaForConditionalGeneration model = files.LoadModel(device);
         int[,,]? decoderIds = inputs.DecoderInputIds(model.Config.DecoderConfig.NumChannels);
         CheckSize(input, model.Config, inputs.InputIds, decoderIds, attentions);
         using OutputFile file = run.Interruption.Open(output);

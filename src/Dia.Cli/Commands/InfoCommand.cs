@@ -35,7 +35,7 @@ internal static class InfoCommand
         var text = new StringBuilder();
         if (run.Line.Get(DiaOptions.Graph) is { } name)
         {
-            InfoGraph.Write(text, ModelLoader.Compiled(DiaOptions.Graph, name));
+            InfoGraph.Write(text, Checkpoints.Compiled(DiaOptions.Graph, name));
             Program.Print(text.ToString());
             return;
         }
@@ -43,7 +43,7 @@ internal static class InfoCommand
         text.Append($"dia {BuildInfo.Version} ({RuntimeInformation.RuntimeIdentifier})\n");
         text.Append(Format.Text($"processor: {Environment.ProcessorCount} threads, {InstructionSet()}, {Vector<float>.Count * 32} bits wide\n"));
         text.Append($"devices: cpu, scalar{Gpus()}\n");
-        text.Append($"model inside: {(Bundle.TryOpen(ModelLoader.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
+        text.Append($"model inside: {(Bundle.TryOpen(Checkpoints.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
         string? device = run.Line.Get(DiaOptions.Device);
         if (device is not null)
             InfoPlan.Write(run, device, text);

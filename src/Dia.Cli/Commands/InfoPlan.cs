@@ -16,19 +16,17 @@ internal static class InfoPlan
     public static void Write(Invocation run, string name, StringBuilder text)
     {
         // A GPU that is named is shown also where the plan does not fit; what is chosen automatically depends on the plan of what will run.
+        using var files = new Checkpoints(run);
         using Device device = name.StartsWith("cuda", StringComparison.Ordinal)
             ? DeviceChoice.Start(run, DeviceChoice.Ordinal(name))
-            : DeviceChoice.Create(run, ModelLoader.TryOpenModel(run), codec: true, reserve: false);
+            : DeviceChoice.Create(run, files, model: files.TryFolder() is not null, codec: true, reserve: false);
         if (device.Kind == DeviceKind.Cuda)
             Describe(text, device.Cuda.Device);
         else
             text.Append($"\ndevice: {DeviceChoice.Describe(device)}\n  memory   {Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}\n");
 
-        if (ModelLoader.TryOpenModel(run) is { } model)
-        {
-            bool codecAlone = ModelLoader.IsCodec(model);
-            Plan(text, $"memory plan of {model.Description}", MemoryPlan.Of(device, CompiledModels.All, codecAlone ? null : model, ModelLoader.TryCodecFolder(run, model), 1));
-        }
+        if (files.TryFolder() is { } folder)
+            Plan(text, $"memory plan of {folder.Description}", MemoryPlan.Of(device, files.IsCodec ? null : files.Model, files.TryCodecFolder() is null ? null : files.Codec, 1));
 
         foreach (CompiledModel compiled in CompiledModels.All)
             Plan(text, $"memory plan of {compiled.Name} with bfloat16 weights", MemoryPlan.Of(device, compiled, WeightFormat.BFloat16, 1));

@@ -35,7 +35,7 @@ internal sealed class LinesCommand : IDisposable
     private readonly LineAnswers _answers;
     private readonly VoiceInput? _voice;
     private readonly int[,]? _prompt;
-    private readonly ModelFolder _folder;
+    private readonly Checkpoints _files;
     private readonly Device _device;
     private readonly DiaForConditionalGeneration _model;
     private readonly DacModel? _codec;
@@ -59,14 +59,14 @@ internal sealed class LinesCommand : IDisposable
         _options = run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(_seed) } };
         _targets = new LineTargets(run);
         _voice = VoiceInput.Read(run);
-        _folder = ModelLoader.OpenModel(run);
+        _files = new Checkpoints(run);
         bool needsCodec = _targets.AlwaysAudio || _voice?.NeedsCodec == true, mayNeedCodec = _json || needsCodec;
-        _device = DeviceChoice.Create(run, _folder, mayNeedCodec, _batch, reserve: !check);
-        _model = ModelLoader.Load(run, _folder, _device);
+        _device = DeviceChoice.Create(run, _files, model: true, mayNeedCodec, _batch, reserve: !check);
+        _model = _files.LoadModel(_device);
         _notes = new TextNotes(run, _model.Config);
         try
         {
-            _codec = mayNeedCodec ? ModelLoader.LoadCodec(run, _folder, _device, _model.Config) : null;
+            _codec = mayNeedCodec ? _files.LoadCodec(_device, _model.Config) : null;
         }
         catch (DiaException e) when (!needsCodec)
         {
@@ -75,10 +75,10 @@ internal sealed class LinesCommand : IDisposable
 
         _prompt = check ? null : _voice?.Codes(_model, _codec);
         _promptFrames = _prompt?.GetLength(0) ?? _voice?.Check(_model, _codec) ?? 0;
-        ModelLoader.Report(run, _folder, _model, _device, clock.Elapsed);
+        _files.Report(_model, _device, clock.Elapsed);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
-        _frameRate = _codec?.FrameRate ?? Doubts.FrameRate(run, _folder);
+        _frameRate = _codec?.FrameRate ?? _files.FrameRate;
         _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
         if (check)
             return;
@@ -107,6 +107,7 @@ internal sealed class LinesCommand : IDisposable
         _engine?.Dispose();
         _codec?.Dispose();
         _model.Dispose();
+        _files.Dispose();
         _device.Dispose();
     }
 

@@ -27,15 +27,13 @@ internal static class SelfTestCommand
 
     private static void Run(Invocation run)
     {
-        ModelFolder? model = ModelLoader.TryOpenModel(run);
-        ModelFolder? codec = ModelLoader.TryCodecFolder(run, model);
-        if (model is not null && ModelLoader.IsCodec(model))
-            model = null;
-        using Device device = DeviceChoice.Create(run, model, codec is not null, reserve: false);
+        using var files = new Checkpoints(run);
+        bool hasModel = files.TryFolder() is not null && !files.IsCodec, hasCodec = files.TryCodecFolder() is not null;
+        using Device device = DeviceChoice.Create(run, files, hasModel, hasCodec, reserve: false);
         var table = new TextTable(false, false, true, true, false);
         table.Add("what", "sizes", "error", "tolerance", "");
         List<KernelCheck> checks = [];
-        DeviceSelfTest.Run(device, CompiledModels.All, model, codec, run.Line.Has(DiaOptions.Small), check =>
+        DeviceSelfTest.Run(device, CompiledModels.All, hasModel ? files.Model : null, hasCodec ? files.Codec : null, run.Line.Has(DiaOptions.Small), check =>
         {
             run.Interruption.Token.ThrowIfCancellationRequested();
             run.Reporter.Progress($"{checks.Count} checks, {check.Name}");
@@ -51,7 +49,7 @@ internal static class SelfTestCommand
         }
 
         int failed = checks.Count(c => !c.Passed);
-        Program.Print($"{table}{DeviceChoice.Describe(device)}: {Format.Text($"{checks.Count} checks, {failed} failed")}{(model is null ? "; no model ran: name one with --model" : codec is null ? "; the model has no codec" : "")}\n");
+        Program.Print($"{table}{DeviceChoice.Describe(device)}: {Format.Text($"{checks.Count} checks, {failed} failed")}{(!hasModel ? "; no model ran: name one with --model" : !hasCodec ? "; the model has no codec" : "")}\n");
         run.ExitCode = failed == 0 ? ExitCodes.Done : ExitCodes.Device;
     }
 

@@ -71,14 +71,14 @@ internal static class SpeakCommand
         VoiceInput? voice = VoiceInput.Read(run);
         string text = TextInput.Read(line);
 
-        var folder = ModelLoader.OpenModel(run);
-        using Device device = DeviceChoice.Create(run, folder, codec: targets.WantsAudio || voice?.NeedsCodec == true);
-        using DiaForConditionalGeneration model = ModelLoader.Load(run, folder, device);
+        using var files = new Checkpoints(run);
+        using Device device = DeviceChoice.Create(run, files, model: true, codec: targets.WantsAudio || voice?.NeedsCodec == true);
+        using DiaForConditionalGeneration model = files.LoadModel(device);
         string whole = new TextNotes(run, model.Config).Prepare(voice?.Before(text) ?? text);
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
-        using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? ModelLoader.LoadCodec(run, folder, device, model.Config) : null;
+        using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, model.Config) : null;
         int[,]? prompt = voice?.Codes(model, codec);
-        ModelLoader.Report(run, folder, model, device, clock.Elapsed);
+        files.Report(model, device, clock.Elapsed);
         if (asScript)
         {
             // A transcript names the first speaker; without one the text has to.
@@ -89,19 +89,19 @@ internal static class SpeakCommand
         }
 
         int[] ids = TextIds(run, model.Config, whole);
-        SpeakWhole(run, model, folder, codec, ids, Left(text, whole, ids.Length), voice, prompt, targets, clock);
+        SpeakWhole(run, model, files, codec, ids, Left(text, whole, ids.Length), voice, prompt, targets, clock);
     }
 
     /// <summary>Speaks a text in one run of the model.</summary>
     private static void SpeakWhole(
-        Invocation run, DiaForConditionalGeneration model, ModelFolder folder, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt,
+        Invocation run, DiaForConditionalGeneration model, Checkpoints files, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt,
         SpeechTargets targets, Stopwatch clock)
     {
         bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, promptRows);
         int rowLimit = Sampling.RowLimit(config, promptRows);
-        var doubts = new Doubts(run.Line, codec?.FrameRate ?? Doubts.FrameRate(run, folder));
+        var doubts = new Doubts(run.Line, codec?.FrameRate ?? files.FrameRate);
         bool transcriptInText = voice is { Transcript.Length: 0 };
         string? crowded = transcriptInText ? null : doubts.Room("the text", text, rowLimit - promptRows, config, voice is not null);
         if (crowded is not null)

@@ -28,7 +28,7 @@ internal static class SynthCommand
     {
         string name = run.Required(DiaOptions.Config), folder = run.Required(DiaOptions.OutputFolder);
         WeightFormat format = run.Line.TryGet(DiaOptions.SynthDType, out WeightFormat given) ? given : WeightFormat.BFloat16;
-        CompiledModel model = ModelLoader.Compiled(DiaOptions.Config, name);
+        CompiledModel model = Checkpoints.Compiled(DiaOptions.Config, name);
         if (model.Config is { } config)
             Write(run, folder, model.Weights(), format, CanonicalJson.Write(config));
         if (model.CodecConfig is { } codec)

@@ -36,11 +36,12 @@ internal static class VoiceCommand
         string path = run.Line.Words[0], name = VoiceInput.Name(path), output = run.OutputPath(OutputContent.Voice);
         string text = TextInput.Transcript(run.Line, DiaOptions.VoiceText, run.Required(DiaOptions.VoiceText));
         AudioBuffer audio = VoiceInput.ReadVoice(run, path);
-        using Device device = DeviceChoice.Create(run, null, codec: true);
-        ModelFolder? folder = run.Line.Get(DiaOptions.Codec) is null || run.Line.Get(DiaOptions.Model) is not null ? ModelLoader.OpenModel(run) : null;
+        using var files = new Checkpoints(run);
+        using Device device = DeviceChoice.Create(run, files, model: false, codec: true);
         // A codec alone sets no limit; the model that speaks with the voice will.
-        DiaConfig? config = folder is null || ModelLoader.IsCodec(folder) ? null : ModelCatalog.ReadConfig(folder);
-        using DacModel codec = ModelLoader.LoadCodec(run, folder, device, config);
+        bool codecAlone = (run.Line.Get(DiaOptions.Codec) is not null && run.Line.Get(DiaOptions.Model) is null) || files.IsCodec;
+        DiaConfig? config = codecAlone ? null : ModelCatalog.ReadConfig(files.Folder);
+        using DacModel codec = files.LoadCodec(device, config);
         using OutputFile file = run.Interruption.Open(output);
         var voice = Voice.Encode(audio, text, codec, name, config is null ? int.MaxValue : VoiceInput.MaxFrames(config));
         voice.Save(file.Stream);

@@ -20,14 +20,14 @@ public sealed class DacModel : IAudioCodec, IDisposable
     private CodecPass? _pass;
     private CodecIdentity? _identity;
 
-    private DacModel(Device device, DacConfig config, LoadedWeights weights, WeightSpec[] specs, DacNetwork network)
+    private DacModel(CodecCheckpoint checkpoint, Device device)
     {
         _tenant = new Tenant(device, typeof(DacModel));
-        Config = config;
-        _weights = weights;
-        _specs = specs;
-        _network = network;
-        LookAheadFrames = network.Layout.LookAheadFrames;
+        Config = checkpoint.Config;
+        _specs = checkpoint.Tensors.Specs;
+        _network = checkpoint.Compiled.CreateCodec(device)!;
+        _weights = new LoadedWeights(checkpoint.Tensors);
+        LookAheadFrames = _network.Layout.LookAheadFrames;
     }
 
     /// <summary>Its configuration.</summary>
@@ -94,37 +94,49 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public static DacModel FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
     {
-        ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(device);
-        DacConfig config = ModelCatalog.ReadCodecConfig(folder, warnings);
-        CompiledModel compiled = ModelCatalog.FindCodec(models, config, folder.Description);
-        WeightSpec[] specs = compiled.CodecWeights();
-        LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
-        DacModel? codec = null;
+        using CodecCheckpoint checkpoint = CodecCheckpoint.Open(folder, models);
+        foreach (string warning in checkpoint.Warnings)
+            warnings?.Add(warning);
+        return FromPretrained(checkpoint, device);
+    }
+
+    /// <summary>Makes the codec of a checkpoint that is open; it may be disposed before the codec.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <exception cref="DiaException">Model: malformed. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The checkpoint or the device is disposed.</exception>
+    public static DacModel FromPretrained(CodecCheckpoint checkpoint, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(device);
+        var codec = new DacModel(checkpoint, device);
         try
         {
-            codec = new DacModel(device, config, weights, specs, compiled.CreateCodec(device)!);
             codec.Prepare();
             return codec;
         }
         catch
         {
-            codec?.Dispose();
-            weights.Dispose();
+            codec.Dispose();
             throw;
         }
     }
 
     /// <summary>Refuses to be the codec of a model whose codes it cannot hold.</summary>
     /// <exception cref="DiaException">Model: its codebooks are not the model's channels, or are too small.</exception>
-    public void CheckFits(DiaConfig model)
+    public void CheckFits(DiaConfig model) => CheckFits(Config, model);
+
+    /// <summary>The same before the codec is loaded.</summary>
+    /// <exception cref="DiaException">Model.</exception>
+    public static void CheckFits(DacConfig codec, DiaConfig model)
     {
+        ArgumentNullException.ThrowIfNull(codec);
         ArgumentNullException.ThrowIfNull(model);
-        if (Codebooks != model.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {Codebooks} codebooks, the model {model.DecoderConfig.NumChannels} channels: it needs its own codec.");
-        if (Config.CodebookSize < model.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {Config.CodebookSize} entries, the model's codes go up to {model.EosTokenId - 1}: it needs its own codec.");
+        if (codec.NCodebooks != model.DecoderConfig.NumChannels)
+            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.NCodebooks} codebooks, the model {model.DecoderConfig.NumChannels} channels: it needs its own codec.");
+        if (codec.CodebookSize < model.EosTokenId)
+            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.CodebookSize} entries, the model's codes go up to {model.EosTokenId - 1}: it needs its own codec.");
     }
 
     /// <summary>A recording to codes [frames, codebooks]: averaged to mono, resampled where its rate is another, padded with silence to whole frames.</summary>

@@ -46,15 +46,17 @@ public static unsafe partial class MemoryLimits
     /// <param name="what">What the memory is for.</param>
     /// <param name="bytes">How much it takes.</param>
     /// <param name="inner">What failed.</param>
-    internal static DiaException TooLittle(string what, long bytes, Exception? inner = null) =>
-        new(DiaErrorKind.Device, $"too little memory for {what}: it takes {Text(bytes)}. {Describe()} Raise the limit, end other programs, or speak less at once.", inner);
+    /// <param name="taken">How much of it is taken already, as address space.</param>
+    internal static DiaException TooLittle(string what, long bytes, Exception? inner = null, long taken = 0) =>
+        new(DiaErrorKind.Device, $"too little memory for {what}: it takes {Text(bytes)}. {Describe(taken)} Raise the limit, end other programs, or speak less at once.", inner);
 
     /// <summary>What is there, as a sentence.</summary>
-    public static string Describe()
+    /// <param name="without">Address space that is left out of what is taken.</param>
+    public static string Describe(long without = 0)
     {
         List<string> limits = [];
         if (AddressSpace is < long.MaxValue and var space)
-            limits.Add(AddressSpaceTaken is > 0 and var taken ? $"{Text(Math.Min(taken, space))} of the {Text(space)} of address space that ulimit -v allows are taken" : $"ulimit -v allows {Text(space)} of address space");
+            limits.Add(AddressSpaceTaken is > 0 and var taken ? $"{Text(Math.Min(taken - without, space))} of the {Text(space)} of address space that ulimit -v allows are taken" : $"ulimit -v allows {Text(space)} of address space");
         if (ControlGroup is < long.MaxValue and var group)
             limits.Add($"{Text(HostMemory.Taken)} are taken, and the control group allows {Text(group)}");
         return limits.Count > 0 ? string.Join("; ", limits) + "." : $"This machine has {Text(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}, and {Text(HostMemory.Taken)} are taken.";

@@ -24,23 +24,16 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     private readonly Tenant _tenant;
     private float* _unconditionalCross;
 
-    private DiaForConditionalGeneration(
-        Device device, CompiledModel compiled, DiaConfig config, GenerationFile generation, LoadedWeights weights, WeightSpec[] specs, DiaNetwork network)
+    private DiaForConditionalGeneration(ModelCheckpoint checkpoint, Device device)
     {
         _tenant = new Tenant(device, typeof(DiaForConditionalGeneration));
-        _compiled = compiled;
-        Config = config;
-        GenerationKeys = generation.Keys;
-        _generationConfig = generation.Config with
-        {
-            BosTokenId = config.BosTokenId,
-            EosTokenId = config.EosTokenId,
-            PadTokenId = config.PadTokenId,
-            DelayPattern = config.DelayPattern,
-        };
-        _weights = weights;
-        _specs = specs;
-        _network = network;
+        _compiled = checkpoint.Compiled;
+        Config = checkpoint.Config;
+        _generationConfig = checkpoint.GenerationConfig;
+        GenerationKeys = checkpoint.GenerationKeys;
+        _specs = checkpoint.Tensors.Specs;
+        _network = _compiled.CreateNetwork(device)!;
+        _weights = new LoadedWeights(checkpoint.Tensors);
     }
 
     /// <summary>Name of the compiled configuration that runs it.</summary>
@@ -79,25 +72,31 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
     {
-        ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(device);
-        DiaConfig config = ModelCatalog.ReadConfig(folder, warnings);
-        GenerationFile generation = ModelCatalog.ReadGenerationConfig(folder, warnings);
-        CompiledModel compiled = ModelCatalog.Find(models, config, folder.Description);
-        WeightSpec[] specs = compiled.Weights();
-        LoadedWeights weights = LoadedWeights.Load(folder, specs, warnings);
-        DiaForConditionalGeneration? model = null;
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(folder, models);
+        foreach (string warning in checkpoint.Warnings)
+            warnings?.Add(warning);
+        return FromPretrained(checkpoint, device);
+    }
+
+    /// <summary>Makes the model of a checkpoint that is open; it may be disposed before the model.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <exception cref="DiaException">Model: malformed. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The checkpoint or the device is disposed.</exception>
+    public static DiaForConditionalGeneration FromPretrained(ModelCheckpoint checkpoint, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(device);
+        var model = new DiaForConditionalGeneration(checkpoint, device);
         try
         {
-            model = new DiaForConditionalGeneration(device, compiled, config, generation, weights, specs, compiled.CreateNetwork(device)!);
             model.Prepare();
             return model;
         }
         catch
         {
-            model?.Dispose();
-            weights.Dispose();
+            model.Dispose();
             throw;
         }
     }

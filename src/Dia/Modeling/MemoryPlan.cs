@@ -41,7 +41,7 @@ public sealed class MemoryPlan
     /// <summary>Of these what is taken whatever is said: the weights' copies, and the codec's windows. The caches are as long as what is said.</summary>
     internal long LeastBytes { get; private set; }
 
-    /// <summary>Beside these, the files that the processor reads weights from where they are mapped.</summary>
+    /// <summary>Beside these, the files that the processor reads weights from where they are mapped: the open checkpoint's, so they are taken already.</summary>
     internal long MappedBytes { get; private set; }
 
     /// <summary>Of these the working memory of a GPU's kernels.</summary>
@@ -52,28 +52,17 @@ public sealed class MemoryPlan
 
     /// <summary>The plan of a checkpoint; its tensors' types are looked up, their values are not read.</summary>
     /// <param name="device">Where it is to run.</param>
-    /// <param name="models">What is compiled in.</param>
-    /// <param name="model">The model's folder; null: the codec alone.</param>
-    /// <param name="codec">The codec's folder; null: none.</param>
+    /// <param name="model">The model; null: the codec alone.</param>
+    /// <param name="codec">The codec; null: none.</param>
     /// <param name="batch">Utterances at a time.</param>
-    /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
-    public static MemoryPlan Of(Device device, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, int batch)
+    public static MemoryPlan Of(Device device, ModelCheckpoint? model, CodecCheckpoint? codec, int batch)
     {
-        ArgumentNullException.ThrowIfNull(models);
         CheckBatch(batch);
         var plan = new MemoryPlan(device);
         if (model is not null)
-        {
-            CompiledModel compiled = ModelCatalog.Find(models, ModelCatalog.ReadConfig(model), model.Description);
-            plan.AddModel(compiled, Formats(model, compiled.Weights()), batch);
-        }
-
+            plan.AddModel(model.Compiled, model.Tensors.Formats, batch);
         if (codec is not null)
-        {
-            CompiledModel compiled = ModelCatalog.FindCodec(models, ModelCatalog.ReadCodecConfig(codec), codec.Description);
-            plan.AddCodec(compiled, Formats(codec, compiled.CodecWeights()));
-        }
-
+            plan.AddCodec(codec.Compiled, codec.Tensors.Formats);
         return plan;
     }
 
@@ -101,15 +90,9 @@ public sealed class MemoryPlan
     /// <exception cref="DiaException">It is too little (Device).</exception>
     internal void CheckHost()
     {
-        long most = MemoryLimits.AddressSpace, least = LeastBytes + MappedBytes;
-        if ((most < long.MaxValue && least > most - MemoryLimits.AddressSpaceTaken) || !HostMemory.Fits(LeastBytes))
-            throw MemoryLimits.TooLittle($"the model ({MemoryLimits.Text(MappedBytes)} of mapped weights, {MemoryLimits.Text(LeastBytes)} of working memory, and up to {MemoryLimits.Text(Bytes - LeastBytes)} more by what is said)", least);
-    }
-
-    private static WeightFormat[] Formats(ModelFolder folder, WeightSpec[] specs)
-    {
-        using var files = CheckpointFiles.Open(folder);
-        return [.. new WeightMatcher(files).Match(specs).Select(s => s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32)];
+        long most = MemoryLimits.AddressSpace;
+        if ((most < long.MaxValue && LeastBytes > most - MemoryLimits.AddressSpaceTaken) || !HostMemory.Fits(LeastBytes))
+            throw MemoryLimits.TooLittle($"the model ({MemoryLimits.Text(MappedBytes)} of mapped weights, {MemoryLimits.Text(LeastBytes)} of working memory, and up to {MemoryLimits.Text(Bytes - LeastBytes)} more by what is said)", LeastBytes + MappedBytes, taken: MappedBytes);
     }
 
     private static void CheckBatch(int batch)

@@ -21,6 +21,7 @@ internal sealed class CheckpointFiles : IDisposable
 
     private readonly List<SafetensorsFile> _files = [];
     private readonly Dictionary<string, SafetensorsTensor> _tensors = new(StringComparer.Ordinal);
+    private int _holders = 1;
 
     private CheckpointFiles(ModelFolder folder) => Folder = folder;
 
@@ -41,8 +42,8 @@ internal sealed class CheckpointFiles : IDisposable
     public static IReadOnlyList<string> Names(ModelFolder folder)
     {
         using var files = Open(folder);
-        if (!folder.Exists("config.json"))
-            throw new DiaException(DiaErrorKind.Model, $"{folder.Describe("config.json")} is missing: it belongs to every checkpoint.");
+        if (!folder.Exists(ModelFolder.ConfigName))
+            throw new DiaException(DiaErrorKind.Model, $"{folder.Describe(ModelFolder.ConfigName)} is missing: it belongs to every checkpoint.");
         IEnumerable<string> tensors = folder.Exists(ModelFolder.TensorsName)
             ? [ModelFolder.TensorsName]
             : ReadIndex(folder).Values.Distinct().Append(IndexName);
@@ -61,7 +62,7 @@ internal sealed class CheckpointFiles : IDisposable
             else if (folder.Exists(IndexName))
                 files.AddShards(ReadIndex(folder));
             else
-                throw folder.Exists("config.json") ? CheckpointAdvice.NoTensors(folder, IndexName) : CheckpointAdvice.NoConfig(folder, "dia");
+                throw folder.Exists(ModelFolder.ConfigName) ? CheckpointAdvice.NoTensors(folder, IndexName) : CheckpointAdvice.NoConfig(folder, "dia");
             return files;
         }
         catch
@@ -71,9 +72,26 @@ internal sealed class CheckpointFiles : IDisposable
         }
     }
 
-    /// <summary>Unmaps all files.</summary>
+    /// <summary>Keeps all files mapped for one more holder, who disposes of this too.</summary>
+    /// <exception cref="ObjectDisposedException">They are no longer mapped.</exception>
+    public void Hold()
+    {
+        lock (_files)
+        {
+            ObjectDisposedException.ThrowIf(_holders == 0, this);
+            _holders++;
+        }
+    }
+
+    /// <summary>Unmaps all files with the last holder, each of whom calls it once.</summary>
     public void Dispose()
     {
+        lock (_files)
+        {
+            if (--_holders > 0)
+                return;
+        }
+
         foreach (var file in _files)
             file.Dispose();
     }

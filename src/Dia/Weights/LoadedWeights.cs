@@ -12,47 +12,31 @@ public sealed unsafe class LoadedWeights : IDisposable
     private readonly List<nint> _owned = [];
     private bool _disposed;
 
-    private LoadedWeights(CheckpointFiles files, int count)
-    {
-        _files = files;
-        Weights = new StoredWeight[count];
-    }
-
-    /// <summary>The weights, one per spec. Pointers in it are valid until this object is disposed.</summary>
-    public StoredWeight[] Weights { get; }
-
     /// <summary>
-    /// Finds every weight in a checkpoint. Convolutions may be stored as weight-norm pairs (NAME_g and NAME_v, or
+    /// Makes the weights of a checkpoint. Convolutions may be stored as weight-norm pairs (NAME_g and NAME_v, or
     /// parametrizations.weight.original0 and original1): w = g·v/‖v‖, the norm over all but the first dimension, is computed here
     /// (Salimans and Kingma 2016, eq. 2).
     /// </summary>
-    /// <param name="folder">Where the checkpoint is.</param>
-    /// <param name="specs">What the model needs, in the order of the result.</param>
-    /// <param name="warnings">Gets a message if the checkpoint holds tensors that no spec asks for: they are left alone.</param>
-    /// <exception cref="DiaException">
-    /// The checkpoint is malformed or does not fit (Model): one message tells all missing, unexpected and differing tensors.
-    /// </exception>
-    public static LoadedWeights Load(ModelFolder folder, IReadOnlyList<WeightSpec> specs, ICollection<string>? warnings = null)
+    /// <param name="tensors">Where they are; it may be disposed before this.</param>
+    /// <exception cref="DiaException">A pair that gives no weight (Model), or no memory (Device).</exception>
+    /// <exception cref="ObjectDisposedException"><paramref name="tensors"/> is disposed.</exception>
+    internal LoadedWeights(MatchedTensors tensors)
     {
-        ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(specs);
-        var loaded = new LoadedWeights(CheckpointFiles.Open(folder), specs.Count);
+        _files = tensors.Files;
+        _files.Hold();
         try
         {
-            var matcher = new WeightMatcher(loaded._files);
-            var sources = matcher.Match(specs);
-            if (matcher.Unexpected.Count > 0)
-                warnings?.Add($"{matcher.Place} holds {matcher.Unexpected.Count} tensor{(matcher.Unexpected.Count == 1 ? "" : "s")} that the model does not have, and that {(matcher.Unexpected.Count == 1 ? "is" : "are")} ignored: {Lists.Shorten(matcher.Unexpected)}.");
-            for (int i = 0; i < specs.Count; i++)
-                loaded.Weights[i] = loaded.Make(specs[i], sources[i]);
-            return loaded;
+            Weights = [.. tensors.Specs.Zip(tensors.Sources, Make)];
         }
         catch
         {
-            loaded.Dispose();
+            Dispose();
             throw;
         }
     }
+
+    /// <summary>The weights, one per spec. Pointers in it are valid until this object is disposed.</summary>
+    public StoredWeight[] Weights { get; } = [];
 
     /// <summary>Unmaps the files and frees what was computed: every pointer is invalid from here on.</summary>
     public void Dispose()

@@ -304,7 +304,7 @@ public sealed class ArgumentTests
         foreach (int batch in new[] { int.MinValue, 0, 1025, int.MaxValue })
         {
             Names<ArgumentOutOfRangeException>("batch", () => new SpeechEngine(small.Model, null, batch));
-            Names<ArgumentOutOfRangeException>("batch", () => MemoryPlan.Of(small.Device, CompiledModels.All, null, null, batch));
+            Names<ArgumentOutOfRangeException>("batch", () => MemoryPlan.Of(small.Device, null, null, batch));
             Names<ArgumentOutOfRangeException>("batch", () => MemoryPlan.Of(small.Device, CompiledModels.All[0], WeightFormat.Float32, batch));
         }
 

@@ -38,8 +38,8 @@ public sealed unsafe class BundleTests : IDisposable
         Assert.Contains("has no file dac/gone.json", e.Message);
 
         var specs = TestFolder.SpecsOf(Path.Combine(_model, "dac/model.safetensors"));
-        using var a = LoadedWeights.Load(ModelFolder.Open(_model).Sub("dac"), specs);
-        using var b = LoadedWeights.Load(model.Sub("dac"), specs);
+        using var a = TestFolder.Load(ModelFolder.Open(_model).Sub("dac"), specs);
+        using var b = TestFolder.Load(model.Sub("dac"), specs);
         for (int i = 0; i < specs.Length; i++)
             Assert.True(new ReadOnlySpan<ushort>(a.Weights[i].Data, (int)specs[i].Count).SequenceEqual(new ReadOnlySpan<ushort>(b.Weights[i].Data, (int)specs[i].Count)));
     }

@@ -45,6 +45,13 @@ internal sealed class TestFolder : IDisposable
             new WeightSpec(t.Name, Array.ConvertAll(t.Shape, d => (int)d), t.Name.EndsWith(".weight", StringComparison.Ordinal) && t.Shape.Length == 3 ? WeightRole.Convolution : WeightRole.Linear))];
     }
 
+    /// <summary>The weights of a checkpoint, whose files they alone hold.</summary>
+    public static LoadedWeights Load(ModelFolder folder, WeightSpec[] specs, ICollection<string>? warnings = null)
+    {
+        using var tensors = MatchedTensors.Open(folder, specs, warnings ?? new List<string>());
+        return new LoadedWeights(tensors);
+    }
+
     /// <summary>Tensors of a file as float arrays.</summary>
     public static SafetensorsArray[] ArraysOf(string file)
     {

@@ -9,9 +9,8 @@ namespace Dia.Backends.SelfTest;
 /// <summary>Runs a codec on a device and on the scalar backend, both ways.</summary>
 /// <param name="device">What is checked.</param>
 /// <param name="reference">The scalar backend.</param>
-/// <param name="models">What is compiled in.</param>
 /// <param name="report">Receives each check.</param>
-internal sealed class CodecChecks(Device device, Device reference, IReadOnlyList<CompiledModel> models, Action<KernelCheck> report)
+internal sealed class CodecChecks(Device device, Device reference, Action<KernelCheck> report)
 {
     private const int LargeCodec = 10_000_000;
 
@@ -19,12 +18,12 @@ internal sealed class CodecChecks(Device device, Device reference, IReadOnlyList
     private const double SafeMargin = 1e-3;
 
     /// <summary>Runs the checks.</summary>
-    /// <param name="folder">The codec's checkpoint.</param>
-    /// <exception cref="DiaException">It does not load (Model), or the device fails (Device).</exception>
-    public void Run(ModelFolder folder)
+    /// <param name="checkpoint">The codec's checkpoint.</param>
+    /// <exception cref="DiaException">A weight is damaged (Model), or the device fails (Device).</exception>
+    public void Run(CodecCheckpoint checkpoint)
     {
-        using var expected = DacModel.FromPretrained(folder, models, reference);
-        using var actual = DacModel.FromPretrained(folder, models, device);
+        using var expected = DacModel.FromPretrained(checkpoint, reference);
+        using var actual = DacModel.FromPretrained(checkpoint, device);
         int frames = expected.Specs.Sum(w => w.Count) > LargeCodec ? 2 : 12;
         bool narrow = expected.Weights.Weights.Any(w => w.Format != WeightFormat.Float32) && device.Kind == DeviceKind.Cuda;
 

@@ -1,5 +1,4 @@
 using Dia.Modeling;
-using Dia.Weights;
 
 namespace Dia.Backends.SelfTest;
 
@@ -10,12 +9,12 @@ public static class DeviceSelfTest
     /// <param name="device">What is checked.</param>
     /// <param name="models">What is compiled in: its shapes, and the classes that run the model.</param>
     /// <param name="model">A checkpoint to run; null: operations only.</param>
-    /// <param name="codec">The folder of its codec, or null.</param>
+    /// <param name="codec">Its codec's, or null.</param>
     /// <param name="small">Odd shapes and the model only: for devices that are emulated.</param>
     /// <param name="report">Receives each check when it is done.</param>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    /// <exception cref="DiaException">The model does not load (Model), or the device fails (Device).</exception>
-    public static void Run(Device device, IReadOnlyList<CompiledModel> models, ModelFolder? model, ModelFolder? codec, bool small, Action<KernelCheck> report)
+    /// <exception cref="DiaException">A weight is damaged (Model), or the device fails (Device).</exception>
+    public static void Run(Device device, IReadOnlyList<CompiledModel> models, ModelCheckpoint? model, CodecCheckpoint? codec, bool small, Action<KernelCheck> report)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(models);
@@ -37,9 +36,9 @@ public static class DeviceSelfTest
 
         using Device reference = Device.CreateScalar();
         if (model is not null)
-            new ModelChecks(device, reference, models, report).Run(model);
+            new ModelChecks(device, reference, report).Run(model);
         if (codec is not null)
-            new CodecChecks(device, reference, models, report).Run(codec);
+            new CodecChecks(device, reference, report).Run(codec);
     }
 
     private static void Kernels<TBackend>(TBackend backend, IReadOnlyList<CompiledModel> models, bool small, Action<KernelCheck> report)

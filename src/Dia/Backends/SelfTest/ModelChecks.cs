@@ -14,21 +14,19 @@ namespace Dia.Backends.SelfTest;
 /// </summary>
 /// <param name="device">What is checked.</param>
 /// <param name="reference">The scalar backend.</param>
-/// <param name="models">What is compiled in.</param>
 /// <param name="report">Receives each check.</param>
-internal sealed class ModelChecks(Device device, Device reference, IReadOnlyList<CompiledModel> models, Action<KernelCheck> report)
+internal sealed class ModelChecks(Device device, Device reference, Action<KernelCheck> report)
 {
     private const int LargeModel = 50_000_000;
 
     /// <summary>Runs the checks.</summary>
-    /// <param name="folder">The model's checkpoint.</param>
-    /// <exception cref="DiaException">It does not load (Model), or the device fails (Device).</exception>
-    public void Run(ModelFolder folder)
+    /// <param name="checkpoint">The model's checkpoint.</param>
+    /// <exception cref="DiaException">The device fails (Device).</exception>
+    public void Run(ModelCheckpoint checkpoint)
     {
-        using var expected = DiaForConditionalGeneration.FromPretrained(folder, models, reference);
-        using var actual = DiaForConditionalGeneration.FromPretrained(folder, models, device);
-        long parameters = models.First(m => m.Name == actual.CompiledName).Weights().Sum(w => w.Count);
-        bool large = parameters > LargeModel;
+        using var expected = DiaForConditionalGeneration.FromPretrained(checkpoint, reference);
+        using var actual = DiaForConditionalGeneration.FromPretrained(checkpoint, device);
+        bool large = actual.Specs.Sum(w => w.Count) > LargeModel;
         int[] text = new DiaTokenizer().Encode(large ? "[S1] Hi." : "[S1] Hello there. [S2] Hi, how are you?");
         if (text.Length > actual.Config.EncoderConfig.MaxPositionEmbeddings)
             text = text[..actual.Config.EncoderConfig.MaxPositionEmbeddings];

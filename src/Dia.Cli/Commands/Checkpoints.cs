@@ -1,0 +1,154 @@
+using Dia.Backends;
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+using Dia.Codec;
+using Dia.Compiled;
+using Dia.Configuration;
+using Dia.Modeling;
+using Dia.Weights;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>The checkpoints that the options name, or those inside this executable. Each is opened where it is first asked for, and once.</summary>
+internal sealed class Checkpoints(Invocation run) : IDisposable
+{
+    private const string CodecFolderName = "dac";
+
+    private ModelFolder? _folder;
+    private ModelFolder? _codecFolder;
+    private ModelCheckpoint? _model;
+    private CodecCheckpoint? _codec;
+
+    /// <summary>This executable.</summary>
+    public static string ExecutablePath => Environment.ProcessPath switch
+    {
+        null => throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR."),
+        var path when path.Contains('\uFFFD') => "/proc/self/exe", // Its name is not UTF-8: as text it would be another file's.
+        var path => path,
+    };
+
+    /// <summary>The compiled configuration that an option names.</summary>
+    /// <exception cref="DiaException">Usage: there is none of that name.</exception>
+    public static CompiledModel Compiled(OptionSpec option, string name) => CompiledModels.All.FirstOrDefault(m => m.Name == name)
+        ?? throw CommandLine.Usage($"{option.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(m => m.Name))}.");
+
+    /// <summary>The folder that --model names, or the one inside this executable.</summary>
+    /// <exception cref="DiaException">Model: there is none.</exception>
+    public ModelFolder Folder => TryFolder()
+        ?? throw new DiaException(DiaErrorKind.Model, "this executable has no model inside: name a checkpoint's folder with --model DIR (or DIA_MODEL), or put one inside with `dia bundle DIR -o FILE`.");
+
+    /// <summary>Whether that folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>
+    public bool IsCodec => Folder.ModelType == "dac";
+
+    /// <summary>The model, one that speaks.</summary>
+    /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
+    public ModelCheckpoint Model => _model ??= !IsCodec
+        ? ModelCheckpoint.Open(Folder, CompiledModels.All)
+        : throw new DiaException(DiaErrorKind.Model, $"{Folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
+
+    /// <summary>The codec that --codec names, or the model's own.</summary>
+    /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
+    public CodecCheckpoint Codec => _codec ??= CodecCheckpoint.Open(CodecFolder, CompiledModels.All);
+
+    /// <summary>Whether the codec's folder is there; what is wrong otherwise is said where it is opened.</summary>
+    public bool HasCodec
+    {
+        get
+        {
+            try
+            {
+                return CodecFolder is not null;
+            }
+            catch (DiaException e) when (e.Kind == DiaErrorKind.Model)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Frames of a second of sound, as the codec's configuration says it; null: there is no codec.</summary>
+    public double? FrameRate => TryCodecFolder() is { } folder && folder.Exists(ModelFolder.ConfigName) ? ModelCatalog.ReadCodecConfig(folder).FrameRate : null;
+
+    /// <summary>The folder of the codec that --codec names, or the model's own.</summary>
+    /// <exception cref="DiaException">Model: there is none.</exception>
+    private ModelFolder CodecFolder => _codecFolder ??= run.Line.Get(DiaOptions.Codec) is { } path ? NoModel(ModelFolder.Open(path)) : OwnCodec();
+
+    /// <summary>The folder that --model names, or the one inside this executable; null where none is named and none is inside.</summary>
+    /// <exception cref="DiaException">Model: what --model names is none.</exception>
+    public ModelFolder? TryFolder() => _folder ??= run.Line.Get(DiaOptions.Model) is { } path ? ModelFolder.Open(path)
+        : Bundle.TryOpen(ExecutablePath) is { } bundle ? ModelFolder.FromBundle(bundle) : null;
+
+    /// <summary>The folder of the codec; null where none is named and the model has none.</summary>
+    /// <exception cref="DiaException">Model: what --codec names is none.</exception>
+    public ModelFolder? TryCodecFolder() => run.Line.Get(DiaOptions.Codec) is not null || HasCodec ? CodecFolder : null;
+
+    /// <summary>Loads the model.</summary>
+    /// <exception cref="DiaException">Model.</exception>
+    public DiaForConditionalGeneration LoadModel(Device device)
+    {
+        Warn(Model);
+        return DiaForConditionalGeneration.FromPretrained(Model, device);
+    }
+
+    /// <summary>Says, with -v, what was loaded.</summary>
+    public void Report(DiaForConditionalGeneration model, Device device, TimeSpan time) =>
+        run.Reporter.Detail(Format.Text($"model {Folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {time.TotalSeconds:0.00} s"));
+
+    /// <summary>Loads the codec.</summary>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="config">The model that it is to be the codec of; null: any.</param>
+    /// <exception cref="DiaException">Model: there is none, it does not load, or it is another model's.</exception>
+    public DacModel LoadCodec(Device device, DiaConfig? config = null)
+    {
+        Warn(Codec);
+        try
+        {
+            if (config is not null)
+                DacModel.CheckFits(Codec.Config, config);
+        }
+        catch (DiaException e)
+        {
+            throw new DiaException(e.Kind, $"{Codec.Folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
+        }
+
+        return DacModel.FromPretrained(Codec, device);
+    }
+
+    /// <summary>Closes what nothing that was loaded holds.</summary>
+    public void Dispose()
+    {
+        _model?.Dispose();
+        _codec?.Dispose();
+    }
+
+    /// <summary>Tells what was strange about a checkpoint; with --strict that is an error.</summary>
+    private void Warn(Checkpoint checkpoint)
+    {
+        if (checkpoint.Warnings.Count > 0 && run.Line.Has(DiaOptions.Strict))
+            throw new DiaException(DiaErrorKind.Model, $"{checkpoint.Folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', checkpoint.Warnings)}");
+        foreach (string warning in checkpoint.Warnings)
+            run.Reporter.Warning(warning);
+    }
+
+    private ModelFolder OwnCodec()
+    {
+        if (!Folder.Exists(ModelFolder.ConfigName))
+            ModelCatalog.ReadConfig(Folder); // Its message says what to name instead.
+        if (IsCodec)
+            return Folder;
+        ModelFolder inside = Folder.Sub(CodecFolderName);
+        return inside.Exists(ModelFolder.ConfigName)
+            ? inside
+            : throw new DiaException(DiaErrorKind.Model, $"{Folder.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+    }
+
+    /// <summary>Refuses a model's folder where a codec's belongs.</summary>
+    private static ModelFolder NoModel(ModelFolder folder)
+    {
+        if (folder.ModelType != "dia")
+            return folder;
+        ModelFolder inside = folder.Sub(CodecFolderName);
+        string advice = inside.Exists(ModelFolder.ConfigName) ? $"Its codec is {inside.Description}: name that." : "Name the folder of its audio codec (DAC).";
+        throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds a model that speaks, not a codec. {advice}");
+    }
+}

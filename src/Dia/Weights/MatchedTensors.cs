@@ -1,0 +1,128 @@
+namespace Dia.Weights;
+
+/// <summary>Where a weight's values come from: a tensor, or a weight-norm pair.</summary>
+internal readonly record struct WeightSource(SafetensorsTensor? Plain, SafetensorsTensor? Magnitude = null, SafetensorsTensor? Direction = null);
+
+/// <summary>A checkpoint's mapped files and the tensors in them that hold a model's weights.</summary>
+internal sealed class MatchedTensors : IDisposable
+{
+    private const string Suffix = ".weight";
+    private const string OtherTypes = "Take the checkpoint that it was made from, or store it as F32, BF16 or F16 (in the reference library: from_pretrained(..., dtype=torch.bfloat16), then save_pretrained).";
+
+    private readonly List<string> _missing = [];
+    private readonly List<string> _shapes = [];
+    private readonly SortedDictionary<SafetensorsDType, List<string>> _types = [];
+    private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+    private bool _disposed;
+
+    private MatchedTensors(CheckpointFiles files, WeightSpec[] specs)
+    {
+        Files = files;
+        Specs = specs;
+        Sources = Array.ConvertAll(specs, Find);
+    }
+
+    /// <summary>What the model needs.</summary>
+    public WeightSpec[] Specs { get; }
+
+    /// <summary>Where it is, one for each spec.</summary>
+    public WeightSource[] Sources { get; }
+
+    /// <summary>The files; who uses them for longer than this holds them.</summary>
+    public CheckpointFiles Files { get; }
+
+    /// <summary>The formats of the weights, one for each spec; a weight-norm pair gives float32.</summary>
+    public WeightFormat[] Formats => Array.ConvertAll(Sources, s => s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32);
+
+    /// <summary>Opens a checkpoint and finds every weight in it.</summary>
+    /// <param name="folder">Where the checkpoint is.</param>
+    /// <param name="specs">What the model needs.</param>
+    /// <param name="warnings">Gets a message if the checkpoint holds tensors that no spec asks for: they are left alone.</param>
+    /// <exception cref="DiaException">
+    /// The checkpoint is malformed or does not fit (Model): one message tells all missing, unexpected and differing tensors.
+    /// </exception>
+    public static MatchedTensors Open(ModelFolder folder, WeightSpec[] specs, ICollection<string> warnings)
+    {
+        var files = CheckpointFiles.Open(folder);
+        try
+        {
+            var matched = new MatchedTensors(files, specs);
+            matched.Check(folder.Exists(ModelFolder.TensorsName) ? folder.Describe(ModelFolder.TensorsName) : folder.Description, warnings);
+            return matched;
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Unmaps the files once nobody holds them.</summary>
+    public void Dispose()
+    {
+        if (!Interlocked.Exchange(ref _disposed, true))
+            Files.Dispose();
+    }
+
+    private void Check(string place, ICollection<string> warnings)
+    {
+        string[] unexpected = [.. Files.Tensors.Keys.Where(n => !_used.Contains(n)).Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show)];
+        if (unexpected.Length > 0)
+            warnings.Add($"{place} holds {unexpected.Length} tensor{(unexpected.Length == 1 ? "" : "s")} that the model does not have, and that {(unexpected.Length == 1 ? "is" : "are")} ignored: {Lists.Shorten(unexpected)}.");
+        var complaints = new List<string>();
+        Complain(complaints, _missing, "missing");
+        Complain(complaints, _shapes, "of another shape");
+        foreach (var (type, tensors) in _types)
+            Complain(complaints, tensors, $"stored as {type}: {SafetensorsTypes.Kind(type)} are not supported");
+        if (complaints.Count == 0)
+            return;
+        Complain(complaints, unexpected, "unexpected");
+        bool onlyTypes = _missing.Count == 0 && _shapes.Count == 0;
+        throw new DiaException(DiaErrorKind.Model, $"the tensors in {place} do not fit the model: {string.Join("; ", complaints)}. {(onlyTypes ? OtherTypes : "Check that the checkpoint belongs to this configuration.")}");
+    }
+
+    private static void Complain(List<string> complaints, IReadOnlyCollection<string> tensors, string what)
+    {
+        if (tensors.Count > 0)
+            complaints.Add($"{tensors.Count} {what} ({Lists.Shorten(tensors)})");
+    }
+
+    private WeightSource Find(WeightSpec spec)
+    {
+        long[] shape = Array.ConvertAll(spec.Shape, d => (long)d);
+        if (Files.Tensors.ContainsKey(spec.Name))
+            return new WeightSource(Take(spec.Name, shape));
+
+        if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution && spec.Name.EndsWith(Suffix, StringComparison.Ordinal))
+        {
+            string layer = spec.Name[..^Suffix.Length];
+            long[] perRow = new long[shape.Length];
+            Array.Fill(perRow, 1);
+            perRow[0] = shape[0];
+            foreach (var (g, v) in new[] { (".weight_g", ".weight_v"), (".parametrizations.weight.original0", ".parametrizations.weight.original1") })
+            {
+                if (Files.Tensors.ContainsKey(layer + g) || Files.Tensors.ContainsKey(layer + v))
+                    return new WeightSource(null, Take(layer + g, perRow), Take(layer + v, shape));
+            }
+        }
+
+        _missing.Add(spec.Name);
+        return default;
+    }
+
+    private SafetensorsTensor? Take(string name, long[] shape)
+    {
+        if (!Files.Tensors.TryGetValue(name, out var tensor))
+        {
+            _missing.Add(name);
+            return null;
+        }
+
+        _used.Add(name);
+        if (!tensor.Shape.AsSpan().SequenceEqual(shape))
+            _shapes.Add($"{name}: {SafetensorsTypes.Show(tensor.Shape)} where the model has {SafetensorsTypes.Show(shape)}");
+        if (WeightFormats.Of(tensor.DType) is null)
+            (_types.TryGetValue(tensor.DType, out var others) ? others : _types[tensor.DType] = []).Add(name);
+        return tensor;
+    }
+}
