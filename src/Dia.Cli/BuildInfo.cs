@@ -1,5 +1,3 @@
-using System.Reflection;
-
 namespace Dia.Cli;
 
 /// <summary>What this build is.</summary>

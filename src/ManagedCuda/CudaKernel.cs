@@ -1,5 +1,4 @@
 using ManagedCuda.BasicTypes;
-using ManagedCuda.Handles;
 using ManagedCuda.VectorTypes;
 using Native = ManagedCuda.DriverAPINativeMethods;
 

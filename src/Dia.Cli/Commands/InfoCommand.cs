@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using System.Text;
-using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;

@@ -1,6 +1,5 @@
 using System.Text;
 using Dia.Backends;
-using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;
 using Dia.Modeling;

@@ -129,20 +129,11 @@ internal sealed class ScriptFlow(
         int positions = model.Config.EncoderConfig.MaxPositionEmbeddings;
         var kept = new List<float>();
         // Only a text that is to be truncated is longer here.
-        var job = new PieceJob(ids[..Math.Min(ids.Length, positions)], config with { Seed = seed })
+        var job = new SpeakCommand.Job(ids[..Math.Min(ids.Length, positions)], config with { Seed = seed }, _ => ShowProgress(name), Write)
         {
             Prompt = voice?.Codes,
             KeepPrompt = keepVoice,
             WantsAudio = joiner is not null,
-            Row = () => ShowProgress(name),
-            Samples = samples =>
-            {
-                FirstAudioSeconds ??= _clock.Elapsed.TotalSeconds;
-                if (retries > 0)
-                    kept.AddRange(samples);
-                else
-                    joiner!.Write(samples);
-            },
         };
         engine.Run(job, run.Interruption.Token);
         SpeechResult result = job.Result ?? throw new InvalidOperationException("a job ended without a result");
@@ -150,6 +141,15 @@ internal sealed class ScriptFlow(
         // A transcript that is part of the piece was spoken in the voice's own frames.
         int paced = frames + (voice is { Text.Length: 0 } own ? own.Codes.GetLength(0) : 0);
         return new Attempt(result, kept, frames, frames / codec.FrameRate, paced / codec.FrameRate);
+
+        void Write(ReadOnlySpan<float> samples)
+        {
+            FirstAudioSeconds ??= _clock.Elapsed.TotalSeconds;
+            if (retries > 0)
+                kept.AddRange(samples);
+            else
+                joiner!.Write(samples);
+        }
     }
 
     private void ShowProgress(string name)
@@ -191,19 +191,4 @@ internal sealed class ScriptFlow(
     /// <param name="Seconds">How long that is.</param>
     /// <param name="PacedSeconds">How long all of the piece's characters took.</param>
     private sealed record Attempt(SpeechResult Result, List<float> Samples, int Frames, double Seconds, double PacedSeconds);
-
-    private sealed class PieceJob(int[] textIds, GenerationConfig config) : SpeechJob(textIds, config)
-    {
-        public required Action Row { get; init; }
-
-        public required Action<ReadOnlySpan<float>> Samples { get; init; }
-
-        public SpeechResult? Result { get; private set; }
-
-        protected override void OnRow(int rows) => Row();
-
-        protected override void OnSamples(ReadOnlySpan<float> samples) => Samples(samples);
-
-        protected override void OnCompleted(SpeechResult result) => Result = result;
-    }
 }

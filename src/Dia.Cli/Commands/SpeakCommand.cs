@@ -111,7 +111,7 @@ internal static class SpeakCommand
         using var output = new SpeechOutput(run, targets, codec, HeardText(text, voice?.Transcript, keepPrompt));
         var progress = new GenerationProgress(run.Reporter, rowLimit, promptRows, targets.WantsAudio ? codec!.FrameRate : null);
         PieceJoiner? trim = targets.WantsAudio && run.Line.Has(DiaOptions.Trim) ? new PieceJoiner(codec!.SamplingRate, output.Write) : null;
-        var job = new Job(ids, config, progress, trim is null ? output.Write : trim.Write)
+        var job = new Job(ids, config, progress.Rows, trim is null ? output.Write : trim.Write)
         {
             Prompt = prompt,
             KeepPrompt = keepPrompt,
@@ -188,18 +188,24 @@ internal static class SpeakCommand
         double generated = result.Elapsed.TotalSeconds;
         run.Reporter.Detail(Format.Text($"{result.GeneratedRows} steps in {generated:0.00} s, {result.GeneratedRows / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
         run.Reporter.Detail(Format.Times(times));
-        string what = seconds is double s
-            ? Format.Text($"{s:0.00} s of audio ({result.Frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
-            : Format.Text($"{result.Frames} frames of codes in {wall:0.0} s");
-        run.Reporter.Summary(Format.Text($"{what}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
+        run.Reporter.Summary(Format.Text($"{What(seconds, result.Frames, wall)}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 
-    private sealed class Job(int[] textIds, GenerationConfig config, GenerationProgress progress, Action<ReadOnlySpan<float>> write)
-        : SpeechJob(textIds, config)
+    /// <summary>What was made, and how fast; without seconds of audio it is codes.</summary>
+    internal static string What(double? seconds, int frames, double wall) => seconds is double s
+        ? Format.Text($"{s:0.00} s of audio ({frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
+        : Format.Text($"{frames} frames of codes in {wall:0.0} s");
+
+    /// <summary>An utterance whose rows and samples go on at once.</summary>
+    /// <param name="textIds">The text's ids.</param>
+    /// <param name="config">How to generate.</param>
+    /// <param name="row">Told how many rows there are.</param>
+    /// <param name="write">Takes the samples.</param>
+    internal sealed class Job(int[] textIds, GenerationConfig config, Action<int> row, Action<ReadOnlySpan<float>> write) : SpeechJob(textIds, config)
     {
         public SpeechResult? Result { get; private set; }
 
-        protected override void OnRow(int rows) => progress.Rows(rows);
+        protected override void OnRow(int rows) => row(rows);
 
         protected override void OnSamples(ReadOnlySpan<float> samples) => write(samples);
 

@@ -91,10 +91,7 @@ internal static class SpeakScript
     {
         run.Reporter.Detail(Format.Text($"{flow.Steps} steps in {wall:0.00} s, {flow.Steps / wall:0.0} a second; {(flow.FirstAudioSeconds is double first ? $"first audio after {first:0.00} s; " : "")}memory {Format.Bytes(Environment.WorkingSet)}"));
         run.Reporter.Detail(Format.Times(times));
-        string what = seconds is double s
-            ? Format.Text($"{s:0.00} s of audio ({flow.Frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
-            : Format.Text($"{flow.Frames} frames of codes in {wall:0.0} s");
         string end = flow.CutPieces == 0 ? "ended by itself" : pieces == 1 ? "ended by the length limit" : $"{flow.CutPieces} ended by the length limit";
-        run.Reporter.Summary(Format.Text($"{what}; {(pieces == 1 ? "" : $"{pieces} pieces; ")}{end}; {(flow.Doubtful == 0 ? "" : $"{flow.Doubtful} with warnings; ")}{(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
+        run.Reporter.Summary(Format.Text($"{SpeakCommand.What(seconds, flow.Frames, wall)}; {(pieces == 1 ? "" : $"{pieces} pieces; ")}{end}; {(flow.Doubtful == 0 ? "" : $"{flow.Doubtful} with warnings; ")}{(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Dia.Modeling;
 using Dia.Weights;
 
 namespace Dia.Codec;

@@ -1,5 +1,4 @@
 using Dia.Backends;
-using Dia.Weights;
 
 namespace Dia.Codec;
 

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Dia.Backends;
-using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Graph;

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Dia.IO;
 
 namespace Dia.Weights;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace ManagedCuda.CudaBlas;
@@ -15,23 +16,10 @@ public class CudaBlasException : Exception
     /// <summary>cuBLAS's status.</summary>
     public CublasStatus CudaBlasError { get; }
 
-    /// <summary>cuBLAS's name of a status: its own where it is there and tells (11.4.2 and later).</summary>
+    /// <summary>cuBLAS's own name of a status, where it is there and tells (11.4.2 and later).</summary>
     /// <param name="error">The status.</param>
     internal static string NameOf(CublasStatus error) =>
-        CudaBlasNativeMethods.TryGetStatusName(error, out nint text) ? Marshal.PtrToStringUTF8(text)! : error switch
-        {
-            CublasStatus.Success => "CUBLAS_STATUS_SUCCESS",
-            CublasStatus.NotInitialized => "CUBLAS_STATUS_NOT_INITIALIZED",
-            CublasStatus.AllocFailed => "CUBLAS_STATUS_ALLOC_FAILED",
-            CublasStatus.InvalidValue => "CUBLAS_STATUS_INVALID_VALUE",
-            CublasStatus.ArchMismatch => "CUBLAS_STATUS_ARCH_MISMATCH",
-            CublasStatus.MappingError => "CUBLAS_STATUS_MAPPING_ERROR",
-            CublasStatus.ExecutionFailed => "CUBLAS_STATUS_EXECUTION_FAILED",
-            CublasStatus.InternalError => "CUBLAS_STATUS_INTERNAL_ERROR",
-            CublasStatus.NotSupported => "CUBLAS_STATUS_NOT_SUPPORTED",
-            CublasStatus.LicenseError => "CUBLAS_STATUS_LICENSE_ERROR",
-            _ => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"cuBLAS status {(int)error}"),
-        };
+        CudaBlasNativeMethods.TryGetStatusName(error, out nint text) ? Marshal.PtrToStringUTF8(text)! : string.Create(CultureInfo.InvariantCulture, $"cuBLAS status {(int)error}");
 }
 
 /// <summary>Checks of statuses.</summary>

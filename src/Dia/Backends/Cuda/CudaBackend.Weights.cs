@@ -1,5 +1,4 @@
 using Dia.Weights;
-using ManagedCuda;
 
 namespace Dia.Backends;
 
