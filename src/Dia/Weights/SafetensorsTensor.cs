@@ -121,11 +121,8 @@ public sealed unsafe class SafetensorsTensor
             SafetensorsDType.U32 => Unsafe.ReadUnaligned<uint>(at),
             SafetensorsDType.I64 => Unsafe.ReadUnaligned<long>(at),
             SafetensorsDType.U64 => Unsafe.ReadUnaligned<ulong>(at),
-            SafetensorsDType.F16 => WeightFormats.FromFloat16(Unsafe.ReadUnaligned<ushort>(at)),
-            SafetensorsDType.BF16 => WeightFormats.FromBFloat16(Unsafe.ReadUnaligned<ushort>(at)),
-            SafetensorsDType.F32 => Unsafe.ReadUnaligned<float>(at),
             SafetensorsDType.F64 => Unsafe.ReadUnaligned<double>(at),
-            _ => throw new InvalidOperationException(),
+            _ => WeightFormats.Of(DType) is { } format ? WeightFormats.Of(format).Value(data, i) : throw new InvalidOperationException(),
         };
     }
 

@@ -38,15 +38,7 @@ internal unsafe struct AttentionJob : IParallelJob
         _padded = (C.HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
         // Per thread: four queries, their outputs, their scores.
         _scratch = threads.Scratch(Tile * (2L * _padded + _maxKeys) * sizeof(float), out _scratchStride);
-        if (work < Gemm.InlineWork / 4)
-        {
-            for (int part = 0; part < parts; part++)
-                Run(part, 0);
-        }
-        else
-        {
-            threads.Run(ref this, parts);
-        }
+        threads.Run(ref this, parts, alone: work < Gemm.InlineWork / 4);
     }
 
     private readonly int Tiles(in AttentionItem item) => (item.Rows * C.Group + Tile - 1) / Tile;

@@ -94,7 +94,10 @@ internal sealed unsafe class CpuThreads : IDisposable
     }
 
     /// <summary>Runs all parts and returns when they are done; an exception of any part is thrown here.</summary>
-    public void Run<TJob>(ref TJob job, int parts)
+    /// <param name="job">The work.</param>
+    /// <param name="parts">How many parts it has.</param>
+    /// <param name="alone">The caller does them all: waking threads would cost more than it saves.</param>
+    public void Run<TJob>(ref TJob job, int parts, bool alone = false)
         where TJob : unmanaged, IParallelJob
     {
         ThrowIfInUse(Interlocked.Exchange(ref _inUse, 1));
@@ -103,7 +106,7 @@ internal sealed unsafe class CpuThreads : IDisposable
             ObjectDisposedException.ThrowIf(_stop, this);
             fixed (TJob* pointer = &job)
             {
-                if (_workers.Length == 0 || parts <= 1)
+                if (alone || _workers.Length == 0 || parts <= 1)
                 {
                     for (int part = 0; part < parts; part++)
                         pointer->Run(part, 0);

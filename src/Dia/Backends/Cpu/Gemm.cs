@@ -45,16 +45,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         groups = (panels + _groupPanels - 1) / _groupPanels;
         long floats = (long)_rowBlock * Gemm.AStride + Gemm.KBlock * Gemm.PanelColumns + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
         _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
-        int parts = _rowBlocks * groups;
-        if (threadCount > 1)
-        {
-            threads.Run(ref this, parts);
-        }
-        else
-        {
-            for (int part = 0; part < parts; part++)
-                Run(part, 0);
-        }
+        threads.Run(ref this, _rowBlocks * groups, alone: threadCount == 1);
     }
 
     /// <inheritdoc/>

@@ -32,22 +32,16 @@ internal unsafe struct StepAttentionJob : IParallelJob
         long work = 0;
         for (int i = 0; i < C.ItemCount; i++)
             work += (long)C.Items[i].KeyCount * C.Heads * C.HeadDim;
-        bool inline = work < Gemm.InlineWork / 4;
+        bool alone = work < Gemm.InlineWork / 4;
         // An item's key heads are divided only as far as the threads need it: the more side by side, the longer the runs in memory.
-        int wanted = inline ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
+        int wanted = alone ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
         _partHeads = (C.KeyHeads + wanted - 1) / wanted;
         _itemParts = (C.KeyHeads + _partHeads - 1) / _partHeads;
         // Scores are written by eights and read by vectors; an odd cache line keeps those of the heads in different cache sets.
         _scoreStride = (C.MaxKeys + 15) / 16 * 16 + 16;
         // Per thread: the scores and the outputs of a part's heads.
         _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + C.HeadDim) * sizeof(float), out _scratchStride);
-        if (!inline)
-        {
-            threads.Run(ref this, C.ItemCount * _itemParts);
-            return;
-        }
-        for (int part = 0; part < C.ItemCount * _itemParts; part++)
-            Run(part, 0);
+        threads.Run(ref this, C.ItemCount * _itemParts, alone);
     }
 
     /// <inheritdoc/>

@@ -70,10 +70,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         // The last parts have some kilobytes at least. One thread takes all at once.
         long share = (long)P.N * K * TFormat.Size / (_roundParts * 65536L);
         _rounds = _roundParts == 1 ? 1 : Math.Min(MostRounds, BitOperations.Log2((ulong)share | 1) + 1);
-        if (_roundParts == 1)
-            Run(0, 0);
-        else
-            threads.Run(ref this, _rounds * _roundParts);
+        threads.Run(ref this, _rounds * _roundParts);
     }
 
     // First output of a part. A round gives each thread a part, and divides half of what is left, the last one all of it: long parts first, as

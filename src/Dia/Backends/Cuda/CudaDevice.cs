@@ -90,14 +90,9 @@ public sealed unsafe class CudaDevice : IDisposable
     {
         get
         {
-            try
-            {
-                return _context.GetFreeDeviceMemorySize();
-            }
-            catch (CudaException e)
-            {
-                throw Failure("say how much memory is free", e);
-            }
+            long free = 0;
+            Try("say how much memory is free", _context, context => free = context.GetFreeDeviceMemorySize());
+            return free;
         }
     }
 
