@@ -19,12 +19,7 @@ public static unsafe class WeightFormats
     /// <summary>Bytes of so many values of a format, and so the offset of the value of that index.</summary>
     /// <exception cref="ArgumentException">They are not whole blocks of values that are stored together.</exception>
     /// <exception cref="OverflowException">More than fit 64 bits.</exception>
-    public static long Bytes(WeightFormat format, long count)
-    {
-        Row row = Of(format);
-        (long blocks, long rest) = Math.DivRem(count, row.BlockValues);
-        return rest == 0 ? checked(blocks * row.BlockBytes) : throw new ArgumentException($"{count} values of {row.ReferenceName} are not whole blocks of {row.BlockValues}.", nameof(count));
-    }
+    public static long Bytes(WeightFormat format, long count) => Of(format).Bytes(count);
 
     /// <summary>The reference library's name of a format, as in config.json: float32, bfloat16, float16.</summary>
     public static string ReferenceName(WeightFormat format) => Of(format).ReferenceName;
@@ -131,7 +126,14 @@ public static unsafe class WeightFormats
         public int BlockValues => blockValues;
 
         /// <summary>Bytes of a block: its scale, then its values.</summary>
-        public int BlockBytes => scaleBytes + blockValues * valueBits / 8;
+        public int BlockBytes => scaleBytes + (blockValues * valueBits / 8);
+
+        /// <summary>Bytes of so many values: <see cref="WeightFormats.Bytes"/>.</summary>
+        public long Bytes(long count)
+        {
+            (long blocks, long rest) = Math.DivRem(count, blockValues);
+            return rest == 0 ? checked(blocks * BlockBytes) : throw new ArgumentException($"{count} values of {referenceName} are not whole blocks of {blockValues}.", nameof(count));
+        }
 
         /// <summary>The value of an index, which lies aligned or not.</summary>
         public delegate*<void*, long, float> Value => value;

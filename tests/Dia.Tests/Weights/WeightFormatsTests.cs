@@ -71,6 +71,48 @@ public sealed unsafe class WeightFormatsTests
         Assert.All(memory[(1 + (int)WeightFormats.Bytes(format, 5))..], b => Assert.Equal(0, b));
     }
 
+    [Theory]
+    [InlineData(WeightFormat.Float32, "f32", "float32", SafetensorsDType.F32, 4)]
+    [InlineData(WeightFormat.BFloat16, "bf16", "bfloat16", SafetensorsDType.BF16, 2)]
+    [InlineData(WeightFormat.Float16, "f16", "float16", SafetensorsDType.F16, 2)]
+    public void EachFormatHasItsRow(WeightFormat format, string name, string referenceName, SafetensorsDType type, int bytes)
+    {
+        Assert.True(WeightFormats.TryParse(name, out WeightFormat parsed));
+        Assert.Equal(format, parsed);
+        Assert.Equal(referenceName, WeightFormats.ReferenceName(format));
+        Assert.Equal(type, WeightFormats.Type(format));
+        Assert.Equal(format, WeightFormats.Of(type));
+        Assert.Equal(5 * bytes, WeightFormats.Bytes(format, 5));
+        Assert.Throws<OverflowException>(() => WeightFormats.Bytes(format, long.MaxValue));
+        float[] values = [1, -2.5f, 0.15625f];
+        byte[] memory = new byte[16];
+        fixed (byte* p = memory)
+        {
+            WeightFormats.Write(values, format, p);
+            for (int i = 0; i < values.Length; i++)
+                Assert.Equal(values[i], WeightFormats.Of(format).Value(p, i));
+        }
+    }
+
+    [Fact]
+    public void WhatHasNoRowIsNoFormat()
+    {
+        Assert.False(WeightFormats.TryParse("float32", out _));
+        Assert.False(WeightFormats.TryParse("F32", out _));
+        Assert.Null(WeightFormats.Of(SafetensorsDType.F64));
+        Assert.Throws<ArgumentOutOfRangeException>(() => WeightFormats.ReferenceName((WeightFormat)3));
+        Assert.Throws<ArgumentOutOfRangeException>(() => WeightFormats.Bytes((WeightFormat)(-1), 1));
+    }
+
+    [Fact]
+    public void ABlockIsItsScaleAndItsValues()
+    {
+        var row = new WeightFormats.Row("q4", "int4", SafetensorsDType.U8, 4, 32, 2, null, null, null);
+        Assert.Equal(18, row.BlockBytes);
+        Assert.Equal(3 * 18, row.Bytes(96));
+        Assert.Throws<ArgumentException>(() => row.Bytes(100));
+    }
+
     /// <summary>A NaN may come back quiet; all else bit for bit.</summary>
     private static void Check(int bits, int back, bool nan, int quiet) => Assert.Equal(nan ? bits | quiet : bits, back | (nan ? quiet : 0));
 

@@ -179,7 +179,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // A block of up to six rows of w with every pair of rows of x. While they are multiplied, the memory brings a later block: three on hides its latency better than the next one.
     private readonly void Multiply(byte* w, long stride, int count, float* weights, int k, int blocks, float* sums)
     {
-        bool together = typeof(TFormat) != typeof(Float16Format) && count == StepTile.Outputs;
+        bool together = TFormat.IsPlain && count == StepTile.Outputs;
         if (!together)
         {
             for (int i = 0; i < count; i++)

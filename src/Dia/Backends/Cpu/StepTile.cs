@@ -121,8 +121,8 @@ internal readonly unsafe struct ConvertedRows : IWeightRows
 }
 
 /// <summary>
-/// Stored rows, which are converted, and kept, beside the multiply-adds (<see cref="StepTile.Convert"/> in the same pass). For formats of which a
-/// conversion needs no more than one register.
+/// Stored rows, which are converted, and kept, beside the multiply-adds (<see cref="StepTile.Convert"/> in the same pass). For formats that are
+/// <see cref="IStoredFormat.IsPlain"/>.
 /// </summary>
 /// <param name="from">The first row.</param>
 /// <param name="stride">Bytes from a row to the next.</param>

@@ -17,6 +17,9 @@ internal unsafe interface IStoredFormat
     /// </summary>
     static abstract bool Interleaved { get; }
 
+    /// <summary>True where <see cref="First"/> and <see cref="Second"/> need no register but the result's: they can run beside a full register tile.</summary>
+    static abstract bool IsPlain { get; }
+
     /// <summary>One value.</summary>
     static abstract float Read(byte* p);
 
@@ -37,6 +40,8 @@ internal readonly unsafe struct Float32Format : IStoredFormat
 
     public static bool Interleaved => false;
 
+    public static bool IsPlain => true;
+
     public static float Read(byte* p) => *(float*)p;
 
     public static Vector256<float> Load8(byte* p) => Vector256.Load((float*)p);
@@ -52,6 +57,8 @@ internal readonly unsafe struct BFloat16Format : IStoredFormat
     public static int Size => 2;
 
     public static bool Interleaved => true;
+
+    public static bool IsPlain => true;
 
     public static float Read(byte* p) => BitConverter.UInt32BitsToSingle((uint)*(ushort*)p << 16);
 
@@ -77,6 +84,8 @@ internal readonly unsafe struct Float16Format : IStoredFormat
     public static int Size => 2;
 
     public static bool Interleaved => true;
+
+    public static bool IsPlain => false;
 
     public static float Read(byte* p) => (float)*(Half*)p;
 
