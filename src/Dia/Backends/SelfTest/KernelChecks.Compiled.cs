@@ -42,14 +42,15 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 Rows(o, 3);
                 break;
             case OperationKind.Linear when isLarge:
-                LargeLinear(o.N, o.K);
+                Large(o, 8, Phase.Decode, _ => SumTolerance(o.K));
+                Large(o, 67, Phase.Prefill, _ => SumTolerance(o.K));
                 break;
             case OperationKind.Linear:
                 StepLinear(o.N, o.K);
                 BlockLinear(o.N, o.K);
                 break;
             case OperationKind.Convolution when isLarge:
-                LargeConvolution(o.K, o.N, o.Kernel, o.Stride, o.Dilation);
+                Large(o, 70, Phase.Prefill, format => ConvolutionTolerance(format, o.K * o.Kernel));
                 break;
             case OperationKind.Convolution:
                 Convolution(o.K, o.N, o.Kernel, o.Stride, o.Dilation);
@@ -73,52 +74,33 @@ public sealed unsafe partial class KernelChecks<TBackend>
         Attention($"rows, {keys} keys", o.Heads, o.KeyHeads, o.HeadDim, [(1, keys, keys - 1), (1, keys, -1), (1, 70, -1)], false);
     }
 
-    /// <summary>Linear layers of few and of many rows.</summary>
-    private void LargeLinear(int n, int k)
+    /// <summary>A product of many weights: the scalar side makes some of its outputs.</summary>
+    private void Large(OperationInfo o, int rows, Phase phase, Func<WeightFormat, double> tolerance)
     {
         using var memory = new CheckMemory<TBackend>(_backend, 30);
-        const int Few = 8, Many = 67;
-        WeightSpec spec = new("check", [n, k], WeightRole.Linear);
-        float[] values = memory.Floats(n * k).Values.ToArray();
-        Twin<float> x = memory.Floats(Many * k), y = memory.Floats(Many * n), pair = memory.Floats(2 * n);
-        foreach (WeightFormat format in Formats)
-        {
-            StoredWeight stored = memory.Store(format, values);
-            Weight device = memory.Prepare(spec, stored);
-            _backend.Linear(y.OnDevice, x.OnDevice, device, Few, n, k, Phase.Decode, false);
-            float[] few = memory.Download(y)[..(Few * n)];
-            foreach (int rows in (ReadOnlySpan<int>)[1, 2])
-            {
-                _backend.Linear(pair.OnDevice, x.OnDevice, device, rows, n, k, Phase.Decode, false);
-                Compare($"step_linear rows alike {format}", Text($"[{rows}, {n}, {k}]"), memory.Download(pair).AsSpan(0, rows * n), few.AsSpan(0, rows * n), 0);
-            }
-
-            _backend.Linear(y.OnDevice, x.OnDevice, device, Many, n, k, Phase.Prefill, false);
-            float[] many = memory.Download(y);
-            CompareColumns("step_linear " + format, Text($"[{Few}, {n}, {k}]"), few, Few, n, SumTolerance(k), k / 4.0, (to, from, count) =>
-                _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * k)), Few, count, k, Phase.Decode, false));
-            CompareColumns("block_linear " + format, Text($"[{Many}, {n}, {k}]"), many, Many, n, SumTolerance(k), k / 4.0, (to, from, count) =>
-                _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * k)), Many, count, k, Phase.Prefill, false));
-            memory.ReleaseWeights();
-        }
-    }
-
-    private void LargeConvolution(int inputs, int outputs, int kernel, int stride, int dilation)
-    {
-        using var memory = new CheckMemory<TBackend>(_backend, 31);
-        const int Rows = 70;
-        int k = kernel * inputs;
-        WeightSpec spec = new("check", [outputs, inputs, kernel], WeightRole.Convolution), biasSpec = new("check", [outputs], WeightRole.Vector);
-        float[] values = memory.Floats(outputs * k).Values.ToArray(), biases = memory.Floats(outputs).Values.ToArray();
-        Twin<float> x = memory.Floats((((Rows - 1) * stride) + ((kernel - 1) * dilation) + 1) * inputs), y = memory.Floats(Rows * outputs);
+        bool isLinear = o.Kind == OperationKind.Linear;
+        int k = o.K * Math.Max(o.Kernel, 1);
+        WeightSpec spec = isLinear ? new("check", [o.N, o.K], WeightRole.Linear) : new("check", [o.N, o.K, o.Kernel], WeightRole.Convolution), biasSpec = new("check", [o.N], WeightRole.Vector);
+        float[] values = memory.Floats(o.N * k).Values.ToArray(), biases = memory.Floats(o.N).Values.ToArray();
+        Twin<float> x = memory.Floats((int)o.Window.MostRead(rows) * o.K), y = memory.Floats(rows * o.N);
+        string shapes = isLinear ? Text($"[{rows}, {o.N}, {o.K}]") : Text($"[{rows}, {o.K}, {o.N}] k{o.Kernel} s{o.Stride} d{o.Dilation}");
         foreach (WeightFormat format in Formats)
         {
             StoredWeight stored = memory.Store(format, values), storedBias = memory.Store(format, biases);
-            _backend.Convolution(y.OnDevice, x.OnDevice, memory.Prepare(spec, stored), memory.Prepare(biasSpec, storedBias), Rows, inputs, outputs, kernel, stride, dilation, false);
-            CompareColumns("convolution " + format, Text($"[{Rows}, {inputs}, {outputs}] k{kernel} s{stride} d{dilation}"), memory.Download(y), Rows, outputs,
-                ConvolutionTolerance(format, k), Math.Max(2, k / 4.0), (to, from, count) => _scalar.Convolution(
-                    (float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * k)), _scalar.Prepare(biasSpec, storedBias.From(from)),
-                    Rows, inputs, count, kernel, stride, dilation, false));
+            var device = new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = memory.Prepare(spec, stored), Bias = memory.Prepare(biasSpec, storedBias), Rows = rows, Phase = phase };
+            OperationRunner.Run(_backend, o, device);
+            float[] whole = memory.Download(y);
+            CompareColumns($"{OperationRunner.Name(o.Kind, phase)} {format}", shapes, whole, rows, o.N, tolerance(format), isLinear ? k / 4.0 : Math.Max(2, k / 4.0), (to, from, count) =>
+                OperationRunner.Run(_scalar, o with { N = count }, new Operands
+                {
+                    Y = (float*)to, X = x.OnHost, Weight = _scalar.Prepare(spec, stored.From((long)from * k)), Bias = _scalar.Prepare(biasSpec, storedBias.From(from)), Rows = rows, Phase = phase,
+                }));
+            for (int few = 1; phase == Phase.Decode && few <= 2; few++)
+            {
+                OperationRunner.Run(_backend, o, device with { Rows = few });
+                Compare($"step_linear rows alike {format}", Text($"[{few}, {o.N}, {o.K}]"), memory.Download(y).AsSpan(0, few * o.N), whole.AsSpan(0, few * o.N), 0);
+            }
+
             memory.ReleaseWeights();
         }
     }

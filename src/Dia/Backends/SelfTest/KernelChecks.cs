@@ -231,12 +231,13 @@ public sealed unsafe partial class KernelChecks<TBackend>
         return sum;
     }
 
-    /// <summary>An operation that works row by row. A NaN stays in its row.</summary>
-    internal void Rows(OperationInfo o, int rows)
+    /// <summary>An operation that works row by row, of given values or of random ones. A NaN stays in its row.</summary>
+    internal void Rows(OperationInfo o, int rows, float[]? given = null)
     {
         bool hasWeight = o.Kind != OperationKind.GatedActivation;
 
-        // RMSNorm: a sum of d squares, a root and a quotient. Gates and Snake: see Values.
+        // RMSNorm: a sum of d squares, a root and a quotient. Gates: e^x to 1.5 ulp, its sum, quotient and two products; GELU's 1 + erf loses up to a
+        // ulp of 1 at negative x, times x and up (12·12). Snake: sin² to 1e-6 absolute, over the smallest α, 0.3.
         (float range, double tolerance) = o.Kind switch
         {
             OperationKind.RmsNorm => (3, (6 + Math.Sqrt(o.N)) * U),
@@ -248,7 +249,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         {
             using var memory = new CheckMemory<TBackend>(_backend, 3);
             (Weight host, Weight device) = o.Kind == OperationKind.Snake ? memory.Weight(WeightRole.Vector, format, [o.N], 0.9f, 1.2f) : memory.Weight(WeightRole.Vector, format, [o.N]);
-            float[] values = memory.Floats((hasWeight ? 1 : 2) * rows * o.N, range).Values.ToArray();
+            float[] values = given ?? memory.Floats((hasWeight ? 1 : 2) * rows * o.N, range).Values.ToArray();
             values[^1] = float.NaN;
             Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * o.N);
             OperationRunner.Run(_scalar, o, new Operands { Y = y.OnHost, X = x.OnHost, Weight = host, Rows = rows });
@@ -261,21 +262,15 @@ public sealed unsafe partial class KernelChecks<TBackend>
     private void Values()
     {
         using var memory = new CheckMemory<TBackend>(_backend, 4);
-        const int Rows = 13, Width = 29, Count = Rows * Width;
+        const int Height = 13, Width = 29, Count = Height * Width;
         float[] special = memory.Floats(2 * Count, 12).Values.ToArray();
         ReadOnlySpan<float> unusual = [0, -0f, float.NaN, float.PositiveInfinity, float.NegativeInfinity, 1e-30f, -1e-30f, 1e-42f, 100, -100, 0.5f, -0.5f, 1e10f];
         unusual.CopyTo(special);
         unusual.CopyTo(special.AsSpan(2 * Width)); // the second row's gates
         Twin<float> x = memory.Place<float>(special), y = memory.Floats(Count), more = memory.Floats(Count, 12), row = memory.Floats(Width);
         foreach (HiddenActivation activation in (ReadOnlySpan<HiddenActivation>)[HiddenActivation.Silu, HiddenActivation.Gelu, HiddenActivation.GeluNew, HiddenActivation.Relu])
-        {
-            _scalar.GatedActivation(y.OnHost, x.OnHost, Rows, Width, activation);
-            _backend.GatedActivation(y.OnDevice, x.OnDevice, Rows, Width, activation);
-
-            // e^x to 1.5 ulp, its sum, quotient and two products; GELU's 1 + erf loses up to a ulp of 1 at negative x, times x and up (12·12).
-            Compare("gated_activation " + activation, $"[{Rows}, {Width}]", memory.Download(y), y.Values, activation is HiddenActivation.Gelu ? 300 * U : 24 * U);
-        }
-
+            Rows(new OperationInfo(default, "", OperationKind.GatedActivation) { N = Width, Activation = activation }, Height, [.. special]);
+        Rows(new OperationInfo(default, "", OperationKind.Snake) { N = Width }, Height, special[..Count]);
         _scalar.Tanh(y.OnHost, x.OnHost, Count);
         _backend.Tanh(y.OnDevice, x.OnDevice, Count);
         Compare("tanh", $"[{Count}]", memory.Download(y), y.Values, 6 * U, 1e-37);
@@ -283,9 +278,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
         _scalar.Add(y.OnHost, more.OnHost, Count);
         _backend.Add(y.OnDevice, more.OnDevice, Count);
         Compare("add", $"[{Count}]", memory.Download(y), y.Values, 0);
-        _scalar.AddRow(y.OnHost, row.OnHost, Rows, Width);
-        _backend.AddRow(y.OnDevice, row.OnDevice, Rows, Width);
-        Compare("add_row", $"[{Rows}, {Width}]", memory.Download(y), y.Values, 0);
+        _scalar.AddRow(y.OnHost, row.OnHost, Height, Width);
+        _backend.AddRow(y.OnDevice, row.OnDevice, Height, Width);
+        Compare("add_row", $"[{Height}, {Width}]", memory.Download(y), y.Values, 0);
         _scalar.Subtract(y.OnHost, more.OnHost, Count - 3);
         _backend.Subtract(y.OnDevice, more.OnDevice, Count - 3);
         Compare("subtract", $"[{Count - 3}]", memory.Download(y), y.Values, 0);
@@ -294,20 +289,16 @@ public sealed unsafe partial class KernelChecks<TBackend>
         {
             (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [Width], 0.9f, 1.2f);
             x = memory.Place<float>(special.AsSpan(0, Count));
-            _scalar.Snake(y.OnHost, x.OnHost, host, Rows, Width);
-            _backend.Snake(y.OnDevice, x.OnDevice, device, Rows, Width);
-
-            // sin² to 1e-6 absolute, over the smallest α, 0.3.
-            Compare("snake " + format, $"[{Rows}, {Width}]", memory.Download(y), y.Values, 4e-6);
+            _scalar.Snake(y.OnHost, x.OnHost, host, Height, Width);
 
             // Many turns of the sine, whose error the great α makes small again: what is left is float32's rounding.
             (Weight hostFast, Weight deviceFast) = memory.Weight(WeightRole.Vector, format, [Width], 10, 30);
             Twin<float> fast = memory.Floats(Count);
-            _scalar.Snake(fast.OnHost, more.OnHost, hostFast, Rows, Width);
-            _backend.Snake(fast.OnDevice, more.OnDevice, deviceFast, Rows, Width);
-            Compare("snake, great alpha " + format, $"[{Rows}, {Width}]", memory.Download(fast), fast.Values, 3 * U);
-            _backend.Snake(x.OnDevice, x.OnDevice, device, Rows, Width);
-            Compare("snake in place " + format, $"[{Rows}, {Width}]", memory.Download(x), y.Values, 4e-6);
+            _scalar.Snake(fast.OnHost, more.OnHost, hostFast, Height, Width);
+            _backend.Snake(fast.OnDevice, more.OnDevice, deviceFast, Height, Width);
+            Compare("snake, great alpha " + format, $"[{Height}, {Width}]", memory.Download(fast), fast.Values, 3 * U);
+            _backend.Snake(x.OnDevice, x.OnDevice, device, Height, Width);
+            Compare("snake in place " + format, $"[{Height}, {Width}]", memory.Download(x), y.Values, 4e-6);
         }
     }
 }
