@@ -10,7 +10,8 @@ namespace Dia.Weights;
 public static unsafe class CheckpointConverter
 {
     // What is in memory at a time: 4 MiB of float32.
-    private const int Step = 1 << 20;
+    // Bytes that are copied at a time, and values that are rounded: buffers so small that the heap needs no room of its own for them.
+    private const int CopyStep = 1 << 20, Step = 1 << 14;
 
     /// <summary>
     /// Writes <paramref name="outDir"/>: model.safetensors with every F32, BF16 and F16 tensor in <paramref name="format"/> (rounded
@@ -140,8 +141,8 @@ public static unsafe class CheckpointConverter
 
     private static void Copy(SafetensorsWriter writer, SafetensorsTensor tensor)
     {
-        for (long at = 0; at < tensor.ByteLength; at += Step)
-            writer.Write(tensor.Name, new ReadOnlySpan<byte>(tensor.Data + at, (int)Math.Min(Step, tensor.ByteLength - at)));
+        for (long at = 0; at < tensor.ByteLength; at += CopyStep)
+            writer.Write(tensor.Name, new ReadOnlySpan<byte>(tensor.Data + at, (int)Math.Min(CopyStep, tensor.ByteLength - at)));
     }
 
     private static void Round(CheckpointFiles files, SafetensorsWriter writer, SafetensorsTensor tensor, WeightFormat format, Buffers buffers)
@@ -149,16 +150,17 @@ public static unsafe class CheckpointConverter
         var from = WeightFormats.Of(tensor.DType)!.Value;
         for (long at = 0; at < tensor.Count; at += Step)
         {
-            var values = buffers.Values.AsSpan(0, (int)Math.Min(Step, tensor.Count - at));
+            int count = (int)Math.Min(Step, tensor.Count - at);
+            Span<float> values = buffers.Values.AsSpan(0, count), back = buffers.Back.AsSpan(0, count);
             WeightFormats.Read(tensor.Data + WeightFormats.Bytes(from, at), from, values);
             fixed (byte* rounded = buffers.Rounded)
             {
                 WeightFormats.Write(values, format, rounded);
-                WeightFormats.Read(rounded, format, buffers.Back);
-                CheckOverflow(files, tensor, values, buffers.Back, format, at);
+                WeightFormats.Read(rounded, format, back);
+                CheckOverflow(files, tensor, values, back, format, at);
             }
 
-            writer.Write<byte>(tensor.Name, buffers.Rounded.AsSpan(0, (int)WeightFormats.Bytes(format, values.Length)));
+            writer.Write<byte>(tensor.Name, buffers.Rounded.AsSpan(0, (int)WeightFormats.Bytes(format, count)));
         }
     }
 
