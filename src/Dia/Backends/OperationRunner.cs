@@ -1,3 +1,4 @@
+using Dia.Configuration;
 using Dia.Graph;
 
 namespace Dia.Backends;
@@ -39,6 +40,23 @@ internal static unsafe class OperationRunner
         OperationKind.TransposedConvolution => "transposed_convolution",
         OperationKind.Snake => "snake",
         _ => throw new InvalidOperationException($"{kind} does not run alone."),
+    };
+
+    /// <summary>
+    /// Operations that work row by row on vectors of parameters, or none: the range of values to check one with, and what it may be off by in units of
+    /// 2^-24. Null for others.
+    /// </summary>
+    public static (float Range, double Tolerance)? RowCheck(OperationInfo o) => o.Kind switch
+    {
+        // A sum of N squares, a root and a quotient.
+        OperationKind.RmsNorm => (3, 6 + Math.Sqrt(o.N)),
+
+        // e^x to 1.5 ulp, its sum, quotient and two products; GELU's 1 + erf loses up to a ulp of 1 at negative x, times x and up (12·12).
+        OperationKind.GatedActivation => (6, o.Activation is HiddenActivation.Gelu ? 300 : 24),
+
+        // sin² to 1e-6 absolute, over the smallest α, 0.3.
+        OperationKind.Snake => (12, 68),
+        _ => null,
     };
 
     /// <summary>Runs an operation of these sizes.</summary>

@@ -114,7 +114,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     {
         public Weight Weight => Operation.Weight < 0 ? default : Prepared[Operation.Weight];
 
-        public Weight Bias => Operation.Kernel == 0 ? default : Prepared[Operation.Weight + 1];
+        public Weight Bias => Operation.Weight + 1 < Prepared.Length ? Prepared[Operation.Weight + 1] : default; // of those that have one
 
         public WeightFormat Format => Operation.Weight < 0 ? default : Stored[Operation.Weight].Format;
 

@@ -8,7 +8,7 @@ namespace Dia.Backends;
 /// The processor: SIMD of whatever width the build targets (System.Numerics.Vector) on a fixed number of threads. Results
 /// do not depend on that number. Weights must have been through <see cref="Prepare"/>. One operation at a time.
 /// </summary>
-public readonly unsafe struct CpuBackend : IBackend
+public readonly unsafe partial struct CpuBackend : IBackend
 {
     private readonly CpuThreads _threads;
     private readonly DeviceMemory? _memory;
@@ -85,47 +85,11 @@ public readonly unsafe struct CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void RmsNorm(float* y, float* x, in Weight w, int rows, int d, float eps)
-    {
-        RmsNormJob job = new() { Y = y, X = x, W = (float*)w.Data, Width = d, Epsilon = eps };
-        RowParts.Run(_threads, ref job, rows, d);
-    }
-
-    /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
         ref readonly CpuFormat kernels = ref CpuFormat.Of(w.Format);
         (phase == Phase.Decode ? kernels.Decode : kernels.Prefill)(
             _threads, new MatrixProduct { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate });
-    }
-
-    /// <inheritdoc/>
-    public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling)
-    {
-        for (int i = 0; i < batch.Count; i++)
-        {
-            long first = batch.Items[i].FirstRow;
-            RopeTableJob job = new()
-            {
-                Cos = cos + first * half, Sin = sin + first * half, Positions = positions + first, InverseFrequencies = inverseFrequencies + (long)i * half, Half = half, Scaling = scaling,
-            };
-            // A sine and cosine in double cost about as much as ten values of other work.
-            RowParts.Run(_threads, ref job, batch.Items[i].Rows, 10L * half);
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Rope(float* x, float* cos, float* sin, int rows, int heads, int half) =>
-        Elementwise.Rows(_threads, new Rope(x, cos, sin, heads, half), (long)rows * heads, half);
-
-    /// <inheritdoc/>
-    public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
-    {
-        RopeKeyValuesJob job = new() { Keys = keys, Values = values, Cos = cos, Sin = sin, Heads = keyHeads, Half = half, Items = batch.Items, Layer = layer };
-        long rows = 0;
-        for (int i = 0; i < batch.Count; i++)
-            rows += batch.Items[i].Rows;
-        RowParts.Run(_threads, ref job, rows, 4L * keyHeads * half);
     }
 
     /// <inheritdoc/>
@@ -144,19 +108,6 @@ public readonly unsafe struct CpuBackend : IBackend
         AttentionJob job = new() { C = call };
         job.Start(_threads);
     }
-
-    /// <inheritdoc/>
-    public void GatedActivation(float* y, float* x, int rows, int n, HiddenActivation activation) =>
-        Elementwise.Rows(_threads, new GatedActivation(y, x, n, activation), rows, n);
-
-    /// <inheritdoc/>
-    public void AddRow(float* y, float* v, int rows, int d) => Elementwise.Rows(_threads, new Add(y, v, d), rows, d);
-
-    /// <inheritdoc/>
-    public void Add(float* y, float* x, long count) => Elementwise.Values(_threads, new Add(y, x, 0), count);
-
-    /// <inheritdoc/>
-    public void Subtract(float* y, float* x, long count) => Elementwise.Values(_threads, new Subtract(y, x), count);
 
     /// <inheritdoc/>
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
@@ -184,13 +135,6 @@ public readonly unsafe struct CpuBackend : IBackend
         product.Packed = true;
         CpuFormat.Of(w.Format).Prefill(_threads, product);
     }
-
-    /// <inheritdoc/>
-    public void Snake(float* y, float* x, in Weight alpha, int rows, int channels) =>
-        Elementwise.Rows(_threads, new Snake(y, x, (float*)alpha.Data, channels), rows, channels);
-
-    /// <inheritdoc/>
-    public void Tanh(float* y, float* x, long count) => Elementwise.Values(_threads, new Tanh(y, x), count);
 
     /// <inheritdoc/>
     public void NearestCode(int* codes, int codeStride, float* x, in Weight codebook, int rows, int entries, int d)

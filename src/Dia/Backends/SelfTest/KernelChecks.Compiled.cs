@@ -38,8 +38,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
             case OperationKind.EmbeddingSum:
                 Tables(4, o.Heads, o.Entries, o.N);
                 break;
-            case OperationKind.RmsNorm or OperationKind.GatedActivation or OperationKind.Snake:
-                Rows(o, 3);
+            default:
+                if (OperationRunner.RowCheck(o) is not null)
+                    Rows(o, 3);
                 break;
             case OperationKind.Linear when isLarge:
                 Large(o, 8, Phase.Decode, _ => SumTolerance(o.K));

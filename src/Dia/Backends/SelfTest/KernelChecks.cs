@@ -40,9 +40,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         Tables(5, 3, 11, 37);
         Values();
-        foreach (OperationKind kind in (ReadOnlySpan<OperationKind>)[OperationKind.RmsNorm, OperationKind.GatedActivation, OperationKind.Snake])
+        foreach (OperationKind kind in Enum.GetValues<OperationKind>())
             foreach (int d in (ReadOnlySpan<int>)[1, 7, 64, 257, 1024, 2500])
-                Rows(new OperationInfo(default, "", kind) { N = d }, 3);
+                if (OperationRunner.RowCheck(new OperationInfo(default, "", kind) { N = d }) is not null)
+                    Rows(new OperationInfo(default, "", kind) { N = d }, 3);
         foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (33, 250), (9, 33), (10, 2056), (5, 264)])
         {
             StepLinear(n, k);
@@ -235,26 +236,18 @@ public sealed unsafe partial class KernelChecks<TBackend>
     internal void Rows(OperationInfo o, int rows, float[]? given = null)
     {
         bool hasWeight = o.Kind != OperationKind.GatedActivation;
-
-        // RMSNorm: a sum of d squares, a root and a quotient. Gates: e^x to 1.5 ulp, its sum, quotient and two products; GELU's 1 + erf loses up to a
-        // ulp of 1 at negative x, times x and up (12·12). Snake: sin² to 1e-6 absolute, over the smallest α, 0.3.
-        (float range, double tolerance) = o.Kind switch
-        {
-            OperationKind.RmsNorm => (3, (6 + Math.Sqrt(o.N)) * U),
-            OperationKind.GatedActivation => (6, (o.Activation is HiddenActivation.Gelu ? 300 : 24) * U),
-            OperationKind.Snake => (12f, 4e-6),
-            _ => throw new InvalidOperationException($"{o.Kind} is not checked by its rows."),
-        };
+        (float range, double tolerance) = OperationRunner.RowCheck(o) ?? throw new InvalidOperationException($"{o.Kind} is not checked by its rows.");
         foreach (WeightFormat format in hasWeight ? Formats : Formats[..1])
         {
             using var memory = new CheckMemory<TBackend>(_backend, 3);
-            (Weight host, Weight device) = o.Kind == OperationKind.Snake ? memory.Weight(WeightRole.Vector, format, [o.N], 0.9f, 1.2f) : memory.Weight(WeightRole.Vector, format, [o.N]);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [o.N], 0.9f, 1.2f);
+            (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [o.N]);
             float[] values = given ?? memory.Floats((hasWeight ? 1 : 2) * rows * o.N, range).Values.ToArray();
             values[^1] = float.NaN;
             Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * o.N);
-            OperationRunner.Run(_scalar, o, new Operands { Y = y.OnHost, X = x.OnHost, Weight = host, Rows = rows });
-            OperationRunner.Run(_backend, o, new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = device, Rows = rows });
-            Compare($"{OperationRunner.Name(o.Kind, default)} {(hasWeight ? format : o.Activation)}", $"[{rows}, {o.N}]", memory.Download(y), y.Values, tolerance);
+            OperationRunner.Run(_scalar, o, new Operands { Y = y.OnHost, X = x.OnHost, Weight = host, Bias = hostBias, Rows = rows });
+            OperationRunner.Run(_backend, o, new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = device, Bias = deviceBias, Rows = rows });
+            Compare($"{OperationRunner.Name(o.Kind, default)} {(hasWeight ? format : o.Activation)}", $"[{rows}, {o.N}]", memory.Download(y), y.Values, tolerance * U);
         }
     }
 
