@@ -13,43 +13,39 @@ namespace Dia.Codec;
 /// </summary>
 public sealed class DacModel : IAudioCodec, IDisposable
 {
-    private readonly LoadedWeights _weights;
-    private readonly WeightSpec[] _specs;
-    private readonly DacNetwork _network;
-    private readonly Tenant _tenant;
     private CodecPass? _pass;
     private CodecIdentity? _identity;
 
     private DacModel(CodecCheckpoint checkpoint, Device device)
     {
-        _tenant = new Tenant(device, typeof(DacModel));
+        Tenant = new Tenant(device, typeof(DacModel));
         Config = checkpoint.Config;
-        _specs = checkpoint.Tensors.Specs;
-        _network = checkpoint.Compiled.CreateCodec(device)!;
-        _weights = new LoadedWeights(checkpoint.Tensors);
-        LookAheadFrames = _network.Layout.LookAheadFrames;
+        Specs = checkpoint.Tensors.Specs;
+        Network = checkpoint.Compiled.CreateCodec(device)!;
+        Weights = new LoadedWeights(checkpoint.Tensors);
+        LookAheadFrames = Network.Layout.LookAheadFrames;
     }
 
     /// <summary>Its configuration.</summary>
     public DacConfig Config { get; }
 
     /// <summary>Its parameters; for checks and measurements.</summary>
-    internal WeightSpec[] Specs => _specs;
+    internal WeightSpec[] Specs { get; }
 
     /// <summary>Their values, in the same order.</summary>
-    internal LoadedWeights Weights => _weights;
+    internal LoadedWeights Weights { get; }
 
     /// <summary>The emitted network; for measurements that run its operations one by one.</summary>
-    internal DacNetwork Network => _network;
+    internal DacNetwork Network { get; }
 
     /// <summary>Its turns on its device.</summary>
-    internal Tenant Tenant => _tenant;
+    internal Tenant Tenant { get; }
 
     /// <inheritdoc/>
     public int SamplingRate => Config.SamplingRate;
 
     /// <inheritdoc/>
-    public int HopLength => _network.Layout.HopLength;
+    public int HopLength => Network.Layout.HopLength;
 
     /// <inheritdoc/>
     public int Codebooks => Config.NCodebooks;
@@ -62,8 +58,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
         {
             if (_identity is not null)
                 return _identity;
-            using Lock.Scope turn = _tenant.Enter();
-            return _identity ??= CodecIdentity.Of(this, _specs, _weights.Weights);
+            using Lock.Scope turn = Tenant.Enter();
+            return _identity ??= CodecIdentity.Of(this, Specs, Weights.Weights);
         }
     }
 
@@ -71,7 +67,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public double FrameRate => Config.FrameRate;
 
     /// <summary>Most frames of a window that is decoded at once.</summary>
-    public int WindowFrames => _network.Layout.WindowFrames;
+    public int WindowFrames => Network.Layout.WindowFrames;
 
     /// <summary>Frames after a frame that must be known before its last sample can be decoded exactly.</summary>
     public int LookAheadFrames { get; }
@@ -82,7 +78,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(frames);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(frames, int.MaxValue);
-        return _network.Layout.SamplesOf(frames);
+        return Network.Layout.SamplesOf(frames);
     }
 
     /// <summary>Loads a codec's checkpoint (plain weights or weight-norm pairs).</summary>
@@ -113,7 +109,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         var codec = new DacModel(checkpoint, device);
         try
         {
-            codec.Prepare();
+            codec.Network.Prepare(codec.Tenant, codec.Specs, codec.Weights.Weights);
             return codec;
         }
         catch
@@ -167,7 +163,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         int count = quantizers ?? Codebooks;
         if (count < 1 || count > Codebooks)
             throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
-        trace = new CodecTrace(_network.Memory, Math.Max(0, _network.Layout.FramesOf(samples.Length)), Config.HiddenSize, count, Config.CodebookDim);
+        trace = new CodecTrace(Network.Memory, Math.Max(0, Network.Layout.FramesOf(samples.Length)), Config.HiddenSize, count, Config.CodebookDim);
         return Pass.Encode(samples, count, trace);
     }
 
@@ -181,9 +177,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
         Check(codes);
         CodecPass pass = Pass;
         float[] samples = new float[LengthOf(codes)];
-        for (long start = 0; start < samples.Length; start += _network.Layout.WindowSamples)
+        for (long start = 0; start < samples.Length; start += Network.Layout.WindowSamples)
         {
-            var window = new RowRange(start, Math.Min(_network.Layout.WindowSamples, samples.Length - start));
+            var window = new RowRange(start, Math.Min(Network.Layout.WindowSamples, samples.Length - start));
             pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples.AsSpan((int)start), trace);
         }
 
@@ -198,8 +194,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
     public float[] Decode(int[,] codes, RowRange window)
     {
         Check(codes);
-        if (window.Count < 1 || window.Count > _network.Layout.WindowSamples)
-            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_network.Layout.WindowSamples} samples.");
+        if (window.Count < 1 || window.Count > Network.Layout.WindowSamples)
+            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {Network.Layout.WindowSamples} samples.");
         CodecPass pass = Pass;
         float[] samples = new float[window.Count];
         pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples);
@@ -211,15 +207,15 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <exception cref="ObjectDisposedException">The codec or its device is disposed.</exception>
     public CodecPass CreatePass()
     {
-        using Lock.Scope turn = _tenant.Enter();
-        return new CodecPass(_tenant, _network, Codebooks, Config.CodebookSize);
+        using Lock.Scope turn = Tenant.Enter();
+        return new CodecPass(Tenant, Network, Codebooks, Config.CodebookSize);
     }
 
     /// <summary>Refuses a pass of another codec.</summary>
     internal void CheckPass(CodecPass pass, string argument)
     {
         ArgumentNullException.ThrowIfNull(pass, argument);
-        if (!ReferenceEquals(pass.Network, _network))
+        if (!ReferenceEquals(pass.Network, Network))
             throw new ArgumentException("The pass is another codec's: make one with this codec's CreatePass.", argument);
     }
 
@@ -235,12 +231,12 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
     public void Dispose()
     {
-        using Lock.Scope turn = _tenant.EnterToFree();
-        if (!_tenant.Leave())
+        using Lock.Scope turn = Tenant.EnterToFree();
+        if (!Tenant.Leave())
             return;
         _pass?.Dispose();
-        _network.Release();
-        _weights.Dispose();
+        Network.Release();
+        Weights.Dispose();
     }
 
     /// <summary>The arena of <see cref="Encode(ReadOnlySpan{float})"/> and <see cref="Decode(int[,])"/>, kept: mapping it anew costs more than a short sound.</summary>
@@ -248,20 +244,14 @@ public sealed class DacModel : IAudioCodec, IDisposable
     {
         get
         {
-            using Lock.Scope turn = _tenant.Enter();
+            using Lock.Scope turn = Tenant.Enter();
             return _pass ??= CreatePass();
         }
     }
 
-    private void Prepare()
-    {
-        using Lock.Scope turn = _tenant.Enter();
-        _network.Prepare(_specs, _weights.Weights);
-    }
-
     private long LengthOf(int[,] codes)
     {
-        long samples = Math.Max(0, _network.Layout.SamplesOf(codes.GetLength(0)));
+        long samples = Math.Max(0, Network.Layout.SamplesOf(codes.GetLength(0)));
         return samples <= AudioBuffer.MaxSamples ? samples
             : throw new DiaException(
                 DiaErrorKind.Input,

@@ -17,22 +17,18 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
 {
     private readonly CompiledModel _compiled;
     private readonly GenerationConfig _generationConfig;
-    private readonly LoadedWeights _weights;
-    private readonly WeightSpec[] _specs;
-    private readonly DiaNetwork _network;
-    private readonly Tenant _tenant;
     private float* _unconditionalCross;
 
     private DiaForConditionalGeneration(ModelCheckpoint checkpoint, Device device)
     {
-        _tenant = new Tenant(device, typeof(DiaForConditionalGeneration));
+        Tenant = new Tenant(device, typeof(DiaForConditionalGeneration));
         _compiled = checkpoint.Compiled;
         Config = checkpoint.Config;
         _generationConfig = checkpoint.GenerationConfig;
         GenerationKeys = checkpoint.GenerationKeys;
-        _specs = checkpoint.Tensors.Specs;
-        _network = _compiled.CreateNetwork(device)!;
-        _weights = new LoadedWeights(checkpoint.Tensors);
+        Specs = checkpoint.Tensors.Specs;
+        Network = _compiled.CreateNetwork(device)!;
+        Weights = new LoadedWeights(checkpoint.Tensors);
     }
 
     /// <summary>Name of the compiled configuration that runs it.</summary>
@@ -45,19 +41,19 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     public IReadOnlyList<string> GenerationKeys { get; }
 
     /// <summary>Its weights; for tests that read them to see how fast that can go.</summary>
-    internal LoadedWeights Weights => _weights;
+    internal LoadedWeights Weights { get; }
 
     /// <summary>Its table of operations.</summary>
     internal OperationInfo[] Operations => _compiled.Operations();
 
     /// <summary>Its parameters, in the order of <see cref="Weights"/>.</summary>
-    internal WeightSpec[] Specs => _specs;
+    internal WeightSpec[] Specs { get; }
 
     /// <summary>The emitted network; for tests that time its passes.</summary>
-    internal DiaNetwork Network => _network;
+    internal DiaNetwork Network { get; }
 
     /// <summary>Its turns on its device.</summary>
-    internal Tenant Tenant => _tenant;
+    internal Tenant Tenant { get; }
 
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => Config.RowCapacity;
@@ -90,7 +86,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         var model = new DiaForConditionalGeneration(checkpoint, device);
         try
         {
-            model.Prepare();
+            model.Network.Prepare(model.Tenant, model.Specs, model.Weights.Weights);
             return model;
         }
         catch
@@ -138,23 +134,23 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         decoderAttentionMask = (int[,]?)decoderAttentionMask?.Clone();
         labels = (int[,]?)labels?.Clone();
         ForwardInputs.Check(Config, inputIds, attentionMask, decoderInputIds, decoderPositionIds, decoderAttentionMask, labels);
-        using Lock.Scope turn = _tenant.Enter();
+        using Lock.Scope turn = Tenant.Enter();
         int batch = inputIds.GetLength(0), length = inputIds.GetLength(1), rows = decoderInputIds.GetLength(1);
         DiaDecoderConfig d = Config.DecoderConfig;
-        DeviceMemory memory = _network.Memory;
+        DeviceMemory memory = Network.Memory;
         using ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(memory, outputHiddenStates, outputAttentions) : null;
 
         RotaryEmbedding textRope = _compiled.EncoderRope(Config);
         textRope.Update(length);
-        using var encoder = new EncoderPass(_network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
-        _network.Encode(encoder);
+        using var encoder = new EncoderPass(Network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
+        Network.Encode(encoder);
 
         RotaryEmbedding rope = _compiled.DecoderRope(Config);
         int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
         rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
         int[] ids = Flat(decoderInputIds).ToArray();
         byte[] mask = decoderAttentionMask is null ? [] : [.. Flat(decoderAttentionMask).ToArray().Select(m => m != 0 ? (byte)1 : (byte)0)];
-        using var pass = new DecoderPass(_network, d, batch * rows, batch, Phase.Prefill, trace);
+        using var pass = new DecoderPass(Network, d, batch * rows, batch, Phase.Prefill, trace);
         var caches = new List<KeyValueCache>();
         byte* audioMask = mask.Length == 0 ? null : memory.Place(mask);
         try
@@ -163,7 +159,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             {
                 var cross = new KeyValueCache(memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
                 caches.Add(cross);
-                _network.CrossKeyValues(encoder, i, cross);
+                Network.CrossKeyValues(encoder, i, cross);
                 var self = new KeyValueCache(memory, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
                 caches.Add(self);
                 var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null ? null : audioMask + ((long)i * rows) };
@@ -171,7 +167,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
             }
 
             pass.Send();
-            _network.Decode(pass);
+            Network.Decode(pass);
             trace?.Complete();
         }
         finally
@@ -226,20 +222,20 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <exception cref="DiaException">No memory (Device).</exception>
     internal DecoderSession CreateSession(int places, bool guidance)
     {
-        using Lock.Scope turn = _tenant.Enter();
-        return new DecoderSession(_tenant, _network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
+        using Lock.Scope turn = Tenant.Enter();
+        return new DecoderSession(Tenant, Network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
     }
 
     /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
     public void Dispose()
     {
-        using Lock.Scope turn = _tenant.EnterToFree();
-        if (!_tenant.Leave())
+        using Lock.Scope turn = Tenant.EnterToFree();
+        if (!Tenant.Leave())
             return;
-        _network.Memory.Free(_unconditionalCross);
+        Network.Memory.Free(_unconditionalCross);
         _unconditionalCross = null;
-        _network.Release();
-        _weights.Dispose();
+        Network.Release();
+        Weights.Dispose();
     }
 
     /// <summary>The network with the caches of a batch, its texts encoded; for tests that feed and time it row by row.</summary>
@@ -262,26 +258,20 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         }
     }
 
-    private void Prepare()
-    {
-        using Lock.Scope turn = _tenant.Enter();
-        _network.Prepare(_specs, _weights.Weights);
-    }
-
     /// <summary>What cross-attention is for a row without text, in each layer: computed once, in a turn.</summary>
     private float* UnconditionalCross()
     {
         if (_unconditionalCross is not null)
             return _unconditionalCross;
-        DeviceMemory memory = _network.Memory;
+        DeviceMemory memory = Network.Memory;
         float* constants = memory.Allocate((long)Config.DecoderConfig.NumHiddenLayers * Config.DecoderConfig.HiddenSize);
         try
         {
             RotaryEmbedding rope = _compiled.EncoderRope(Config);
             rope.Update(1);
-            using var encoder = new EncoderPass(_network, rope, [0], default, 1);
-            _network.Encode(encoder);
-            _network.UnconditionalCross(encoder, constants);
+            using var encoder = new EncoderPass(Network, rope, [0], default, 1);
+            Network.Encode(encoder);
+            Network.UnconditionalCross(encoder, constants);
         }
         catch
         {
@@ -298,27 +288,27 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
         long width = (long)channels * vocabulary;
         float[] logits = new float[batch * rows * width];
-        float* flat = _network.Memory.Allocate(logits.Length);
+        float* flat = Network.Memory.Allocate(logits.Length);
         loss = default;
         try
         {
-            _network.Logits(flat, pass.Output, batch * rows, Phase.Prefill);
+            Network.Logits(flat, pass.Output, batch * rows, Phase.Prefill);
             for (int b = 0; b < batch; b++)
             {
                 float* item = flat + (b * rows * width);
                 for (int t = 0; t < rows; t++)
                     for (int c = 0; c < channels; c++)
-                        _network.Memory.Download(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary), item + (t * width) + ((long)c * vocabulary));
+                        Network.Memory.Download(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary), item + (t * width) + ((long)c * vocabulary));
                 fixed (int* label = labels)
                     if (label is not null)
-                        _network.Loss(item, label + ((long)b * channels * rows), rows, ref loss);
+                        Network.Loss(item, label + ((long)b * channels * rows), rows, ref loss);
             }
 
             return logits;
         }
         finally
         {
-            _network.Memory.Free(flat);
+            Network.Memory.Free(flat);
         }
     }
 

@@ -20,9 +20,10 @@ public abstract class Network
     /// <summary>Frees what <see cref="Prepare(WeightSpec, in StoredWeight)"/> made.</summary>
     protected abstract void Release(WeightSpec spec, in Weight weight);
 
-    /// <summary>Prepares all weights; what a failure leaves is for <see cref="Release()"/> to free.</summary>
-    internal void Prepare(WeightSpec[] specs, StoredWeight[] stored)
+    /// <summary>Prepares all weights in a turn; what a failure leaves is for <see cref="Release()"/> to free.</summary>
+    internal void Prepare(Tenant tenant, WeightSpec[] specs, StoredWeight[] stored)
     {
+        using Lock.Scope turn = tenant.Enter();
         (_specs, Weights) = (specs, new Weight[specs.Length]);
         for (int i = 0; i < specs.Length; i++)
             Weights[i] = Prepare(specs[i], stored[i]);
