@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Dia.Configuration;
@@ -34,7 +35,7 @@ internal sealed class JsonReader
     {
         var reader = new JsonReader(text, problems);
         if (text.Length > MaxLength)
-            return reader.Fail(ProblemIds.Limit, $"the file has more than {Invariant(MaxLength)} characters; this is no configuration");
+            return reader.Fail(ProblemIds.Limit, FormattableString.Invariant($"the file has more than {MaxLength} characters; this is no configuration"));
         JsonValue? value = reader.ReadValue(1);
         if (value is null)
             return null;
@@ -50,15 +51,13 @@ internal sealed class JsonReader
         switch (_text[_at])
         {
             case '{' or '[' when depth > MaxDepth:
-                return Fail(ProblemIds.Limit, $"nested more than {Invariant(MaxDepth)} deep; this is no configuration");
+                return Fail(ProblemIds.Limit, FormattableString.Invariant($"nested more than {MaxDepth} deep; this is no configuration"));
             case '{':
                 return ReadObject(depth);
             case '[':
                 return ReadArray(depth);
             case '"':
-                int start = _at;
-                string? text = ReadString();
-                return text is null ? null : new JsonValue(JsonKind.String, Since(start)) { Text = text };
+                return ReadString();
             case '-' or (>= '0' and <= '9'):
                 return ReadNumber();
             default:
@@ -72,20 +71,17 @@ internal sealed class JsonReader
         return ReadItems(JsonKind.Object, '}', value =>
         {
             SkipSpace();
-            int start = _at;
             if (!Peek('"'))
                 return Fail(ProblemIds.Syntax, $"{Here()} where a key in double quotes is expected");
-            string? key = ReadString();
-            if (key is null)
+            if (ReadString() is not { } key)
                 return null;
-            JsonPosition position = Since(start);
             if (!Skip(':'))
                 return Fail(ProblemIds.Syntax, $"{Here()} where ':' is expected");
             JsonValue? item = ReadValue(depth + 1);
-            if (item is not null && keys.Add(key))
-                value.Members.Add(new JsonMember(key, position, item));
+            if (item is not null && keys.Add(key.Text))
+                value.Members.Add(new JsonMember(key.Text, key.Position, item));
             else if (item is not null)
-                _problems.Error(ProblemIds.DuplicateKey, position, $"the key {JsonValue.Quote(key)} stands twice in its object; remove one");
+                _problems.Error(ProblemIds.DuplicateKey, key.Position, $"the key {JsonValue.Quote(key.Text)} stands twice in its object; remove one");
             return item;
         });
     }
@@ -154,102 +150,58 @@ internal sealed class JsonReader
     }
 
     /// <summary>The string that starts here; null after a problem.</summary>
-    private string? ReadString()
+    private JsonValue? ReadString()
     {
         int start = _at++;
         var text = new StringBuilder();
-        while (true)
+        while (!Peek('"'))
         {
             if (_at >= _text.Length)
             {
                 _at = start;
-                Fail(ProblemIds.Syntax, "a string without its closing quote");
-                return null;
+                return Fail(ProblemIds.Syntax, "a string without its closing quote");
             }
-            char c = _text[_at];
-            if (c == '"')
-                break;
-            if (c < ' ')
+            if (_text[_at] < ' ')
+                return Fail(ProblemIds.InvalidString, _text[_at] is '\n' or '\r' ? "a line break inside a string" : "a control character inside a string; escape it");
+            if (!TryUnit(_at, out char c, out int length))
+                return Fail(ProblemIds.InvalidString, "an invalid escape in a string", Math.Min(2, _text.Length - _at));
+            text.Append(c);
+            if (char.IsSurrogate(c))
             {
-                Fail(ProblemIds.InvalidString, c is '\n' or '\r' ? "a line break inside a string" : "a control character inside a string; escape it");
-                return null;
+                if (!char.IsHighSurrogate(c) || !TryUnit(_at + length, out char low, out int lowLength) || !char.IsLowSurrogate(low))
+                    return Fail(ProblemIds.InvalidString, "half a surrogate pair", length);
+                text.Append(low);
+                length += lowLength;
             }
-            int length = 1;
-            if (c == '\\' && !ReadEscape(out c, out length))
-                return null;
-            if (!char.IsSurrogate(c))
-            {
-                text.Append(c);
-                _at += length;
-                continue;
-            }
-            if (!ReadLowSurrogate(c, length, out char low, out int both))
-            {
-                Fail(ProblemIds.InvalidString, "half a surrogate pair", length);
-                return null;
-            }
-            text.Append(c).Append(low);
-            _at += both;
+            _at += length;
         }
         _at++;
-        return text.ToString();
+        return new JsonValue(JsonKind.String, Since(start)) { Text = text.ToString() };
     }
 
-    /// <summary>The low surrogate that follows the high one <paramref name="length"/> units long here.</summary>
-    private bool ReadLowSurrogate(char high, int length, out char low, out int both)
+    /// <summary>The UTF-16 unit at a place of a string, as it stands or escaped, and how long it is there.</summary>
+    private bool TryUnit(int at, out char c, out int length)
     {
-        low = default;
-        both = length;
-        int next = _at + length;
-        if (!char.IsHighSurrogate(high) || next >= _text.Length)
-            return false;
-        low = _text[next];
-        both = length + 1;
-        if (low == '\\' && next + 5 < _text.Length && _text[next + 1] == 'u' && TryHex(next + 2, out low))
-            both = length + 6;
-        return char.IsLowSurrogate(low);
-    }
-
-    private bool ReadEscape(out char c, out int length)
-    {
-        char escape = _at + 1 < _text.Length ? _text[_at + 1] : ' ';
-        length = 2;
-        c = escape switch
-        {
-            '"' or '\\' or '/' => escape,
-            'b' => '\b',
-            'f' => '\f',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            _ => '\0',
-        };
-        if (c != '\0')
-            return true;
-        if (escape == 'u' && TryHex(_at + 2, out c))
-        {
-            length = 6;
-            return true;
-        }
-        Fail(ProblemIds.InvalidString, "an invalid escape in a string", Math.Min(2, _text.Length - _at));
-        return false;
+        const string escapes = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
+        c = at < _text.Length ? _text[at] : default;
+        length = 1;
+        if (c != '\\')
+            return at < _text.Length;
+        char escape = at + 1 < _text.Length ? _text[at + 1] : ' ';
+        length = escape == 'u' ? 6 : 2;
+        if (escape == 'u')
+            return TryHex(at + 2, out c);
+        int index = escapes.IndexOf(escape);
+        c = index < 0 ? default : meanings[index];
+        return index >= 0;
     }
 
     private bool TryHex(int at, out char c)
     {
-        int value = 0;
-        c = default;
-        if (at + 4 > _text.Length)
-            return false;
-        for (int i = at; i < at + 4; i++)
-        {
-            int digit = "0123456789abcdef".IndexOf(char.ToLowerInvariant(_text[i]));
-            if (digit < 0)
-                return false;
-            value = (value << 4) | digit;
-        }
-        c = (char)value;
-        return true;
+        string digits = at + 4 <= _text.Length ? _text.Substring(at, 4) : "";
+        bool isHex = digits.Length == 4 && digits.All(Uri.IsHexDigit);
+        c = isHex ? (char)int.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) : default;
+        return isHex;
     }
 
     private void SkipSpace()
@@ -299,6 +251,4 @@ internal sealed class JsonReader
         _problems.Error(id, At(_at < _text.Length ? length : 0), message);
         return null;
     }
-
-    private static string Invariant(int value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }
