@@ -65,15 +65,7 @@ public sealed record DacConfig
     public int SamplingRate { get; init; } = 16000;
 
     /// <summary>Strides of the decoder's blocks: the downsampling ratios reversed.</summary>
-    public EquatableArray<int> UpsamplingRatios
-    {
-        get
-        {
-            int[] ratios = DownsamplingRatios.ToArray();
-            Array.Reverse(ratios);
-            return ratios;
-        }
-    }
+    public EquatableArray<int> UpsamplingRatios => DownsamplingRatios.Reverse().ToArray();
 
     /// <summary>Channels of the latent: encoder_hidden_size · 2^(number of ratios).</summary>
     /// <exception cref="OverflowException">Out of int's range (never for a parsed configuration).</exception>

@@ -34,27 +34,13 @@ public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadO
     public static bool operator !=(EquatableArray<T> left, EquatableArray<T> right) => !left.Equals(right);
 
     /// <inheritdoc/>
-    public bool Equals(EquatableArray<T> other)
-    {
-        if (Length != other.Length)
-            return false;
-        for (int i = 0; i < Length; i++)
-            if (!this[i].Equals(other[i]))
-                return false;
-        return true;
-    }
+    public bool Equals(EquatableArray<T> other) => this.SequenceEqual(other);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is EquatableArray<T> other && Equals(other);
 
     /// <inheritdoc/>
-    public override int GetHashCode()
-    {
-        int hash = Length;
-        for (int i = 0; i < Length; i++)
-            hash = unchecked((hash * 31) + this[i].GetHashCode());
-        return hash;
-    }
+    public override int GetHashCode() => this.Aggregate(Length, (hash, item) => unchecked((hash * 31) + item.GetHashCode()));
 
     /// <summary>The elements in a new array.</summary>
     public T[] ToArray() => _items is null ? [] : (T[])_items.Clone();

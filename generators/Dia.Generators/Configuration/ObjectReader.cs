@@ -106,14 +106,7 @@ internal sealed class ObjectReader : Fields
         _sections.TryGetValue(key, out ObjectReader? section) ? section : _sections[key] = new ObjectReader(Object(key), Path(key), Problems);
 
     /// <summary>The object under a key; null where the key is missing or null, or its value no object.</summary>
-    public JsonValue? Object(string key)
-    {
-        JsonValue? value = GetNotNull(key);
-        if (value is null or { Kind: JsonKind.Object })
-            return value;
-        WrongType(key, value, "an object");
-        return null;
-    }
+    public JsonValue? Object(string key) => OfKind(JsonKind.Object, key, GetNotNull(key), "an object");
 
     /// <summary>From here on null is no value of this key. Reports where it is missing, where the object begins.</summary>
     public void Require(string key)
@@ -162,12 +155,13 @@ internal sealed class ObjectReader : Fields
         return null;
     }
 
-    private string? String(string key)
+    private string? String(string key) => OfKind(JsonKind.String, key, Get(key), "a string")?.Text;
+
+    private JsonValue? OfKind(JsonKind kind, string key, JsonValue? value, string expected)
     {
-        JsonValue? value = Get(key);
-        if (value is null or { Kind: JsonKind.String })
-            return value?.Text;
-        WrongType(key, value, "a string");
+        if (value is null || value.Kind == kind)
+            return value;
+        WrongType(key, value, expected);
         return null;
     }
 }

@@ -66,7 +66,6 @@ public sealed class RotaryFrequencies
             {
                 RopeType.Linear => plain / (float)_factor,
                 RopeType.LongRope => 1f / ((float)(length > OriginalLength ? _scaling.LongFactor : _scaling.ShortFactor)[i] * power),
-                RopeType.Yarn => plain,
                 RopeType.Llama3 => Llama3(plain),
                 _ => plain,
             };
