@@ -90,12 +90,19 @@ public sealed class Bundle
 
         long at = executableLength;
         var index = new MemoryStream();
+        var entries = new BinaryWriter(index);
         foreach (var (name, range) in files)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            at += Pad(file.Stream, at);
+            int padding = (int)((Page - (at % Page)) % Page);
+            file.Stream.Write(new byte[padding]);
             range.CopyTo(file.Stream, DiaErrorKind.Model);
-            WriteEntry(index, name, at, range.Length);
+            at += padding;
+            byte[] utf8 = Encoding.UTF8.GetBytes(name);
+            entries.Write((ushort)utf8.Length);
+            entries.Write(utf8);
+            entries.Write(at);
+            entries.Write(range.Length);
             at += range.Length;
         }
 
@@ -133,25 +140,6 @@ public sealed class Bundle
                 throw Damaged(Path, $"{name} appears twice");
             index = index[(18 + nameLength)..];
         }
-    }
-
-    private static int Pad(Stream output, long at)
-    {
-        int padding = (int)((Page - (at % Page)) % Page);
-        output.Write(new byte[padding]);
-        return padding;
-    }
-
-    private static void WriteEntry(MemoryStream index, string name, long offset, long length)
-    {
-        byte[] utf8 = Encoding.UTF8.GetBytes(name);
-        Span<byte> numbers = stackalloc byte[18];
-        BinaryPrimitives.WriteUInt16LittleEndian(numbers, (ushort)utf8.Length);
-        BinaryPrimitives.WriteInt64LittleEndian(numbers[2..], offset);
-        BinaryPrimitives.WriteInt64LittleEndian(numbers[10..], length);
-        index.Write(numbers[..2]);
-        index.Write(utf8);
-        index.Write(numbers[2..]);
     }
 
     private static byte[] Footer(byte[] index, long indexOffset, long executableLength)

@@ -181,23 +181,19 @@ internal static class CheckpointAdvice
 
     private static string[] Files(string path) => [.. Entries(path, Directory.EnumerateFiles).Select(f => Path.GetFileName(f))];
 
-    private static string[] Entries(string path, Func<string, IEnumerable<string>> list)
-    {
-        try
-        {
-            return [.. list(path).Take(MaxFolders).Order(StringComparer.Ordinal)];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return []; // It is only advice.
-        }
-    }
+    private static string[] Entries(string path, Func<string, IEnumerable<string>> list) =>
+        Attempt<string[]>(() => [.. list(path).Take(MaxFolders).Order(StringComparer.Ordinal)]) ?? [];
 
-    private static string? ReadText(string path)
+    private static string? ReadText(string path) =>
+        Attempt(() => FileKinds.Of(path) == FileKind.Regular && new FileInfo(path).Length <= MaxConfig ? File.ReadAllText(path) : null);
+
+    /// <summary>It is only advice: what cannot be read is not there.</summary>
+    private static T? Attempt<T>(Func<T?> read)
+        where T : class
     {
         try
         {
-            return FileKinds.Of(path) == FileKind.Regular && new FileInfo(path).Length <= MaxConfig ? File.ReadAllText(path) : null;
+            return read();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

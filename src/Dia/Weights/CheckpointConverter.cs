@@ -128,16 +128,12 @@ public static unsafe class CheckpointConverter
         writer.Commit();
     }
 
-    private static bool Converts(CheckpointFiles files, SafetensorsTensor tensor) => tensor.DType switch
+    private static bool Converts(CheckpointFiles files, SafetensorsTensor tensor)
     {
-        SafetensorsDType.F32 or SafetensorsDType.BF16 or SafetensorsDType.F16 => true,
-        SafetensorsDType.F64 => throw NotConverted(files, tensor),
-        _ => SafetensorsTypes.IsRead(tensor.DType) ? false : throw NotConverted(files, tensor),
-    };
-
-    private static DiaException NotConverted(CheckpointFiles files, SafetensorsTensor tensor) => new(
-        DiaErrorKind.Model,
-        $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not converted. Store it as F32 first.");
+        if (tensor.DType == SafetensorsDType.F64 || !SafetensorsTypes.IsRead(tensor.DType))
+            throw new DiaException(DiaErrorKind.Model, $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not converted. Store it as F32 first.");
+        return WeightFormats.Of(tensor.DType) is not null;
+    }
 
     private static void Copy(SafetensorsWriter writer, SafetensorsTensor tensor)
     {

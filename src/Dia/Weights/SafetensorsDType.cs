@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Dia.Weights;
 
 /// <summary>
@@ -143,11 +141,5 @@ internal static class SafetensorsTypes
     public static SafetensorsDType? Parse(string name) => Array.FindIndex(Table, row => row.Name == name) is >= 0 and int type ? (SafetensorsDType)type : null;
 
     /// <summary>A shape as messages show it: [2, 3].</summary>
-    public static string Show(ReadOnlySpan<long> shape)
-    {
-        var parts = new string[shape.Length];
-        for (int i = 0; i < parts.Length; i++)
-            parts[i] = shape[i].ToString(CultureInfo.InvariantCulture);
-        return $"[{string.Join(", ", parts)}]";
-    }
+    public static string Show(long[] shape) => $"[{string.Join(", ", shape)}]";
 }

@@ -201,7 +201,7 @@ internal sealed class SafetensorsHeader
             Expect(type is not null && shape is not null && offsets is { Length: 2 }, $"tensor {Show(name)} lacks its dtype, its shape or its two data_offsets");
             var entry = new SafetensorsEntry(name, type!.Value, shape!);
             Expect(offsets![0] <= offsets[1], $"tensor {Show(name)} ends before it begins");
-            Expect(Length(entry) == offsets[1] - offsets[0], $"tensor {Show(name)}: {type} {SafetensorsTypes.Show(shape)} does not take the {offsets[1] - offsets[0]} bytes its data_offsets give it");
+            Expect(Length(entry) == offsets[1] - offsets[0], $"tensor {Show(name)}: {type} {SafetensorsTypes.Show(shape!)} does not take the {offsets[1] - offsets[0]} bytes its data_offsets give it");
             Tensors.Add(new PlacedTensor(entry, offsets[0]));
         }
 

@@ -20,16 +20,7 @@ public enum WeightFormat
 public sealed record WeightSpec(string Name, int[] Shape, WeightRole Role)
 {
     /// <summary>Number of values.</summary>
-    public long Count
-    {
-        get
-        {
-            long count = 1;
-            foreach (int d in Shape)
-                count *= d;
-            return count;
-        }
-    }
+    public long Count => Shape.Aggregate(1L, (count, d) => count * d);
 }
 
 /// <summary>A weight as the checkpoint holds it: mapped, not copied.</summary>
