@@ -41,16 +41,8 @@ public sealed class ScriptVoices
     private static int SpeakersOf(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int speakers = 0;
-        for (int i = 0; i < text.Length;)
-        {
-            var unit = ScriptUnit.At(text, i);
-            if (unit.IsSpeaker)
-                speakers |= text.AsSpan(i, unit.Length) is "[S1]" or "\u0001" ? 1 : 2;
-            i += unit.Length;
-        }
-
-        return speakers;
+        return ScriptUnit.Of(text).Where(unit => unit.IsSpeaker)
+            .Aggregate(0, (speakers, unit) => speakers | (text.AsSpan(unit.Position, unit.Length) is "[S1]" or "\u0001" ? 1 : 2));
     }
 
     private sealed record SpokenPiece(string Text, int[,] Codes, int Speakers);

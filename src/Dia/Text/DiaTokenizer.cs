@@ -13,6 +13,7 @@ public sealed class DiaTokenizer
     public const int PadTokenId = 0;
 
     private static readonly string[] Tags = ["<pad>", "[S1]", "[S2]"];
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
     /// <summary>A tokenizer whose byte ids start at <paramref name="offset"/> (the released model: 0).</summary>
     /// <exception cref="DiaException">Usage: the offset is negative or above 65536.</exception>
@@ -31,27 +32,23 @@ public sealed class DiaTokenizer
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int lone = IndexOfLoneSurrogate(text);
-        if (lone >= 0)
+        try
+        {
+            return EncodeUtf8(StrictUtf8.GetBytes(text));
+        }
+        catch (EncoderFallbackException e)
         {
             throw new DiaException(
                 DiaErrorKind.Input,
-                $"The text is not valid Unicode: character {lone} (U+{(int)text[lone]:X4}) is half of a surrogate pair. Remove or replace it.");
+                $"The text is not valid Unicode: character {e.Index} (U+{(int)text[e.Index]:X4}) is half of a surrogate pair. Remove or replace it.");
         }
-        return EncodeUtf8(Encoding.UTF8.GetBytes(text));
     }
 
     /// <summary>The ids of a text given as UTF-8 bytes.</summary>
     /// <exception cref="DiaException">Input: the bytes are not UTF-8; the message names the offset.</exception>
     public int[] Encode(ReadOnlySpan<byte> utf8)
     {
-        int invalid = IndexOfInvalidUtf8(utf8);
-        if (invalid >= 0)
-        {
-            throw new DiaException(
-                DiaErrorKind.Input,
-                $"The text is not valid UTF-8 at byte {invalid} (0x{utf8[invalid]:X2}). Convert it to UTF-8.");
-        }
+        CheckUtf8(utf8, "The text");
         return EncodeUtf8(utf8);
     }
 
@@ -112,12 +109,11 @@ public sealed class DiaTokenizer
         return new BatchEncoding
         {
             InputIds = Padded(ids => ids, PadTokenId),
-            AttentionMask = returnAttentionMask ? Padded(ids => Filled(ids.Length, 1), 0) : null,
+            AttentionMask = returnAttentionMask ? Padded(ids => [.. Enumerable.Repeat(1, ids.Length)], 0) : null,
             SpecialTokensMask = returnSpecialTokensMask ? Padded(ids => new int[ids.Length], 1) : null,
             Length = returnLength ? [.. cut.Select(ids => ids.Length)] : null,
             OverflowingTokens = returnOverflowingTokens
-                ? [.. whole.Select(ids => ids[Math.Max(0, Math.Min(ids.Length, maxLength!.Value - stride))..])
-                           .Select((rest, i) => whole[i].Length > maxLength ? rest : [])]
+                ? [.. whole.Select(ids => ids.Length > maxLength ? ids[Math.Max(0, maxLength.Value - stride)..] : [])]
                 : null,
             NumTruncatedTokens = returnOverflowingTokens ? [.. whole.Select(ids => ids.Length - maxLength!.Value)] : null,
         };
@@ -151,6 +147,15 @@ public sealed class DiaTokenizer
         return text.ToString();
     }
 
+    /// <summary>Refuses bytes that are not UTF-8.</summary>
+    /// <exception cref="DiaException">Input: the message names the offset.</exception>
+    internal static void CheckUtf8(ReadOnlySpan<byte> bytes, string source)
+    {
+        int invalid = IndexOfInvalidUtf8(bytes);
+        if (invalid >= 0)
+            throw new DiaException(DiaErrorKind.Input, $"{source} is not valid UTF-8 at byte {invalid} (0x{bytes[invalid]:X2}). Convert it to UTF-8.");
+    }
+
     private int[] EncodeUtf8(ReadOnlySpan<byte> bytes)
     {
         var ids = new int[bytes.Length];
@@ -162,19 +167,6 @@ public sealed class DiaTokenizer
             bytes = bytes[(id >= 0 ? Tags[id].Length : 1)..];
         }
         return ids[..count];
-    }
-
-    private static int IndexOfLoneSurrogate(string text)
-    {
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (!char.IsSurrogate(text[i]))
-                continue;
-            if (i + 1 == text.Length || !char.IsSurrogatePair(text[i], text[i + 1]))
-                return i;
-            i++;
-        }
-        return -1;
     }
 
     private static void CheckOptions(
@@ -198,14 +190,7 @@ public sealed class DiaTokenizer
     {
         if (values.Length >= length)
             return values;
-        int[] padding = Filled(length - values.Length, pad);
+        IEnumerable<int> padding = Enumerable.Repeat(pad, length - values.Length);
         return side == PaddingSide.Right ? [.. values, .. padding] : [.. padding, .. values];
-    }
-
-    private static int[] Filled(int length, int value)
-    {
-        var filled = new int[length];
-        Array.Fill(filled, value);
-        return filled;
     }
 }

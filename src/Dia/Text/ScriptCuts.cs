@@ -50,11 +50,11 @@ internal sealed class ScriptCuts
     private const int LongestAbbreviation = 24;
 
     // Those that a capital may follow; before a digit or a small letter no full stop ends a sentence.
-    private static readonly string[] Abbreviations =
-    [
+    private static readonly HashSet<string> Abbreviations = new(StringComparer.OrdinalIgnoreCase)
+    {
         "Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Mt.", "Jr.", "Sr.", "Rev.", "Gen.", "Col.", "Capt.", "Lt.", "Sgt.", "Gov.", "Sen.", "Rep.",
         "vs.", "cf.", "ca.", "approx.", "e.g.", "i.e.", "Fig.", "Vol.", "pp.", "eq.", "Co.", "Ltd.", "Inc.", "Ph.D.", "z.", "g.",
-    ];
+    };
 
     private readonly string _text;
     private readonly int _longestWord;
@@ -71,7 +71,7 @@ internal sealed class ScriptCuts
     private ScriptCuts(string text, int longestWord)
     {
         _text = text;
-        _hasCapitals = HasCapitals(text);
+        _hasCapitals = ScriptUnit.Of(text).Any(unit => unit.Characters > 0 && char.IsUpper(text, unit.Position));
         _longestWord = longestWord;
     }
 
@@ -104,8 +104,7 @@ internal sealed class ScriptCuts
     {
         (int position, int ids, int characters, int letters) = (_position, _ids, _characters, _letters);
         int next = EndOfSpace(_position);
-        while (_position < next)
-            Advance();
+        AdvanceTo(next);
         string? tag = next < _text.Length && SpeakerAt(next) ? null : _speaker;
         _cuts.Add(new ScriptCut(position, next, kind, tag, ids, _ids, characters, _characters, letters));
     }
@@ -116,8 +115,7 @@ internal sealed class ScriptCuts
         int start = _position, end = EndOfWord(out int ids);
         if (ids <= _longestWord)
         {
-            while (_position < end)
-                Advance();
+            AdvanceTo(end);
             return;
         }
 
@@ -157,6 +155,12 @@ internal sealed class ScriptCuts
         }
 
         return i;
+    }
+
+    private void AdvanceTo(int end)
+    {
+        while (_position < end)
+            Advance();
     }
 
     private void Advance()
@@ -204,7 +208,7 @@ internal sealed class ScriptCuts
         while (start > 0 && end - start < LongestAbbreviation && !char.IsWhiteSpace(_text[start - 1]))
             start--;
         ReadOnlySpan<char> word = _text.AsSpan(start, end - start).TrimStart("(\"'“‘");
-        return IsInitials(word) || (IsItem(word) && (start == 0 || _text[start - 1] == '\n')) || IsListed(word);
+        return IsInitials(word) || (IsItem(word) && (start == 0 || _text[start - 1] == '\n')) || Abbreviations.Contains(word.ToString());
     }
 
     /// <summary>Capitals with a full stop after each; not the word "I".</summary>
@@ -217,27 +221,6 @@ internal sealed class ScriptCuts
     }
 
     private static bool IsItem(ReadOnlySpan<char> word) => word.Length is 2 or 3 && !word[..^1].ContainsAnyExceptInRange('0', '9');
-
-    private static bool IsListed(ReadOnlySpan<char> word)
-    {
-        foreach (string abbreviation in Abbreviations)
-            if (word.Equals(abbreviation, StringComparison.OrdinalIgnoreCase))
-                return true;
-        return false;
-    }
-
-    private static bool HasCapitals(string text)
-    {
-        for (int i = 0; i < text.Length;)
-        {
-            var unit = ScriptUnit.At(text, i);
-            if (unit.Characters > 0 && char.IsUpper(text, i))
-                return true;
-            i += unit.Length;
-        }
-
-        return false;
-    }
 
     private bool EndsWithSpeaker()
     {

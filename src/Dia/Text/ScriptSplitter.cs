@@ -32,30 +32,15 @@ public static class ScriptSplitter
     public static int CountCharacters(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int characters = 0;
-        for (int i = 0; i < text.Length;)
-        {
-            var unit = ScriptUnit.At(text, i);
-            characters += unit.Characters;
-            i += unit.Length;
-        }
-
-        return characters;
+        return ScriptUnit.Of(text).Sum(unit => unit.Characters);
     }
 
     /// <summary>The last speaker's tag in a text, as it stands there; null: there is none.</summary>
     public static string? LastSpeaker(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        string? speaker = null;
-        for (int i = 0; i < text.Length;)
-        {
-            var unit = ScriptUnit.At(text, i);
-            speaker = unit.IsSpeaker ? text.Substring(i, unit.Length) : speaker;
-            i += unit.Length;
-        }
-
-        return speaker;
+        ScriptUnit last = ScriptUnit.Of(text).LastOrDefault(unit => unit.IsSpeaker);
+        return last.IsSpeaker ? text.Substring(last.Position, last.Length) : null;
     }
 
     /// <summary>Splits a script.</summary>

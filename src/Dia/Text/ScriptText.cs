@@ -40,9 +40,7 @@ public static class ScriptText
                 + $"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW_FILE");
         }
 
-        int invalid = DiaTokenizer.IndexOfInvalidUtf8(bytes);
-        if (invalid >= 0)
-            throw new DiaException(DiaErrorKind.Input, $"{source} is not valid UTF-8 at byte {invalid} (0x{bytes[invalid]:X2}). Convert it to UTF-8.");
+        DiaTokenizer.CheckUtf8(bytes, source);
     }
 
     /// <summary>
@@ -81,15 +79,7 @@ public static class ScriptText
     public static bool HasSpeech(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        for (int i = 0; i < text.Length;)
-        {
-            var unit = ScriptUnit.At(text, i);
-            if (unit.Characters > 0 && IsSpoken(text, i))
-                return true;
-            i += unit.Length;
-        }
-
-        return false;
+        return ScriptUnit.Of(text).Any(unit => unit.Characters > 0 && IsSpoken(text, unit.Position));
     }
 
     /// <summary>The start of a text that has so many ids at most.</summary>
