@@ -9,7 +9,7 @@ public sealed class AtomicFile : IDisposable
 {
     private readonly string? _temporary;
     private readonly string _target;
-    private readonly OutputStream _stream;
+    private readonly FileStream _file;
     private bool _done;
 
     private AtomicFile(string path, string target, string? temporary, FileStream file)
@@ -17,7 +17,8 @@ public sealed class AtomicFile : IDisposable
         Path = path;
         _target = target;
         _temporary = temporary;
-        _stream = new OutputStream(file, path);
+        _file = file;
+        Stream = new OutputStream(file, path);
     }
 
     /// <summary>The path as it was given.</summary>
@@ -30,7 +31,7 @@ public sealed class AtomicFile : IDisposable
     /// Where to write. Its errors are <see cref="DiaException"/>s of kind Output, with the IOException inside. Can seek unless
     /// the path is a device or a FIFO.
     /// </summary>
-    public Stream Stream => _stream;
+    public Stream Stream { get; }
 
     /// <summary>Whether a path leads to a device, a FIFO or a descriptor that is open: those are written in place, and their names say nothing.</summary>
     public static bool IsWrittenInPlace(string path) => FileKinds.Of(path) == FileKind.Special || (File.Exists(path) && IsDescriptor(path));
@@ -43,42 +44,29 @@ public sealed class AtomicFile : IDisposable
     /// <param name="path">A new or existing file, a device or a FIFO. Its folder must exist.</param>
     /// <param name="mode">Permissions of the new file; null: those of the file it replaces, or the default.</param>
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
-    public static AtomicFile Create(string path, UnixFileMode? mode = null)
+    public static AtomicFile Create(string path, UnixFileMode? mode = null) => Guard(path, () => FileKinds.Of(path) switch
     {
-        try
-        {
-            return FileKinds.Of(path) switch
-            {
-                FileKind.Folder => throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: it is a folder. Name a file."),
-                FileKind.Special => Direct(path),
+        FileKind.Folder => throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: it is a folder. Name a file."),
+        FileKind.Special => Direct(path),
 
-                // /dev/stdout and the like lead to a file that something else has open: it must not be replaced.
-                FileKind.Regular when IsDescriptor(path) => Direct(path),
-                var kind => Temporary(path, kind, mode),
-            };
-        }
-        catch (Exception e) when (IsFailure(e))
-        {
-            throw Failed(path, e);
-        }
-    }
+        // /dev/stdout and the like lead to a file that something else has open: it must not be replaced.
+        FileKind.Regular when IsDescriptor(path) => Direct(path),
+        var kind => Temporary(path, kind, mode),
+    });
 
     /// <summary>Completes the file: flushed to the disk, then renamed to its name.</summary>
     /// <exception cref="DiaException">It cannot be written (Output); nothing is left then.</exception>
     public void Commit()
     {
         ObjectDisposedException.ThrowIf(_done, this);
-        try
+        _done = Guard(Path, () =>
         {
-            _stream.Finish(toDisk: _temporary is not null);
+            _file.Flush(flushToDisk: _temporary is not null); // with the errors of the last bytes
+            _file.Dispose();
             if (_temporary is not null)
                 File.Move(_temporary, _target, overwrite: true);
-            _done = true;
-        }
-        catch (Exception e) when (IsFailure(e))
-        {
-            throw Failed(Path, e);
-        }
+            return true;
+        });
     }
 
     /// <summary>Closes the file, and deletes what was written unless <see cref="Commit"/> was called.</summary>
@@ -89,13 +77,25 @@ public sealed class AtomicFile : IDisposable
         _done = true;
 
         // Already on the way out, mostly with the error that matters. Closing writes what is buffered, which may fail as before.
-        Quietly(_stream.Abandon);
+        Quietly(_file.Dispose);
         if (_temporary is not null)
             Quietly(() => File.Delete(_temporary));
     }
 
     /// <summary>.NET turns EFBIG, a file over its limit, into the third.</summary>
     private static bool IsFailure(Exception error) => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
+
+    private static T Guard<T>(string path, Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception e) when (IsFailure(e))
+        {
+            throw Failed(path, e);
+        }
+    }
 
     private static void Quietly(Action action)
     {
@@ -190,44 +190,18 @@ public sealed class AtomicFile : IDisposable
             }
         }
 
-        public override void Flush()
+        public override void Flush() => Guard(path, () =>
         {
-            try
-            {
-                file.Flush();
-            }
-            catch (Exception e) when (IsFailure(e))
-            {
-                throw Failed(path, e);
-            }
-        }
+            file.Flush();
+            return true;
+        });
 
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-        public override long Seek(long offset, SeekOrigin origin)
-        {
-            try
-            {
-                return file.Seek(offset, origin); // Writes what is buffered.
-            }
-            catch (Exception e) when (IsFailure(e))
-            {
-                throw Failed(path, e);
-            }
-        }
+        public override long Seek(long offset, SeekOrigin origin) => Guard(path, () => file.Seek(offset, origin)); // Writes what is buffered.
 
         public override void SetLength(long value) => throw new NotSupportedException();
-
-        /// <summary>Everything out, errors of the last bytes included, and closed.</summary>
-        public void Finish(bool toDisk)
-        {
-            file.Flush(toDisk);
-            file.Dispose();
-        }
-
-        /// <summary>Closed; what is still buffered need not arrive.</summary>
-        public void Abandon() => file.Dispose();
     }
 }
