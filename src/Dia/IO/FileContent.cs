@@ -53,6 +53,37 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
     // Far more than any header of a checkpoint.
     private const ulong MaxTensorHeader = 1 << 30;
 
+    private const string Pictures = "Pictures are drawn here (--plot FILE.png), not read.";
+
+    // How a file begins, its bytes as Latin-1, and where a container says it, of what type it is.
+    private static readonly (string Start, string Type, string What)[] Sounds =
+    [
+        ("ID3", "", "an MP3"),
+        ("FORM", "AIF", "an AIFF"),
+        ("RIFF", "AVI ", "a video (AVI)"),
+        ("fLaC", "", "a FLAC"),
+        ("RIFX", "", "a WAV of big-endian numbers (RIFX)"),
+        ("\u001A\u0045\u00DF\u00A3", "", "a Matroska or WebM file (video or sound)"),
+        ("\u0030\u0026\u00B2\u0075\u008E\u0066\u00CF\u0011", "", "a WMA or WMV"),
+        (".snd", "", "an AU file"),
+        ("caff", "", "a CAF"),
+        ("#!AMR", "", "an AMR file"),
+    ];
+
+    private static readonly (string Start, string Type, string What, string Advice)[] Others =
+    [
+        ("\u0089PNG", "", "a picture", Pictures),
+        ("\u00FF\u00D8\u00FF", "", "a picture", Pictures),
+        ("GIF8", "", "a picture", Pictures),
+        ("RIFF", "WEBP", "a picture", Pictures),
+        ("PK\u0003\u0004", "", "a ZIP archive or a PyTorch file", $"Unpack an archive. {Convert}"),
+        ("GGUF", "", "a GGUF file", Convert),
+        ("\u0089HDF", "", "an HDF5 file", Convert),
+        ("\u001F\u008B", "", "a file packed by gzip", "Unpack it first: gunzip."),
+        ("%PDF-", "", "a PDF", "Make text of it first, for example with: pdftotext IN OUT.txt"),
+        ("\u007FELF", "", "a program", "One with a model inside is named with --model FILE."),
+    ];
+
     /// <summary>Refuses a file that is recognised as another than the one wanted; one that is not recognised is left to its reader.</summary>
     /// <param name="path">The file. Devices and FIFOs are not looked at.</param>
     /// <param name="wanted">What is wanted, with its article.</param>
@@ -121,7 +152,7 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
             return new FileContent(FileContentKind.Page, "a web page", "Where a download should be, that failed: fetch it again.");
         if (IsText(head))
             return Text(head);
-        return Tensors(head) ?? Recording(head) ?? Sound(head, name) ?? Picture(head) ?? Other(head);
+        return Tensors(head) ?? Recording(head) ?? Sound(head, name) ?? Other(head);
     }
 
     private static FileContent Foreign(string what, string advice) => new(FileContentKind.Foreign, what, advice);
@@ -189,56 +220,32 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
 
     private static string? SoundName(ReadOnlySpan<byte> head)
     {
-        ReadOnlySpan<byte> type = head.Length >= 12 ? head[8..12] : [];
-        if (head.StartsWith("ID3"u8) || (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xE6) == 0xE2 && (head[2] & 0xF0) != 0xF0))
+        if (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xE6) == 0xE2 && (head[2] & 0xF0) != 0xF0)
             return "an MP3";
         if (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xF6) == 0xF0)
             return "an AAC file";
         if (head.Length >= 12 && head[4..8].SequenceEqual("ftyp"u8))
-            return type.StartsWith("M4A"u8) || type.StartsWith("M4B"u8) ? "an M4A" : "an MP4 (video or sound)";
-        if (head.StartsWith("FORM"u8) && type.StartsWith("AIF"u8))
-            return "an AIFF";
-        if (head.StartsWith("RIFF"u8) && type.SequenceEqual("AVI "u8))
-            return "a video (AVI)";
-        return head switch
-        {
-            _ when head.StartsWith("fLaC"u8) => "a FLAC",
-            _ when head.StartsWith("OggS"u8) => head.IndexOf("OpusHead"u8) >= 0 ? "an Opus file (Ogg)" : "an Ogg file",
-            _ when head.StartsWith("RIFX"u8) => "a WAV of big-endian numbers (RIFX)",
-            _ when head.StartsWith((ReadOnlySpan<byte>)[0x1A, 0x45, 0xDF, 0xA3]) => "a Matroska or WebM file (video or sound)",
-            _ when head.StartsWith((ReadOnlySpan<byte>)[0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11]) => "a WMA or WMV",
-            _ when head.StartsWith(".snd"u8) => "an AU file",
-            _ when head.StartsWith("caff"u8) => "a CAF",
-            _ when head.StartsWith("#!AMR"u8) => "an AMR file",
-            _ => null,
-        };
-    }
-
-    private static FileContent? Picture(ReadOnlySpan<byte> head)
-    {
-        bool isPicture = head.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'P', (byte)'N', (byte)'G']) || head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])
-            || head.StartsWith("GIF8"u8) || (head.Length >= 12 && head.StartsWith("RIFF"u8) && head[8..12].SequenceEqual("WEBP"u8));
-        return isPicture ? Foreign("a picture", "Pictures are drawn here (--plot FILE.png), not read.") : null;
+            return head[8..].StartsWith("M4A"u8) || head[8..].StartsWith("M4B"u8) ? "an M4A" : "an MP4 (video or sound)";
+        if (head.StartsWith("OggS"u8))
+            return head.IndexOf("OpusHead"u8) >= 0 ? "an Opus file (Ogg)" : "an Ogg file";
+        string start = Start(head);
+        return Sounds.FirstOrDefault(s => Begins(start, s.Start, s.Type)).What;
     }
 
     private static FileContent? Other(ReadOnlySpan<byte> head)
     {
         if (OtherEncoding(head) is { } encoding)
             return Foreign($"text in {encoding}", $"Text is read in UTF-8; convert it: iconv -f {encoding} -t UTF-8 IN > OUT");
-        if (head.StartsWith("PK\x03\x04"u8))
-            return Foreign("a ZIP archive or a PyTorch file", $"Unpack an archive. {Convert}");
         if (IsPickle(head))
             return Foreign("a PyTorch file (a pickle)", Convert);
-        if (head.StartsWith("GGUF"u8))
-            return Foreign("a GGUF file", Convert);
-        if (head.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'H', (byte)'D', (byte)'F']))
-            return Foreign("an HDF5 file", Convert);
-        if (head.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
-            return Foreign("a file packed by gzip", "Unpack it first: gunzip.");
-        if (head.StartsWith("%PDF-"u8))
-            return Foreign("a PDF", "Make text of it first, for example with: pdftotext IN OUT.txt");
-        return head.StartsWith((ReadOnlySpan<byte>)[0x7F, (byte)'E', (byte)'L', (byte)'F']) ? Foreign("a program", "One with a model inside is named with --model FILE.") : null;
+        string start = Start(head);
+        return Others.FirstOrDefault(o => Begins(start, o.Start, o.Type)) is { What: { } what, Advice: var advice } ? Foreign(what, advice) : null;
     }
+
+    private static string Start(ReadOnlySpan<byte> head) => Encoding.Latin1.GetString(head[..Math.Min(head.Length, 12)]);
+
+    private static bool Begins(string file, string start, string type) =>
+        file.StartsWith(start, StringComparison.Ordinal) && (type.Length == 0 || (file.Length == 12 && file[8..].StartsWith(type, StringComparison.Ordinal)));
 
     /// <summary>PROTO and a version; the first bytes of a safetensors file may be the same, but then zeros follow: its length is short.</summary>
     private static bool IsPickle(ReadOnlySpan<byte> head) =>
