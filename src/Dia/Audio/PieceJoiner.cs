@@ -32,10 +32,7 @@ public sealed class PieceJoiner
 
     private readonly Action<ReadOnlySpan<float>> _write;
     private readonly int _block;
-    private readonly int _longestTail;
-    private readonly int _shortestTail;
-    private readonly int _trimmedTail;
-    private readonly int _longestLead;
+    private readonly int _samplingRate;
     private readonly int _fade;
 
     // What cannot be written yet: the last block with sound, the silence after it, and a block that is not full.
@@ -54,12 +51,9 @@ public sealed class PieceJoiner
         ArgumentNullException.ThrowIfNull(write);
         AudioBuffer.CheckSamplingRate(samplingRate);
         _write = write;
-        _block = Math.Max(1, (int)(samplingRate * BlockSeconds));
-        _longestTail = (int)(samplingRate * LongestTail);
-        _shortestTail = (int)(samplingRate * ShortestTail);
-        _trimmedTail = (int)(samplingRate * TrimmedTail);
-        _longestLead = (int)(samplingRate * LongestLead);
-        _fade = Math.Min(_block, Math.Max(1, (int)(samplingRate * Fade)));
+        _samplingRate = samplingRate;
+        _block = Math.Max(1, Samples(BlockSeconds));
+        _fade = Math.Min(_block, Math.Max(1, Samples(Fade)));
     }
 
     /// <summary>Samples of the current piece, in chunks of any size: the result does not depend on it.</summary>
@@ -85,14 +79,14 @@ public sealed class PieceJoiner
             return;
         }
 
-        int silent = _held.Count - _silentFrom;
-        if (silent > _longestTail)
-            Drop(_silentFrom + _longestTail, _held.Count);
+        int silent = _held.Count - _silentFrom, longest = Samples(LongestTail), shortest = Samples(ShortestTail);
+        if (silent > longest)
+            Drop(_silentFrom + longest, _held.Count);
         int fade = Math.Min(_fade, _held.Count);
         for (int i = 1; i <= fade; i++)
             _held[^i] *= i / (float)(fade + 1);
-        if (silent < _shortestTail && _held.Count > 0)
-            _held.AddRange(new float[_shortestTail - silent]);
+        if (silent < shortest && _held.Count > 0)
+            _held.AddRange(new float[shortest - silent]);
         Emit(_held.Count);
         _leading = true;
     }
@@ -103,7 +97,7 @@ public sealed class PieceJoiner
     {
         MeasureRest();
         if (!_leading)
-            Emit(trim ? Math.Min(_held.Count, _silentFrom + _trimmedTail) : _held.Count);
+            Emit(trim ? Math.Min(_held.Count, _silentFrom + Samples(TrimmedTail)) : _held.Count);
         Drop(0, _held.Count);
     }
 
@@ -131,8 +125,8 @@ public sealed class PieceJoiner
         {
             if (!silent)
                 StartPiece(start);
-            else if (_held.Count > _longestLead + _block)
-                Drop(0, _held.Count - _longestLead);
+            else if (_held.Count > Samples(LongestLead) + _block)
+                Drop(0, _held.Count - Samples(LongestLead));
         }
         else if (!silent)
         {
@@ -144,13 +138,15 @@ public sealed class PieceJoiner
     /// <summary>The first sound of a piece, after the silence that is kept.</summary>
     private void StartPiece(int soundFrom)
     {
-        Drop(0, Math.Max(0, soundFrom - _longestLead));
+        Drop(0, Math.Max(0, soundFrom - Samples(LongestLead)));
         for (int i = 0; i < Math.Min(_fade, _held.Count); i++)
             _held[i] *= (i + 1) / (float)(_fade + 1);
         _leading = false;
         Emit(_held.Count - Math.Min(_block, _held.Count));
         _silentFrom = _held.Count;
     }
+
+    private int Samples(double seconds) => (int)(_samplingRate * seconds);
 
     private void Emit(int count)
     {

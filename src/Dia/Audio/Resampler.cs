@@ -70,36 +70,28 @@ public static class Resampler
     private static int GreatestCommonDivisor(int a, int b) => b == 0 ? a : GreatestCommonDivisor(b, a % b);
 
     /// <summary>The filter for rates without a common divisor: source samples in, target samples out.</summary>
-    private readonly struct Kernel
+    private readonly struct Kernel(int source, int target)
     {
-        private readonly double _base;
-        private readonly double _reach;
-
-        public Kernel(int source, int target)
-        {
-            Source = source;
-            Target = target;
-            _base = Math.Min(source, target) * Rolloff;
-            _reach = Width * source / _base;
-            Taps = 2 * (int)Math.Ceiling(_reach) + 1;
-        }
-
-        public int Source { get; }
+        public int Source => source;
 
         /// <summary>Also the number of phases.</summary>
-        public int Target { get; }
+        public int Target => target;
 
-        public int Taps { get; }
+        public int Taps => 2 * (int)Math.Ceiling(Reach) + 1;
+
+        private double Base => Math.Min(source, target) * Rolloff;
+
+        private double Reach => Width * source / Base;
 
         /// <summary>The input sample, relative to the phase's block, that the first weight belongs to.</summary>
-        public long FirstTap(int phase) => (long)Math.Ceiling(Center(phase) - _reach);
+        public long FirstTap(int phase) => (long)Math.Ceiling((double)phase * Source / Target - Reach);
 
         public void Fill(int phase, double[] weights)
         {
             long first = FirstTap(phase);
             for (int k = 0; k < weights.Length; k++)
             {
-                double t = ((double)(first + k) / Source - (double)phase / Target) * _base;
+                double t = ((double)(first + k) / Source - (double)phase / Target) * Base;
                 if (Math.Abs(t) >= Width)
                 {
                     weights[k] = 0;
@@ -107,10 +99,8 @@ public static class Resampler
                 }
                 double window = Math.Cos(t * Math.PI / Width / 2);
                 double sinc = t == 0 ? 1 : Math.Sin(t * Math.PI) / (t * Math.PI);
-                weights[k] = sinc * window * window * _base / Source;
+                weights[k] = sinc * window * window * Base / Source;
             }
         }
-
-        private double Center(int phase) => (double)phase * Source / Target;
     }
 }
