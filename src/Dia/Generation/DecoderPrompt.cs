@@ -73,20 +73,8 @@ internal sealed class DecoderPrompt
                         throw Input($"Decoder input id {_ids[item, row, channel]} at item {item}, row {row}, channel {channel} is outside the vocabulary of {vocabularySize}.");
     }
 
-    private int MostPads(int pad)
-    {
-        int most = 0;
-        for (int item = 0; item < Batch; item++)
-        {
-            int pads = 0;
-            for (int row = 0; row < InputRows; row++)
-                if (_ids[item, row, 0] == pad)
-                    pads++;
-            most = Math.Max(most, pads);
-        }
-
-        return most;
-    }
+    private int MostPads(int pad) =>
+        Enumerable.Range(0, Batch).Max(item => Enumerable.Range(0, InputRows).Count(row => _ids[item, row, 0] == pad));
 
     private int CountLeftPadding(int[,] mask, int item)
     {

@@ -7,7 +7,7 @@ internal sealed class GenerationSequence
     private readonly int _channels;
     private readonly int[] _rows;
     private readonly bool[] _ended;
-        private int _channelsLeft;
+    private int _channelsLeft;
 
     /// <summary>Starts an item with its prompt rows.</summary>
     /// <param name="prompt">The rows of the batch.</param>

@@ -124,8 +124,8 @@ public sealed class DiaProcessor
         {
             InputIds = ToMatrix(encoding.InputIds),
             AttentionMask = ToMatrix(encoding.AttentionMask!),
-            DecoderInputIds = outputLabels ? DropLastRow(rows) : rows,
-            DecoderAttentionMask = outputLabels ? DropLastColumn(mask) : mask,
+            DecoderInputIds = outputLabels ? (int[,,])DropLast(rows, new int[text.Count, rows.GetLength(1) - 1, rows.GetLength(2)]) : rows,
+            DecoderAttentionMask = outputLabels ? (int[,])DropLast(mask, new int[text.Count, mask.GetLength(1) - 1]) : mask,
             Labels = outputLabels ? BuildLabels(rows) : null,
         };
     }
@@ -294,23 +294,12 @@ public sealed class DiaProcessor
         return one;
     }
 
-    private static int[,,] DropLastRow(int[,,] rows)
+    /// <summary>All rows of each item but the last, in <paramref name="cut"/>.</summary>
+    private static Array DropLast(Array rows, Array cut)
     {
-        var cut = new int[rows.GetLength(0), rows.GetLength(1) - 1, rows.GetLength(2)];
-        int bytes = cut.GetLength(1) * cut.GetLength(2) * sizeof(int), stride = rows.GetLength(1) * rows.GetLength(2) * sizeof(int);
-        for (int b = 0; b < cut.GetLength(0); b++)
+        int items = cut.GetLength(0), bytes = cut.Length / items * sizeof(int), stride = rows.Length / items * sizeof(int);
+        for (int b = 0; b < items; b++)
             Buffer.BlockCopy(rows, b * stride, cut, b * bytes, bytes);
-        return cut;
-    }
-
-    private static int[,] DropLastColumn(int[,] mask)
-    {
-        var cut = new int[mask.GetLength(0), mask.GetLength(1) - 1];
-        for (int b = 0; b < cut.GetLength(0); b++)
-        {
-            for (int t = 0; t < cut.GetLength(1); t++)
-                cut[b, t] = mask[b, t];
-        }
         return cut;
     }
 
