@@ -51,11 +51,13 @@ public static unsafe class CheckpointSynthesizer
         foreach (var entry in writer.Tensors)
         {
             var spec = byName[entry.Name];
+            var recipe = Recipe.Of(spec);
             for (long at = 0; at < spec.Count; at += Step)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 int count = (int)Math.Min(Step, spec.Count - at);
-                Fill(spec, at, buffer, count, format, pool);
+                var job = new FillJob { Recipe = recipe, First = at, Count = count, Target = buffer, Format = format };
+                pool.Run(ref job, (count + Block - 1) / Block);
                 writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, (int)WeightFormats.Bytes(format, count)));
             }
         }
@@ -64,28 +66,7 @@ public static unsafe class CheckpointSynthesizer
     }
 
     /// <summary>Values <paramref name="first"/>... of a weight.</summary>
-    internal static void Values(WeightSpec spec, long first, Span<float> values)
-    {
-        var (center, bound) = Kind(spec.Name, spec.Shape);
-        Values(Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)) + ((ulong)first * Golden), center, bound, values);
-    }
-
-    private static void Values(ulong state, float center, float bound, Span<float> values)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            ulong z = state += Golden;
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-            z ^= z >> 31;
-
-            // 24 bits times a power of two, minus 1: exact. Signed, since that conversion is one instruction.
-            float u = ((int)(z >> 40) * (1f / (1 << 23))) - 1f;
-
-            // Adding a center of 0 changes nothing: u is never -0.
-            values[i] = (u * bound) + center;
-        }
-    }
+    internal static void Values(WeightSpec spec, long first, Span<float> values) => Recipe.Of(spec).Fill(first, values);
 
     /// <summary>What distribution a parameter has: uniform in center ± bound, by its name and shape.</summary>
     internal static (float Center, float Bound) Kind(string name, int[] shape)
@@ -108,30 +89,42 @@ public static unsafe class CheckpointSynthesizer
         return (0, (float)(gain * Math.Sqrt(3.0 / fan)));
     }
 
-    private static void Fill(WeightSpec spec, long first, byte* buffer, int count, WeightFormat format, CpuThreads pool)
+    /// <summary>What a weight's values are made of: a hash of its name, and its distribution.</summary>
+    private readonly record struct Recipe(ulong Hash, float Center, float Bound)
     {
-        var (center, bound) = Kind(spec.Name, spec.Shape);
-        FillJob job = new()
+        public static Recipe Of(WeightSpec spec)
         {
-            State = Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)) + ((ulong)first * Golden),
-            Center = center,
-            Bound = bound,
-            Target = buffer,
-            Count = count,
-            Format = format,
-        };
-        pool.Run(ref job, (count + Block - 1) / Block);
+            var (center, bound) = Kind(spec.Name, spec.Shape);
+            return new Recipe(Fnv1A.Hash(Encoding.UTF8.GetBytes(spec.Name)), center, bound);
+        }
+
+        public void Fill(long first, Span<float> values)
+        {
+            ulong state = Hash + ((ulong)first * Golden);
+            for (int i = 0; i < values.Length; i++)
+            {
+                ulong z = state += Golden;
+                z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+                z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+                z ^= z >> 31;
+
+                // 24 bits times a power of two, minus 1: exact. Signed, since that conversion is one instruction.
+                float u = ((int)(z >> 40) * (1f / (1 << 23))) - 1f;
+
+                // Adding a center of 0 changes nothing: u is never -0.
+                values[i] = (u * Bound) + Center;
+            }
+        }
     }
 
     private struct FillJob : IParallelJob
     {
         private const int Piece = 1 << 12;
 
-        public ulong State;
-        public float Center;
-        public float Bound;
-        public byte* Target;
+        public Recipe Recipe;
+        public long First;
         public int Count;
+        public byte* Target;
         public WeightFormat Format;
 
         public readonly void Run(int part, int thread)
@@ -141,7 +134,7 @@ public static unsafe class CheckpointSynthesizer
             for (int at = part * Block; at < end; at += Piece)
             {
                 Span<float> some = values[..Math.Min(Piece, end - at)];
-                Values(State + ((ulong)at * Golden), Center, Bound, some);
+                Recipe.Fill(First + at, some);
                 foreach (ref float value in some)
                     value = WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(value));
                 WeightFormats.Write(some, Format, Target + WeightFormats.Bytes(Format, at));

@@ -17,11 +17,18 @@ internal sealed class SafetensorsHeader
     private const int MaxDimensions = 16;
     private const string MetadataName = "__metadata__";
 
+    private readonly string _file;
+    private readonly DiaErrorKind _kind;
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly List<long> _numbers = [];
+
+    private SafetensorsHeader(string file, DiaErrorKind kind) => (_file, _kind) = (file, kind);
+
     /// <summary>Tensors in the order of their data.</summary>
-    public required IReadOnlyList<PlacedTensor> Tensors { get; init; }
+    public List<PlacedTensor> Tensors { get; } = [];
 
     /// <summary>The file's own key-value pairs.</summary>
-    public required IReadOnlyDictionary<string, string> Metadata { get; init; }
+    public Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
 
     /// <summary>One tensor and where its data begin, counted from the end of the header.</summary>
     internal readonly record struct PlacedTensor(SafetensorsEntry Entry, long Begin);
@@ -34,11 +41,11 @@ internal sealed class SafetensorsHeader
     /// <exception cref="DiaException">The header is malformed or does not describe exactly the data there are.</exception>
     public static SafetensorsHeader Parse(ReadOnlySpan<byte> json, long dataLength, string file, DiaErrorKind kind)
     {
-        var parser = new Parser(file, kind);
+        var header = new SafetensorsHeader(file, kind);
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 3 });
         try
         {
-            parser.Header(ref reader);
+            header.Read(ref reader);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
@@ -46,8 +53,8 @@ internal sealed class SafetensorsHeader
             throw new DiaException(kind, $"{file}: the safetensors header is not valid JSON near byte {8 + reader.BytesConsumed}. The file is damaged: fetch it again.", e);
         }
 
-        parser.CheckPlaces(dataLength);
-        return new SafetensorsHeader { Tensors = parser.Tensors, Metadata = parser.Metadata };
+        header.CheckPlaces(dataLength);
+        return header;
     }
 
     /// <summary>
@@ -113,133 +120,122 @@ internal sealed class SafetensorsHeader
         json.WriteEndObject();
     }
 
-    /// <summary>What has been read so far.</summary>
-    private sealed class Parser(string file, DiaErrorKind kind)
+    private void Read(ref Utf8JsonReader reader)
     {
-        private readonly HashSet<string> _names = new(StringComparer.Ordinal);
-        private readonly List<long> _numbers = [];
-
-        public List<PlacedTensor> Tensors { get; } = [];
-
-        public Dictionary<string, string> Metadata { get; } = new(StringComparer.Ordinal);
-
-        public void Header(ref Utf8JsonReader reader)
+        reader.Read();
+        Expect(reader.TokenType == JsonTokenType.StartObject, "the header is not a JSON object");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
+            string name = reader.GetString()!;
+            Expect(name.Length is > 0 and <= MaxName, $"the tensor name {Show(name)} is empty or longer than {MaxName} characters");
+            Expect(!name.Any(char.IsControl), "a tensor name holds control characters");
+            Expect(_names.Add(name), $"the name {Show(name)} appears twice");
             reader.Read();
-            Expect(reader.TokenType == JsonTokenType.StartObject, "the header is not a JSON object");
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                string name = reader.GetString()!;
-                Expect(name.Length is > 0 and <= MaxName, $"the tensor name {Show(name)} is empty or longer than {MaxName} characters");
-                Expect(!name.Any(char.IsControl), "a tensor name holds control characters");
-                Expect(_names.Add(name), $"the name {Show(name)} appears twice");
-                reader.Read();
-                Expect(reader.TokenType == JsonTokenType.StartObject, $"{Show(name)} is not described by a JSON object");
-                if (name == MetadataName)
-                    Pairs(ref reader);
-                else
-                    Tensor(ref reader, name);
-            }
-
-            reader.Read(); // Fails if anything but spaces follows.
+            Expect(reader.TokenType == JsonTokenType.StartObject, $"{Show(name)} is not described by a JSON object");
+            if (name == MetadataName)
+                Pairs(ref reader);
+            else
+                Tensor(ref reader, name);
         }
 
-        /// <summary>Data must be covered exactly once, so that no byte means two things and none is hidden.</summary>
-        public void CheckPlaces(long dataLength)
-        {
-            Tensors.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.Entry.ByteLength.CompareTo(b.Entry.ByteLength));
-            long end = 0;
-            foreach (var (entry, begin) in Tensors)
-            {
-                Expect(begin == end, $"tensor {Show(entry.Name)} begins at data offset {begin}, but the data before it end at {end}");
-                end = begin + entry.ByteLength; // Cannot overflow: it was read as a 64-bit end.
-                Expect(end <= dataLength, $"tensor {Show(entry.Name)} ends at data offset {end}, but only {dataLength} bytes of data are there: the file is truncated");
-            }
-
-            Expect(end == dataLength, $"{dataLength - end} bytes follow the last tensor");
-        }
-
-        private void Pairs(ref Utf8JsonReader reader)
-        {
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                string key = reader.GetString()!;
-                reader.Read();
-                Expect(reader.TokenType == JsonTokenType.String, "a value of __metadata__ is not a string");
-                Expect(Metadata.TryAdd(key, reader.GetString()!), $"the key {Show(key)} of __metadata__ appears twice");
-            }
-        }
-
-        private void Tensor(ref Utf8JsonReader reader, string name)
-        {
-            SafetensorsDType? type = null;
-            long[]? shape = null, offsets = null;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                string key = reader.GetString()!;
-                reader.Read();
-                switch (key)
-                {
-                    case "dtype" when type is null:
-                        Expect(reader.TokenType == JsonTokenType.String, $"tensor {Show(name)}: its dtype is not a string");
-                        string text = reader.GetString()!;
-                        type = SafetensorsTypes.Parse(text);
-                        if (type is null)
-                            throw new DiaException(kind, $"{file}: tensor {Show(name)} has the unknown dtype {Show(text)}. It is of a newer kind than this program knows, or damaged: store it in another type, or fetch it again.");
-                        break;
-                    case "shape" when shape is null:
-                        shape = Numbers(ref reader, name, key);
-                        break;
-                    case "data_offsets" when offsets is null:
-                        offsets = Numbers(ref reader, name, key);
-                        break;
-                    default:
-                        throw Error($"tensor {Show(name)}: the field {Show(key)} is unknown or appears twice");
-                }
-            }
-
-            Expect(type is not null && shape is not null && offsets is { Length: 2 }, $"tensor {Show(name)} lacks its dtype, its shape or its two data_offsets");
-            var entry = new SafetensorsEntry(name, type!.Value, shape!);
-            Expect(offsets![0] <= offsets[1], $"tensor {Show(name)} ends before it begins");
-            Expect(Length(entry) == offsets[1] - offsets[0], $"tensor {Show(name)}: {type} {SafetensorsTypes.Show(shape!)} does not take the {offsets[1] - offsets[0]} bytes its data_offsets give it");
-            Tensors.Add(new PlacedTensor(entry, offsets[0]));
-        }
-
-        private long[] Numbers(ref Utf8JsonReader reader, string name, string key)
-        {
-            Expect(reader.TokenType == JsonTokenType.StartArray, $"tensor {Show(name)}: its {key} is not a list");
-            _numbers.Clear();
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-            {
-                long value = -1;
-                Expect(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out value) && value >= 0, $"tensor {Show(name)}: its {key} holds something other than integers from 0 to 2^63-1");
-                Expect(_numbers.Count < MaxDimensions, $"tensor {Show(name)}: its {key} has more than {MaxDimensions} numbers");
-                _numbers.Add(value);
-            }
-
-            return [.. _numbers];
-        }
-
-        /// <summary>The tensor's length in bytes, −1 if no file could hold it.</summary>
-        private static long Length(SafetensorsEntry entry)
-        {
-            try
-            {
-                return entry.ByteLength;
-            }
-            catch (OverflowException)
-            {
-                return -1;
-            }
-        }
-
-        private void Expect(bool condition, string what)
-        {
-            if (!condition)
-                throw Error(what);
-        }
-
-        private DiaException Error(string what) =>
-            new(kind, $"{file}: {what}. This is not a valid safetensors file: fetch or write it again.");
+        reader.Read(); // Fails if anything but spaces follows.
     }
+
+    /// <summary>Data must be covered exactly once, so that no byte means two things and none is hidden.</summary>
+    private void CheckPlaces(long dataLength)
+    {
+        Tensors.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.Entry.ByteLength.CompareTo(b.Entry.ByteLength));
+        long end = 0;
+        foreach (var (entry, begin) in Tensors)
+        {
+            Expect(begin == end, $"tensor {Show(entry.Name)} begins at data offset {begin}, but the data before it end at {end}");
+            end = begin + entry.ByteLength; // Cannot overflow: it was read as a 64-bit end.
+            Expect(end <= dataLength, $"tensor {Show(entry.Name)} ends at data offset {end}, but only {dataLength} bytes of data are there: the file is truncated");
+        }
+
+        Expect(end == dataLength, $"{dataLength - end} bytes follow the last tensor");
+    }
+
+    private void Pairs(ref Utf8JsonReader reader)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string key = reader.GetString()!;
+            reader.Read();
+            Expect(reader.TokenType == JsonTokenType.String, "a value of __metadata__ is not a string");
+            Expect(Metadata.TryAdd(key, reader.GetString()!), $"the key {Show(key)} of __metadata__ appears twice");
+        }
+    }
+
+    private void Tensor(ref Utf8JsonReader reader, string name)
+    {
+        SafetensorsDType? type = null;
+        long[]? shape = null, offsets = null;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string key = reader.GetString()!;
+            reader.Read();
+            switch (key)
+            {
+                case "dtype" when type is null:
+                    Expect(reader.TokenType == JsonTokenType.String, $"tensor {Show(name)}: its dtype is not a string");
+                    string text = reader.GetString()!;
+                    type = SafetensorsTypes.Parse(text);
+                    if (type is null)
+                        throw new DiaException(_kind, $"{_file}: tensor {Show(name)} has the unknown dtype {Show(text)}. It is of a newer kind than this program knows, or damaged: store it in another type, or fetch it again.");
+                    break;
+                case "shape" when shape is null:
+                    shape = Numbers(ref reader, name, key);
+                    break;
+                case "data_offsets" when offsets is null:
+                    offsets = Numbers(ref reader, name, key);
+                    break;
+                default:
+                    throw Error($"tensor {Show(name)}: the field {Show(key)} is unknown or appears twice");
+            }
+        }
+
+        Expect(type is not null && shape is not null && offsets is { Length: 2 }, $"tensor {Show(name)} lacks its dtype, its shape or its two data_offsets");
+        var entry = new SafetensorsEntry(name, type!.Value, shape!);
+        Expect(offsets![0] <= offsets[1], $"tensor {Show(name)} ends before it begins");
+        Expect(Length(entry) == offsets[1] - offsets[0], $"tensor {Show(name)}: {type} {SafetensorsTypes.Show(shape!)} does not take the {offsets[1] - offsets[0]} bytes its data_offsets give it");
+        Tensors.Add(new PlacedTensor(entry, offsets[0]));
+    }
+
+    private long[] Numbers(ref Utf8JsonReader reader, string name, string key)
+    {
+        Expect(reader.TokenType == JsonTokenType.StartArray, $"tensor {Show(name)}: its {key} is not a list");
+        _numbers.Clear();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            long value = -1;
+            Expect(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out value) && value >= 0, $"tensor {Show(name)}: its {key} holds something other than integers from 0 to 2^63-1");
+            Expect(_numbers.Count < MaxDimensions, $"tensor {Show(name)}: its {key} has more than {MaxDimensions} numbers");
+            _numbers.Add(value);
+        }
+
+        return [.. _numbers];
+    }
+
+    /// <summary>The tensor's length in bytes, −1 if no file could hold it.</summary>
+    private static long Length(SafetensorsEntry entry)
+    {
+        try
+        {
+            return entry.ByteLength;
+        }
+        catch (OverflowException)
+        {
+            return -1;
+        }
+    }
+
+    private void Expect(bool condition, string what)
+    {
+        if (!condition)
+            throw Error(what);
+    }
+
+    private DiaException Error(string what) =>
+        new(_kind, $"{_file}: {what}. This is not a valid safetensors file: fetch or write it again.");
 }

@@ -8,25 +8,24 @@ namespace Dia.Weights;
 public sealed unsafe class SafetensorsTensor
 {
     private readonly SafetensorsFile _file;
-    private readonly SafetensorsEntry _entry;
     private readonly long _offset;
 
     internal SafetensorsTensor(SafetensorsFile file, SafetensorsEntry entry, long offset)
     {
         _file = file;
-        _entry = entry;
+        Entry = entry;
         _offset = offset;
         ByteLength = entry.ByteLength;
     }
 
     /// <summary>The tensor's name.</summary>
-    public string Name => _entry.Name;
+    public string Name => Entry.Name;
 
     /// <summary>The type of its values.</summary>
-    public SafetensorsDType DType => _entry.DType;
+    public SafetensorsDType DType => Entry.DType;
 
     /// <summary>Its shape, outermost dimension first; empty for a single value.</summary>
-    public long[] Shape => _entry.Shape;
+    public long[] Shape => Entry.Shape;
 
     /// <summary>Bytes of all values.</summary>
     public long ByteLength { get; }
@@ -45,7 +44,7 @@ public sealed unsafe class SafetensorsTensor
     public bool IsAligned => SafetensorsTypes.Group(DType) is not (var size, 1) || (nuint)Data % (nuint)size == 0;
 
     /// <summary>What the file's header says of it.</summary>
-    internal SafetensorsEntry Entry => _entry;
+    internal SafetensorsEntry Entry { get; }
 
     /// <summary>All values as int32, row-major.</summary>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
