@@ -72,7 +72,7 @@ public sealed class PieceJoiner
     /// <summary>The current piece is complete, and another follows.</summary>
     public void EndPiece()
     {
-        MeasureRest();
+        Measure();
         if (_leading)
         {
             Drop(0, _held.Count); // a piece without any sound
@@ -95,21 +95,17 @@ public sealed class PieceJoiner
     /// <param name="trim">Of the silence at the end <see cref="TrimmedTail"/> stays at most.</param>
     public void Finish(bool trim = false)
     {
-        MeasureRest();
+        Measure();
         if (!_leading)
             Emit(trim ? Math.Min(_held.Count, _silentFrom + Samples(TrimmedTail)) : _held.Count);
         Drop(0, _held.Count);
     }
 
-    /// <summary>A block that stayed short counts as a block.</summary>
-    private void MeasureRest()
-    {
-        if (_held.Count > _measured)
-            Measure();
-    }
-
+    /// <summary>Looks at what came since the last time: a block, or less at the end of a piece, if anything.</summary>
     private void Measure()
     {
+        if (_held.Count == _measured)
+            return;
         double energy = 0;
         for (int i = _measured; i < _held.Count; i++)
             energy += (double)_held[i] * _held[i];

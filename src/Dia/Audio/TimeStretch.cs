@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Dia.Audio;
@@ -32,9 +33,8 @@ public sealed class TimeStretch
     private readonly float[] _output;
     private readonly float[] _rising; // the first half of a Hann window; with its mirror it adds up to 1
 
-    private float[] _input = new float[1 << 14]; // the samples from _first on that are still needed
+    private readonly List<float> _input = []; // the samples from _first on that are still needed
     private long _first;
-    private long _end; // samples taken so far
     private long _hops; // hops written so far
     private long _following; // where the input goes on that the last hop ended in
     private long _written;
@@ -75,9 +75,9 @@ public sealed class TimeStretch
         while (!samples.IsEmpty)
         {
             int count = Math.Min(samples.Length, _hop);
-            Append(samples[..count]);
+            _input.AddRange(samples[..count]);
             samples = samples[count..];
-            while (NeededForHop() <= _end)
+            while (NeededForHop() <= End)
                 Hop(_hop);
         }
     }
@@ -87,16 +87,19 @@ public sealed class TimeStretch
     {
         if (_speed == 1)
             return;
-        long length = OutputLength(_end, _speed);
+        long length = OutputLength(End, _speed);
         Span<float> silence = stackalloc float[256];
         silence.Clear();
         while (_written < length)
         {
-            while (NeededForHop() > _end)
-                Append(silence); // beyond the end is silence
+            while (NeededForHop() > End)
+                _input.AddRange(silence); // beyond the end is silence
             Hop((int)Math.Min(_hop, length - _written));
         }
     }
+
+    /// <summary>Samples taken so far.</summary>
+    private long End => _first + _input.Count;
 
     /// <summary>Where the next hop begins in the input if nothing is shifted.</summary>
     private long Target => (long)Math.Round(_hops * _hop * _speed);
@@ -164,24 +167,13 @@ public sealed class TimeStretch
         return product / Math.Sqrt(square + 1e-9);
     }
 
-    private ReadOnlySpan<float> Input(long start, int count) => _input.AsSpan((int)(start - _first), count);
-
-    private void Append(ReadOnlySpan<float> samples)
-    {
-        int held = (int)(_end - _first);
-        if (held + samples.Length > _input.Length)
-            Array.Resize(ref _input, 2 * (held + samples.Length));
-        samples.CopyTo(_input.AsSpan(held));
-        _end += samples.Length;
-    }
+    private ReadOnlySpan<float> Input(long start, int count) => CollectionsMarshal.AsSpan(_input).Slice((int)(start - _first), count);
 
     /// <summary>Drops the input before a position.</summary>
     private void Forget(long position)
     {
-        int drop = (int)(Math.Min(position, _end) - _first);
-        if (drop <= 0)
-            return;
-        Array.Copy(_input, drop, _input, 0, (int)(_end - _first) - drop);
+        int drop = (int)Math.Max(0, Math.Min(position, End) - _first);
+        _input.RemoveRange(0, drop);
         _first += drop;
     }
 }
