@@ -24,9 +24,7 @@ public static class DelayPattern
     /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
     public static int[,] BuildDelayed(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId)
     {
-        ArgumentNullException.ThrowIfNull(rows);
-        CheckChannels(rows.GetLength(1), delay);
-        CheckDelays(delay);
+        Check(rows, delay);
         int length = rows.GetLength(0);
         var delayed = new int[checked(length + Max(delay)), delay.Length];
         for (int t = 0; t < delayed.GetLength(0); t++)
@@ -83,9 +81,7 @@ public static class DelayPattern
     /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
     public static int[,] Undo(int[,] rows, ReadOnlySpan<int> delay, int start, int end)
     {
-        ArgumentNullException.ThrowIfNull(rows);
-        CheckChannels(rows.GetLength(1), delay);
-        CheckDelays(delay);
+        Check(rows, delay);
         int length = rows.GetLength(0);
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(end, length);
@@ -107,9 +103,7 @@ public static class DelayPattern
     /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
     public static (int Start, int End) AudioFrames(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId, int? audioPromptLen = null)
     {
-        ArgumentNullException.ThrowIfNull(rows);
-        CheckChannels(rows.GetLength(1), delay);
-        CheckDelays(delay);
+        Check(rows, delay);
         int length = rows.GetLength(0), bos = 0, pad = 0;
         for (int t = 0; t < length; t++)
         {
@@ -132,8 +126,10 @@ public static class DelayPattern
         }
     }
 
-    private static void CheckDelays(ReadOnlySpan<int> delay)
+    private static void Check(int[,] rows, ReadOnlySpan<int> delay)
     {
+        ArgumentNullException.ThrowIfNull(rows);
+        CheckChannels(rows.GetLength(1), delay);
         if (delay.IsEmpty)
             throw new ArgumentException("The delay pattern is empty; it has one delay for each channel.", nameof(delay));
         foreach (int d in delay)
