@@ -45,14 +45,9 @@ internal sealed class JsonValue(JsonKind kind, JsonPosition position)
     };
 
     /// <summary>Text from outside as it can stand in a message: one line, printable, not long.</summary>
-    public static string Quote(string text)
-    {
-        char[] printable = Shorten(text).ToCharArray();
-        for (int i = 0; i < printable.Length; i++)
-            if (char.IsControl(printable[i]) || char.IsSurrogate(printable[i]) || printable[i] is '\u2028' or '\u2029')
-                printable[i] = '?';
-        return "\"" + new string(printable) + "\"";
-    }
+    public static string Quote(string text) => $"\"{string.Concat(Shorten(text).Select(c => IsPrintable(c) ? c : '?'))}\"";
+
+    private static bool IsPrintable(char c) => !char.IsControl(c) && !char.IsSurrogate(c) && c is not ('\u2028' or '\u2029');
 
     private static string Shorten(string text) => text.Length <= 60 ? text : text.Substring(0, 57) + "...";
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Dia.Text;
 
 /// <summary>
@@ -11,8 +13,12 @@ public static class ScriptMarkup
     private const int LongestShown = 30;
 
     // What square brackets are used for elsewhere: "[pause]", "[laughs softly]". Sounds that the model knows stand in parentheses.
-    private static readonly string[] Cues =
-        ["pause", "break", "silence", "laugh", "laughs", "laughter", "sigh", "sighs", "cough", "coughs", "music", "whisper", "whispers"];
+    private static readonly HashSet<string> Cues = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "pause", "break", "silence", "laugh", "laughs", "laughter", "sigh", "sighs", "cough", "coughs", "music", "whisper", "whispers",
+    };
+
+    private static readonly SearchValues<char> NameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:");
 
     /// <summary>The first different pieces of markup, as they stand in the text but shortened, without control characters.</summary>
     /// <param name="text">The text; <c>[S1]</c>, <c>[S2]</c> and <c>&lt;pad&gt;</c> are no markup.</param>
@@ -84,9 +90,8 @@ public static class ScriptMarkup
     {
         int end = inside.IndexOfAny(" :=");
         ReadOnlySpan<char> word = end < 0 ? inside : inside[..end];
-        foreach (string cue in Cues)
-            if (word.Equals(cue, StringComparison.OrdinalIgnoreCase))
-                return true;
+        if (Cues.Contains(word.ToString()))
+            return true;
         // A note of an editor has a blank after its colon, a time begins with a digit, an address has slashes.
         return end > 0 && end + 1 < inside.Length && IsName(word) && char.IsAsciiLetter(word[0]) && inside.IndexOfAny(' ', '/') < 0;
     }
@@ -140,23 +145,14 @@ public static class ScriptMarkup
         return colon > 0 && IsSpeaker(rest[..colon]) && (colon + 1 == rest.Length || char.IsWhiteSpace(rest[colon + 1])) ? colon + 1 : 0;
     }
 
-    private static bool IsName(ReadOnlySpan<char> word)
-    {
-        foreach (char c in word)
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('_' or '-' or ':'))
-                return false;
-        return word.Length > 0;
-    }
+    private static bool IsName(ReadOnlySpan<char> word) => !word.IsEmpty && !word.ContainsAnyExcept(NameCharacters);
 
     private static string Shown(ReadOnlySpan<char> markup)
     {
-        char[] shown = markup[..Math.Min(markup.Length, LongestShown)].ToArray();
         // Half of a pair cannot be written, and control characters would do something to the terminal.
-        if (char.IsHighSurrogate(shown[^1]))
-            shown = shown[..^1];
-        for (int i = 0; i < shown.Length; i++)
-            if (char.IsControl(shown[i]))
-                shown[i] = ' ';
-        return markup.Length > LongestShown ? new string(shown) + "…" : new string(shown);
+        ReadOnlySpan<char> start = markup[..Math.Min(markup.Length, LongestShown)];
+        start = char.IsHighSurrogate(start[^1]) ? start[..^1] : start;
+        string shown = string.Concat(start.ToString().Select(c => char.IsControl(c) ? ' ' : c));
+        return markup.Length > LongestShown ? shown + "…" : shown;
     }
 }
