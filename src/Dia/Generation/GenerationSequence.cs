@@ -3,7 +3,6 @@ namespace Dia.Generation;
 /// <summary>One item: its rows so far, and which of its channels have ended.</summary>
 internal sealed class GenerationSequence
 {
-    private readonly DecoderPrompt _prompt;
     private readonly int _channels;
     private readonly int[] _rows;
     private readonly bool[] _ended;
@@ -18,7 +17,7 @@ internal sealed class GenerationSequence
     /// <param name="drawItem">The item that it draws as (numerics.md, "The draw").</param>
     public GenerationSequence(DecoderPrompt prompt, int item, GenerationConfig config, int vocabularySize, int rowLimit, int drawItem = 0)
     {
-        (Config, _prompt, Item, RowLimit, DrawItem) = (config, prompt, item, rowLimit, drawItem);
+        (Config, Prompt, Item, RowLimit, DrawItem) = (config, prompt, item, rowLimit, drawItem);
         Processors = new LogitsProcessors(config, vocabularySize);
         _channels = _channelsLeft = config.Channels;
         _rows = new int[checked(rowLimit * _channels)];
@@ -31,7 +30,7 @@ internal sealed class GenerationSequence
     }
 
     /// <summary>The rows of its batch that it starts from.</summary>
-    public DecoderPrompt Prompt => _prompt;
+    public DecoderPrompt Prompt { get; }
 
     /// <summary>How its rows are generated.</summary>
     public GenerationConfig Config { get; }
@@ -58,13 +57,13 @@ internal sealed class GenerationSequence
     public int RowCount { get; private set; }
 
     /// <summary>Generated rows so far.</summary>
-    public int Generated => RowCount - _prompt.Rows;
+    public int Generated => RowCount - Prompt.Rows;
 
     /// <summary>Whether every channel gave EOS, the row limit is reached, or it cannot go on.</summary>
     public bool Finished => _channelsLeft == 0 || RowCount >= RowLimit || Failure is not null;
 
     /// <summary>The prompt rows that the model sees [rows, channels]: without left padding.</summary>
-    public ReadOnlySpan<int> PromptRows => _rows.AsSpan(.. (_prompt.Rows * _channels))[(_prompt.LeftPadding(Item) * _channels)..];
+    public ReadOnlySpan<int> PromptRows => _rows.AsSpan(.. (Prompt.Rows * _channels))[(Prompt.LeftPadding(Item) * _channels)..];
 
     /// <summary>All rows so far [RowCount, channels], still delayed.</summary>
     public ReadOnlySpan<int> Rows => _rows.AsSpan(0, RowCount * _channels);
@@ -122,7 +121,7 @@ internal sealed class GenerationSequence
 
     private int Forced(int row, int channel, int id)
     {
-        int known = row < _prompt.InputRows ? _prompt.Id(Item, row, channel) : Config.PadTokenId;
+        int known = row < Prompt.InputRows ? Prompt.Id(Item, row, channel) : Config.PadTokenId;
         return known == Config.PadTokenId ? id : known;
     }
 }

@@ -17,7 +17,6 @@ internal sealed class GenerationSteps : IGenerationSteps
     private readonly int[] _active;
     private readonly int[] _inputRows;
     private readonly int[] _picked;
-    private int _activeCount;
 
     /// <summary>Allocates what all steps need.</summary>
     /// <param name="session">The network, with the caches of each place.</param>
@@ -40,7 +39,7 @@ internal sealed class GenerationSteps : IGenerationSteps
     }
 
     /// <inheritdoc/>
-    public int ActiveCount => _activeCount;
+    public int ActiveCount { get; private set; }
 
     /// <summary>The session's own way of making steps, if it has one and no observer wants to see scores; else this one.</summary>
     /// <param name="session">The network, with the caches of each place.</param>
@@ -63,7 +62,7 @@ internal sealed class GenerationSteps : IGenerationSteps
             return;
 
         // Ascending places: the session is promised that.
-        int at = _activeCount++;
+        int at = ActiveCount++;
         for (; at > 0 && _active[at - 1] > place; at--)
             _active[at] = _active[at - 1];
         _active[at] = place;
@@ -73,10 +72,10 @@ internal sealed class GenerationSteps : IGenerationSteps
     public void Stop(int place)
     {
         int left = 0;
-        for (int i = 0; i < _activeCount; i++)
+        for (int i = 0; i < ActiveCount; i++)
             if (_active[i] != place)
                 _active[left++] = _active[i];
-        _activeCount = left;
+        ActiveCount = left;
     }
 
     /// <summary>Nothing to do.</summary>
@@ -87,20 +86,20 @@ internal sealed class GenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Step()
     {
-        if (_activeCount == 0)
+        if (ActiveCount == 0)
             return;
         int guided = 0;
-        for (int slot = 0; slot < _activeCount; slot++)
+        for (int slot = 0; slot < ActiveCount; slot++)
         {
             GenerationSequence sequence = _sequences[_active[slot]]!;
             sequence.LastRow.CopyTo(_inputRows.AsSpan(slot * _channels));
             guided += sequence.Config.UsesGuidance ? 1 : 0;
         }
 
-        _session.Step(_active.AsSpan(0, _activeCount), _inputRows.AsSpan(0, _activeCount * _channels), _conditional.AsSpan(0, _activeCount * _logitsLength), _unconditional.AsSpan(0, guided * _logitsLength));
+        _session.Step(_active.AsSpan(0, ActiveCount), _inputRows.AsSpan(0, ActiveCount * _channels), _conditional.AsSpan(0, ActiveCount * _logitsLength), _unconditional.AsSpan(0, guided * _logitsLength));
         int left = 0;
         guided = 0;
-        for (int slot = 0; slot < _activeCount; slot++)
+        for (int slot = 0; slot < ActiveCount; slot++)
         {
             GenerationSequence sequence = _sequences[_active[slot]]!;
             Span<float> unconditional = sequence.Config.UsesGuidance ? _unconditional.AsSpan(guided++ * _logitsLength, _logitsLength) : [];
@@ -109,7 +108,7 @@ internal sealed class GenerationSteps : IGenerationSteps
                 _active[left++] = _active[slot];
         }
 
-        _activeCount = left;
+        ActiveCount = left;
     }
 
     /// <summary>Picks a sequence's next row from its logits, and adds it; a failure is kept there, for it is no other sequence's.</summary>
