@@ -22,12 +22,10 @@ internal sealed class DecoderPrompt
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         _ids = (int[,,]?)ids?.Clone() ?? BosRow(batch, config);
-        mask = (int[,]?)mask?.Clone();
+        mask = ids is null ? null : (int[,]?)mask?.Clone();
         int rows = _ids.GetLength(1);
         if (_ids.GetLength(0) != batch || rows == 0 || _ids.GetLength(2) != config.Channels)
             throw Input($"Decoder input ids have the shape [{_ids.GetLength(0)}, {rows}, {_ids.GetLength(2)}]; expected [{batch}, rows, {config.Channels}] with at least one row.");
-        if (ids is null)
-            mask = null;
         if (mask is not null && (mask.GetLength(0) != batch || mask.GetLength(1) != rows))
             throw Input($"The decoder attention mask has the shape [{mask.GetLength(0)}, {mask.GetLength(1)}]; expected [{batch}, {rows}], as the decoder input ids.");
 

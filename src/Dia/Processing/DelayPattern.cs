@@ -46,27 +46,21 @@ public static class DelayPattern
     /// <param name="padTokenId">The id where a channel has nothing.</param>
     internal static (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, int[] delay, int bosTokenId, int? eosTokenId, int padTokenId)
     {
-        int channels = delay.Length, maxDelay = Max(delay);
-        int longest = codes.Max(c => c.GetLength(0));
-        int length = longest + 1 + (eosTokenId is null ? 0 : 1);
-        var rows = new int[codes.Length, length + maxDelay, channels];
-        var mask = new int[codes.Length, length + maxDelay];
+        int longest = codes.Max(c => c.GetLength(0)), endRows = eosTokenId is null ? 0 : 1;
+        int length = longest + 1 + endRows + Max(delay);
+        var rows = new int[codes.Length, length, delay.Length];
+        var mask = new int[codes.Length, length];
         for (int b = 0; b < codes.Length; b++)
         {
             int frames = codes[b].GetLength(0), padding = longest - frames;
-            var plain = new int[length, channels];
             for (int t = 0; t < length; t++)
             {
-                int frame = t - padding - 1;
-                for (int c = 0; c < channels; c++)
-                    plain[t, c] = frame < 0 ? bosTokenId : frame < frames ? codes[b][frame, c] : eosTokenId!.Value;
-            }
-            int[,] delayed = BuildDelayed(plain, delay, bosTokenId, padTokenId);
-            for (int t = 0; t < length + maxDelay; t++)
-            {
                 mask[b, t] = t < padding ? 0 : 1;
-                for (int c = 0; c < channels; c++)
-                    rows[b, t, c] = delayed[t, c];
+                for (int c = 0; c < delay.Length; c++)
+                {
+                    int frame = t - delay[c] - padding - 1;
+                    rows[b, t, c] = frame < 0 ? bosTokenId : frame < frames ? codes[b][frame, c] : frame < frames + endRows ? eosTokenId!.Value : padTokenId;
+                }
             }
         }
         return (rows, mask);

@@ -140,8 +140,6 @@ public sealed class DiaProcessor
         ArgumentNullException.ThrowIfNull(codes);
         if (codes.Count != inputs.InputIds.GetLength(0))
             throw new DiaException(DiaErrorKind.Input, $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
-        if (inputs.InputIds is null)
-            throw new ArgumentException("It holds no InputIds.", nameof(inputs));
         if (codes.Contains(null!))
             throw new ArgumentException("One of the prompts is null.", nameof(codes));
         foreach (int[,] prompt in codes)
@@ -307,10 +305,7 @@ public sealed class DiaProcessor
     {
         var matrix = new int[rows.Length, rows[0].Length];
         for (int i = 0; i < rows.Length; i++)
-        {
-            for (int j = 0; j < rows[i].Length; j++)
-                matrix[i, j] = rows[i][j];
-        }
+            Buffer.BlockCopy(rows[i], 0, matrix, i * rows[i].Length * sizeof(int), rows[i].Length * sizeof(int));
         return matrix;
     }
 }
