@@ -114,7 +114,7 @@ public static unsafe class CheckpointConverter
 
         var entries = files.Tensors.Values.Select(t => Converts(files, t) ? t.Entry with { DType = WeightFormats.Type(format) } : t.Entry);
         using var writer = SafetensorsWriter.Create(Path.Combine(to, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
-        var buffers = new Buffers();
+        var rounding = new Rounding(files, format);
         foreach (var entry in writer.Tensors)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -122,7 +122,7 @@ public static unsafe class CheckpointConverter
             if (tensor.DType == entry.DType)
                 Copy(writer, tensor);
             else
-                Round(files, writer, tensor, format, buffers);
+                rounding.Write(writer, tensor);
         }
 
         writer.Commit();
@@ -141,41 +141,32 @@ public static unsafe class CheckpointConverter
             writer.Write(tensor.Name, new ReadOnlySpan<byte>(tensor.Data + at, (int)Math.Min(CopyStep, tensor.ByteLength - at)));
     }
 
-    private static void Round(CheckpointFiles files, SafetensorsWriter writer, SafetensorsTensor tensor, WeightFormat format, Buffers buffers)
+    /// <summary>Writes tensors in another format, a part at a time.</summary>
+    private sealed class Rounding(CheckpointFiles files, WeightFormat format)
     {
-        var from = WeightFormats.Of(tensor.DType)!.Value;
-        for (long at = 0; at < tensor.Count; at += Step)
+        private readonly float[] _values = new float[Step];
+        private readonly float[] _back = new float[Step];
+        private readonly byte[] _rounded = new byte[Step * sizeof(float)];
+
+        public void Write(SafetensorsWriter writer, SafetensorsTensor tensor)
         {
-            int count = (int)Math.Min(Step, tensor.Count - at);
-            Span<float> values = buffers.Values.AsSpan(0, count), back = buffers.Back.AsSpan(0, count);
-            WeightFormats.Read(tensor.Data + WeightFormats.Bytes(from, at), from, values);
-            fixed (byte* rounded = buffers.Rounded)
+            var from = WeightFormats.Of(tensor.DType)!.Value;
+            for (long at = 0; at < tensor.Count; at += Step)
             {
-                WeightFormats.Write(values, format, rounded);
-                WeightFormats.Read(rounded, format, back);
-                CheckOverflow(files, tensor, values, back, format, at);
+                int count = (int)Math.Min(Step, tensor.Count - at);
+                WeightFormats.Read(tensor.Data + WeightFormats.Bytes(from, at), from, _values.AsSpan(0, count));
+                fixed (byte* rounded = _rounded)
+                {
+                    WeightFormats.Write(_values.AsSpan(0, count), format, rounded);
+                    WeightFormats.Read(rounded, format, _back.AsSpan(0, count));
+                }
+
+                // A weight that became infinite would silently ruin the model.
+                for (int i = 0; i < count; i++)
+                    if (float.IsInfinity(_back[i]) && float.IsFinite(_values[i]))
+                        throw new DiaException(DiaErrorKind.Model, string.Create(CultureInfo.InvariantCulture, $"value {at + i} of tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {_values[i]}, too large for {WeightFormats.ReferenceName(format)}. Convert to another format."));
+                writer.Write<byte>(tensor.Name, _rounded.AsSpan(0, (int)WeightFormats.Bytes(format, count)));
             }
-
-            writer.Write<byte>(tensor.Name, buffers.Rounded.AsSpan(0, (int)WeightFormats.Bytes(format, count)));
         }
-    }
-
-    /// <summary>A weight that became infinite would silently ruin the model.</summary>
-    private static void CheckOverflow(CheckpointFiles files, SafetensorsTensor tensor, ReadOnlySpan<float> values, ReadOnlySpan<float> rounded, WeightFormat format, long first)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            if (float.IsInfinity(rounded[i]) && float.IsFinite(values[i]))
-                throw new DiaException(DiaErrorKind.Model, string.Create(CultureInfo.InvariantCulture, $"value {first + i} of tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {values[i]}, too large for {WeightFormats.ReferenceName(format)}. Convert to another format."));
-        }
-    }
-
-    private sealed class Buffers
-    {
-        public float[] Values { get; } = new float[Step];
-
-        public float[] Back { get; } = new float[Step];
-
-        public byte[] Rounded { get; } = new byte[Step * sizeof(float)];
     }
 }
