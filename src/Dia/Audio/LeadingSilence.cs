@@ -47,12 +47,9 @@ public static class LeadingSilence
         ArgumentNullException.ThrowIfNull(audio);
         double silence = Seconds(audio);
         int frames = (int)((silence - Kept) * audio.SamplingRate);
+        cut = 0;
         if (frames <= 0 || frames + (Kept * audio.SamplingRate) >= audio.Frames)
-        {
-            cut = 0;
             return audio;
-        }
-
         cut = (double)frames / audio.SamplingRate;
         return new AudioBuffer(audio.Samples[(frames * audio.Channels)..], audio.SamplingRate, audio.Channels);
     }

@@ -214,21 +214,19 @@ public sealed class SpeechEngine : IDisposable
     /// <summary>Hands over what a place's newest row completes.</summary>
     private void Advance(SpeechPlace place, CancellationToken cancellationToken)
     {
-        Exception? failure = null;
         try
         {
             place.Advance(_pass, _samples, Times);
-            if (!place.Sequence.Finished)
-                return;
         }
         catch (Exception e) when (!IsCancellation(e, cancellationToken))
         {
-            failure = e;
+            Leave(place.Index);
+            place.Job.OnFailed(e);
+            return;
         }
 
-        Leave(place.Index);
-        if (failure is not null)
-            place.Job.OnFailed(failure);
+        if (place.Sequence.Finished)
+            Leave(place.Index);
     }
 
     private void Leave(int place)
