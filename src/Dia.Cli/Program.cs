@@ -9,7 +9,9 @@ namespace Dia.Cli;
 /// <summary>The command: reads its command line, runs what it names, and turns every end into an exit code.</summary>
 internal static class Program
 {
-    private const int TooManyFiles = 24; // errno
+    // errno
+    private const int NoMemory = 12;
+    private const int TooManyFiles = 24;
 
     private static int Main(string[] args)
     {
@@ -95,20 +97,10 @@ internal static class Program
     };
 
     /// <summary>Whether memory is what was missing, be it for reading a file or for something else.</summary>
-    private static bool IsOutOfMemory(Exception? error)
-    {
-        const int noMemory = 12; // errno
-        for (; error is not null; error = error.InnerException)
-            if (error is OutOfMemoryException or IOException { HResult: noMemory } or System.ComponentModel.Win32Exception { NativeErrorCode: noMemory })
-                return true;
-        return false;
-    }
+    private static bool IsOutOfMemory(Exception? error) =>
+        error is OutOfMemoryException or IOException { HResult: NoMemory } or System.ComponentModel.Win32Exception { NativeErrorCode: NoMemory }
+            || (error is not null && IsOutOfMemory(error.InnerException));
 
-    private static bool HasCode(Exception? error, int errno)
-    {
-        for (; error is not null; error = error.InnerException)
-            if (error is IOException && error.HResult == errno)
-                return true;
-        return false;
-    }
+    private static bool HasCode(Exception? error, int errno) =>
+        (error is IOException && error.HResult == errno) || (error is not null && HasCode(error.InnerException, errno));
 }

@@ -29,7 +29,6 @@ internal static class BenchCommand
         "bench",
         "Measure a device: each operation beside what the device can do at most, steps a second, times real time.",
         "",
-        0,
         [DiaOptions.CodecGroup],
         """
         "step" is a decoding step of one utterance with guidance (two rows), "block" 128 rows of a text or prompt, "codec" a window of the
@@ -60,19 +59,17 @@ internal static class BenchCommand
             kernels.Add(timing);
         });
 
-        List<(string What, string Value)> whole =
-        [
-            ("device", DeviceChoice.Describe(device)),
-            (bench.BandwidthName, Format.Text($"{bench.Bandwidth / 1e9:0.0} GB/s")),
-            (bench.OperationsName, bench.Operations > 0 ? Format.Text($"{bench.Operations / 1e9:0} GFLOP/s") : "not measured: cuBLAS is absent"),
-            ("loading", Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}")),
-        ];
+        var whole = new TextTable(false, false);
+        whole.Add("device", DeviceChoice.Describe(device));
+        whole.Add(bench.BandwidthName, Format.Text($"{bench.Bandwidth / 1e9:0.0} GB/s"));
+        whole.Add(bench.OperationsName, bench.Operations > 0 ? Format.Text($"{bench.Operations / 1e9:0} GFLOP/s") : "not measured: cuBLAS is absent");
+        whole.Add("loading", Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}"));
         if (model is not null)
             Speak(run, device, model, codec, text, bench, kernels, whole);
         if (codec is not null)
             Codec(codec, bench, whole);
         run.Reporter.ClearProgress();
-        Program.Print($"{Table(kernels, bench)}\n{Values(whole)}");
+        Program.Print($"{Table(kernels, bench)}\n{whole}");
     }
 
     private static DacModel? Codec(Invocation run, Checkpoints files, Device device, DiaForConditionalGeneration? model)
@@ -90,25 +87,24 @@ internal static class BenchCommand
 
     /// <summary>Utterances as the command speaks them: steps alone, then with audio. Weights that are noise end when they like, so several.</summary>
     private static void Speak(
-        Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels,
-        List<(string What, string Value)> whole)
+        Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels, TextTable whole)
     {
         string text = string.Concat(Enumerable.Repeat("[S1] The letter is fast again. [S2] Hello world. ", 8));
         int[] ids = new DiaTokenizer().Encode(text);
         Array.Resize(ref ids, Math.Min(ids.Length, textLength));
         double step = Steps(run, model, null, ids).StepSeconds;
         double bytes = kernels.Where(k => k.Name.StartsWith("step_linear", StringComparison.Ordinal)).Sum(k => k.Bytes);
-        whole.Add(("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}")));
-        whole.Add(("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)")));
+        whole.Add("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}"));
+        whole.Add("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)"));
         if (device.Kind == DeviceKind.Cuda && !double.IsNaN(step))
-            whole.Add(("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {device.Cuda.Device.StepLaunches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms")));
+            whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {device.Cuda.Device.StepLaunches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms"));
         if (codec is null)
             return;
         double second = codec.FrameRate;
-        whole.Add(("steps alone, times real time", Format.Text($"{1 / step / second:0.00}")));
+        whole.Add("steps alone, times real time", Format.Text($"{1 / step / second:0.00}"));
         (double speech, double? first) = Steps(run, model, codec, ids);
-        whole.Add(("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}")));
-        whole.Add(("first audio, weights loaded", first is { } seconds ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon"));
+        whole.Add("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}"));
+        whole.Add("first audio, weights loaded", first is { } seconds ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon");
     }
 
     private static (double StepSeconds, double? FirstAudio) Steps(Invocation run, DiaForConditionalGeneration model, DacModel? codec, int[] ids)
@@ -120,31 +116,34 @@ internal static class BenchCommand
         for (int seed = 0; seed <= Utterances && rows < Rows && seconds < Patience; seed++)
         {
             GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, MaxNewTokens = seed == 0 ? Math.Min(most, model.Config.DelayPattern.Max() + WarmUpRows) : most, Seed = (ulong)seed };
-            var job = new Job(ids, config, codec is not null);
+            long start = 0;
+            var job = new SpeakCommand.Job(ids, config, _ => start = start == 0 ? Stopwatch.GetTimestamp() : start, _ => { });
             engine.Run(job, run.Interruption.Token);
 
             // The first brings everything into place.
             if (seed == 0)
                 continue;
-            (rows, seconds) = (rows + job.Count, seconds + job.Seconds);
-            first = job.First is { } time && !(first < time) ? time : first;
+            // From an utterance's first row to its end: what steps take.
+            SpeechResult result = job.Result!;
+            (rows, seconds) = (rows + result.GeneratedRows - 1, seconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
+            first = result.FirstAudio?.TotalSeconds is { } time && !(first < time) ? time : first;
         }
 
         return (rows == 0 ? double.NaN : seconds / rows, first);
     }
 
-    private static void Codec(DacModel codec, DeviceBenchmark bench, List<(string What, string Value)> whole)
+    private static void Codec(DacModel codec, DeviceBenchmark bench, TextTable whole)
     {
         int[,] codes = new int[Frames, codec.Codebooks];
         for (int t = 0; t < Frames; t++)
             for (int q = 0; q < codec.Codebooks; q++)
                 codes[t, q] = (int)((uint)((t * 7919) + (q * 104729)) % (uint)codec.Config.CodebookSize);
         double seconds = Frames * (double)codec.HopLength / codec.SamplingRate;
-        whole.Add(("codec: decoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Decode(codes)):0.0}")));
+        whole.Add("codec: decoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Decode(codes)):0.0}"));
         float[] tone = new float[Frames * codec.HopLength];
         for (int i = 0; i < tone.Length; i++)
             tone[i] = MathF.Sin(i * 0.05f) / 2;
-        whole.Add(("codec: encoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Encode(tone)):0.0}")));
+        whole.Add("codec: encoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Encode(tone)):0.0}"));
     }
 
     private static string Table(List<KernelTiming> kernels, DeviceBenchmark bench)
@@ -161,40 +160,5 @@ internal static class BenchCommand
         }
 
         return table.ToString();
-    }
-
-    private static string Values(List<(string What, string Value)> whole)
-    {
-        var table = new TextTable(false, false);
-        foreach ((string what, string value) in whole)
-            table.Add(what, value);
-        return table.ToString();
-    }
-
-    /// <summary>From an utterance's first row to its end: what steps take.</summary>
-    private sealed class Job(int[] textIds, GenerationConfig config, bool audio) : SpeechJob(textIds, config)
-    {
-        private long _first;
-
-        /// <summary>Rows after the first.</summary>
-        public int Count { get; private set; }
-
-        public double Seconds { get; private set; }
-
-        public double? First { get; private set; }
-
-        protected override void OnRow(int rows)
-        {
-            if (_first == 0)
-                _first = Stopwatch.GetTimestamp();
-            else
-                Count++;
-        }
-
-        protected override void OnCompleted(SpeechResult result)
-        {
-            Seconds = _first == 0 ? 0 : Stopwatch.GetElapsedTime(_first).TotalSeconds;
-            First = audio ? result.FirstAudio?.TotalSeconds : null;
-        }
     }
 }

@@ -11,7 +11,6 @@ internal static class BundleCommand
         "bundle",
         "Write a copy of this executable with a model inside, which it speaks with where no --model is given.",
         "MODEL",
-        1,
         [new OptionGroup("Output", [DiaOptions.Output])],
         """
         Example:

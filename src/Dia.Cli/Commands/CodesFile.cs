@@ -24,10 +24,16 @@ internal static class CodesFile
         SafetensorsTensor tensor = file[CodesName];
         if (tensor.Shape is not [<= MaxFrames, > 0 and <= MaxChannels] || tensor.Count > MaxFrames * 16L)
             throw new DiaException(DiaErrorKind.Input, $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels], at most {MaxFrames} frames of {MaxChannels} channels and {MaxFrames * 16L} codes.");
+        return Matrix(tensor);
+    }
+
+    /// <summary>The values of a tensor of two dimensions.</summary>
+    public static int[,] Matrix(SafetensorsTensor tensor)
+    {
         int[] values = tensor.ToInt32();
-        int[,] codes = new int[tensor.Shape[0], tensor.Shape[1]];
-        Buffer.BlockCopy(values, 0, codes, 0, values.Length * sizeof(int));
-        return codes;
+        int[,] matrix = new int[tensor.Shape[0], tensor.Shape[1]];
+        Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(int));
+        return matrix;
     }
 
     /// <summary>Writes codes, and rows where there are any.</summary>

@@ -5,13 +5,10 @@ namespace Dia.Cli.Commands;
 /// <summary>Writes what makes a shell complete the command.</summary>
 internal static class CompletionCommand
 {
-    private static readonly string[] Shells = ["bash", "zsh", "fish"];
-
     public static CommandSpec Spec { get; } = new(
         "completion",
         "Write a script that makes a shell complete options, their values and commands.",
         "bash|zsh|fish",
-        1,
         [],
         """
         Examples:
@@ -19,10 +16,7 @@ internal static class CompletionCommand
           source <(dia completion zsh)                                           (in ~/.zshrc, after compinit)
           dia completion fish > ~/.config/fish/completions/dia.fish
         """,
-        Run)
-    {
-        WordChoices = Shells,
-    };
+        Run);
 
     private static void Run(Invocation run)
     {
@@ -32,7 +26,7 @@ internal static class CompletionCommand
             "bash" => BashCompletion.Write(CommandList.All),
             "zsh" => ZshCompletion.Write(CommandList.All),
             "fish" => FishCompletion.Write(CommandList.All),
-            _ => throw CommandLine.Usage($"the shell is '{shell}'; it must be one of: {string.Join(", ", Shells)}."),
+            _ => throw CommandLine.Usage($"the shell is '{shell}'; it must be one of: {string.Join(", ", Spec.WordChoices)}."),
         });
     }
 }

@@ -10,7 +10,6 @@ internal static class ConvertCommand
         "convert",
         "Write a checkpoint in another format of weights, as one folder with its codec in dac/.",
         "MODEL",
-        1,
         [new OptionGroup("Checkpoint", [DiaOptions.ConvertDType, DiaOptions.OutputFolder, DiaOptions.Codec])],
         """
         Example:

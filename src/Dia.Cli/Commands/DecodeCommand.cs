@@ -13,7 +13,6 @@ internal static class DecodeCommand
         "decode",
         "Turn audio codes into a WAV.",
         "CODES.safetensors",
-        1,
         [new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw]), DiaOptions.CodecGroup],
         """
         Example:
@@ -38,7 +37,9 @@ internal static class DecodeCommand
         if (frames == 0)
             run.Reporter.Note($"{path} holds no frames: the audio is empty.");
         float[] samples = frames == 0 ? [] : codec.Decode(codes);
-        AudioOutput.Write(file, samples, codec.SamplingRate, run.Line.Has(DiaOptions.Raw));
+        using (var writer = new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw)))
+            writer.Write(samples);
+        file.Commit();
         run.Reporter.Summary(Format.Text($"{frames} frames: {samples.Length / (double)codec.SamplingRate:0.00} s of audio"));
     }
 }

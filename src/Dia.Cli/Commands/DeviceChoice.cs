@@ -28,35 +28,41 @@ internal static class DeviceChoice
             _ = files.Folder; // That there is none is told before what is wrong with a device.
         string name = run.Line.Get(DiaOptions.Device) ?? "auto";
         if (name == "scalar")
-            return Checked(Device.CreateScalar(), files, model, codec, batch, reserve);
+            return Fitted(Device.CreateScalar());
         if (name.StartsWith("cuda", StringComparison.Ordinal))
-            return CreateCuda(run, Ordinal(name), files, model, codec, batch, reserve);
-        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, files, model, codec, batch, reserve) is { } gpu)
+            return Fitted(Start(run, Ordinal(name)));
+        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, ordinal => Fitted(Start(run, ordinal))) is { } gpu)
             return gpu;
-        var cpu = Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
-        return Checked(cpu, files, model, codec, batch, reserve);
+        return Fitted(Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount));
+
+        Device Fitted(Device device)
+        {
+            try
+            {
+                // On the processor only what the system allows is a limit.
+                if (device.Kind == DeviceKind.Cuda || (reserve && MemoryLimits.Any))
+                    Fit(device, MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch), batch, reserve);
+            }
+            catch (DiaException e) when (device.Kind != DeviceKind.Cuda && e.Kind != DiaErrorKind.Device)
+            {
+                // What is wrong with the model is said where it is loaded.
+            }
+            catch
+            {
+                device.Dispose();
+                throw;
+            }
+
+            return device;
+        }
     }
 
-    /// <summary>The processor, where what is needed in any case fits into the memory that the system allows.</summary>
-    private static Device Checked(Device device, Checkpoints files, bool model, bool codec, int batch, bool reserve)
+    private static void Fit(Device device, MemoryPlan plan, int batch, bool reserve)
     {
-        if (!reserve || !MemoryLimits.Any)
-            return device;
-        try
-        {
-            device.Reserve(Plan(device, files, model, codec, batch));
-        }
-        catch (DiaException e) when (e.Kind != DiaErrorKind.Device)
-        {
-            // What is wrong with the model is said where it is loaded.
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
-
-        return device;
+        if (device.Kind == DeviceKind.Cuda && device.Cuda.Device is var gpu && plan.Bytes > gpu.FreeMemory)
+            throw new DiaException(DiaErrorKind.Device, $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+        if (reserve && plan.Bytes > 0)
+            device.Reserve(plan);
     }
 
     /// <summary>The number in "cuda:1"; 0 without one.</summary>
@@ -71,14 +77,14 @@ internal static class DeviceChoice
     };
 
     /// <summary>The first GPU that can be used; null: none can. A note tells why not.</summary>
-    private static Device? TryCudas(Invocation run, Checkpoints files, bool model, bool codec, int batch, bool reserve)
+    private static Device? TryCudas(Invocation run, Func<int, Device> create)
     {
         List<(int Ordinal, string Message)> passed = [];
         for (int ordinal = 0; ordinal == 0 || ordinal < Count(); ordinal++)
         {
             try
             {
-                Device device = CreateCuda(run, ordinal, files, model, codec, batch, reserve);
+                Device device = create(ordinal);
                 if (passed.Count > 0)
                     run.Reporter.Note($"running on {Describe(device)} (cuda:{ordinal}). {Messages()}");
                 return device;
@@ -111,29 +117,6 @@ internal static class DeviceChoice
     /// <summary>The GPU; while it is started for the first time a note says why that takes long.</summary>
     public static Device Start(Invocation run, int ordinal) =>
         Device.CreateCuda(ordinal, () => run.Reporter.Note("the driver assembles the kernels for this GPU, which takes some seconds at its first start only."));
-
-    private static Device CreateCuda(Invocation run, int ordinal, Checkpoints files, bool model, bool codec, int batch, bool reserve)
-    {
-        Device device = Start(run, ordinal);
-        try
-        {
-            MemoryPlan plan = Plan(device, files, model, codec, batch);
-            CudaDevice gpu = device.Cuda.Device;
-            if (plan.Bytes > gpu.FreeMemory)
-                throw new DiaException(DiaErrorKind.Device, $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
-            if (reserve && plan.Bytes > 0)
-                device.Reserve(plan);
-            return device;
-        }
-        catch
-        {
-            device.Dispose();
-            throw;
-        }
-    }
-
-    private static MemoryPlan Plan(Device device, Checkpoints files, bool model, bool codec, int batch) =>
-        MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch);
 
     private static string Parts(MemoryPlan plan) => string.Join(", ", plan.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"));
 }

@@ -13,7 +13,6 @@ internal static class EncodeCommand
         "encode",
         "Turn a WAV into audio codes (safetensors: codes, int16 [frames, channels]).",
         "IN.wav",
-        1,
         [new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
         """
         Example:

@@ -14,7 +14,6 @@ internal static class ForwardCommand
         "forward",
         "Run one pass of the model over given tensors and write what comes out.",
         "IN.safetensors OUT.safetensors",
-        2,
         [new OptionGroup("Output", [DiaOptions.HiddenStates, DiaOptions.Attentions]), DiaOptions.ModelGroup],
         """
         Reads (integers; all but input_ids may be missing; names may carry the prefix "in."):

@@ -61,18 +61,13 @@ internal sealed class ForwardFile
         bool turned = _decoderShape.Length == 2;
         if ((!turned && _decoderShape.Length != 3) || (turned && _decoderShape[0] % channels != 0))
             throw new DiaException(DiaErrorKind.Input, $"{_path}: decoder_input_ids has the shape [{string.Join(", ", _decoderShape)}]; it must be [batch, rows, {channels}] or [batch·{channels}, rows].");
-        if (!turned)
-        {
-            int[,,] ids = new int[_decoderShape[0], _decoderShape[1], _decoderShape[2]];
-            Buffer.BlockCopy(_decoderIds, 0, ids, 0, _decoderIds.Length * sizeof(int));
-            return ids;
-        }
-
         int rows = (int)_decoderShape[1];
-        int[,,] result = new int[_decoderShape[0] / channels, rows, channels];
-        for (int i = 0; i < _decoderIds.Length; i++)
-            result[i / rows / channels, i % rows, i / rows % channels] = _decoderIds[i];
-        return result;
+        int[,,] ids = turned ? new int[_decoderShape[0] / channels, rows, channels] : new int[_decoderShape[0], rows, _decoderShape[2]];
+        if (!turned)
+            Buffer.BlockCopy(_decoderIds, 0, ids, 0, _decoderIds.Length * sizeof(int));
+        for (int i = 0; turned && i < _decoderIds.Length; i++)
+            ids[i / rows / channels, i % rows, i / rows % channels] = _decoderIds[i];
+        return ids;
     }
 
     /// <summary>A tensor of dimensions that an array can have; null where there is none.</summary>
@@ -88,11 +83,8 @@ internal sealed class ForwardFile
     {
         if (Find(file, path, name) is not { } tensor)
             return null;
-        if (tensor.Shape.Length != 2)
-            throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; it must have two dimensions.");
-        int[,] matrix = new int[tensor.Shape[0], tensor.Shape[1]];
-        int[] values = tensor.ToInt32();
-        Buffer.BlockCopy(values, 0, matrix, 0, values.Length * sizeof(int));
-        return matrix;
+        return tensor.Shape.Length == 2
+            ? CodesFile.Matrix(tensor)
+            : throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; it must have two dimensions.");
     }
 }

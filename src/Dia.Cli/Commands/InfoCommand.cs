@@ -20,7 +20,6 @@ internal static class InfoCommand
         "info",
         "Show the compiled configurations, version, processor, and how much memory each configuration takes.",
         "",
-        0,
         [new OptionGroup("Information", [DiaOptions.Graph]), DiaOptions.CodecGroup],
         """
         With --device the device is shown, and what speaking takes of its memory at most, of the model inside or --model and of each

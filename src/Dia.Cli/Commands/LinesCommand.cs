@@ -34,14 +34,13 @@ internal sealed class LinesCommand : IDisposable
     private readonly OutputFile? _standardOutput;
     private readonly LineAnswers _answers;
     private readonly VoiceInput? _voice;
-    private readonly int[,]? _prompt;
+    private readonly (int[,]? Codes, int Frames) _prompt;
     private readonly Checkpoints _files;
     private readonly Device _device;
     private readonly DiaForConditionalGeneration _model;
     private readonly DacModel? _codec;
     private readonly DiaException? _noCodec;
     private readonly SpeechEngine? _engine; // null: nothing is spoken, only checked
-    private readonly int _promptFrames;
     private readonly double? _frameRate;
     private readonly TextNotes _notes;
 
@@ -73,8 +72,7 @@ internal sealed class LinesCommand : IDisposable
             _noCodec = e; // Codes alone need none; it is the error of the lines that want audio.
         }
 
-        _prompt = check ? null : _voice?.Codes(_model, _codec);
-        _promptFrames = _prompt?.GetLength(0) ?? _voice?.Check(_model, _codec) ?? 0;
+        _prompt = _voice?.Open(_model, _codec, encodes: !check) ?? default;
         _files.Report(_model, _device, clock.Elapsed);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
@@ -192,12 +190,10 @@ internal sealed class LinesCommand : IDisposable
         string said = SpeakCommand.Left(request.Text, text, ids.Length);
         if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
             throw _noCodec!;
-        int[,]? prompt = !request.OwnVoice ? _prompt : _engine is null ? null : voice!.Codes(_model, _codec);
-        int promptRows = 1 + (!request.OwnVoice ? _promptFrames : prompt?.GetLength(0) ?? voice!.Check(_model, _codec));
-        GenerationConfig config = Sampling.Resolve(request.Options, _model, promptRows);
-        bool transcriptInText = voice is { Transcript.Length: 0 };
-        var doubts = new Doubts(request.Options, _frameRate);
-        string? crowded = transcriptInText ? null : doubts.Room("the text", said, Sampling.RowLimit(config, promptRows) - promptRows, config, voice is not null);
+        (int[,]? prompt, int frames) = request.OwnVoice ? voice!.Open(_model, _codec, encodes: _engine is not null) : _prompt;
+        GenerationConfig config = Sampling.Resolve(request.Options, _model, 1 + frames);
+        var doubts = new Doubts(request.Options, _frameRate, config, voice?.Transcript);
+        string? crowded = doubts.Room("the text", said, 1 + frames);
         LineFiles files = _targets.Open(line.Number, request.Output);
         try
         {
@@ -207,7 +203,6 @@ internal sealed class LinesCommand : IDisposable
             {
                 Doubts = doubts,
                 Text = said,
-                TranscriptInText = transcriptInText,
                 Crowded = crowded,
                 Prompt = prompt,
                 KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt),

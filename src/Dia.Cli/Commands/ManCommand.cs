@@ -9,7 +9,6 @@ internal static class ManCommand
         "man",
         "Write the manual page of all commands, as man reads it.",
         "",
-        0,
         [],
         """
         Examples:

@@ -91,23 +91,21 @@ internal sealed class ScriptFlow(
     /// <summary>Speaks a piece until it is long enough, or no attempt is left; then the best counts.</summary>
     private void SpeakPiece(ScriptPiece piece, string name, bool inPieces, (string Text, int[,] Codes)? voice, bool keepVoice, PieceJoiner? joiner)
     {
-        Attempt best = Generate(piece, name, voice, keepVoice, config.Seed, joiner);
-        SpeechDoubt? doubt = DoubtOf(piece, best);
-        for (int retry = 1; retry <= retries && CanBeBetter(doubt); retry++)
+        Attempt best = Generate(piece, name, voice, keepVoice, config.Seed, joiner), last = best;
+        for (int retry = 1; retry <= retries && last.CanBeBetter; retry++)
         {
             ulong seed = unchecked(config.Seed + (ulong)retry);
-            run.Reporter.Note(Format.Text($"{name} {doubt!.Message}: it is spoken again with seed {seed}."));
-            Attempt next = Generate(piece, name, voice, keepVoice, seed, joiner);
-            doubt = DoubtOf(piece, next);
-            best = !CanBeBetter(doubt) || IsBetter(next, best) ? next : best;
+            run.Reporter.Note(Format.Text($"{name} {last.Doubt!.Message}: it is spoken again with seed {seed}."));
+            last = Generate(piece, name, voice, keepVoice, seed, joiner);
+            best = last.IsBetterThan(best) ? last : best;
         }
 
-        if (DoubtOf(piece, best) is { } remaining)
+        if (best.Doubt is { } doubt)
         {
             Doubtful++;
-            int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0), rows = Sampling.RowLimit(config, promptRows) - promptRows;
-            bool crowded = voice is not { Text.Length: 0 } && doubts.Room(name, piece.Text, rows, config, voice is not null) is not null;
-            run.Reporter.Suspicion(doubts.Describe(name, remaining, config, voice is not null, crowded, CanBeBetter(remaining) ? retries + 1 : 1, inPieces));
+            Doubts own = doubts with { Transcript = voice?.Text };
+            bool crowded = own.Room(name, piece.Text, 1 + (voice?.Codes.GetLength(0) ?? 0)) is not null;
+            run.Reporter.Suspicion(own.Describe(name, doubt, crowded, best.CanBeBetter ? retries + 1 : 1, inPieces));
         }
 
         if (retries > 0)
@@ -139,8 +137,8 @@ internal sealed class ScriptFlow(
         SpeechResult result = job.Result ?? throw new InvalidOperationException("a job ended without a result");
         int frames = result.Frames - (keepVoice ? voice!.Value.Codes.GetLength(0) : 0);
         // A transcript that is part of the piece was spoken in the voice's own frames.
-        int paced = frames + (voice is { Text.Length: 0 } own ? own.Codes.GetLength(0) : 0);
-        return new Attempt(result, kept, frames, frames / codec.FrameRate, paced / codec.FrameRate);
+        double paced = (frames + (voice is { Text.Length: 0 } own ? own.Codes.GetLength(0) : 0)) / codec.FrameRate;
+        return new Attempt(result, kept, frames / codec.FrameRate, paced, SpeechDoubt.Of(result.Stop, frames, paced, result.Peak, piece.Characters, _pace));
 
         void Write(ReadOnlySpan<float> samples)
         {
@@ -173,22 +171,19 @@ internal sealed class ScriptFlow(
         return limit <= model.RowCapacity && limit - promptRows >= c.DelayPattern.Max() + 2 + (1.5 * next.Seconds * codec.FrameRate);
     }
 
-    private SpeechDoubt? DoubtOf(ScriptPiece piece, Attempt attempt) =>
-        SpeechDoubt.Of(attempt.Result.Stop, attempt.Frames, attempt.PacedSeconds, attempt.Result.Peak, piece.Characters, _pace);
-
-    /// <summary>Whether another seed may help.</summary>
-    private static bool CanBeBetter(SpeechDoubt? doubt) => doubt?.Kind is SpeechDoubtKind.Empty or SpeechDoubtKind.Short or SpeechDoubtKind.Endless;
-
-    /// <summary>Of two that are not as they should be: what ends by itself, then the longer.</summary>
-    private static bool IsBetter(Attempt attempt, Attempt other) => attempt.Result.Stop != other.Result.Stop
-        ? attempt.Result.Stop == SpeechStop.Eos
-        : attempt.Seconds > other.Seconds;
-
     /// <summary>One run of the model.</summary>
     /// <param name="Result">What it came to.</param>
     /// <param name="Samples">Its samples where they were kept.</param>
-    /// <param name="Frames">Its frames, a voice that is kept left out.</param>
-    /// <param name="Seconds">How long that is.</param>
+    /// <param name="Seconds">How long that is, a voice that is kept left out.</param>
     /// <param name="PacedSeconds">How long all of the piece's characters took.</param>
-    private sealed record Attempt(SpeechResult Result, List<float> Samples, int Frames, double Seconds, double PacedSeconds);
+    /// <param name="Doubt">Why it may not be what the piece asks for; null: nothing says so.</param>
+    private sealed record Attempt(SpeechResult Result, List<float> Samples, double Seconds, double PacedSeconds, SpeechDoubt? Doubt)
+    {
+        /// <summary>Whether another seed may help.</summary>
+        public bool CanBeBetter => Doubt?.Kind is SpeechDoubtKind.Empty or SpeechDoubtKind.Short or SpeechDoubtKind.Endless;
+
+        /// <summary>What is as it should be; of two that are not: what ends by itself, then the longer.</summary>
+        public bool IsBetterThan(Attempt other) => !CanBeBetter
+            || (Result.Stop != other.Result.Stop ? Result.Stop == SpeechStop.Eos : Seconds > other.Seconds);
+    }
 }

@@ -14,7 +14,6 @@ internal static class SelfTestCommand
         "selftest",
         "Compare a device with the scalar reference: every operation, then the whole model and codec; a table.",
         "",
-        0,
         [new OptionGroup("Checks", [DiaOptions.Small]), DiaOptions.CodecGroup],
         """
         Each line is a comparison: what, its sizes, the greatest error, the greatest one that is right, and pass or FAIL. Errors are

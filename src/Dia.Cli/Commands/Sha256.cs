@@ -72,13 +72,8 @@ internal static class Sha256
             (h, g, f, e, d, c, b, a) = (g, f, e, d + first, c, b, a, first + second);
         }
 
-        state[0] += a;
-        state[1] += b;
-        state[2] += c;
-        state[3] += d;
-        state[4] += e;
-        state[5] += f;
-        state[6] += g;
-        state[7] += h;
+        ReadOnlySpan<uint> mixed = [a, b, c, d, e, f, g, h];
+        for (int i = 0; i < mixed.Length; i++)
+            state[i] += mixed[i];
     }
 }

@@ -21,7 +21,6 @@ internal static class SpeakCommand
         "",
         "dia: text to dialogue. Text goes in, a WAV comes out.",
         "TEXT...",
-        null,
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.RawText, DiaOptions.Truncate]),
             DiaOptions.VoiceGroup,
@@ -77,7 +76,7 @@ internal static class SpeakCommand
         string whole = new TextNotes(run, model.Config).Prepare(voice?.Before(text) ?? text);
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, model.Config) : null;
-        int[,]? prompt = voice?.Codes(model, codec);
+        int[,]? prompt = voice?.Open(model, codec).Codes;
         files.Report(model, device, clock.Elapsed);
         if (asScript)
         {
@@ -101,9 +100,8 @@ internal static class SpeakCommand
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, promptRows);
         int rowLimit = Sampling.RowLimit(config, promptRows);
-        var doubts = new Doubts(run.Line, codec?.FrameRate ?? files.FrameRate);
-        bool transcriptInText = voice is { Transcript.Length: 0 };
-        string? crowded = transcriptInText ? null : doubts.Room("the text", text, rowLimit - promptRows, config, voice is not null);
+        var doubts = new Doubts(run.Line, codec?.FrameRate ?? files.FrameRate, config, voice?.Transcript);
+        string? crowded = doubts.Room("the text", text, promptRows);
         if (crowded is not null)
             run.Reporter.Alert(crowded);
 
@@ -129,8 +127,8 @@ internal static class SpeakCommand
         SpeechResult result = job.Result!;
         trim?.Finish(trim: true);
         output.Complete(result.Codes, result.Rows);
-        if (doubts.Of(result, job, text, transcriptInText) is { } doubt)
-            run.Reporter.Suspicion(doubts.Describe("the speech", doubt, config, voice is not null, crowded is not null));
+        if (doubts.Of(result, job, text) is { } doubt)
+            run.Reporter.Suspicion(doubts.Describe("the speech", doubt, crowded is not null));
         Summarize(run, config, result, output.Seconds, engine.Times, clock.Elapsed.TotalSeconds);
         output.FinishPlaying();
     }
@@ -153,8 +151,8 @@ internal static class SpeakCommand
     /// <summary>Two texts are a mistake; a file named in the environment gives way to the arguments.</summary>
     private static void CheckText(CommandLine line)
     {
-        if (line.Words.Count > 0 && line.Get(DiaOptions.File) is { } file && Environment.GetEnvironmentVariable(DiaOptions.File.Variable) != file)
-            throw CommandLine.Usage($"the text is given twice: as arguments and with -f {file}.");
+        if (line.Words.Count > 0 && line.IsTyped(DiaOptions.File))
+            throw CommandLine.Usage($"the text is given twice: as arguments and with -f {line.Get(DiaOptions.File)}.");
         TextInput.CheckNoFiles(line);
     }
 

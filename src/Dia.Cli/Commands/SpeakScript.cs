@@ -33,9 +33,9 @@ internal static class SpeakScript
             throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
         int rowLimit = Sampling.RowLimit(config, promptRows);
         IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, text, voice, rowLimit);
-        var doubts = new Doubts(run.Line, codec.FrameRate);
+        var doubts = new Doubts(run.Line, codec.FrameRate, config, voice?.Text);
         ScriptPiece longest = pieces.MaxBy(p => p.Characters)!;
-        if (voice is not { Text.Length: 0 } && doubts.Room(pieces.Count == 1 ? "the text" : "the longest piece", longest.Text, rowLimit - promptRows, config, voice is not null) is { } crowded)
+        if (doubts.Room(pieces.Count == 1 ? "the text" : "the longest piece", longest.Text, promptRows) is { } crowded)
             run.Reporter.Alert(crowded);
 
         using var output = new SpeechOutput(run, targets, codec, SpeakCommand.HeardText(text, voice?.Text, keepVoice));

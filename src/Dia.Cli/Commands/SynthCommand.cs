@@ -14,7 +14,6 @@ internal static class SynthCommand
         "synth",
         "Write a checkpoint of a compiled configuration with recomputable weights, for tests and benchmarks at full size.",
         "",
-        0,
         [new OptionGroup("Checkpoint", [DiaOptions.Config, DiaOptions.OutputFolder, DiaOptions.SynthDType])],
         """
         Example:

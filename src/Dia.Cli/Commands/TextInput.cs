@@ -23,7 +23,7 @@ internal static class TextInput
     /// <exception cref="DiaException">Input.</exception>
     public static void RefuseOther(ReadOnlySpan<byte> head, string source) => FileContent.Refuse(head, source, Wanted, DiaErrorKind.Input, Accepted);
 
-    /// <summary>The same input as a stream, to be read line by line.</summary>
+    /// <summary>The text as a stream.</summary>
     /// <returns>The stream, and what messages call it.</returns>
     /// <exception cref="DiaException">Usage: no text or two. Input: the file cannot be opened.</exception>
     public static (Stream Stream, string Name) Open(CommandLine line)
@@ -40,7 +40,7 @@ internal static class TextInput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {file}: {e.Message}", e);
+            throw Unreadable(file, e);
         }
     }
 
@@ -77,11 +77,23 @@ internal static class TextInput
     /// <exception cref="DiaException">Usage: no text or two. Input: not readable, not UTF-8, or nothing to say.</exception>
     public static string Read(CommandLine line)
     {
-        string? file = line.Get(DiaOptions.File);
-        (byte[] bytes, string source) = line.Words.Count > 0 ? (FromWords(line.Words), "the text")
-            : file is not null and not "-" ? (FromFile(file), file)
-            : file == "-" || Console.IsInputRedirected ? (FromStream(StandardDescriptors.OpenInput(), "standard input"), "standard input")
-            : throw NoText();
+        (Stream stream, string source) = Open(line);
+        var read = new MemoryStream();
+        byte[] buffer = new byte[1 << 16];
+        try
+        {
+            using (stream)
+                for (int count; (count = stream.Read(buffer)) > 0 && read.Length <= MaxBytes;)
+                    read.Write(buffer, 0, count);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(source, e);
+        }
+
+        if (read.Length > MaxBytes)
+            throw new DiaException(DiaErrorKind.Input, $"{source} is longer than {MaxBytes} bytes; no model takes that much text.");
+        byte[] bytes = read.ToArray();
         if (line.Words.Count == 0)
             RefuseOther(bytes, source);
         return Prepare(line, ScriptText.Decode(bytes, source), source);
@@ -89,40 +101,7 @@ internal static class TextInput
 
     private static DiaException NoText() => CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
 
-    private static byte[] FromFile(string path)
-    {
-        FileContent.RefuseFolder(path, Wanted, DiaErrorKind.Input);
-        try
-        {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return FromStream(stream, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {path}: {e.Message}", e);
-        }
-    }
-
-    private static byte[] FromStream(Stream stream, string name)
-    {
-        var bytes = new MemoryStream();
-        byte[] buffer = new byte[1 << 16];
-        try
-        {
-            for (int count; (count = stream.Read(buffer)) > 0;)
-            {
-                bytes.Write(buffer, 0, count);
-                if (bytes.Length > MaxBytes)
-                    throw new DiaException(DiaErrorKind.Input, $"{name} is longer than {MaxBytes} bytes; no model takes that much text.");
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DiaException(DiaErrorKind.Input, $"cannot read the text from {name}: {e.Message}", e);
-        }
-
-        return bytes.ToArray();
-    }
+    private static DiaException Unreadable(string name, Exception e) => new(DiaErrorKind.Input, $"cannot read the text from {name}: {e.Message}", e);
 
     /// <summary>The words with spaces between, as the bytes that were typed.</summary>
     private static byte[] FromWords(IReadOnlyList<string> words)

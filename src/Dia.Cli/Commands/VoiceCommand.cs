@@ -17,7 +17,6 @@ internal static class VoiceCommand
         "voice",
         "Keep the voice of a recording in a file, for --voice.",
         "IN.wav",
-        1,
         [new OptionGroup("Recording", [DiaOptions.VoiceText, DiaOptions.RawText, DiaOptions.KeepSilence]), new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
         """
         Example:

@@ -38,16 +38,11 @@ internal sealed class VoiceInput
     {
         CommandLine line = run.Line;
         OptionSpec<string>? option = Choose(line);
+        bool saysTranscript = line.IsTyped(DiaOptions.CloneText); // Left over in the environment it means nothing.
         if (option is null)
-        {
-            // Left over in the environment it means nothing; typed, something is missing.
-            if (line.Get(DiaOptions.CloneText) is { } left && Environment.GetEnvironmentVariable(DiaOptions.CloneText.Variable) != left)
-                throw CommandLine.Usage("--clone-text says what a recording says: name the recording with --clone FILE.");
-            return null;
-        }
-
+            return !saysTranscript ? null : throw CommandLine.Usage("--clone-text says what a recording says: name the recording with --clone FILE.");
         string path = line.Get(option)!;
-        if (option != DiaOptions.Clone && line.Get(DiaOptions.CloneText) is { } other && Environment.GetEnvironmentVariable(DiaOptions.CloneText.Variable) != other)
+        if (option != DiaOptions.Clone && saysTranscript)
             throw CommandLine.Usage($"--clone-text says what the recording of --clone says: {option.Name} goes without it.");
         if (option == DiaOptions.Voice)
         {
@@ -121,36 +116,29 @@ internal sealed class VoiceInput
     /// <summary>The text with the transcript in front.</summary>
     public string Before(string text) => Transcript.Length == 0 ? text : $"{Transcript} {text}";
 
-    /// <summary>The voice's codes, made if need be, checked.</summary>
+    /// <summary>Checks that the model can speak with the voice, and encodes a recording.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="codec">The codec; null where none is needed.</param>
+    /// <param name="encodes">Whether a recording is encoded; otherwise it is only checked.</param>
+    /// <returns>The voice's codes, null where they are not made, and how many frames they are.</returns>
     /// <exception cref="DiaException">Input: the model cannot speak with it.</exception>
-    public int[,] Codes(DiaForConditionalGeneration model, DacModel? codec)
+    public (int[,]? Codes, int Frames) Open(DiaForConditionalGeneration model, DacModel? codec, bool encodes = true)
     {
         int most = MaxFrames(model.Config);
+        if (_voice is null && !encodes)
+            return (null, Voice.CheckRecording(_audio!, codec!, _name, most));
         Voice voice = _voice ?? Voice.Encode(_audio!, Transcript, codec!, _name, most);
         voice.Check(_name, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId, most, codec);
-        return voice.Codes;
-    }
-
-    /// <summary>The same checks without encoding a recording.</summary>
-    /// <returns>The frames the voice will have.</returns>
-    /// <exception cref="DiaException">Input: the model cannot speak with it.</exception>
-    public int Check(DiaForConditionalGeneration model, DacModel? codec)
-    {
-        int most = MaxFrames(model.Config);
-        if (_voice is null)
-            return Voice.CheckRecording(_audio!, codec!, _name, most);
-        _voice.Check(_name, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId, most, codec);
-        return _voice.Codes.GetLength(0);
+        return (voice.Codes, voice.Codes.GetLength(0));
     }
 
     /// <summary>The one option that names a voice; one from the environment gives way to one that is typed.</summary>
     private static OptionSpec<string>? Choose(CommandLine line)
     {
         OptionSpec<string>[] given = [.. new[] { DiaOptions.Clone, DiaOptions.Voice, DiaOptions.PromptCodes }.Where(o => line.Get(o) is not null)];
-        if (given.Length > 1)
-            given = [.. given.Where(o => Environment.GetEnvironmentVariable(o.Variable) != line.Get(o))];
-        return given.Length <= 1
-            ? given.FirstOrDefault() ?? new[] { DiaOptions.Clone, DiaOptions.Voice, DiaOptions.PromptCodes }.FirstOrDefault(o => line.Get(o) is not null)
-            : throw CommandLine.Usage($"{given[0].Name} and {given[1].Name} both name a voice: give one of them.");
+        OptionSpec<string>[] typed = [.. given.Where(line.IsTyped)];
+        return typed.Length <= 1
+            ? typed.FirstOrDefault() ?? given.FirstOrDefault()
+            : throw CommandLine.Usage($"{typed[0].Name} and {typed[1].Name} both name a voice: give one of them.");
     }
 }

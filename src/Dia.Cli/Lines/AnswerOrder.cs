@@ -26,14 +26,7 @@ internal sealed class AnswerOrder(bool ordered, int window)
     /// <param name="answer">Makes the answer.</param>
     public void Give(long place, Action answer)
     {
-        if (!ordered)
-        {
-            _answered++;
-            answer();
-            return;
-        }
-
-        _waiting.Add(place, answer);
+        _waiting.Add(ordered ? place : _answered, answer); // Without an order every answer is the next.
         while (_waiting.Remove(_answered, out Action? next))
         {
             _answered++;

@@ -41,13 +41,6 @@ internal sealed class FilePattern
         // Many lines do not fit into hello.wav, and a folder of that name would surprise.
         if (File.Exists(folder) || (Path.HasExtension(folder) && !folder.EndsWith('/')))
             throw CommandLine.Usage($"{option} is '{folder}'; with one file a line it must be a folder (DIR/), or hold {Number}, the line's number, as in line-{Number}.wav.");
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DiaException(DiaErrorKind.Output, $"{option}: cannot make the folder {folder}: {e.Message}", e);
-        }
+        LinePaths.MakeFolder(option, folder);
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
+using Dia.Speech;
 
 namespace Dia.Cli.Lines;
 
@@ -27,15 +28,12 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     /// <summary>Lines that may not be what their text asked for.</summary>
     public long DoubtfulLines { get; private set; }
 
-    /// <summary>The codec's rate; 0 where there is none.</summary>
-    public int SamplingRate { get; } = samplingRate;
-
     /// <summary>Begins the audio on standard output.</summary>
-    public void StartAudio() => _audio = new WavWriter(output!.Stream, SamplingRate, run.Line.Has(DiaOptions.Raw));
+    public void StartAudio() => _audio = new WavWriter(output!.Stream, samplingRate, run.Line.Has(DiaOptions.Raw));
 
     /// <summary>Begins to play.</summary>
     /// <exception cref="DiaException">Output: there is nothing to play with.</exception>
-    public void StartPlaying() => _player = new Player(SamplingRate, run.Interruption.Token);
+    public void StartPlaying() => _player = new Player(samplingRate, run.Interruption.Token);
 
     /// <summary>Some of a line's audio is there: it is heard at once where it is streamed and it is the line's turn.</summary>
     public void Stream(LineJob job)
@@ -46,8 +44,8 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
 
     /// <summary>A line is done; its files are written but not complete.</summary>
     /// <param name="job">The line.</param>
-    /// <param name="outcome">What became of it.</param>
-    public void Done(LineJob job, LineOutcome outcome) => order.Give(job.Place, () =>
+    /// <param name="result">What it came to.</param>
+    public void Done(LineJob job, SpeechResult result) => order.Give(job.Place, () =>
     {
         try
         {
@@ -59,19 +57,15 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
             return;
         }
 
-        _seconds += outcome.Seconds ?? 0;
-        string? warning = outcome.Doubt is null ? null : job.Doubts.Describe("the speech", outcome.Doubt, job.Config, job.Prompt is not null, job.Crowded is not null);
-        DoubtfulLines += warning is null ? 0 : 1;
+        double? seconds = job.Files.MakesAudio ? job.Files.Samples / (double)samplingRate : null;
+        _seconds += seconds ?? 0;
+        SpeechDoubt? doubt = job.Doubts.Of(result, job, job.Text);
+        string? warning = doubt is null ? null : job.Doubts.Describe("the speech", doubt, job.Crowded is not null);
         if (_json)
-        {
-            byte[]? wav = job.Files.KeepsAudio ? Wav(job.Files.Kept) : null;
-            output!.Stream.Write(LineAnswer.Done(job.Line, job.Id, job.Output, job.Files.CodesName, outcome, warning, wav));
-        }
+            output!.Stream.Write(LineAnswer.Done(job, result, seconds, doubt, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
         else if (job.Files.KeepsAudio)
             WriteKept(job);
-        if (warning is not null && !_json)
-            run.Reporter.Suspicion(Format.Text($"line {job.Line}: {warning}"));
-        Count();
+        Count(job.Line, warning);
     });
 
     /// <summary>A line failed.</summary>
@@ -86,12 +80,9 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     /// <param name="warning">What is to be said; null: nothing.</param>
     public void Checked(LineJob job, string? warning) => order.Give(job.Place, () =>
     {
-        DoubtfulLines += warning is null ? 0 : 1;
         if (warning is not null && _json)
             output!.Stream.Write(LineAnswer.Checked(job.Line, job.Id, warning));
-        else if (warning is not null)
-            run.Reporter.Suspicion(Format.Text($"line {job.Line}: {warning}"));
-        Count();
+        Count(job.Line, warning);
     });
 
     /// <summary>Says what was done.</summary>
@@ -133,12 +124,16 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
             output!.Stream.Write(LineAnswer.Failed(line, id, error.Kind, error.Message));
         else
             Reporter.Error(Format.Text($"line {line}: {LineAnswer.Clip(error.Message)}"));
-        Count();
+        Count(line, warning: null);
     }
 
-    private void Count()
+    /// <summary>A line is answered; a warning that is not in an answer is said here.</summary>
+    private void Count(long line, string? warning)
     {
         _lines++;
+        DoubtfulLines += warning is null ? 0 : 1;
+        if (warning is not null && !_json)
+            run.Reporter.Suspicion(Format.Text($"line {line}: {warning}"));
         run.Reporter.Progress(Format.Text($"{_lines} lines, {FailedLines} failed, {_seconds:0.0} s of audio, {_seconds / _clock.Elapsed.TotalSeconds:0.00} times real time"));
     }
 
@@ -152,7 +147,7 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     private byte[] Wav(ReadOnlySpan<float> samples)
     {
         var bytes = new MemoryStream();
-        using (var writer = new WavWriter(bytes, SamplingRate))
+        using (var writer = new WavWriter(bytes, samplingRate))
             writer.Write(samples);
         return bytes.ToArray();
     }

@@ -114,10 +114,10 @@ internal sealed class LineTargets
         _run = run;
         CommandLine line = run.Line;
         string? output = line.Get(DiaOptions.Output);
-        bool json = line.Has(DiaOptions.JsonLines), fromEnvironment = Environment.GetEnvironmentVariable(DiaOptions.Output.Variable) == output;
+        bool json = line.Has(DiaOptions.JsonLines), typed = line.IsTyped(DiaOptions.Output);
         if (json && line.Has(DiaOptions.Lines))
             throw CommandLine.Usage("--lines and --jsonl are two ways to read lines: give one of them.");
-        if (json && output is not null && !fromEnvironment)
+        if (json && typed)
             throw CommandLine.Usage("with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
         OptionSpec[] ofOneScript = [.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()];
         foreach (OptionSpec option in ofOneScript)
@@ -131,7 +131,7 @@ internal sealed class LineTargets
         if (json)
             _paths = new LinePaths(line.Get(DiaOptions.InputFolder) ?? ".", line.Get(DiaOptions.OutputFolderOfLines) ?? ".", line.Has(DiaOptions.AnyPath));
         else if (line.Has(DiaOptions.Play))
-            Plays = output is null || fromEnvironment ? true : throw CommandLine.Usage("--play with --lines plays the lines in place of writing them: leave out -o.");
+            Plays = !typed ? true : throw CommandLine.Usage("--play with --lines plays the lines in place of writing them: leave out -o.");
         else if (output is not null and not "-")
             _audio = new FilePattern(DiaOptions.Output.Name, output, line.Has(DiaOptions.Raw) ? ".raw" : ".wav");
         else if (output is not null || _codes is null)

@@ -38,9 +38,6 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     /// <summary>What it says, without the transcript of a voice that is known.</summary>
     public required string Text { get; init; }
 
-    /// <summary>Whether the text begins with the transcript of its voice.</summary>
-    public bool TranscriptInText { get; init; }
-
     /// <summary>What is to be said of less room than the text takes; null: there is enough.</summary>
     public string? Crowded { get; init; }
 
@@ -55,9 +52,7 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     protected override void OnCompleted(SpeechResult result)
     {
         Files.Finish(result.Codes, result.Rows);
-        double? seconds = Files.MakesAudio ? Files.Samples / (double)answers.SamplingRate : null;
-        SpeechDoubt? doubt = Doubts.Of(result, this, Text, TranscriptInText);
-        answers.Done(this, new LineOutcome(result.Frames, seconds, result.Stop == SpeechStop.Eos, result.Seed, result.Elapsed.TotalSeconds, doubt));
+        answers.Done(this, result);
     }
 
     /// <inheritdoc/>

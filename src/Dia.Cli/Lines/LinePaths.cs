@@ -23,15 +23,7 @@ internal sealed class LinePaths
         _inputFolder = RealPath(inputFolder) is { } input && Directory.Exists(input)
             ? input
             : throw new DiaException(DiaErrorKind.Input, $"--input-dir: there is no folder {inputFolder}.");
-        try
-        {
-            Directory.CreateDirectory(outputFolder);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DiaException(DiaErrorKind.Output, $"--output-dir: cannot make the folder {outputFolder}: {e.Message}", e);
-        }
-
+        MakeFolder("--output-dir", outputFolder);
         _outputFolder = RealPath(outputFolder) ?? throw new DiaException(DiaErrorKind.Output, $"--output-dir: cannot reach {outputFolder}.");
     }
 
@@ -68,6 +60,20 @@ internal sealed class LinePaths
         if (new FileInfo(real).LinkTarget is not null)
             real = RealPath(real) ?? throw LeadsOut(key, path, "--output-dir");
         return IsUnder(real, _outputFolder) ? real : throw LeadsOut(key, path, "--output-dir");
+    }
+
+    /// <summary>Makes a folder that an option names, where it is not there.</summary>
+    /// <exception cref="DiaException">Output: it cannot be made.</exception>
+    public static void MakeFolder(string option, string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"{option}: cannot make the folder {folder}: {e.Message}", e);
+        }
     }
 
     private string Combine(string folder, string option, string key, string path)

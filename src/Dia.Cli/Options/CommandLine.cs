@@ -24,6 +24,9 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     /// <summary>An option's value, or null.</summary>
     public string? Get(OptionSpec<string> option) => TryGet(option, out string value) ? value : null;
 
+    /// <summary>Whether a value was typed; otherwise there is none, or the environment has it.</summary>
+    public bool IsTyped(OptionSpec<string> option) => Get(option) is { } value && Environment.GetEnvironmentVariable(option.Variable) != value;
+
     /// <summary>Whether a flag is set.</summary>
     public bool Has(OptionSpec<bool> option) => TryGet(option, out bool value) && value;
 
@@ -38,38 +41,28 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         // The parser takes a first "[S1]" for one of its directives; any other token in front of it prevents that.
         var start = new Option<bool>("--\u0001") { Arity = ArgumentArity.Zero };
         var parser = new Command("dia") { words, start };
-        var options = new List<(OptionSpec Spec, Option<string> Option)>();
-        foreach (OptionSpec spec in command.Options)
-        {
-            var option = new Option<string>(spec.Name, spec.ShortName is null ? [] : [spec.ShortName]) { Arity = spec.Value is null ? ArgumentArity.Zero : ArgumentArity.ExactlyOne };
-            options.Add((spec, option));
+        var options = command.Options.ToDictionary(
+            o => o,
+            o => new Option<string>(o.Name, o.ShortName is null ? [] : [o.ShortName]) { Arity = o.Value is null ? ArgumentArity.Zero : ArgumentArity.ExactlyOne });
+        foreach (Option<string> option in options.Values)
             parser.Options.Add(option);
-        }
-
         CheckFlags(rest, command);
         ParseResult result = parser.Parse(["dia", start.Name, .. rest], new ParserConfiguration { ResponseFileTokenReplacer = null });
-        var values = new Dictionary<OptionSpec, object>();
-        if (Asked(result, options, DiaOptions.Help) || Asked(result, options, DiaOptions.Version))
-        {
-            values[Asked(result, options, DiaOptions.Help) ? DiaOptions.Help : DiaOptions.Version] = true;
-            return new CommandLine(command, [], values);
-        }
-
+        foreach (OptionSpec asked in new[] { DiaOptions.Help, DiaOptions.Version })
+            if (result.GetResult(options[asked]) is not null)
+                return new CommandLine(command, [], new Dictionary<OptionSpec, object> { [asked] = true });
         if (result.Errors.Count > 0)
             throw Usage(string.Join(' ', result.Errors.Select(e => e.Message)));
         string[] given = [.. result.GetResult(words)?.Tokens.Select(t => t.Value) ?? []];
         int before = WordsBeforeDashes(given, result.Tokens);
         CheckNoOption(given.Take(before), command);
+        var values = new Dictionary<OptionSpec, object>();
         foreach (var (spec, option) in options)
         {
-            bool typed = result.GetResult(option) is not null;
-            string? text = typed ? result.GetResult(option)!.Tokens.FirstOrDefault()?.Value
-                : spec.HasVariable ? Environment.GetEnvironmentVariable(spec.Variable)
-                : null;
-            if (typed && spec.Value is null)
-                values[spec] = true;
-            else if (text is not null && (typed || text.Length > 0))
-                values[spec] = Parse(spec, text, typed);
+            if (result.GetResult(option) is { } typed)
+                values[spec] = spec.Value is null ? true : Parse(spec, typed.Tokens[0].Value, typed: true);
+            else if (spec.HasVariable && Environment.GetEnvironmentVariable(spec.Variable) is { Length: > 0 } text)
+                values[spec] = Parse(spec, text, typed: false);
         }
 
         if (command.WordCount is int count && given.Length != count)
@@ -103,9 +96,8 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
                 continue;
             }
 
-            foreach (CommandSpec command in commands)
-                if (command.Name.Length > 0 && command.Name == args[i])
-                    return (command, [.. args.Take(i), .. args.Skip(i + 1)]);
+            if (commands.Skip(1).FirstOrDefault(c => c.Name == args[i]) is { } command)
+                return (command, [.. args.Take(i), .. args.Skip(i + 1)]);
             break;
         }
 
@@ -125,9 +117,6 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         OptionSpec? Find(string name) => commands.SelectMany(c => c.Options).FirstOrDefault(o => o.Name == name || o.ShortName == name);
     }
 
-    private static bool Asked(ParseResult result, List<(OptionSpec Spec, Option<string> Option)> options, OptionSpec spec) =>
-        result.GetResult(options.Find(o => o.Spec == spec).Option) is not null;
-
     private static int WordsBeforeDashes(string[] words, IReadOnlyList<Token> tokens)
     {
         int afterDashes = tokens.Reverse().TakeWhile(t => t.Type != TokenType.DoubleDash).Count();
@@ -145,8 +134,7 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     /// <summary>The parser takes an option it does not know for a word.</summary>
     private static void CheckNoOption(IEnumerable<string> words, CommandSpec command)
     {
-        foreach (string word in words)
-            if (word.Length > 1 && word[0] == '-')
-                throw Usage($"{command.Title} has no option {word.Split('=')[0]}. Text that begins with a dash goes after --.");
+        if (words.FirstOrDefault(w => w.Length > 1 && w[0] == '-') is { } word)
+            throw Usage($"{command.Title} has no option {word.Split('=')[0]}. Text that begins with a dash goes after --.");
     }
 }

@@ -26,13 +26,13 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty, Parsers.Text) { Default = "standard output, unless it is a terminal" };
     public static readonly OptionSpec<string> OutputFolder = new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
-    public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", CodesFile);
+    public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", Parsers.RealFile);
 
     public static readonly OptionSpec<bool> Trim = Flag("--trim", null, "Cut silence at the end of the speech, but for 0.1 s. Codes stay whole.");
     public static readonly OptionSpec<bool> Play = Flag("--play", null, "Play the speech while it is made, with aplay, paplay or ffplay, whichever is found first. Without -o nothing else is made.");
 
     // Looking.
-    public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", CodesFile);
+    public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", Parsers.RealFile);
 
     // Sampling. The released model's values are shown; a checkpoint's generation_config.json goes before them.
     public static readonly OptionSpec<double> Temperature = new("--temperature", null, "X", "Higher is livelier, lower steadier.", "greater than 0 (1.2e-38 to 3.4e38)", Parsers.Number(x => float.IsNormal((float)x) && x > 0)) { Default = "1.2" };
@@ -113,12 +113,6 @@ internal static class DiaOptions
 
     private static OptionSpec<bool> Flag(string name, string? shortName, string help) =>
         new(name, shortName, null, help, "1 or 0 (also true or false, yes or no, on or off)", Parsers.Flag);
-
-    private static bool CodesFile(string text, out string value)
-    {
-        value = text;
-        return text is not ("" or "-");
-    }
 
     private static bool ParseSynthDType(string text, out WeightFormat value) => WeightFormats.TryParse(text, out value) && value != WeightFormat.Float16;
 }

@@ -19,7 +19,12 @@ internal static class ManWriter
         AppendDetails(text, speak);
         text.Append(".SH OPTIONS\n");
         foreach (OptionGroup group in speak.Groups.Append(DiaOptions.Messages))
-            AppendGroup(text, group);
+        {
+            text.Append($".SS {Escape(group.Title)}\n");
+            foreach (OptionSpec option in group.Options)
+                AppendOption(text, option);
+        }
+
         text.Append(".SH COMMANDS\nEvery command takes the options under Messages too.\n");
         foreach (CommandSpec command in commands.Skip(1))
         {
@@ -36,13 +41,6 @@ internal static class ManWriter
         foreach (OptionSpec option in commands.SelectMany(c => c.Options).Where(o => o.HasVariable).DistinctBy(o => o.Name).OrderBy(o => o.Name, StringComparer.Ordinal))
             text.Append($".TP\n{Bold(option.Variable)}\nSets {Bold(option.Name)}.\n");
         return text.ToString();
-    }
-
-    private static void AppendGroup(StringBuilder text, OptionGroup group)
-    {
-        text.Append($".SS {Escape(group.Title)}\n");
-        foreach (OptionSpec option in group.Options)
-            AppendOption(text, option);
     }
 
     private static void AppendOption(StringBuilder text, OptionSpec option)

@@ -71,20 +71,15 @@ internal sealed class OptionSpec<T>(string name, string? shortName, string? valu
 /// <summary>How values are read: the same for the command line and the environment, independent of the user's language.</summary>
 internal static class Parsers
 {
-    /// <summary>A device: auto, cpu, scalar, cuda, or cuda:N for the GPU of that number.</summary>
-    public static bool Device(string text, out string value)
-    {
-        value = text;
-        return text is "auto" or "cpu" or "scalar" or "cuda"
-            || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < 1000);
-    }
-
     /// <summary>Any text that is not empty.</summary>
-    public static bool Text(string text, out string value)
-    {
-        value = text;
-        return text.Length > 0;
-    }
+    public static TryParse<string> Text { get; } = TextWhere(text => text.Length > 0);
+
+    /// <summary>A file; standard output is none.</summary>
+    public static TryParse<string> RealFile { get; } = TextWhere(text => text is not ("" or "-"));
+
+    /// <summary>A device: auto, cpu, scalar, cuda, or cuda:N for the GPU of that number.</summary>
+    public static TryParse<string> Device { get; } = TextWhere(text => text is "auto" or "cpu" or "scalar" or "cuda"
+        || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < 1000));
 
     /// <summary>A flag in the environment.</summary>
     public static bool Flag(string text, out bool value)
@@ -104,12 +99,12 @@ internal static class Parsers
     /// <summary>A seed: null stands for −1, a random one.</summary>
     public static bool Seed(string text, out Seed value)
     {
-        bool random = text == "-1";
-        ulong number = 0;
-        bool valid = random || ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
-        value = new Seed(random ? null : number);
-        return valid;
+        bool isNumber = ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number);
+        value = new Seed(isNumber ? number : null);
+        return isNumber || text == "-1";
     }
+
+    private static TryParse<string> TextWhere(Func<string, bool> holds) => (string text, out string value) => holds(value = text);
 }
 
 /// <summary>A seed as asked for.</summary>

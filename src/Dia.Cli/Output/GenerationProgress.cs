@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Dia.Cli.Output;
 
-/// <summary>Counts the rows of a generation and shows how far it is.</summary>
+/// <summary>Shows how far a generation is.</summary>
 /// <param name="reporter">Where to show it.</param>
 /// <param name="rowLimit">Rows at most, the prompt's included.</param>
 /// <param name="promptRows">Rows of the prompt.</param>
@@ -13,23 +13,16 @@ internal sealed class GenerationProgress(Reporter reporter, int rowLimit, int pr
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private double _shown;
 
-    /// <summary>Rows generated so far.</summary>
-    public int Steps { get; private set; }
-
-    /// <summary>Seconds since the start.</summary>
-    public double Seconds => _clock.Elapsed.TotalSeconds;
-
     /// <summary>Tells how many rows there are.</summary>
     public void Rows(int rows)
     {
-        Steps = rows;
-        double now = Seconds;
+        double now = _clock.Elapsed.TotalSeconds;
         if (!reporter.ShowsProgress || now - _shown < RefreshSeconds)
             return;
         _shown = now;
-        double left = (rowLimit - promptRows - Steps) * now / Steps;
+        double left = (rowLimit - promptRows - rows) * now / rows;
         reporter.Progress(framesPerSecond is double rate
-            ? Format.Text($"{Steps / rate:0.0} s of audio, {Steps / rate / now:0.00} times real time, at most {left:0} s left")
-            : Format.Text($"{Steps} rows, {Steps / now:0.0} a second, at most {left:0} s left"));
+            ? Format.Text($"{rows / rate:0.0} s of audio, {rows / rate / now:0.00} times real time, at most {left:0} s left")
+            : Format.Text($"{rows} rows, {rows / now:0.0} a second, at most {left:0} s left"));
     }
 }

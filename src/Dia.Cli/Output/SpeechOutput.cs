@@ -1,3 +1,4 @@
+using Dia.Audio;
 using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Plot;
@@ -43,10 +44,11 @@ internal sealed class SpeechOutput : IDisposable
     private readonly OutputFile? _audioFile;
     private readonly OutputFile? _codesFile;
     private readonly OutputFile? _plotFile;
-    private readonly AudioOutput? _audio;
     private readonly PlotBuilder? _plot;
     private readonly Player? _player;
     private readonly int _samplingRate;
+    private readonly bool _raw;
+    private WavWriter? _wav;
     private long _samples;
 
     /// <summary>Opens what is asked for.</summary>
@@ -58,12 +60,12 @@ internal sealed class SpeechOutput : IDisposable
     public SpeechOutput(Invocation run, SpeechTargets targets, DacModel? codec, string? heard)
     {
         _samplingRate = codec?.SamplingRate ?? 0;
+        _raw = run.Line.Has(DiaOptions.Raw);
         try
         {
             _codesFile = targets.Codes is null ? null : run.Interruption.Open(targets.Codes);
             _audioFile = targets.Audio is null ? null : run.Interruption.Open(targets.Audio);
             _plotFile = targets.Plot is null ? null : run.Interruption.Open(targets.Plot);
-            _audio = _audioFile is null ? null : new AudioOutput(_audioFile, _samplingRate, run.Line.Has(DiaOptions.Raw));
             _plot = _plotFile is null ? null : new PlotBuilder(_samplingRate, heard);
             _player = targets.Play ? new Player(_samplingRate, run.Interruption.Token) : null;
         }
@@ -75,14 +77,22 @@ internal sealed class SpeechOutput : IDisposable
     }
 
     /// <summary>Seconds of sound so far; null where none is made.</summary>
-    public double? Seconds => _audio is null && _plot is null && _player is null ? null : (double)_samples / _samplingRate;
+    public double? Seconds => _audioFile is null && _plot is null && _player is null ? null : (double)_samples / _samplingRate;
 
-    /// <summary>Takes the next samples.</summary>
+    /// <summary>Begun with the first samples: a failure before them leaves not even a header.</summary>
+    private WavWriter Wav => _wav ??= new WavWriter(_audioFile!.Stream, _samplingRate, _raw);
+
+    /// <summary>Takes the next samples, and hands them on at once.</summary>
     /// <exception cref="DiaException">Output.</exception>
     public void Write(ReadOnlySpan<float> samples)
     {
         _samples += samples.Length;
-        _audio?.Write(samples);
+        if (_audioFile is not null)
+        {
+            Wav.Write(samples);
+            Wav.Flush();
+        }
+
         _plot?.Add(samples);
         _player?.Write(samples);
     }
@@ -99,7 +109,12 @@ internal sealed class SpeechOutput : IDisposable
             _codesFile.Commit();
         }
 
-        _audio?.Complete();
+        if (_audioFile is not null)
+        {
+            Wav.Dispose();
+            _audioFile.Commit();
+        }
+
         if (_plotFile is not null)
         {
             _plot!.Write(_plotFile.Stream);
