@@ -140,9 +140,7 @@ internal static class BenchCommand
                 codes[t, q] = (int)((uint)((t * 7919) + (q * 104729)) % (uint)codec.Config.CodebookSize);
         double seconds = Frames * (double)codec.HopLength / codec.SamplingRate;
         whole.Add("codec: decoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Decode(codes)):0.0}"));
-        float[] tone = new float[Frames * codec.HopLength];
-        for (int i = 0; i < tone.Length; i++)
-            tone[i] = MathF.Sin(i * 0.05f) / 2;
+        float[] tone = [.. Enumerable.Range(0, Frames * codec.HopLength).Select(i => MathF.Sin(i * 0.05f) / 2)];
         whole.Add("codec: encoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Encode(tone)):0.0}"));
     }
 

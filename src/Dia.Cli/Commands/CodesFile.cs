@@ -48,10 +48,7 @@ internal static class CodesFile
 
     private static SafetensorsArray Array(string name, int[,] values)
     {
-        short[] flat = new short[values.Length];
-        int i = 0;
-        foreach (int value in values)
-            flat[i++] = checked((short)value);
+        short[] flat = [.. values.Cast<int>().Select(v => checked((short)v))];
         return new SafetensorsArray(name, [values.GetLength(0), values.GetLength(1)], flat);
     }
 }

@@ -24,7 +24,6 @@ internal sealed class LinesCommand : IDisposable
     private const int WindowOfBatches = 4;
 
     private readonly Invocation _run;
-    private readonly Invocation _silent;
     private readonly CommandLine _options;
     private readonly ulong _seed;
     private readonly bool _json;
@@ -48,8 +47,6 @@ internal sealed class LinesCommand : IDisposable
     {
         var clock = Stopwatch.StartNew();
         _run = run;
-        // Notes on single lines would drown everything else.
-        _silent = run with { Reporter = new Reporter(quiet: true, verbose: false) };
         _json = run.Line.Has(DiaOptions.JsonLines);
         bool check = run.Line.Has(DiaOptions.Check);
         _batch = run.Line.TryGet(DiaOptions.Batch, out int batch) ? batch : DefaultBatch;
@@ -183,11 +180,10 @@ internal sealed class LinesCommand : IDisposable
     {
         id = null;
         LineRequest request = _json ? LineRequest.FromJson(line, _options, out id) : LineRequest.FromText(line, _options);
-        Invocation silent = _silent with { Line = request.Options };
         VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(_run with { Line = request.Options }, _targets.Paths) : _voice;
         string text = _notes.Prepare(voice?.Before(request.Text) ?? request.Text, line.Number);
-        int[] ids = SpeakCommand.TextIds(silent, _model.Config, text);
-        string said = SpeakCommand.Left(request.Text, text, ids.Length);
+        // Notes on single lines would drown everything else.
+        (int[] ids, string said) = SpeakCommand.Fit(request.Options, reporter: null, _model.Config, request.Text, text);
         if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
             throw _noCodec!;
         (int[,]? prompt, int frames) = request.OwnVoice ? voice!.Open(_model, _codec, encodes: _engine is not null) : _prompt;

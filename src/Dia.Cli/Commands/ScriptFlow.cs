@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Dia.Audio;
 using Dia.Cli.Options;
@@ -26,14 +25,11 @@ namespace Dia.Cli.Commands;
 internal sealed class ScriptFlow(
     Invocation run, DiaForConditionalGeneration model, DacModel codec, SpeechEngine engine, GenerationConfig config, int retries, Doubts doubts)
 {
-    private const double RefreshSeconds = 0.1;
-
     private readonly DiaTokenizer _tokenizer = new();
-    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly ProgressClock _clock = new(run.Reporter);
     private readonly SpeakingPace _pace = new();
     private readonly ScriptVoices _voices = new();
     private readonly List<int[,]> _codes = [];
-    private double _shown;
 
     /// <summary>Pieces that the length limit ended.</summary>
     public int CutPieces { get; private set; }
@@ -70,9 +66,8 @@ internal sealed class ScriptFlow(
     /// <summary>Speaks the pieces.</summary>
     /// <param name="pieces">The pieces.</param>
     /// <param name="voice">The voice of all of them, with its transcript (empty: the first piece begins with it); null: each goes on from an earlier one.</param>
-    /// <param name="keepVoice">Whether that voice is to be heard before the first piece.</param>
     /// <param name="write">Takes the samples of the script; null: codes only.</param>
-    public void Speak(IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, bool keepVoice, Action<ReadOnlySpan<float>>? write)
+    public void Speak(IReadOnlyList<ScriptPiece> pieces, (string Text, int[,] Codes)? voice, Action<ReadOnlySpan<float>>? write)
     {
         PieceJoiner? joiner = write is null ? null : new PieceJoiner(codec.SamplingRate, write);
         for (int i = 0; i < pieces.Count; i++)
@@ -80,7 +75,7 @@ internal sealed class ScriptFlow(
             ScriptPiece piece = pieces[i];
             string name = pieces.Count == 1 ? "the text" : Format.Text($"piece {i + 1} of {pieces.Count}");
             (string Text, int[,] Codes)? before = voice ?? _voices.Find(piece.Text, (text, codes) => Fits(text, codes, piece));
-            SpeakPiece(piece, name, pieces.Count > 1, before, keepVoice && i == 0, joiner);
+            SpeakPiece(piece, name, pieces.Count > 1, before, i == 0 && run.Line.Has(DiaOptions.KeepPrompt), joiner);
             if (i + 1 < pieces.Count)
                 joiner?.EndPiece();
         }
@@ -142,7 +137,7 @@ internal sealed class ScriptFlow(
 
         void Write(ReadOnlySpan<float> samples)
         {
-            FirstAudioSeconds ??= _clock.Elapsed.TotalSeconds;
+            FirstAudioSeconds ??= _clock.Seconds;
             if (retries > 0)
                 kept.AddRange(samples);
             else
@@ -153,10 +148,8 @@ internal sealed class ScriptFlow(
     private void ShowProgress(string name)
     {
         Steps++;
-        double now = _clock.Elapsed.TotalSeconds;
-        if (!run.Reporter.ShowsProgress || now - _shown < RefreshSeconds)
+        if (!_clock.IsDue(out double now))
             return;
-        _shown = now;
         double seconds = Steps / codec.FrameRate;
         run.Reporter.Progress(Format.Text($"{name}, {seconds:0.0} s of audio, {seconds / now:0.00} times real time"));
     }

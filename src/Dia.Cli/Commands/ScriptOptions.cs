@@ -41,10 +41,9 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
             line.Has(DiaOptions.NoSplit),
             line.TryGet(DiaOptions.Speed, out double speed) ? speed : 1,
             line.TryGet(DiaOptions.Retries, out int retries) ? retries : 0);
-        if (options.Split && options.NoSplit)
-            throw CommandLine.Usage("--split and --no-split contradict each other.");
-        if (options.Split && line.Has(DiaOptions.Truncate))
-            throw CommandLine.Usage("--split and --truncate contradict each other.");
+        foreach (OptionSpec<bool> other in new[] { DiaOptions.NoSplit, DiaOptions.Truncate })
+            if (options.Split && line.Has(other))
+                throw CommandLine.Usage($"--split and {other.Name} contradict each other.");
         if (options.Split && line.Has(DiaOptions.RawText))
             throw CommandLine.Usage("--split and --raw-text contradict each other: a piece is given its speaker's tag, and white space between two is left out.");
         if (options.Split && line.Get(DiaOptions.PromptCodes) is not null)

@@ -83,18 +83,18 @@ internal static class SpeakCommand
             // A transcript names the first speaker; without one the text has to.
             string transcript = voice is { Transcript.Length: > 0 } ? whole[..^(text.Length + 1)] : "";
             text = transcript.Length > 0 ? text : whole;
-            SpeakScript.Run(run, script, model, codec!, text, prompt is null ? null : (transcript, prompt), line.Has(DiaOptions.KeepPrompt), targets);
+            new SpeakScript(run, script, model, codec!, targets).Speak(text, prompt is null ? null : (transcript, prompt));
             return;
         }
 
-        int[] ids = TextIds(run, model.Config, whole);
-        SpeakWhole(run, model, files, codec, ids, Left(text, whole, ids.Length), voice, prompt, targets, clock);
+        (int[] ids, string said) = Fit(line, run.Reporter, model.Config, text, whole);
+        SpeakWhole(run, model, files, codec, ids, said, voice, prompt, targets, clock);
     }
 
     /// <summary>Speaks a text in one run of the model.</summary>
     private static void SpeakWhole(
         Invocation run, DiaForConditionalGeneration model, Checkpoints files, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt,
-        SpeechTargets targets, Stopwatch clock)
+        SpeechTargets targets, Stopwatch wall)
     {
         bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
@@ -107,9 +107,9 @@ internal static class SpeakCommand
 
         using var engine = new SpeechEngine(model, codec);
         using var output = new SpeechOutput(run, targets, codec, HeardText(text, voice?.Transcript, keepPrompt));
-        var progress = new GenerationProgress(run.Reporter, rowLimit, promptRows, targets.WantsAudio ? codec!.FrameRate : null);
+        var clock = new ProgressClock(run.Reporter);
         PieceJoiner? trim = targets.WantsAudio && run.Line.Has(DiaOptions.Trim) ? new PieceJoiner(codec!.SamplingRate, output.Write) : null;
-        var job = new Job(ids, config, progress.Rows, trim is null ? output.Write : trim.Write)
+        var job = new Job(ids, config, ShowProgress, trim is null ? output.Write : trim.Write)
         {
             Prompt = prompt,
             KeepPrompt = keepPrompt,
@@ -129,8 +129,18 @@ internal static class SpeakCommand
         output.Complete(result.Codes, result.Rows);
         if (doubts.Of(result, job, text) is { } doubt)
             run.Reporter.Suspicion(doubts.Describe("the speech", doubt, crowded is not null));
-        Summarize(run, config, result, output.Seconds, engine.Times, clock.Elapsed.TotalSeconds);
+        Summarize(run, config, result, output.Seconds, engine.Times, wall.Elapsed.TotalSeconds);
         output.FinishPlaying();
+
+        void ShowProgress(int rows)
+        {
+            if (!clock.IsDue(out double now))
+                return;
+            double left = (rowLimit - promptRows - rows) * now / rows;
+            run.Reporter.Progress(targets.WantsAudio
+                ? Format.Text($"{rows / codec!.FrameRate:0.0} s of audio, {rows / codec.FrameRate / now:0.00} times real time, at most {left:0} s left")
+                : Format.Text($"{rows} rows, {rows / now:0.0} a second, at most {left:0} s left"));
+        }
     }
 
     /// <summary>
@@ -156,28 +166,26 @@ internal static class SpeakCommand
         TextInput.CheckNoFiles(line);
     }
 
-    internal static int[] TextIds(Invocation run, DiaConfig config, string text)
-    {
-        int[] ids = new DiaTokenizer().Encode(text);
-        int positions = config.EncoderConfig.MaxPositionEmbeddings;
-        if (ids.Length <= positions)
-            return ids;
-        if (!run.Line.Has(DiaOptions.Truncate))
-            throw TooLong(run.Line, ids.Length, positions);
-        run.Reporter.Note($"the text was cut from {ids.Length} to {positions} bytes.");
-        return ids[..positions];
-    }
-
-    /// <summary>What is left of a text where the model takes only so many ids of all that it is given.</summary>
-    internal static string Left(string text, string whole, int ids)
+    /// <summary>A text that is not split: whole, or cut where that is allowed.</summary>
+    /// <param name="line">The options.</param>
+    /// <param name="reporter">Told that it was cut; null: nobody is.</param>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="whole">All that the model is given: a transcript before the text too.</param>
+    /// <returns>The ids of all, and what is left of the text.</returns>
+    /// <exception cref="DiaException">Input: it is too long.</exception>
+    internal static (int[] Ids, string Said) Fit(CommandLine line, Reporter? reporter, DiaConfig config, string text, string whole)
     {
         var tokenizer = new DiaTokenizer();
-        return ScriptText.First(text, ids - (tokenizer.Encode(whole).Length - tokenizer.Encode(text).Length));
+        int[] ids = tokenizer.Encode(whole);
+        int length = ids.Length, positions = config.EncoderConfig.MaxPositionEmbeddings;
+        if (length <= positions)
+            return (ids, text);
+        if (!line.Has(DiaOptions.Truncate))
+            throw new DiaException(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
+        reporter?.Note($"the text was cut from {length} to {positions} bytes.");
+        return (ids[..positions], ScriptText.First(text, positions - (length - tokenizer.Encode(text).Length)));
     }
-
-    /// <summary>The error of a text that is not split.</summary>
-    public static DiaException TooLong(CommandLine line, int length, int positions) =>
-        new(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
 
     private static void Summarize(Invocation run, GenerationConfig config, SpeechResult result, double? seconds, SpeechTimes times, double wall)
     {

@@ -12,40 +12,37 @@ using Dia.Weights;
 namespace Dia.Cli.Commands;
 
 /// <summary>The way of a text that is split, stretched or spoken again: <see cref="ScriptFlow"/> between the text and the output.</summary>
-internal static class SpeakScript
+/// <param name="run">The run.</param>
+/// <param name="options">What is asked for.</param>
+/// <param name="model">The model.</param>
+/// <param name="codec">Its codec, also where only codes are made: a piece's length depends on it.</param>
+/// <param name="targets">What is to be made of it.</param>
+internal sealed class SpeakScript(Invocation run, ScriptOptions options, DiaForConditionalGeneration model, DacModel codec, SpeechTargets targets)
 {
     /// <summary>Speaks a text.</summary>
-    /// <param name="run">The run.</param>
-    /// <param name="options">What is asked for.</param>
-    /// <param name="model">The model.</param>
-    /// <param name="codec">Its codec, also where only codes are made: a piece's length depends on it.</param>
     /// <param name="text">The text.</param>
     /// <param name="voice">The voice to speak in, with its transcript (empty: the text begins with it).</param>
-    /// <param name="keepVoice">Whether that voice is to be heard first.</param>
-    /// <param name="targets">What is to be made of it.</param>
-    public static void Run(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, DacModel codec, string text,
-        (string Text, int[,] Codes)? voice, bool keepVoice, SpeechTargets targets)
+    public void Speak(string text, (string Text, int[,] Codes)? voice)
     {
         int promptRows = 1 + (voice?.Codes.GetLength(0) ?? 0);
         GenerationConfig config = Sampling.Resolve(run.Line, model, promptRows);
         if (options.Retries > 0 && !config.DoSample)
             throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
         int rowLimit = Sampling.RowLimit(config, promptRows);
-        IReadOnlyList<ScriptPiece> pieces = Pieces(run, options, model, codec, text, voice, rowLimit);
+        IReadOnlyList<ScriptPiece> pieces = Pieces(text, voice, rowLimit);
         var doubts = new Doubts(run.Line, codec.FrameRate, config, voice?.Text);
         ScriptPiece longest = pieces.MaxBy(p => p.Characters)!;
         if (doubts.Room(pieces.Count == 1 ? "the text" : "the longest piece", longest.Text, promptRows) is { } crowded)
             run.Reporter.Alert(crowded);
 
-        using var output = new SpeechOutput(run, targets, codec, SpeakCommand.HeardText(text, voice?.Text, keepVoice));
+        using var output = new SpeechOutput(run, targets, codec, SpeakCommand.HeardText(text, voice?.Text, run.Line.Has(DiaOptions.KeepPrompt)));
         using var engine = new SpeechEngine(model, codec);
         var flow = new ScriptFlow(run, model, codec, engine, config, options.Retries, doubts);
         var clock = Stopwatch.StartNew();
         try
         {
             var stretch = new TimeStretch(codec.SamplingRate, options.Speed, output.Write);
-            flow.Speak(pieces, voice, keepVoice, targets.WantsAudio ? stretch.Write : null);
+            flow.Speak(pieces, voice, targets.WantsAudio ? stretch.Write : null);
             stretch.Finish();
         }
         finally
@@ -54,12 +51,11 @@ internal static class SpeakScript
         }
 
         output.Complete(flow.Codes(), flow.Rows);
-        Summarize(run, flow, config, pieces.Count, output.Seconds, engine.Times, clock.Elapsed.TotalSeconds);
+        Summarize(flow, config, pieces.Count, output.Seconds, engine.Times, clock.Elapsed.TotalSeconds);
         output.FinishPlaying();
     }
 
-    private static IReadOnlyList<ScriptPiece> Pieces(
-        Invocation run, ScriptOptions options, DiaForConditionalGeneration model, DacModel codec, string text, (string Text, int[,] Codes)? voice, int rowLimit)
+    private IReadOnlyList<ScriptPiece> Pieces(string text, (string Text, int[,] Codes)? voice, int rowLimit)
     {
         var tokenizer = new DiaTokenizer();
         string transcript = voice?.Text ?? "";
@@ -68,11 +64,7 @@ internal static class SpeakScript
         bool tooLong = length > positions;
         if (!options.Splits(tooLong, run.Line))
         {
-            if (tooLong && !run.Line.Has(DiaOptions.Truncate))
-                throw SpeakCommand.TooLong(run.Line, length, positions);
-            if (tooLong)
-                run.Reporter.Note($"the text was cut from {length} to {positions} bytes.");
-            text = ScriptText.First(text, positions - voiceIds);
+            text = SpeakCommand.Fit(run.Line, run.Reporter, model.Config, text, transcript.Length == 0 ? text : $"{transcript} {text}").Said;
             return [new ScriptPiece(0, text.Length, text)];
         }
 
@@ -87,7 +79,7 @@ internal static class SpeakScript
         return pieces;
     }
 
-    private static void Summarize(Invocation run, ScriptFlow flow, GenerationConfig config, int pieces, double? seconds, SpeechTimes times, double wall)
+    private void Summarize(ScriptFlow flow, GenerationConfig config, int pieces, double? seconds, SpeechTimes times, double wall)
     {
         run.Reporter.Detail(Format.Text($"{flow.Steps} steps in {wall:0.00} s, {flow.Steps / wall:0.0} a second; {(flow.FirstAudioSeconds is double first ? $"first audio after {first:0.00} s; " : "")}memory {Format.Bytes(Environment.WorkingSet)}"));
         run.Reporter.Detail(Format.Times(times));

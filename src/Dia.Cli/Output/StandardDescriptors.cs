@@ -39,7 +39,7 @@ internal static partial class StandardDescriptors
     public static string Describe(Exception error) => error.HResult == BadDescriptor ? "it is closed" : error.Message;
 
     [LibraryImport("libc", EntryPoint = "fcntl")]
-    private static partial int Control(int descriptor, int command);
+    internal static partial int Control(int descriptor, int command);
 
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

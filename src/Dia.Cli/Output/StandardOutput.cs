@@ -20,7 +20,7 @@ internal sealed unsafe partial class StandardOutput : Stream
 
     public override bool CanRead => false;
 
-    public override bool CanSeek { get; } = Seek(Descriptor, 0, SeekCurrent) >= 0 && (Control(Descriptor, GetFlags) & Append) == 0;
+    public override bool CanSeek { get; } = Seek(Descriptor, 0, SeekCurrent) >= 0 && (StandardDescriptors.Control(Descriptor, GetFlags) & Append) == 0;
 
     public override bool CanWrite => true;
 
@@ -72,7 +72,4 @@ internal sealed unsafe partial class StandardOutput : Stream
 
     [LibraryImport("libc", EntryPoint = "lseek")]
     private static partial long Seek(int descriptor, long offset, int origin);
-
-    [LibraryImport("libc", EntryPoint = "fcntl")]
-    private static partial int Control(int descriptor, int command);
 }

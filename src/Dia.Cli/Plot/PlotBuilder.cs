@@ -57,16 +57,11 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
     /// <summary>Where turns begin, and where the last one ends, in pixels.</summary>
     private double[] TurnBounds()
     {
-        float peak = 0;
-        for (int i = 0; i < _envelope.Points; i++)
-            peak = Math.Max(peak, Loudness(i));
+        float[] loudness = [.. Enumerable.Range(0, _envelope.Points).Select(i => Math.Max(Math.Abs(_envelope.Low[i]), Math.Abs(_envelope.High[i])))];
+        float peak = loudness.DefaultIfEmpty().Max();
         if (peak == 0 || _turns.Count == 0)
             return [];
-        int first = 0, last = _envelope.Points - 1;
-        while (Loudness(first) < Quiet * peak)
-            first++;
-        while (Loudness(last) < Quiet * peak)
-            last--;
+        int first = Array.FindIndex(loudness, l => l >= Quiet * peak), last = Array.FindLastIndex(loudness, l => l >= Quiet * peak);
         double start = Pixels(first * _envelope.SamplesPerPoint), end = Pixels(Math.Min(_envelope.Samples, (last + 1) * _envelope.SamplesPerPoint));
         double total = _turns.Sum(t => t.Weight);
         var bounds = new List<double> { start };
@@ -75,8 +70,6 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
             bounds.Add(start + (end - start) * (before += turn.Weight) / total);
         return [.. bounds];
     }
-
-    private float Loudness(int point) => Math.Max(Math.Abs(_envelope.Low[point]), Math.Abs(_envelope.High[point]));
 
     private double Pixels(double sample) => Left + PlotWidth * sample / Math.Max(_envelope.Samples, 1);
 

@@ -14,8 +14,6 @@ namespace Dia.Cli.Plot;
 /// </remarks>
 internal static class PngWriter
 {
-    private static readonly uint[] Remainders = [.. Enumerable.Range(0, 256).Select(n => Remainder((uint)n))];
-
     /// <summary>Writes a picture.</summary>
     /// <param name="stream">Where to.</param>
     /// <param name="width">Pixels in a row.</param>
@@ -66,18 +64,17 @@ internal static class PngWriter
         stream.Write(number);
     }
 
+    /// <summary>CRC-32, bit by bit: what is packed is short.</summary>
     private static uint Checksum(uint state, ReadOnlySpan<byte> bytes)
     {
+        const uint polynomial = 0xEDB88320; // lowest bit first
         foreach (byte value in bytes)
-            state = Remainders[(byte)(state ^ value)] ^ (state >> 8);
-        return state;
-    }
+        {
+            state ^= value;
+            for (int bit = 0; bit < 8; bit++)
+                state = (state & 1) != 0 ? polynomial ^ (state >> 1) : state >> 1;
+        }
 
-    private static uint Remainder(uint value)
-    {
-        const uint polynomial = 0xEDB88320; // CRC-32, lowest bit first
-        for (int bit = 0; bit < 8; bit++)
-            value = (value & 1) != 0 ? polynomial ^ (value >> 1) : value >> 1;
-        return value;
+        return state;
     }
 }
