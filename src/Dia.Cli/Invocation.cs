@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 
@@ -9,6 +10,9 @@ namespace Dia.Cli;
 /// <param name="Interruption">Signals and output files.</param>
 internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interruption Interruption)
 {
+    /// <summary>Runs since the program's start.</summary>
+    public Stopwatch Clock { get; } = Stopwatch.StartNew();
+
     /// <summary>What the program tells its caller where nothing is thrown.</summary>
     public int ExitCode { get; set; } = ExitCodes.Done;
 

@@ -91,8 +91,8 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     }
 
     /// <summary>Says, with -v, what was loaded.</summary>
-    public void Report(DiaForConditionalGeneration model, Device device, TimeSpan time) =>
-        run.Reporter.Detail(Format.Text($"model {Folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {time.TotalSeconds:0.00} s"));
+    public void Report(DiaForConditionalGeneration model, Device device) =>
+        run.Reporter.Detail(Format.Text($"model {Folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
 
     /// <summary>Loads the codec.</summary>
     /// <param name="device">Where it runs.</param>

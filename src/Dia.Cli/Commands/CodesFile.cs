@@ -40,10 +40,7 @@ internal static class CodesFile
     /// <exception cref="DiaException">Output.</exception>
     public static void Write(Stream stream, int[,] codes, int[,]? rows = null)
     {
-        var arrays = new List<SafetensorsArray> { Array(CodesName, codes) };
-        if (rows is not null)
-            arrays.Add(Array("rows", rows));
-        SafetensorsWriter.Save(stream, arrays);
+        SafetensorsWriter.Save(stream, rows is null ? [Array(CodesName, codes)] : [Array(CodesName, codes), Array("rows", rows)]);
     }
 
     private static SafetensorsArray Array(string name, int[,] values)

@@ -68,23 +68,20 @@ internal static class ForwardCommand
             arrays.Add(new SafetensorsArray("loss", [1], new[] { loss }));
         if (result.Trace is not { } trace)
             return arrays;
-        AddStates("encoder_hidden_states", trace.EncoderHiddenStates, result.TextLength, result.Config.EncoderConfig.HiddenSize);
-        AddStates("decoder_hidden_states", trace.DecoderHiddenStates, result.Rows, d.HiddenSize);
-        AddMaps("encoder_attentions", trace.EncoderAttentions);
-        AddMaps("decoder_attentions", trace.DecoderAttentions);
-        AddMaps("cross_attentions", trace.CrossAttentions);
-        return arrays;
+        return
+        [
+            .. arrays,
+            .. States("encoder_hidden_states", trace.EncoderHiddenStates, result.TextLength, result.Config.EncoderConfig.HiddenSize),
+            .. States("decoder_hidden_states", trace.DecoderHiddenStates, result.Rows, d.HiddenSize),
+            .. Maps("encoder_attentions", trace.EncoderAttentions),
+            .. Maps("decoder_attentions", trace.DecoderAttentions),
+            .. Maps("cross_attentions", trace.CrossAttentions),
+        ];
 
-        void AddStates(string name, IReadOnlyList<float[]> states, int length, int width)
-        {
-            for (int i = 0; i < states.Count; i++)
-                arrays.Add(new SafetensorsArray($"{name}.{i}", [result.Batch, length, width], states[i]));
-        }
+        IEnumerable<SafetensorsArray> States(string name, IReadOnlyList<float[]> states, int length, int width) =>
+            states.Select((s, i) => new SafetensorsArray($"{name}.{i}", [result.Batch, length, width], s));
 
-        void AddMaps(string name, IReadOnlyList<AttentionMap> maps)
-        {
-            for (int i = 0; i < maps.Count; i++)
-                arrays.Add(new SafetensorsArray($"{name}.{i}", [maps[i].Batch, maps[i].Heads, maps[i].Rows, maps[i].Keys], maps[i].Values));
-        }
+        IEnumerable<SafetensorsArray> Maps(string name, IReadOnlyList<AttentionMap> maps) =>
+            maps.Select((m, i) => new SafetensorsArray($"{name}.{i}", [m.Batch, m.Heads, m.Rows, m.Keys], m.Values));
     }
 }

@@ -4,16 +4,13 @@ using Dia.Weights;
 namespace Dia.Cli.Commands;
 
 /// <summary>The tensors that `dia forward` reads.</summary>
-internal sealed class ForwardFile
+/// <param name="path">The file.</param>
+/// <param name="decoderIds">decoder_input_ids; null: there are none.</param>
+/// <param name="decoderShape">Their shape.</param>
+internal sealed class ForwardFile(string path, int[]? decoderIds, long[] decoderShape)
 {
     // Far more than fits any model's memory. A tensor without values can claim any length in its other dimensions, so those count too.
     private const int MaxValues = 1 << 28;
-
-    private readonly string _path;
-    private int[]? _decoderIds;
-    private long[] _decoderShape = [];
-
-    private ForwardFile(string path) => _path = path;
 
     /// <summary>[batch, text].</summary>
     public required int[,] InputIds { get; init; }
@@ -39,16 +36,14 @@ internal sealed class ForwardFile
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         if (Find(file, path, "input_ids") is null)
             _ = file["input_ids"]; // Says what is there instead.
-        var decoderIds = Find(file, path, "decoder_input_ids");
-        return new ForwardFile(path)
+        SafetensorsTensor? ids = Find(file, path, "decoder_input_ids");
+        return new ForwardFile(path, ids?.ToInt32(), ids?.Shape ?? [])
         {
             InputIds = Matrix(file, path, "input_ids")!,
             AttentionMask = Matrix(file, path, "attention_mask"),
             DecoderPositionIds = Matrix(file, path, "decoder_position_ids"),
             DecoderAttentionMask = Matrix(file, path, "decoder_attention_mask"),
             Labels = Matrix(file, path, "labels"),
-            _decoderIds = decoderIds?.ToInt32(),
-            _decoderShape = decoderIds?.Shape ?? [],
         };
     }
 
@@ -56,17 +51,17 @@ internal sealed class ForwardFile
     /// <exception cref="DiaException">Input: of another rank, or not of that many channels.</exception>
     public int[,,]? DecoderInputIds(int channels)
     {
-        if (_decoderIds is null)
+        if (decoderIds is null)
             return null;
-        bool turned = _decoderShape.Length == 2;
-        if ((!turned && _decoderShape.Length != 3) || (turned && _decoderShape[0] % channels != 0))
-            throw new DiaException(DiaErrorKind.Input, $"{_path}: decoder_input_ids has the shape [{string.Join(", ", _decoderShape)}]; it must be [batch, rows, {channels}] or [batch·{channels}, rows].");
-        int rows = (int)_decoderShape[1];
-        int[,,] ids = turned ? new int[_decoderShape[0] / channels, rows, channels] : new int[_decoderShape[0], rows, _decoderShape[2]];
+        bool turned = decoderShape.Length == 2;
+        if ((!turned && decoderShape.Length != 3) || (turned && decoderShape[0] % channels != 0))
+            throw new DiaException(DiaErrorKind.Input, $"{path}: decoder_input_ids has the shape [{string.Join(", ", decoderShape)}]; it must be [batch, rows, {channels}] or [batch·{channels}, rows].");
+        int rows = (int)decoderShape[1];
+        int[,,] ids = turned ? new int[decoderShape[0] / channels, rows, channels] : new int[decoderShape[0], rows, decoderShape[2]];
         if (!turned)
-            Buffer.BlockCopy(_decoderIds, 0, ids, 0, _decoderIds.Length * sizeof(int));
-        for (int i = 0; turned && i < _decoderIds.Length; i++)
-            ids[i / rows / channels, i % rows, i / rows % channels] = _decoderIds[i];
+            Buffer.BlockCopy(decoderIds, 0, ids, 0, decoderIds.Length * sizeof(int));
+        for (int i = 0; turned && i < decoderIds.Length; i++)
+            ids[i / rows / channels, i % rows, i / rows % channels] = decoderIds[i];
         return ids;
     }
 

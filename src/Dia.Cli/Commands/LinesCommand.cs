@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using Dia.Backends;
 using Dia.Cli.Lines;
@@ -45,7 +44,6 @@ internal sealed class LinesCommand : IDisposable
 
     private LinesCommand(Invocation run)
     {
-        var clock = Stopwatch.StartNew();
         _run = run;
         _json = run.Line.Has(DiaOptions.JsonLines);
         bool check = run.Line.Has(DiaOptions.Check);
@@ -70,7 +68,7 @@ internal sealed class LinesCommand : IDisposable
         }
 
         _prompt = _voice?.Open(_model, _codec, encodes: !check) ?? default;
-        _files.Report(_model, _device, clock.Elapsed);
+        _files.Report(_model, _device);
         _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
         _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
         _frameRate = _codec?.FrameRate ?? _files.FrameRate;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dia.Audio;
 using Dia.Backends;
 using Dia.Cli.Lines;
@@ -54,7 +53,6 @@ internal static class SpeakCommand
 
     private static void Run(Invocation run)
     {
-        var clock = Stopwatch.StartNew();
         CommandLine line = run.Line;
         CheckText(line);
         if (DiaOptions.LinesOf(line) is not null)
@@ -77,7 +75,7 @@ internal static class SpeakCommand
         bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, model.Config) : null;
         int[,]? prompt = voice?.Open(model, codec).Codes;
-        files.Report(model, device, clock.Elapsed);
+        files.Report(model, device);
         if (asScript)
         {
             // A transcript names the first speaker; without one the text has to.
@@ -88,13 +86,13 @@ internal static class SpeakCommand
         }
 
         (int[] ids, string said) = Fit(line, run.Reporter, model.Config, text, whole);
-        SpeakWhole(run, model, files, codec, ids, said, voice, prompt, targets, clock);
+        SpeakWhole(run, model, files, codec, ids, said, voice, prompt, targets);
     }
 
     /// <summary>Speaks a text in one run of the model.</summary>
     private static void SpeakWhole(
         Invocation run, DiaForConditionalGeneration model, Checkpoints files, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt,
-        SpeechTargets targets, Stopwatch wall)
+        SpeechTargets targets)
     {
         bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
         int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
@@ -129,7 +127,7 @@ internal static class SpeakCommand
         output.Complete(result.Codes, result.Rows);
         if (doubts.Of(result, job, text) is { } doubt)
             run.Reporter.Suspicion(doubts.Describe("the speech", doubt, crowded is not null));
-        Summarize(run, config, result, output.Seconds, engine.Times, wall.Elapsed.TotalSeconds);
+        Summarize(run, config, result, output.Seconds, engine.Times, run.Clock.Elapsed.TotalSeconds);
         output.FinishPlaying();
 
         void ShowProgress(int rows)

@@ -3,21 +3,16 @@ using Dia.IO;
 namespace Dia.Cli.Output;
 
 /// <summary>Where a result goes: a file that appears when it is complete, a device or FIFO, or standard output.</summary>
-internal sealed class OutputFile : IDisposable
+/// <param name="name">What messages call it.</param>
+/// <param name="stream">Where to write.</param>
+/// <param name="atomic">The file; null: standard output.</param>
+internal sealed class OutputFile(string name, Stream stream, AtomicFile? atomic) : IDisposable
 {
-    private readonly AtomicFile? _file;
     private readonly Lock _lock = new();
     private volatile bool _closed;
 
-    private OutputFile(string name, Stream stream, AtomicFile? file)
-    {
-        Name = name;
-        Stream = stream;
-        _file = file;
-    }
-
     /// <summary>What messages call it.</summary>
-    public string Name { get; }
+    public string Name => name;
 
     /// <summary>Whether it was completed or dropped, and disposed of.</summary>
     public bool IsClosed => _closed;
@@ -26,10 +21,10 @@ internal sealed class OutputFile : IDisposable
     public bool IsComplete { get; private set; }
 
     /// <summary>Whether what was written stays where it is, complete or not: a device, a pipe, standard output.</summary>
-    public bool IsDirect => _file is null || _file.IsDirect;
+    public bool IsDirect => atomic is null || atomic.IsDirect;
 
     /// <summary>Where to write.</summary>
-    public Stream Stream { get; }
+    public Stream Stream => stream;
 
     /// <summary>Opens a file, or standard output for "-".</summary>
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
@@ -50,7 +45,7 @@ internal sealed class OutputFile : IDisposable
             if (_closed)
                 throw new OperationCanceledException(); // The interruption has dropped it.
             Stream.Flush();
-            _file?.Commit();
+            atomic?.Commit();
             IsComplete = true;
         }
     }
@@ -61,7 +56,7 @@ internal sealed class OutputFile : IDisposable
         lock (_lock)
         {
             _closed = true;
-            _file?.Dispose();
+            atomic?.Dispose();
         }
     }
 }

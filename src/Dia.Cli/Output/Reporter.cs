@@ -15,9 +15,6 @@ internal sealed class Reporter(bool quiet, bool verbose)
     /// <summary>Whether a progress line can be shown.</summary>
     public bool ShowsProgress { get; } = !quiet && !Console.IsErrorRedirected;
 
-    /// <summary>Whether details are wanted.</summary>
-    public bool Verbose { get; } = verbose && !quiet;
-
     /// <summary>An error: always shown.</summary>
     public static void Error(string message) => Write("dia: " + message + "\n");
 
@@ -66,7 +63,7 @@ internal sealed class Reporter(bool quiet, bool verbose)
     /// <summary>A detail for -v.</summary>
     public void Detail(string message)
     {
-        if (Verbose)
+        if (verbose)
             Line(message);
     }
 

@@ -103,22 +103,16 @@ internal sealed class SpeechOutput : IDisposable
     /// <exception cref="DiaException">Output.</exception>
     public void Complete(int[,] codes, int[,]? rows)
     {
-        if (_codesFile is not null)
-        {
-            CodesFile.Write(_codesFile.Stream, codes, rows);
-            _codesFile.Commit();
-        }
+        Complete(_codesFile, stream => CodesFile.Write(stream, codes, rows));
+        Complete(_audioFile, _ => Wav.Dispose());
+        Complete(_plotFile, stream => _plot!.Write(stream));
 
-        if (_audioFile is not null)
+        static void Complete(OutputFile? file, Action<Stream> write)
         {
-            Wav.Dispose();
-            _audioFile.Commit();
-        }
-
-        if (_plotFile is not null)
-        {
-            _plot!.Write(_plotFile.Stream);
-            _plotFile.Commit();
+            if (file is null)
+                return;
+            write(file.Stream);
+            file.Commit();
         }
     }
 

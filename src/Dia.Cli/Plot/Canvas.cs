@@ -12,21 +12,11 @@ internal readonly record struct Color(byte Red, byte Green, byte Blue)
 }
 
 /// <summary>Pixels to draw on; what lies outside is left out.</summary>
-internal sealed class Canvas
+/// <param name="columns">Its width.</param>
+/// <param name="rows">Its height.</param>
+internal sealed class Canvas(int columns, int rows)
 {
-    private readonly byte[] _pixels;
-
-    public Canvas(int width, int height, Color background)
-    {
-        Width = width;
-        Height = height;
-        _pixels = new byte[width * height * 3];
-        Fill(0, 0, width, height, background);
-    }
-
-    public int Width { get; }
-
-    public int Height { get; }
+    private readonly byte[] _pixels = new byte[columns * rows * 3];
 
     /// <summary>A rectangle.</summary>
     public void Fill(int left, int top, int width, int height, Color color)
@@ -55,9 +45,9 @@ internal sealed class Canvas
     /// <summary>Colours a pixel, by a share of it.</summary>
     public void Blend(int x, int y, Color color, double share)
     {
-        if ((uint)x >= (uint)Width || (uint)y >= (uint)Height)
+        if ((uint)x >= (uint)columns || (uint)y >= (uint)rows)
             return;
-        Span<byte> pixel = _pixels.AsSpan((y * Width + x) * 3, 3);
+        Span<byte> pixel = _pixels.AsSpan((y * columns + x) * 3, 3);
         Color mixed = new Color(pixel[0], pixel[1], pixel[2]).Towards(color, share);
         pixel[0] = mixed.Red;
         pixel[1] = mixed.Green;
@@ -78,5 +68,5 @@ internal sealed class Canvas
     }
 
     /// <summary>The picture as PNG.</summary>
-    public void Write(Stream stream) => PngWriter.Write(stream, Width, Height, _pixels);
+    public void Write(Stream stream) => PngWriter.Write(stream, columns, rows, _pixels);
 }

@@ -42,7 +42,9 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
     public void Write(Stream stream)
     {
         _spectrogram.Complete();
-        var canvas = new Canvas(Left + PlotWidth + Right, AxisTop + Bottom, Paper);
+        const int width = Left + PlotWidth + Right, height = AxisTop + Bottom;
+        var canvas = new Canvas(width, height);
+        canvas.Fill(0, 0, width, height, Paper);
         double[] bounds = TurnBounds();
         DrawTitle(canvas);
         DrawTimes(canvas);

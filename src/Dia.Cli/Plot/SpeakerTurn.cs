@@ -13,20 +13,15 @@ internal sealed record SpeakerTurn(int Speaker, string Text)
     {
         var turns = new List<SpeakerTurn>();
         int speaker = 0, start = 0;
-        for (int i = 0; i < text.Length;)
+        for (int i = 0; i < text.Length; i++)
         {
             ReadOnlySpan<char> rest = text.AsSpan(i);
             int next = rest[0] is '\u0001' or '\u0002' ? rest[0] : rest.StartsWith("[S1]") ? 1 : rest.StartsWith("[S2]") ? 2 : 0;
             if (next == 0)
-            {
-                i++;
                 continue;
-            }
-
             turns.Add(new SpeakerTurn(speaker, text[start..i].Trim()));
             speaker = next;
-            i += rest[0] == '[' ? "[S1]".Length : 1;
-            start = i;
+            start = i + (rest[0] == '[' ? "[S1]".Length : 1);
         }
 
         turns.Add(new SpeakerTurn(speaker, text[start..].Trim()));
