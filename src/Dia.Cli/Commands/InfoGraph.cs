@@ -25,7 +25,10 @@ internal static class InfoGraph
 
     private static void Write(StringBuilder text, IGrouping<Function, OperationInfo> function, WeightSpec[] weights, long arena, string unit)
     {
-        text.Append(Format.Text($"\n{function.Key}: {function.Sum(o => o.Flops):N0} floating-point operations a row{(function.Any(o => o.FlopsOfKey > 0) ? Format.Text($", {function.Sum(o => o.FlopsOfKey):N0} more a key") : "")}; arena of {Format.Bytes(arena * sizeof(float))} {unit}\n"));
+        // The codec's rows are of many rates: a sum over them says nothing.
+        bool isCodec = function.Key is Function.CodecEncode or Function.CodecQuantize or Function.CodecDecode;
+        string cost = isCodec ? "" : Format.Text($"{function.Sum(o => o.Flops):N0} floating-point operations a row{(function.Any(o => o.FlopsOfKey > 0) ? Format.Text($", {function.Sum(o => o.FlopsOfKey):N0} more a key") : "")}; ");
+        text.Append($"\n{function.Key}: {cost}arena of {Format.Bytes(arena * sizeof(float))} {unit}\n");
         var table = new TextTable(false, false, false, true, true, true);
         table.Add("  stage", "operation", "weight", "at", "operations", "values moved");
         string last = "";
@@ -52,6 +55,7 @@ internal static class InfoGraph
     {
         (0, 0) => "",
         (_, 0) => Format.Text($"{row}"),
+        (0, _) => Format.Text($"{key} a key"),
         _ => Format.Text($"{row} + {key} a key"),
     };
 }
