@@ -89,7 +89,8 @@ public sealed class Executable
 
     private static Process Start(string path, string[] args, (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(path, args) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        // The signals of a terminal as they are at first: where a shell runs the tests as a background job, it ignores them.
+        var start = new ProcessStartInfo("/usr/bin/env", ["--default-signal", path, .. args]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("DIA_", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
         foreach (var (name, value) in environment)
