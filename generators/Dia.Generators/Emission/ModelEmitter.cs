@@ -13,6 +13,8 @@ internal static class ModelEmitter
         if (spec.Dia is { } dia)
         {
             var graph = new DiaGraph(dia);
+
+            // Encoder and decoder first: in this order weights are prepared, and lie on a device.
             var parameters = new ParameterTable(name + "Weights", graph.Text.Take(1).Concat(graph.Audio.Take(1)).Concat(graph.Text).Concat(graph.Audio));
             var network = new NetworkWriter(name, graph, parameters);
             yield return (name + ".Weights.g.cs", parameters.Write(about));

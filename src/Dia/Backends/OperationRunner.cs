@@ -59,6 +59,13 @@ internal static unsafe class OperationRunner
         _ => null,
     };
 
+    /// <summary>Float32 values of its operand X for so many rows of its result.</summary>
+    public static long InputValues(OperationInfo o, int rows) => o.Kind switch
+    {
+        OperationKind.GatedActivation => 2L * rows * o.N,
+        _ => o.K > 0 ? o.Window.MostRead(rows) * o.K : (long)rows * o.N,
+    };
+
     /// <summary>Runs an operation of these sizes.</summary>
     /// <exception cref="InvalidOperationException">It is none that runs alone.</exception>
     public static void Run<TBackend>(in TBackend b, OperationInfo o, in Operands p)

@@ -150,16 +150,10 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         public Operands Operands(OperationInfo o, Load load, int layers)
         {
             int rows = load.Rows, half = Math.Max(o.HeadDim / 2, o.Kind == OperationKind.RotaryTable ? o.N : 0);
-            long inputs = o.Kind switch
-            {
-                OperationKind.GatedActivation => 2L * rows * o.N,
-                OperationKind.Convolution or OperationKind.TransposedConvolution => o.Window.MostRead(rows) * o.K,
-                _ => (long)rows * Math.Max(o.N, o.K),
-            };
             return new Operands
             {
                 Y = Floats((long)rows * o.N),
-                X = Floats(inputs),
+                X = Floats(OperationRunner.InputValues(o, rows)),
                 Ids = (int*)Floats((long)rows * Math.Max(o.Heads, 1)),
                 Cos = Floats((long)rows * half),
                 Sin = Floats((long)rows * half),

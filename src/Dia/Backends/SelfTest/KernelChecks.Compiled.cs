@@ -83,7 +83,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         int k = o.K * Math.Max(o.Kernel, 1);
         WeightSpec spec = isLinear ? new("check", [o.N, o.K], WeightRole.Linear) : new("check", [o.N, o.K, o.Kernel], WeightRole.Convolution), biasSpec = new("check", [o.N], WeightRole.Vector);
         float[] values = memory.Floats(o.N * k).Values.ToArray(), biases = memory.Floats(o.N).Values.ToArray();
-        Twin<float> x = memory.Floats((int)o.Window.MostRead(rows) * o.K), y = memory.Floats(rows * o.N);
+        Twin<float> x = memory.Floats((int)OperationRunner.InputValues(o, rows)), y = memory.Floats(rows * o.N);
         string shapes = isLinear ? Text($"[{rows}, {o.N}, {o.K}]") : Text($"[{rows}, {o.K}, {o.N}] k{o.Kernel} s{o.Stride} d{o.Dilation}");
         foreach (WeightFormat format in Formats)
         {

@@ -242,7 +242,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             using var memory = new CheckMemory<TBackend>(_backend, 3);
             (Weight host, Weight device) = memory.Weight(WeightRole.Vector, format, [o.N], 0.9f, 1.2f);
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [o.N]);
-            float[] values = given ?? memory.Floats((hasWeight ? 1 : 2) * rows * o.N, range).Values.ToArray();
+            float[] values = given ?? memory.Floats((int)OperationRunner.InputValues(o, rows), range).Values.ToArray();
             values[^1] = float.NaN;
             Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * o.N);
             OperationRunner.Run(_scalar, o, new Operands { Y = y.OnHost, X = x.OnHost, Weight = host, Bias = hostBias, Rows = rows });
