@@ -3,6 +3,7 @@ using Dia.Audio;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Generation;
 using Dia.Modeling;
 using Dia.Processing;
 using Dia.Weights;

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Numerics;
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Graph;
 using Dia.Weights;
 
 namespace Dia.Bench;

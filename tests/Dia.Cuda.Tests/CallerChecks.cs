@@ -1,9 +1,10 @@
 using System.Globalization;
 using Dia.Backends;
-using Dia.Backends.SelfTest;
+using Dia.Backends.Cuda;
+using Dia.Checks;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
 using Dia.Weights;

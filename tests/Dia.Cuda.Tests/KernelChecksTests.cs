@@ -1,5 +1,6 @@
-using Dia.Backends;
-using Dia.Backends.SelfTest;
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
+using Dia.Checks;
 using Xunit;
 
 namespace Dia.Cuda.Tests;

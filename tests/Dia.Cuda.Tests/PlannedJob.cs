@@ -1,8 +1,10 @@
 using Dia.Backends;
-using Dia.Backends.SelfTest;
+using Dia.Backends.Cuda;
+using Dia.Checks;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Speech;
 using Dia.Weights;
 

@@ -1,7 +1,10 @@
 using System.Globalization;
 using Dia.Backends;
-using Dia.Backends.SelfTest;
+using Dia.Backends.Cpu;
+using Dia.Backends.Cuda;
+using Dia.Checks;
 using Dia.Cuda.Tests.MachineCode;
+using Dia.Graph;
 using Dia.Weights;
 
 namespace Dia.Cuda.Tests;

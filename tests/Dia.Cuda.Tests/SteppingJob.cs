@@ -1,7 +1,7 @@
 using Dia.Backends;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
 using Dia.Weights;

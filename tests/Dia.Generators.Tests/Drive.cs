@@ -46,14 +46,14 @@ internal static class Drive
     }
 
     /// <summary>The one model of a configuration, its emitted code compiled and loaded.</summary>
-    public static engine::Dia.Modeling.CompiledModel Load(IEnumerable<TestFile> files)
+    public static engine::Dia.Networks.CompiledModel Load(IEnumerable<TestFile> files)
     {
         Create(files).RunGeneratorsAndUpdateCompilation(Empty, out Compilation compilation, out _);
         using var image = new MemoryStream();
         if (compilation.Emit(image) is { Success: false } result)
             throw new InvalidOperationException(string.Join("\n", result.Diagnostics));
         Type list = System.Reflection.Assembly.Load(image.ToArray()).GetType("Dia.Compiled.CompiledModels")!;
-        return ((IReadOnlyList<engine::Dia.Modeling.CompiledModel>)list.GetProperty("All")!.GetValue(null)!).Single();
+        return ((IReadOnlyList<engine::Dia.Networks.CompiledModel>)list.GetProperty("All")!.GetValue(null)!).Single();
     }
 
     private static IEnumerable<MetadataReference> References()
@@ -61,7 +61,7 @@ internal static class Drive
         string framework = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
         return ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
             .Where(path => Path.GetDirectoryName(path) == framework)
-            .Append(typeof(engine::Dia.Modeling.CompiledModel).Assembly.Location)
+            .Append(typeof(engine::Dia.Networks.CompiledModel).Assembly.Location)
             .Select(path => MetadataReference.CreateFromFile(path));
     }
 

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
-using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Generation;
+using Dia.Networks;
 using Dia.Weights;
 using Microsoft.Win32.SafeHandles;
 

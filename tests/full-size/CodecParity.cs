@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Codec;
+using Dia.Networks;
 using Dia.Tests;
 using Dia.Weights;
 

@@ -1,9 +1,12 @@
 using System.Diagnostics;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
+using Dia.Networks;
 using Dia.Processing;
 using Dia.Text;
 using Dia.Weights;

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Processing;

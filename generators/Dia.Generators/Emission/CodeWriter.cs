@@ -24,10 +24,12 @@ internal sealed class CodeWriter
         Line("using System;");
         Line("using System.Collections.Generic;");
         Line("using Dia.Backends;");
-        Line("using Dia.Codec;");
+        Line("using Dia.Backends.Cpu;");
+        Line("using Dia.Backends.Cuda;");
+        Line("using Dia.Backends.Scalar;");
         Line("using Dia.Configuration;");
         Line("using Dia.Graph;");
-        Line("using Dia.Modeling;");
+        Line("using Dia.Networks;");
         Line("using Dia.Weights;");
         foreach (var (alias, className) in aliases)
             Line($"using {alias} = Dia.Compiled.{className};");

@@ -1,4 +1,3 @@
-using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generators.Graph;
 using Dia.Generators.Models;
@@ -9,7 +8,7 @@ namespace Dia.Generators.Emission;
 
 /// <summary>
 /// Writes the codec of a configuration. Each direction works on a window: the rows that every value must hold there are the pass's to find
-/// (Dia.Codec.CodecLayout), so any window of a long sound comes out as if all of it had been computed.
+/// (Dia.Networks.CodecLayout), so any window of a long sound comes out as if all of it had been computed.
 /// </summary>
 internal sealed class CodecWriter
 {

@@ -1,6 +1,5 @@
 using Dia.Configuration;
 using Dia.Graph;
-using Dia.Weights;
 
 namespace Dia.Generators.Graph;
 

@@ -1,5 +1,5 @@
 using Dia.Generators.Graph;
-using Dia.Weights;
+using Dia.Graph;
 
 namespace Dia.Generators.Models;
 

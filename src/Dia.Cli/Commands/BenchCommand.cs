@@ -1,14 +1,13 @@
 using System.Diagnostics;
 using Dia.Backends;
-using Dia.Backends.Benchmark;
+using Dia.Checks;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

@@ -4,7 +4,8 @@ using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Generation;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;

@@ -3,7 +3,7 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.IO;
-using Dia.Modeling;
+using Dia.Networks;
 using ManagedCuda;
 
 namespace Dia.Cli.Commands;

@@ -1,10 +1,8 @@
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Generation;
-using Dia.Modeling;
+using Dia.Configuration;
 using Dia.Speech;
 using Dia.Text;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

@@ -2,7 +2,9 @@ using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Configuration;
+using Dia.Generation;
 using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;

@@ -7,7 +7,7 @@ using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 using ManagedCuda;
 

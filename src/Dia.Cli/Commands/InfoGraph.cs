@@ -1,7 +1,7 @@
 using System.Text;
 using Dia.Cli.Output;
 using Dia.Graph;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;

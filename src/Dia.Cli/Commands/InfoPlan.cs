@@ -1,8 +1,9 @@
 using System.Text;
 using Dia.Backends;
+using Dia.Backends.Cuda;
 using Dia.Cli.Output;
 using Dia.Compiled;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;

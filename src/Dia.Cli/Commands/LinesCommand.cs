@@ -4,11 +4,10 @@ using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

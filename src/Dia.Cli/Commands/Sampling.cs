@@ -2,8 +2,6 @@ using System.Runtime.InteropServices;
 using Dia.Cli.Options;
 using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

@@ -5,7 +5,6 @@ using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
 

@@ -1,9 +1,8 @@
 using Dia.Backends;
-using Dia.Backends.SelfTest;
+using Dia.Checks;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

@@ -6,10 +6,8 @@ using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Speech;
 using Dia.Text;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

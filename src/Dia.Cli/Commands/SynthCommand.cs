@@ -1,8 +1,6 @@
 using Dia.Cli.Options;
-using Dia.Cli.Output;
-using Dia.Compiled;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Cli.Commands;

@@ -4,9 +4,8 @@ using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Speech;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

@@ -3,7 +3,7 @@ using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
-using Dia.Modeling;
+using Dia.Generation;
 using Dia.Speech;
 
 namespace Dia.Cli.Commands;

@@ -1,6 +1,6 @@
 using System.Runtime.ExceptionServices;
 using Dia.Cli.Commands;
-using Dia.Generation;
+using Dia.Configuration;
 using Dia.Speech;
 
 namespace Dia.Cli.Lines;

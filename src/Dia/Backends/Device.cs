@@ -1,5 +1,8 @@
+using Dia.Backends.Cpu;
+using Dia.Backends.Cuda;
+using Dia.Backends.Scalar;
 using Dia.IO;
-using Dia.Modeling;
+using Dia.Networks;
 
 namespace Dia.Backends;
 

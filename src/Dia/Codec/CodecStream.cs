@@ -1,3 +1,6 @@
+using Dia.Graph;
+using Dia.Networks;
+
 namespace Dia.Codec;
 
 /// <summary>

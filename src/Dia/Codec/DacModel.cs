@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 using Dia.Audio;
 using Dia.Backends;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Graph;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Codec;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dia.Configuration;
 
 namespace Dia.Generation;
 

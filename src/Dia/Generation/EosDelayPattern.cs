@@ -1,3 +1,5 @@
+using Dia.Configuration;
+
 namespace Dia.Generation;
 
 /// <summary>

@@ -1,3 +1,6 @@
+using Dia.Configuration;
+using Dia.Modeling;
+
 namespace Dia.Generation;
 
 /// <summary>

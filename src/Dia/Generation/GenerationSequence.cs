@@ -1,3 +1,5 @@
+using Dia.Configuration;
+
 namespace Dia.Generation;
 
 /// <summary>One item: its rows so far, and which of its channels have ended.</summary>

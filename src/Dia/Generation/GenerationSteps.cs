@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dia.Modeling;
 
 namespace Dia.Generation;
 

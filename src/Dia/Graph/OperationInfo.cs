@@ -1,4 +1,3 @@
-using Dia.Codec;
 using Dia.Configuration;
 
 namespace Dia.Graph;

@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Configuration;
+using Dia.Networks;
 
 namespace Dia.Modeling;
 

@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Networks;
 
 namespace Dia.Modeling;
 

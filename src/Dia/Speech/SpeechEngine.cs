@@ -3,6 +3,7 @@ using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
+using Dia.Networks;
 
 namespace Dia.Speech;
 

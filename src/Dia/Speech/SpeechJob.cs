@@ -1,5 +1,5 @@
 using System.Runtime.ExceptionServices;
-using Dia.Generation;
+using Dia.Configuration;
 
 namespace Dia.Speech;
 

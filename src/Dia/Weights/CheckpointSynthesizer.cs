@@ -1,5 +1,5 @@
 using System.Text;
-using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.IO;
 
 namespace Dia.Weights;

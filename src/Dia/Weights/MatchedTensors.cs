@@ -1,3 +1,5 @@
+using Dia.Graph;
+
 namespace Dia.Weights;
 
 /// <summary>Where a weight's values come from: a tensor, or a weight-norm pair.</summary>

@@ -1,3 +1,5 @@
+using Dia.Graph;
+
 namespace Dia.Weights;
 
 /// <summary>How the values of a weight are stored. Computation is always in float32.</summary>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Fuzz.Targets;

@@ -3,7 +3,6 @@ using Dia.Generators.Graph;
 using Dia.Generators.Models;
 using Dia.Generators.Planning;
 using Dia.Graph;
-using Dia.Weights;
 using Xunit;
 
 namespace Dia.Generators.Tests.Planning;

@@ -2,12 +2,12 @@ extern alias engine;
 
 using Dia.Configuration;
 using Xunit;
-using CodecLayout = engine::Dia.Codec.CodecLayout;
-using CodecValue = engine::Dia.Codec.CodecValue;
+using CodecLayout = engine::Dia.Networks.CodecLayout;
+using CodecValue = engine::Dia.Networks.CodecValue;
 using Function = engine::Dia.Graph.Function;
 using OperationInfo = engine::Dia.Graph.OperationInfo;
 using OperationKind = engine::Dia.Graph.OperationKind;
-using RowRange = engine::Dia.Codec.RowRange;
+using RowRange = engine::Dia.Graph.RowRange;
 
 namespace Dia.Generators.Tests.Planning;
 

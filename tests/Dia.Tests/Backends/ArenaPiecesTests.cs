@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Xunit;
 
 namespace Dia.Tests.Backends;

@@ -1,4 +1,6 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Xunit;
 
 namespace Dia.Tests.Backends;

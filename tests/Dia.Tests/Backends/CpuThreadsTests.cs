@@ -1,4 +1,7 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Graph;
+using Dia.Weights;
 using Xunit;
 
 namespace Dia.Tests.Backends;
@@ -72,7 +75,7 @@ public sealed unsafe class CpuThreadsTests
     {
         using CpuBackend cpu = new(2);
         using KernelMemory m = new();
-        Weight w = m.Weight(cpu, Dia.Weights.WeightFormat.BFloat16, Dia.Weights.WeightRole.Linear, 1, 600, 600).Cpu;
+        Weight w = m.Weight(cpu, WeightFormat.BFloat16, WeightRole.Linear, 1, 600, 600).Cpu;
         float* x = m.Random(20 * 600), y = m.Random(20 * 600);
         AttentionItem item = new() { Rows = 20, Keys = x, Values = x, KeyCount = 20, CausalStart = -1 };
         long before = 0;

@@ -1,5 +1,8 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 

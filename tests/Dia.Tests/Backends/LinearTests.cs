@@ -1,4 +1,7 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
+using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 

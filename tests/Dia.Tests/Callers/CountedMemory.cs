@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.IO;
 
 namespace Dia.Tests.Callers;

@@ -1,6 +1,9 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Generation;
+using Dia.Graph;
 using Dia.Modeling;
 using Dia.Speech;
 using Dia.Weights;

@@ -1,7 +1,9 @@
 using Dia.Backends;
-using Dia.Codec;
+using Dia.Backends.Cpu;
 using Dia.Compiled;
-using Dia.Modeling;
+using Dia.Generation;
+using Dia.Graph;
+using Dia.Networks;
 using Dia.Speech;
 using Dia.Weights;
 using Xunit;

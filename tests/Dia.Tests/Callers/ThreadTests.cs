@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Dia.Backends;
-using Dia.Generation;
+using Dia.Backends.Cpu;
+using Dia.Configuration;
 using Dia.Modeling;
 using Dia.Processing;
 using Dia.Speech;

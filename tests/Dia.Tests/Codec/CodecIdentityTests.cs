@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Speech;

@@ -3,6 +3,7 @@ using Dia.Audio;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Networks;
 using Dia.Weights;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Codec;
+using Dia.Graph;
 using FsCheck;
 using FsCheck.Xunit;
 

@@ -1,7 +1,7 @@
 using System.Reflection;
 using Dia.Compiled;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Networks;
 using Xunit;
 
 namespace Dia.Tests.Configuration;

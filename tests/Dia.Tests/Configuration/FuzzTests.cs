@@ -1,6 +1,5 @@
 using System.Text;
 using Dia.Configuration;
-using Dia.Generation;
 using Xunit;
 
 namespace Dia.Tests.Configuration;

@@ -1,5 +1,4 @@
 using Dia.Configuration;
-using Dia.Generation;
 using Xunit;
 
 namespace Dia.Tests.Configuration;

@@ -1,4 +1,4 @@
-using Dia.Generation;
+using Dia.Configuration;
 using Xunit;
 
 namespace Dia.Tests.Generation;

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Dia.Generation;
+using Dia.Configuration;
 using Xunit;
 
 namespace Dia.Tests.Generation;

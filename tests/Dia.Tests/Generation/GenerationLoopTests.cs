@@ -1,4 +1,6 @@
+using Dia.Configuration;
 using Dia.Generation;
+using Dia.Modeling;
 using Dia.Processing;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using Dia.Configuration;
 using Dia.Generation;
 using Xunit;
 

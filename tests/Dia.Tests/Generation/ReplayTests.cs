@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Dia.Configuration;
 using Dia.Generation;
+using Dia.Modeling;
 using Dia.Processing;
 using Xunit;
 

@@ -1,7 +1,8 @@
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
-using Dia.Modeling;
+using Dia.Generation;
+using Dia.Networks;
 using Dia.Tests.Callers;
 using Dia.Tests.Weights;
 using Dia.Weights;

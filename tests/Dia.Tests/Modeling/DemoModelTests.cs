@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Processing;

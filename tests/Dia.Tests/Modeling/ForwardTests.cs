@@ -1,6 +1,9 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Compiled;
+using Dia.Generation;
 using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 using Xunit;
 

@@ -1,8 +1,9 @@
 using System.Text.Json;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Processing;
 using Dia.Weights;
 using Xunit;

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dia.Compiled;
 using Dia.Configuration;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Tests.Configuration;
 using Xunit;
 

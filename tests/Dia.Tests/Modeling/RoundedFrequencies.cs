@@ -1,9 +1,8 @@
 using System.Runtime.InteropServices;
 using Dia.Backends;
-using Dia.Codec;
 using Dia.Configuration;
 using Dia.Graph;
-using Dia.Modeling;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Tests.Modeling;

@@ -1,6 +1,9 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Graph;
+using Dia.Networks;
 using Dia.Weights;
 using Xunit;
 

@@ -1,8 +1,9 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
-using Dia.Modeling;
 using Dia.Processing;
 using Dia.Speech;
 using Dia.Text;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 

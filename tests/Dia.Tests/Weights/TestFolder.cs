@@ -1,4 +1,5 @@
 using System.Text;
+using Dia.Graph;
 using Dia.Weights;
 
 namespace Dia.Tests.Weights;

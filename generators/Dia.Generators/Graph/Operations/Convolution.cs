@@ -1,4 +1,3 @@
-using Dia.Codec;
 using Dia.Generators.Emission;
 using Dia.Graph;
 

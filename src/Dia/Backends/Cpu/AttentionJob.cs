@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// Attention in tiles of four queries of one key head: query heads that share it, of one row or of neighbouring rows. Each query's

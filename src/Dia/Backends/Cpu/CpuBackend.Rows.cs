@@ -1,7 +1,7 @@
 using System.Numerics;
 using Dia.Configuration;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 // Operations on rows by themselves, and the jobs of those that are not elementwise.
 public readonly unsafe partial struct CpuBackend

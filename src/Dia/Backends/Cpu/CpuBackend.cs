@@ -1,8 +1,8 @@
 using System.Numerics;
-using Dia.Configuration;
+using Dia.Graph;
 using Dia.Weights;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// The processor: SIMD of whatever width the build targets (System.Numerics.Vector) on a fixed number of threads. Results

@@ -1,7 +1,7 @@
 using System.Runtime.Intrinsics;
 using Dia.Weights;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>The processor's kernels for weights of one format.</summary>
 internal readonly unsafe struct CpuFormat

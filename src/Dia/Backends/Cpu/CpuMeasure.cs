@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using Dia.IO;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>What this machine can do at most: the denominators of every speed this project reports.</summary>
 public static unsafe class CpuMeasure

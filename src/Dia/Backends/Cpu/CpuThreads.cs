@@ -1,7 +1,7 @@
 using System.Runtime.ExceptionServices;
 using Dia.IO;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>Work that is cut into independent parts. A part must not write what another part reads or writes.</summary>
 internal interface IParallelJob

@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using Dia.Configuration;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>Neighbouring values that an operation takes at a time: a vector of them, or those left at the end, padded with zeros.</summary>
 internal unsafe interface ILanes

@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// The matrix product behind linear layers and convolutions: y[r, c] = Σ_k a[r, k]·w[c, k] (+ bias, + y). Each output is one chain of

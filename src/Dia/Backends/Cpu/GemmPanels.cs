@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Dia.Graph;
 using Dia.Weights;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>Weight panels of <see cref="GemmJob{TFormat}"/>: [k][Gemm.PanelColumns], the last one filled up with zero columns.</summary>
 internal static unsafe class GemmPanels

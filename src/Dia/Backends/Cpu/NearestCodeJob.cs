@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// The nearest codebook row by cosine. In double: codes are decisions, and rows that differ by less than float32 rounding

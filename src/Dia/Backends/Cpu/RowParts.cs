@@ -1,4 +1,4 @@
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>Divides rows (or, for one long row, ranges of values) among threads where there is enough to do.</summary>
 internal static class RowParts

@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// Attention of items with one query row each: a decoding step. It is bound by reading the caches, whose rows hold all heads side by side; so

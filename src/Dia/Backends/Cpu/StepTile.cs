@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>The constant sizes and the inner kernel of <see cref="StepLinearJob{TFormat}"/> for many rows.</summary>
 internal static unsafe class StepTile

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Dia.Weights;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cpu;
 
 /// <summary>How a kernel reads weights of one <see cref="WeightFormat"/>; kernels are compiled once for each.</summary>
 internal unsafe interface IStoredFormat

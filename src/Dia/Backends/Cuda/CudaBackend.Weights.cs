@@ -1,6 +1,7 @@
+using Dia.Graph;
 using Dia.Weights;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 // Weights on the device.
 public readonly unsafe partial struct CudaBackend

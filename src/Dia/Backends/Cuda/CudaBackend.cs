@@ -3,7 +3,7 @@ using Dia.Weights;
 using ManagedCuda;
 using ManagedCuda.VectorTypes;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// An NVIDIA GPU: each operation is a kernel (Kernels/*.cu) or two. Weights must have been through <see cref="Prepare"/>. Pointers are

@@ -1,11 +1,11 @@
 using System.Globalization;
-using Dia.Modeling;
+using Dia.Networks;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using ManagedCuda.CudaBlas;
 using ManagedCuda.VectorTypes;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// An NVIDIA GPU: a context, one stream in whose order everything happens, the kernels, and memory. It needs the driver

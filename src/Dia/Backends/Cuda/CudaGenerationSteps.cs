@@ -4,7 +4,7 @@ using Dia.Modeling;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// Steps that run by themselves on a GPU: the decoder, the sampler, and moving positions and ids on are captured once in a graph, which

@@ -3,7 +3,7 @@ using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using Native = ManagedCuda.DriverAPINativeMethods;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// A GPU's memory. Copies go through pinned buffers, since the device reaches no other host memory at full speed: a copy to the device

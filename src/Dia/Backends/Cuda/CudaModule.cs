@@ -2,7 +2,7 @@ using Dia.Weights;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>A loaded module of kernels.</summary>
 internal sealed class CudaModule

@@ -1,10 +1,11 @@
 using System.Numerics;
+using Dia.Configuration;
 using Dia.Generation;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using ManagedCuda.VectorTypes;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// Generation's bookkeeping on the device: the places' states, and rows and progress in pinned host memory, which the device writes and

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// One sequence that is being generated on the device: settings, progress, and where its results go. Mirrors Kernels/sequence_state.h;

@@ -1,7 +1,7 @@
 using Dia.Configuration;
 using Dia.Weights;
 
-namespace Dia.Backends;
+namespace Dia.Backends.Scalar;
 
 /// <summary>
 /// The reference: one plain loop per operation on one thread. Sums and transcendental functions are computed in double and

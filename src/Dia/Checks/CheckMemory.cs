@@ -1,0 +1,141 @@
+using Dia.Backends;
+using Dia.Backends.Scalar;
+using Dia.Graph;
+using Dia.IO;
+using Dia.Weights;
+
+namespace Dia.Checks;
+
+/// <summary>The same values twice: for the scalar backend in the host's memory, and in a device's.</summary>
+/// <param name="host">The host's.</param>
+/// <param name="device">The device's.</param>
+/// <param name="count">How many values.</param>
+internal readonly unsafe struct Twin<T>(nint host, nint device, int count)
+    where T : unmanaged
+{
+    public nint Host => host;
+
+    public nint Device => device;
+
+    public int Count => count;
+
+    public T* OnHost => (T*)Host;
+
+    public T* OnDevice => (T*)Device;
+
+    public Span<T> Values => new(OnHost, Count);
+
+    /// <summary>The values from an index on.</summary>
+    public Twin<T> From(int index) => new(Host + ((nint)index * sizeof(T)), Device + ((nint)index * sizeof(T)), Count - index);
+}
+
+/// <summary>Operands of checks, made from a seed: the same on every machine. Everything is freed together.</summary>
+internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) : IDisposable
+    where TBackend : struct, IBackend
+{
+    private readonly List<nint> _host = [];
+    private readonly List<nint> _device = [];
+    private readonly List<nint> _stored = [];
+    private readonly List<(WeightSpec Spec, Weight Weight)> _weights = [];
+
+    public Random Random { get; } = new(seed);
+
+    /// <summary>Values on both sides.</summary>
+    public Twin<T> Place<T>(ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        long bytes = Math.Max(values.Length, 1) * (long)sizeof(T);
+        void* host = HostMemory.AllocateBytes(bytes);
+        _host.Add((nint)host);
+        values.CopyTo(new Span<T>(host, values.Length));
+        float* device = backend.Memory.Allocate((bytes + 3) / 4);
+        _device.Add((nint)device);
+        backend.Memory.Upload(device, host, values.Length * (long)sizeof(T));
+        return new Twin<T>((nint)host, (nint)device, values.Length);
+    }
+
+    /// <summary>Random values, uniform from −range to range.</summary>
+    public Twin<float> Floats(int count, float range = 1, float center = 0) => Place<float>(Numbers(count, range, center));
+
+    /// <summary>The same, starting one value behind an aligned address: no vector load may take it.</summary>
+    public Twin<float> Unaligned(int count, float range = 1) => Floats(count + 1, range).From(1);
+
+    /// <summary>Random whole numbers from 0 on.</summary>
+    public Twin<int> Integers(int count, int below)
+    {
+        int[] values = new int[count];
+        for (int i = 0; i < count; i++)
+            values[i] = Random.Next(below);
+        return Place<int>(values);
+    }
+
+    /// <summary>A random weight: as the scalar backend and as the checked one wants it.</summary>
+    public (Weight Host, Weight Device) Weight(WeightRole role, WeightFormat format, int[] shape, float range = 1, float center = 0)
+    {
+        WeightSpec spec = new("check", shape, role);
+        return Weight(spec, format, Numbers((int)spec.Count, range, center));
+    }
+
+    /// <summary>A weight of given values.</summary>
+    public (Weight Host, Weight Device) Weight(WeightSpec spec, WeightFormat format, float[] values)
+    {
+        StoredWeight stored = Store(format, values);
+        return (default(ScalarBackend).Prepare(spec, stored), Prepare(spec, stored));
+    }
+
+    /// <summary>Values as a checkpoint holds them.</summary>
+    public StoredWeight Store(WeightFormat format, float[] values)
+    {
+        void* data = HostMemory.AllocateBytes(WeightFormats.Bytes(format, values.Length));
+        _stored.Add((nint)data);
+        WeightFormats.Write(values, format, data);
+        return new StoredWeight { Data = data, Format = format };
+    }
+
+    /// <summary>A weight as the checked backend wants it.</summary>
+    public Weight Prepare(WeightSpec spec, in StoredWeight stored)
+    {
+        Weight weight = backend.Prepare(spec, stored);
+        _weights.Add((spec, weight));
+        return weight;
+    }
+
+    /// <summary>What the device has of a twin.</summary>
+    public T[] Download<T>(Twin<T> twin)
+        where T : unmanaged
+    {
+        T[] values = new T[twin.Count];
+        fixed (T* to = values)
+            backend.Memory.Download(to, twin.OnDevice, values.Length * (long)sizeof(T));
+        return values;
+    }
+
+    /// <summary>Frees the weights made so far: checks of large ones hold one at a time.</summary>
+    public void ReleaseWeights()
+    {
+        foreach ((WeightSpec spec, Weight weight) in _weights)
+            backend.Release(spec, weight);
+        _weights.Clear();
+        foreach (nint data in _stored)
+            HostMemory.Free((void*)data);
+        _stored.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ReleaseWeights();
+        foreach (nint memory in _device)
+            backend.Memory.Free((void*)memory);
+        foreach (nint memory in _host)
+            HostMemory.Free((void*)memory);
+    }
+
+    private float[] Numbers(int count, float range, float center)
+    {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+            values[i] = center + (((Random.NextSingle() * 2) - 1) * range);
+        return values;
+    }
+}

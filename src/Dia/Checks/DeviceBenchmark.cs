@@ -1,0 +1,91 @@
+using Dia.Backends;
+using Dia.Codec;
+using Dia.Generation;
+
+namespace Dia.Checks;
+
+/// <summary>Speeds of a device, beside what it can do at most. While it measures, other threads' calls wait.</summary>
+public sealed class DeviceBenchmark : IDisposable
+{
+    private readonly Device _device;
+    private readonly DeviceClock _clock;
+
+    /// <summary>Measures the device itself.</summary>
+    /// <exception cref="DiaException">No memory for it (Device).</exception>
+    public DeviceBenchmark(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        using Lock.Scope turn = device.Enter();
+        (_device, _clock) = (device, DeviceClock.For(device));
+    }
+
+    /// <summary>What <see cref="Bandwidth"/> is.</summary>
+    public string BandwidthName => _clock.BandwidthName;
+
+    /// <summary>Bytes a second that the device moves at most.</summary>
+    public double Bandwidth => _clock.Bandwidth;
+
+    /// <summary>What <see cref="Operations"/> is.</summary>
+    public string OperationsName => _clock.OperationsName;
+
+    /// <summary>Floating-point operations a second at most (a multiply-add is two); 0: not measured, cuBLAS is absent.</summary>
+    public double Operations => _clock.Operations;
+
+    /// <summary>Times the operations of a step (two rows: guidance), of a block and of the codec's decoder, with the model's own weights.</summary>
+    /// <param name="model">The model, on this device; null: none.</param>
+    /// <param name="codec">The codec, on this device; null: none.</param>
+    /// <param name="rows">Rows in the caches.</param>
+    /// <param name="textLength">Bytes of the text.</param>
+    /// <param name="report">Receives each timing.</param>
+    /// <exception cref="ArgumentException">The model or the codec is on another device.</exception>
+    /// <exception cref="ObjectDisposedException">The device, the model or the codec is disposed.</exception>
+    /// <exception cref="DiaException">No memory, or the device fails (Device).</exception>
+    public void TimeKernels(DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(textLength, 1);
+        if (model is not null && model.Tenant.Device != _device)
+            throw new ArgumentException("The model is on another device.", nameof(model));
+        if (codec is not null && codec.Tenant.Device != _device)
+            throw new ArgumentException("The codec is on another device.", nameof(codec));
+        using Lock.Scope turn = _device.Enter(), modelTurn = Turn(model?.Tenant), codecTurn = Turn(codec?.Tenant);
+        switch (_device.Kind)
+        {
+            case DeviceKind.Cuda:
+                if (model is not null)
+                    SamplerTimings.Run(_device.Cuda.Device, _clock, model, report);
+                Time(_device.Cuda, model, codec, rows, textLength, report);
+                break;
+            case DeviceKind.Cpu:
+                Time(_device.Cpu, model, codec, rows, textLength, report);
+                break;
+            default:
+                Time(_device.Scalar, model, codec, rows, textLength, report);
+                break;
+        }
+    }
+
+    /// <summary>Seconds of one run on the device, its end included.</summary>
+    public double Time(Action run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        using Lock.Scope turn = _device.Enter();
+        return _clock.Time(run);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _clock.Dispose();
+
+    private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
+
+    private void Time<TBackend>(TBackend backend, DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
+        where TBackend : struct, IBackend
+    {
+        var timings = new OperationTimings<TBackend>(backend, _clock, report);
+        if (model is not null)
+            timings.Run(model, rows, textLength);
+        if (codec is not null)
+            timings.Run(codec);
+    }
+}

@@ -1,0 +1,113 @@
+using Dia.Backends;
+using Dia.Graph;
+using Dia.Weights;
+
+namespace Dia.Checks;
+
+// Sums of products: linear layers and convolutions.
+public sealed unsafe partial class KernelChecks<TBackend>
+{
+    /// <summary>A linear layer for few rows, at every size of tile; each row must be the same bits whatever rows are beside it.</summary>
+    public void StepLinear(int n, int k)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 10);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [n, k]);
+            const int Most = 11;
+            Twin<float> x = memory.Floats(Most * k), y = memory.Floats(Most * n);
+            float[] single = new float[Most * n];
+            for (int r = 0; r < Most; r++)
+            {
+                Twin<float> one = memory.Floats(n);
+                _backend.Linear(one.OnDevice, x.OnDevice + (r * k), device, 1, n, k, Phase.Decode, false);
+                memory.Download(one).CopyTo(single, r * n);
+            }
+
+            _scalar.Linear(y.OnHost, x.OnHost, host, Most, n, k, Phase.Decode, false);
+            Compare("step_linear " + format, $"[1, {n}, {k}]", single, y.Values, SumTolerance(k), k / 4.0);
+            foreach (int rows in (ReadOnlySpan<int>)[2, 3, 4, 7, Most])
+            {
+                _backend.Linear(y.OnDevice, x.OnDevice, device, rows, n, k, Phase.Decode, false);
+                Compare($"step_linear rows alike {format}", $"[{rows}, {n}, {k}]", memory.Download(y).AsSpan(0, rows * n), single.AsSpan(0, rows * n), 0);
+            }
+
+            Twin<float> unaligned = memory.Unaligned(k), sum = memory.Floats(n);
+            _scalar.Linear(sum.OnHost, unaligned.OnHost, host, 1, n, k, Phase.Decode, true);
+            _backend.Linear(sum.OnDevice, unaligned.OnDevice, device, 1, n, k, Phase.Decode, true);
+            Compare("step_linear accumulated, unaligned " + format, $"[1, {n}, {k}]", memory.Download(sum), sum.Values, SumTolerance(k), Math.Max(1, k / 4.0));
+        }
+    }
+
+    /// <summary>A linear layer for many rows.</summary>
+    public void BlockLinear(int n, int k, int rows = 67)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 11);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [n, k]);
+            float[] values = memory.Floats(rows * k).Values.ToArray();
+            values[k / 2] = float.NaN; // stays in its row
+            values[^1] = float.PositiveInfinity;
+            Twin<float> x = memory.Place<float>(values), y = memory.Floats(rows * n);
+            foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
+            {
+                _scalar.Linear(y.OnHost, x.OnHost, host, rows, n, k, Phase.Prefill, accumulate);
+                _backend.Linear(y.OnDevice, x.OnDevice, device, rows, n, k, Phase.Prefill, accumulate);
+                Compare($"block_linear{(accumulate ? " accumulated" : "")} {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
+            }
+
+            Twin<float> unaligned = memory.Unaligned(rows * k);
+            _scalar.Linear(y.OnHost, unaligned.OnHost, host, rows, n, k, Phase.Prefill, false);
+            _backend.Linear(y.OnDevice, unaligned.OnDevice, device, rows, n, k, Phase.Prefill, false);
+            Compare($"block_linear unaligned {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
+        }
+    }
+
+    /// <summary>A convolution; the end of its rows made alone must be the same bits as in the whole.</summary>
+    public void Convolution(int inputs, int outputs, int kernel, int stride, int dilation, int rows = 70)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 12);
+            (Weight host, Weight device) = memory.Weight(WeightRole.Convolution, format, [outputs, inputs, kernel]);
+            (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
+            int windows = ((rows - 1) * stride) + ((kernel - 1) * dilation) + 1, k = kernel * inputs;
+            float[] values = memory.Floats(windows * inputs).Values.ToArray();
+            values[^1] = format == WeightFormat.Float16 ? float.NaN : float.PositiveInfinity; // of the last rows; float16's halves end at 65504
+            Twin<float> x = memory.Place<float>(values), y = memory.Floats(rows * outputs);
+            string shapes = Text($"[{rows}, {inputs}, {outputs}] k{kernel} s{stride} d{dilation}");
+            foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
+            {
+                _scalar.Convolution(y.OnHost, x.OnHost, host, hostBias, rows, inputs, outputs, kernel, stride, dilation, accumulate);
+                _backend.Convolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, kernel, stride, dilation, accumulate);
+                Compare($"convolution{(accumulate ? " accumulated" : "")} {format}", shapes, memory.Download(y), y.Values, ConvolutionTolerance(format, k), Math.Max(2, k / 4.0));
+            }
+
+            float[] whole = memory.Download(y);
+            int from = rows / 3;
+            Twin<float> part = memory.Floats((rows - from) * outputs);
+            _backend.Convolution(part.OnDevice, x.OnDevice + (from * stride * inputs), device, deviceBias, rows - from, inputs, outputs, kernel, stride, dilation, false);
+            Compare("convolution rows alike " + format, shapes, memory.Download(part), whole.AsSpan(from * outputs), 0);
+        }
+    }
+
+    /// <summary>A transposed convolution of kernel 2·stride.</summary>
+    public void TransposedConvolution(int inputs, int outputs, int stride, int rows = 21)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using var memory = new CheckMemory<TBackend>(_backend, 13);
+            (Weight host, Weight device) = memory.Weight(WeightRole.TransposedConvolution, format, [inputs, outputs, 2 * stride]);
+            (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
+            Twin<float> x = memory.Floats((rows + 1) * inputs), y = memory.Floats(rows * stride * outputs);
+            _scalar.TransposedConvolution(y.OnHost, x.OnHost, host, hostBias, rows, inputs, outputs, stride);
+            _backend.TransposedConvolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, stride);
+            Compare("transposed_convolution " + format, Text($"[{rows}, {inputs}, {outputs}] s{stride}"), memory.Download(y), y.Values, ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
+        }
+    }
+
+    private static double SumTolerance(int k) => (4 + Math.Sqrt(k)) * U;
+
+    private static double ConvolutionTolerance(WeightFormat format, int k) => SumTolerance(k) + (format == WeightFormat.Float32 ? 0 : 1.0 / (1 << 17));
+}

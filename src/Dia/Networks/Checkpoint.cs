@@ -1,0 +1,98 @@
+using Dia.Configuration;
+using Dia.Weights;
+
+namespace Dia.Networks;
+
+/// <summary>
+/// A checkpoint that is opened: its configuration read, its tensors mapped and matched with those of the compiled class that computes it. Nothing
+/// of it is opened again, whatever is made of it: memory plans, and models on any number of devices, which keep the mapped files for themselves.
+/// </summary>
+public abstract class Checkpoint : IDisposable
+{
+    private protected Checkpoint(ModelFolder folder, CompiledModel compiled, WeightSpec[] specs, List<string> warnings)
+    {
+        Folder = folder;
+        Compiled = compiled;
+        Tensors = MatchedTensors.Open(folder, specs, warnings);
+        Warnings = warnings;
+    }
+
+    /// <summary>Where it is.</summary>
+    public ModelFolder Folder { get; }
+
+    /// <summary>The compiled class that computes what its configuration says.</summary>
+    public CompiledModel Compiled { get; }
+
+    /// <summary>What was strange but passes.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
+    /// <summary>Its tensors, one for each parameter.</summary>
+    internal MatchedTensors Tensors { get; }
+
+    /// <summary>Unmaps its files where nothing that was made of it holds them.</summary>
+    public void Dispose() => Tensors.Dispose();
+}
+
+/// <summary>A model's checkpoint: config.json, generation_config.json, model.safetensors or shards.</summary>
+public sealed class ModelCheckpoint : Checkpoint
+{
+    private ModelCheckpoint(ModelFolder folder, DiaConfig config, GenerationFile generation, CompiledModel compiled, List<string> warnings)
+        : base(folder, compiled, compiled.Weights(), warnings)
+    {
+        Config = config;
+        GenerationKeys = generation.Keys;
+        GenerationConfig = generation.Config with
+        {
+            BosTokenId = config.BosTokenId,
+            EosTokenId = config.EosTokenId,
+            PadTokenId = config.PadTokenId,
+            DelayPattern = config.DelayPattern,
+        };
+    }
+
+    /// <summary>Its configuration.</summary>
+    public DiaConfig Config { get; }
+
+    /// <summary>What its generation_config.json says, with the model's token ids and delays.</summary>
+    public GenerationConfig GenerationConfig { get; }
+
+    /// <summary>The keys that its generation_config.json has.</summary>
+    public IReadOnlyList<string> GenerationKeys { get; }
+
+    /// <summary>Opens a checkpoint.</summary>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="models">What is compiled in.</param>
+    /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
+    public static ModelCheckpoint Open(ModelFolder folder, IEnumerable<CompiledModel> models)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(models);
+        var warnings = new List<string>();
+        DiaConfig config = ModelCatalog.ReadConfig(folder, warnings);
+        GenerationFile generation = ModelCatalog.ReadGenerationConfig(folder, warnings);
+        return new ModelCheckpoint(folder, config, generation, ModelCatalog.Find(models, config, folder.Description), warnings);
+    }
+}
+
+/// <summary>A codec's checkpoint: config.json, model.safetensors.</summary>
+public sealed class CodecCheckpoint : Checkpoint
+{
+    private CodecCheckpoint(ModelFolder folder, DacConfig config, CompiledModel compiled, List<string> warnings)
+        : base(folder, compiled, compiled.CodecWeights(), warnings) => Config = config;
+
+    /// <summary>Its configuration.</summary>
+    public DacConfig Config { get; }
+
+    /// <summary>Opens a checkpoint (plain weights or weight-norm pairs).</summary>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="models">What is compiled in.</param>
+    /// <exception cref="DiaException">Model: missing, malformed, or no compiled codec fits.</exception>
+    public static CodecCheckpoint Open(ModelFolder folder, IEnumerable<CompiledModel> models)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(models);
+        var warnings = new List<string>();
+        DacConfig config = ModelCatalog.ReadCodecConfig(folder, warnings);
+        return new CodecCheckpoint(folder, config, ModelCatalog.FindCodec(models, config, folder.Description), warnings);
+    }
+}

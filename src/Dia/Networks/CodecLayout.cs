@@ -1,0 +1,119 @@
+using Dia.Graph;
+
+namespace Dia.Networks;
+
+/// <summary>How the rows of a codec's values follow from each other, and how large its windows are: arithmetic over its table of operations.</summary>
+public sealed class CodecLayout
+{
+    // Values up to which the walks need no memory of their own: steps allocate nothing.
+    private const int FewValues = 256;
+
+    private readonly OperationInfo[] _encoder, _decoder;
+    private readonly int _encoderValues, _decoderValues;
+
+    /// <summary>The layout of a codec.</summary>
+    /// <param name="operations">Its functions: encode, quantize, decode.</param>
+    /// <param name="hopLength">Samples in one frame, but for what an odd stride lacks at the end.</param>
+    /// <param name="windowFrames">Most frames of one window.</param>
+    /// <param name="arenaSize">Float32 values that a window needs.</param>
+    public CodecLayout(OperationInfo[] operations, int hopLength, int windowFrames, long arenaSize)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        (Operations, HopLength, WindowFrames, ArenaSize) = (operations, hopLength, windowFrames, arenaSize);
+        _encoder = [.. operations.Where(o => o.Function != Function.CodecDecode && o.Kind != OperationKind.Observe)];
+        _decoder = [.. operations.Where(o => o.Function == Function.CodecDecode && o.Kind != OperationKind.Observe)];
+        (_encoderValues, _decoderValues) = (1 + _encoder.Max(o => Math.Max(o.Result, o.Operand)), 1 + _decoder.Max(o => Math.Max(o.Result, o.Operand)));
+        LookAheadFrames = (int)FramesFor(new RowRange(0, hopLength)).End - 1;
+    }
+
+    /// <summary>The table of operations.</summary>
+    public IReadOnlyList<OperationInfo> Operations { get; }
+
+    /// <summary>Most frames of one window.</summary>
+    public int WindowFrames { get; }
+
+    /// <summary>Most samples of one window.</summary>
+    public long WindowSamples => (long)WindowFrames * HopLength;
+
+    /// <summary>Samples in one frame, but for what an odd stride lacks at the end.</summary>
+    public int HopLength { get; }
+
+    /// <summary>Float32 values that a <see cref="CodecPass"/> needs.</summary>
+    public long ArenaSize { get; }
+
+    /// <summary>
+    /// Frames after a frame that must be known before its last sample can be decoded exactly: how far the decoder's receptive field
+    /// reaches to the right.
+    /// </summary>
+    public int LookAheadFrames { get; }
+
+    /// <summary>Samples that so many frames decode to.</summary>
+    public long SamplesOf(long frames) => Walk(_decoder, _decoderValues, frames, default, _decoderValues - 1).Total;
+
+    /// <summary>Frames that so many samples encode to.</summary>
+    public long FramesOf(long samples) => Walk(_encoder, _encoderValues, samples, default, _encoderValues - 1).Total;
+
+    /// <summary>The frames that a window of samples depends on; it may reach past either end of the sound.</summary>
+    public RowRange FramesFor(RowRange window) => Walk(_decoder, _decoderValues, 0, window, 1).Range;
+
+    /// <summary>The values of a window of frames to encode, of a sound of so many samples.</summary>
+    internal CodecValue[] Encoding(long samples, RowRange window, CodecValue[]? reuse = null) => Fill(_encoder, _encoderValues, samples, window, reuse);
+
+    /// <summary>The values of a window of samples to decode, of a sound of so many frames.</summary>
+    internal CodecValue[] Decoding(long frames, RowRange window, CodecValue[]? reuse = null) => Fill(_decoder, _decoderValues, frames, window, reuse);
+
+    private static CodecValue[] Fill(OperationInfo[] operations, int count, long input, RowRange window, CodecValue[]? reuse)
+    {
+        CodecValue[] values = reuse?.Length == count ? reuse : new CodecValue[count];
+        Fill(operations, input, window, values);
+        return values;
+    }
+
+    private static CodecValue Walk(OperationInfo[] operations, int count, long input, RowRange window, int value)
+    {
+        Span<CodecValue> values = count <= FewValues ? stackalloc CodecValue[FewValues] : new CodecValue[count];
+        Fill(operations, input, window, values);
+        return values[value];
+    }
+
+    private static void Fill(OperationInfo[] operations, long input, RowRange window, Span<CodecValue> values)
+    {
+        // Rows of every value's whole timeline, the first operations' first.
+        values.Clear();
+        foreach (OperationInfo o in operations)
+            if (o.Result > 0)
+                values[o.Result].Total = o.Operand == 0 ? input : o.Window.Rows(values[o.Operand].Total);
+        Ranges(operations, values, window);
+    }
+
+    /// <summary>The rows that every value must hold, from the last operation back to the first: what the operations after it read.</summary>
+    private static void Ranges(OperationInfo[] operations, Span<CodecValue> values, RowRange window)
+    {
+        for (int i = operations.Length - 1; i >= 0; i--)
+        {
+            OperationInfo o = operations[i];
+            RowRange rows = o.Result == 0 || values[o.Result].Range.Count == 0 ? window : values[o.Result].Range;
+            rows = o.Window.Covered(rows);
+            if (o.Result > 0)
+                values[o.Result].Range = rows;
+            Need(values, o.Operand, o.Window.Read(rows));
+            Need(values, o.Other, rows);
+        }
+    }
+
+    private static void Need(Span<CodecValue> values, int value, RowRange range)
+    {
+        if (value > 0)
+            values[value].Range = values[value].Range.Count == 0 ? range : values[value].Range.Union(range);
+    }
+}
+
+/// <summary>A value of the codec in a window.</summary>
+internal struct CodecValue
+{
+    /// <summary>Rows of its whole timeline.</summary>
+    public long Total;
+
+    /// <summary>The rows that it must hold.</summary>
+    public RowRange Range;
+}

@@ -1,0 +1,90 @@
+using Dia.Backends;
+using Dia.Graph;
+
+namespace Dia.Networks;
+
+/// <summary>
+/// Rows of a codec value in memory: a range of its timeline, channels-last. Rows outside the timeline are zero: they are the
+/// next convolution's padding.
+/// </summary>
+/// <param name="data">First row.</param>
+/// <param name="range">Which rows of the timeline these are.</param>
+/// <param name="channels">Values a row.</param>
+/// <param name="total">Rows of the whole timeline.</param>
+public readonly unsafe struct CodecRows(float* data, RowRange range, int channels, long total)
+{
+    /// <summary>Which rows of the timeline these are.</summary>
+    public RowRange Range => range;
+
+    /// <summary>Values a row.</summary>
+    public int Channels => channels;
+
+    /// <summary>Those of them that are inside the timeline.</summary>
+    public RowRange Inside => range.Clip(total);
+
+    /// <summary>The row of that place on the timeline.</summary>
+    public float* At(long row) => data + ((row - range.Start) * channels);
+
+    /// <summary>Zeroes the rows before and after the timeline.</summary>
+    public void ZeroOutside(DeviceMemory memory)
+    {
+        Zero(memory, range.Start, Math.Min(Inside.Start, range.End));
+        Zero(memory, Math.Max(Inside.End, range.Start), range.End);
+    }
+
+    /// <summary>Snake of x; these rows may be x's.</summary>
+    public void Snake<TBackend>(in TBackend b, CodecRows x, in Weight alpha)
+        where TBackend : struct, IBackend =>
+        // Snake of zero is zero: padding stays padding.
+        b.Snake(data, x.Checked(range), alpha, checked((int)range.Count), channels);
+
+    /// <summary>Convolution of x, added to what these rows hold if <paramref name="accumulate"/>.</summary>
+    public void Convolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int kernel, int stride, int dilation, int padding, bool accumulate)
+        where TBackend : struct, IBackend
+    {
+        if (!accumulate)
+            ZeroOutside(b.Memory);
+        RowRange rows = Inside;
+        if (rows.Count > 0)
+            b.Convolution(At(rows.Start), x.Checked(new ConvolutionWindow(kernel, stride, dilation, padding, false).Read(rows)), w, bias, (int)rows.Count, x.Channels, channels, kernel, stride, dilation, accumulate);
+    }
+
+    /// <summary>Transposed convolution of x, kernel 2·stride; these rows must be all that their input rows give (<see cref="ConvolutionWindow.Covered"/>).</summary>
+    public void TransposedConvolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int stride, int padding)
+        where TBackend : struct, IBackend
+    {
+        RowRange input = new ConvolutionWindow(2 * stride, stride, 1, padding, true).Read(range);
+        b.TransposedConvolution(data, x.Checked(input), w, bias, (int)(range.Count / stride), x.Channels, channels, stride);
+        ZeroOutside(b.Memory);
+    }
+
+    /// <summary>tanh of x; these rows may be x's.</summary>
+    public void Tanh<TBackend>(in TBackend b, CodecRows x)
+        where TBackend : struct, IBackend =>
+        b.Tanh(data, x.Checked(range), range.Count * channels);
+
+    /// <summary>x subtracted from what these rows hold.</summary>
+    public void Subtract<TBackend>(in TBackend b, CodecRows x)
+        where TBackend : struct, IBackend =>
+        b.Subtract(data, x.Checked(range), range.Count * channels);
+
+    /// <summary>The codes of these rows in a codebook go to the pass.</summary>
+    public void NearestCode<TBackend>(in TBackend b, CodecPass p, int codebook, in Weight table, int entries)
+        where TBackend : struct, IBackend =>
+        b.NearestCode(p.CodesAt(range.Start) + codebook, p.Codebooks, data, table, (int)range.Count, entries, channels);
+
+    /// <summary>The code vectors of the pass's codes; rows outside the timeline have none.</summary>
+    public void LookUpCode<TBackend>(in TBackend b, CodecPass p, int codebook, in Weight table)
+        where TBackend : struct, IBackend =>
+        b.LookUpCode(At(Inside.Start), p.CodesAt(Inside.Start) + codebook, p.Codebooks, table, (int)Inside.Count, channels);
+
+    private float* Checked(RowRange part) => part.Start >= range.Start && part.End <= range.End
+        ? At(part.Start)
+        : throw new InvalidOperationException("A codec operation reads rows that were not computed.");
+
+    private void Zero(DeviceMemory memory, long from, long to)
+    {
+        if (to > from)
+            memory.Zero(At(from), (to - from) * channels);
+    }
+}

@@ -1,0 +1,39 @@
+using Dia.Backends;
+using Dia.Weights;
+
+namespace Dia.Networks;
+
+/// <summary>What every emitted network has: its weights as its backend prepared them, of which it is the only owner.</summary>
+public abstract class Network
+{
+    private WeightSpec[] _specs = [];
+
+    /// <summary>The prepared weights, in the order of the specs.</summary>
+    protected internal Weight[] Weights { get; private set; } = [];
+
+    /// <summary>The memory it computes in.</summary>
+    public abstract DeviceMemory Memory { get; }
+
+    /// <summary>Has the backend prepare a weight.</summary>
+    protected abstract Weight Prepare(WeightSpec spec, in StoredWeight stored);
+
+    /// <summary>Frees what <see cref="Prepare(WeightSpec, in StoredWeight)"/> made.</summary>
+    protected abstract void Release(WeightSpec spec, in Weight weight);
+
+    /// <summary>Prepares all weights in a turn; what a failure leaves is for <see cref="Release()"/> to free.</summary>
+    internal void Prepare(Tenant tenant, WeightSpec[] specs, StoredWeight[] stored)
+    {
+        using Lock.Scope turn = tenant.Enter();
+        (_specs, Weights) = (specs, new Weight[specs.Length]);
+        for (int i = 0; i < specs.Length; i++)
+            Weights[i] = Prepare(specs[i], stored[i]);
+    }
+
+    /// <summary>Frees the weights.</summary>
+    internal void Release()
+    {
+        for (int i = 0; i < Weights.Length; i++)
+            Release(_specs[i], Weights[i]);
+        Weights = [];
+    }
+}
