@@ -84,17 +84,20 @@ public readonly unsafe partial struct CudaBackend : IBackend
 
     private void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
     {
+        // Outputs of a block, values of k that a warp takes at a time, warps at most: Kernels/step_linear.cu.
+        const int Outputs = 4, WarpValues = 256, MaxWarps = 8;
+
         // The smallest tile that holds the rows; each reads the whole matrix once per tile. A row's result is the same in all of them.
-        (CudaKernel[] kernels, int tile, int outputs) = rows switch
+        (CudaKernel[] kernels, int tile) = rows switch
         {
-            1 => (Kernels.StepLinear1, 1, 1),
-            2 => (Kernels.StepLinear2, 2, 2),
-            <= 4 => (Kernels.StepLinear4, 4, 4),
-            _ => (Kernels.StepLinear8, 8, 4),
+            1 => (Kernels.StepLinear1, 1),
+            2 => (Kernels.StepLinear2, 2),
+            <= 4 => (Kernels.StepLinear4, 4),
+            _ => (Kernels.StepLinear8, 8),
         };
-        const int Warps = 4;
-        dim3 grid = new(Ceiling(n, outputs * Warps), Ceiling(rows, tile));
-        _device.Launch(kernels[(int)w.Format], grid, Warps * 32, y, x, w.Data, rows, n, k, accumulate ? 1 : 0);
+        int warps = Math.Clamp(Ceiling(k, WarpValues), 1, MaxWarps);
+        dim3 grid = new(Ceiling(n, Outputs), Ceiling(rows, tile));
+        _device.Launch(kernels[(int)w.Format], grid, warps * 32, y, x, w.Data, rows, n, k, accumulate ? 1 : 0);
     }
 
     /// <inheritdoc/>

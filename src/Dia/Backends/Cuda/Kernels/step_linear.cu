@@ -1,98 +1,97 @@
 // y[rows, n] = x[rows, k]·wᵀ (+ y) for the few rows of a decoding step: bound by the bytes of w, which are read once.
 //
-// A warp makes OUTPUTS neighbouring outputs of ROWS rows. Lane l takes the values 256c + 8l … 8l + 7 of chunk c, chunks in ascending
-// order, each value a fused multiply-add; then the lanes' sums are added in a fixed tree. That order depends on k alone: not on ROWS,
-// OUTPUTS, alignment or the row's place, so a batch equals its single runs bit for bit. Of w, STAGES chunks are loaded before the first
-// is used: 128 bytes in flight per lane with 16-bit weights. x comes through the L1 cache, from where every warp of the multiprocessor
-// reads it; OUTPUTS grows with ROWS so that x is read no more than twice per byte of w.
-// Bytes moved: n·k weights, rows·(k + n) values. Grid x: outputs / (OUTPUTS · warps), y: tiles of ROWS rows.
+// A block makes OUTPUTS neighbouring outputs of ROWS rows. Its warps share k: chunk c of 256 values is that of warp c mod warps, of which lane l
+// takes the values 8l … 8l + 7, each a fused multiply-add, a warp's chunks in ascending order; then the lanes' sums are added in a fixed tree, then
+// the warps' in ascending order. That order depends on k alone (so does the number of warps: CudaBackend.StepLinear): not on ROWS, alignment or
+// the row's place, so a batch equals its single runs bit for bit.
+// A GPU reads at full speed only where far more is under way than the few warps of one output each would ask for: all warps of the block ask for
+// their first chunk of each output at once, 64 bytes a lane with 16-bit weights. x comes through the L1 cache, twice the bytes of w for 2 rows.
+// Bytes moved: n·k weights, rows·(k + n) values. Grid x: outputs / OUTPUTS, y: tiles of ROWS rows.
 #include "math.h"
 
-constexpr int ChunkValues = 8 * WarpSize;
+constexpr int OUTPUTS = 4, MaxStepWarps = 8;
 
-// Eight weights as they are stored, loaded with one or two 16-byte loads.
+// Eight weights as they are stored, loaded with one or two 16-byte loads; widened four at a time, which takes half the registers.
 template <typename T> struct Eight
 {
     uint4 bits;
     INLINE_MEMBER void load(const T* from) { bits = *(const uint4*)from; }
-    INLINE_MEMBER void expand(float (&w)[8]) const
+    INLINE_MEMBER float4 four(int half) const
     {
-        for (int i = 0; i < 4; i++)
-        {
-            float2 pair = widen_pair(bits[i], T{});
-            w[2 * i] = pair.x;
-            w[2 * i + 1] = pair.y;
-        }
+        float2 low = widen_pair(bits[2 * half], T{}), high = widen_pair(bits[2 * half + 1], T{});
+        return {low.x, low.y, high.x, high.y};
     }
 };
 
 template <> struct Eight<float>
 {
-    float4 low, high;
+    float4 values[2];
     INLINE_MEMBER void load(const float* from)
     {
-        low = ((const float4*)from)[0];
-        high = ((const float4*)from)[1];
+        values[0] = ((const float4*)from)[0];
+        values[1] = ((const float4*)from)[1];
     }
-    INLINE_MEMBER void expand(float (&w)[8]) const
-    {
-        for (int i = 0; i < 4; i++)
-        {
-            w[i] = low[i];
-            w[i + 4] = high[i];
-        }
-    }
+    INLINE_MEMBER float4 four(int half) const { return values[half]; }
 };
 
-INLINE void load_eight(const float* from, float (&x)[8])
+// The weights of one chunk of each output, from value i on.
+template <typename T> INLINE void load_chunk(Eight<T> (&chunk)[OUTPUTS], const T* const (&weights)[OUTPUTS], int i)
 {
-    Eight<float> values;
-    values.load(from);
-    values.expand(x);
+#pragma unroll
+    for (int o = 0; o < OUTPUTS; o++)
+        chunk[o].load(weights[o] + i);
 }
 
-// The weights of CHUNKS chunks from value i on.
-template <typename T, int OUTPUTS, int CHUNKS> INLINE void load_chunks(Eight<T> (&chunks)[CHUNKS][OUTPUTS], const T* const (&weights)[OUTPUTS], int i)
+// Adds their products with the rows' values to the sums, output by output within a row.
+template <typename T, int ROWS>
+INLINE void add_chunk(float (&sums)[ROWS * OUTPUTS], const Eight<T> (&chunk)[OUTPUTS], const float* const (&from)[ROWS], int i)
 {
 #pragma unroll
-    for (int c = 0; c < CHUNKS; c++)
-#pragma unroll
-        for (int o = 0; o < OUTPUTS; o++)
-            chunks[c][o].load(weights[o] + i + c * ChunkValues);
-}
-
-// Adds their products with the rows' values to the sums.
-template <typename T, int ROWS, int OUTPUTS, int CHUNKS>
-INLINE void add_chunks(float (&sums)[ROWS][OUTPUTS], const Eight<T> (&chunks)[CHUNKS][OUTPUTS], const float* const (&from)[ROWS], int i)
-{
-#pragma unroll
-    for (int c = 0; c < CHUNKS; c++)
+    for (int half = 0; half < 2; half++)
     {
-        float values[OUTPUTS][8];
+        float4 values[OUTPUTS];
 #pragma unroll
         for (int o = 0; o < OUTPUTS; o++)
-            chunks[c][o].expand(values[o]);
+            values[o] = chunk[o].four(half);
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
         {
-            float a[8];
-            load_eight(from[r] + i + c * ChunkValues, a);
+            float4 a = *(const float4*)(from[r] + i + 4 * half);
 #pragma unroll
             for (int o = 0; o < OUTPUTS; o++)
 #pragma unroll
-                for (int j = 0; j < 8; j++)
-                    sums[r][o] = fused(a[j], values[o][j], sums[r][o]);
+                for (int j = 0; j < 4; j++)
+                    sums[r * OUTPUTS + o] = fused(a[j], values[o][j], sums[r * OUTPUTS + o]);
         }
     }
 }
 
-template <typename T, int ROWS, int OUTPUTS, int STAGES>
+// The sum over the lanes of each of COUNT values, in the order of warp_sum: that of value v is in the lanes from v·32/COUNT on. Lanes that exchange
+// a value keep half of the values each, so that 32 values take 31 exchanges, not 160.
+template <int COUNT, int MASK = WarpSize / 2> INLINE float warp_sums(float* values)
+{
+    bool upper = (lane_index() & MASK) != 0;
+    constexpr int Half = COUNT / 2;
+#pragma unroll
+    for (int v = 0; v < Half; v++)
+    {
+        float low = values[v], high = values[v + Half];
+        values[v] = (upper ? high : low) + shuffle_xor(upper ? low : high, MASK);
+    }
+    if constexpr (COUNT == 1)
+        values[0] += shuffle_xor(values[0], MASK);
+    if constexpr (MASK == 1)
+        return values[0];
+    else
+        return warp_sums<COUNT == 1 ? 1 : Half, MASK / 2>(values);
+}
+
+template <typename T, int ROWS>
 INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, const T* __restrict__ w, int rows, int n, int k, int accumulate)
 {
-    int firstOutput = (int)(block_x() * (thread_count() / WarpSize) + warp_index()) * OUTPUTS;
-    int firstRow = (int)block_y() * ROWS;
-    if (firstOutput >= n)
-        return;
+    constexpr int Count = ROWS * OUTPUTS, WarpValues = 8 * WarpSize;
+    __shared__ float warpSums[MaxStepWarps][Count];
+    int firstOutput = (int)block_x() * OUTPUTS, firstRow = (int)block_y() * ROWS, stride = (int)thread_count() * 8;
 
     // Rows and outputs past the end repeat the last one; they are not stored.
     const float* from[ROWS];
@@ -103,31 +102,32 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
     for (int o = 0; o < OUTPUTS; o++)
         weights[o] = w + (i64)least(firstOutput + o, n - 1) * k;
 
-    float sums[ROWS][OUTPUTS] = {};
-    int i = (int)lane_index() * 8;
+    float sums[Count] = {};
+    int i = (int)thread_index() * 8;
     if (aligned)
     {
-        // Stages that are whole for all lanes: the condition is the same for the warp, because its lanes meet at the barrier.
-        constexpr int StageValues = STAGES * ChunkValues;
-        for (int left = k; left >= StageValues; left -= StageValues, i += StageValues)
+        // Chunks that are whole for all lanes: the condition is the same for the warp, because its lanes meet at the barrier.
+#pragma unroll 1
+        for (int left = k - (int)warp_index() * WarpValues; left >= WarpValues; left -= stride, i += stride)
         {
-            Eight<T> stage[STAGES][OUTPUTS];
-            load_chunks(stage, weights, i);
+            Eight<T> chunk[OUTPUTS];
+            load_chunk(chunk, weights, i);
             // NVIDIA's assembler would move each load down to its use, which leaves one of them in flight. It moves none across a barrier.
             warp_barrier();
-            add_chunks(sums, stage, from, i);
+            add_chunk(sums, chunk, from, i);
         }
-        for (; i < k; i += ChunkValues)
+        if (i < k)
         {
-            Eight<T> chunk[1][OUTPUTS];
-            load_chunks(chunk, weights, i);
-            add_chunks(sums, chunk, from, i);
+            Eight<T> chunk[OUTPUTS];
+            load_chunk(chunk, weights, i);
+            add_chunk(sums, chunk, from, i);
+            i += stride;
         }
     }
 
     // Where 16 bytes cannot be read at once: value by value, in the same order.
 #pragma unroll 1
-    for (; i < k; i += ChunkValues)
+    for (; i < k; i += stride)
     {
         int end = least(i + 8, k);
 #pragma unroll 1
@@ -138,34 +138,40 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
                 float value = widen(weights[o][j]);
 #pragma unroll
                 for (int r = 0; r < ROWS; r++)
-                    sums[r][o] = fused(from[r][j], value, sums[r][o]);
+                    sums[r * OUTPUTS + o] = fused(from[r][j], value, sums[r * OUTPUTS + o]);
             }
     }
 
-#pragma unroll
-    for (int r = 0; r < ROWS; r++)
-#pragma unroll
-        for (int o = 0; o < OUTPUTS; o++)
-        {
-            float sum = warp_sum(sums[r][o]);
-            float* to = y + (i64)(firstRow + r) * n + firstOutput + o;
-            if (lane_index() == 0 && firstRow + r < rows && firstOutput + o < n)
-                *to = accumulate ? *to + sum : sum;
-        }
+    float sum = warp_sums<Count>(sums);
+    constexpr int LanesOfValue = WarpSize / Count;
+    if (lane_index() % LanesOfValue == 0)
+        warpSums[warp_index()][lane_index() / LanesOfValue] = sum;
+    barrier();
+    int value = (int)thread_index(), row = firstRow + value / OUTPUTS, output = firstOutput + value % OUTPUTS;
+    if (value < Count && row < rows && output < n)
+    {
+        sum = warpSums[0][value];
+        for (u32 warp = 1; warp < thread_count() / WarpSize; warp++)
+            sum += warpSums[warp][value];
+        float* to = y + (i64)row * n + output;
+        *to = accumulate ? *to + sum : sum;
+    }
 }
 
-#define FOR_ROWS(NAME, T, ROWS, OUTPUTS, STAGES, BOUNDS) \
-    extern "C" __global__ __launch_bounds__ BOUNDS void step_linear_##ROWS##_##NAME(float* y, const float* x, const T* w, int rows, int n, int k, int accumulate) \
+// BLOCKS: so many find room on a multiprocessor at once, which bounds the registers.
+#define FOR_ROWS(NAME, T, ROWS, BLOCKS) \
+    extern "C" __global__ __launch_bounds__(MaxStepWarps * WarpSize, BLOCKS) void step_linear_##ROWS##_##NAME( \
+        float* y, const float* x, const T* w, int rows, int n, int k, int accumulate) \
     { \
-        step_linear<T, ROWS, OUTPUTS, STAGES>(y, x, w, rows, n, k, accumulate); \
+        step_linear<T, ROWS>(y, x, w, rows, n, k, accumulate); \
     }
-#define FOR_FORMAT(NAME, T, STAGES) \
-    FOR_ROWS(NAME, T, 1, 1, STAGES, (128)) \
-    FOR_ROWS(NAME, T, 2, 2, STAGES / 2, (128, 8)) \
-    FOR_ROWS(NAME, T, 4, 4, STAGES / 4, (128)) \
-    FOR_ROWS(NAME, T, 8, 4, STAGES / 4, (128))
-FOR_FORMAT(f32, float, 4)
-FOR_FORMAT(bf16, bf16, 8)
-FOR_FORMAT(f16, f16, 8)
+#define FOR_FORMAT(NAME, T, FEW, MANY) \
+    FOR_ROWS(NAME, T, 1, FEW) \
+    FOR_ROWS(NAME, T, 2, FEW) \
+    FOR_ROWS(NAME, T, 4, 2) \
+    FOR_ROWS(NAME, T, 8, MANY)
+FOR_FORMAT(f32, float, 3, 1)
+FOR_FORMAT(bf16, bf16, 4, 2)
+FOR_FORMAT(f16, f16, 4, 2)
 #undef FOR_FORMAT
 #undef FOR_ROWS
