@@ -52,7 +52,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             BlockLinear(n, k);
         }
 
-        // Stages of loads: some lanes have values of a last one that is not whole, and several that are.
+        // A last chunk that is not whole, for some of the lanes, after one or several that are.
         foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(3, 1984), (3, 4112)])
             StepLinear(n, k);
         BlockLinear(261, 256); // large enough for a library's product
