@@ -44,7 +44,7 @@ public sealed partial class BareSystemTests : TestFolder
         File.Copy(Fixtures.Path("demo/voice.wav"), root.In("/voice.wav"));
         File.WriteAllText(root.In("/lines.txt"), $"{Text}\n{Text}\n");
         File.WriteAllText(root.In("/lines.jsonl"), $$"""{"text":"{{Text}}","output":"j.wav"}""");
-        Tensors.Write(root.In("/forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
+        TensorFile.Write(root.In("/forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
         foreach (string[] call in Calls)
         {
             Outcome outcome = root.Run(["/dia", .. call]);

@@ -26,19 +26,19 @@ public sealed class CodecTests : TestFolder
             // The command pads to whole frames; a smaller margin than 1e-4 could flip with the order of a sum.
             if (lengths[i] % hop != 0 || margins[i] < 1e-4)
                 continue;
-            File.WriteAllBytes(In("a.wav"), Wav.OfFloats(16000, 1, Tensors.Numbers(cases, key + ".audio")));
+            File.WriteAllBytes(In("a.wav"), Wav.OfFloats(16000, 1, TensorFile.Open(cases).Floats(key + ".audio")));
             Succeeds(Executable.WithFixtures.RunOn(device, "encode", In("a.wav"), "-o", In("c"), "--codec", codec));
-            Assert.Equal(Turned(Tensors.Integers(cases, key + ".codes"), Tensors.Shape(cases, key + ".codes")), Tensors.Integers(In("c"), "codes"));
+            Assert.Equal(Turned(TensorFile.Open(cases).Ints(key + ".codes"), TensorFile.Open(cases).Shape(key + ".codes")), TensorFile.Open(In("c")).Ints("codes"));
             compared++;
         }
 
         Assert.True(compared > 0);
-        foreach (string key in Tensors.Names(cases).Where(n => n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)))
+        foreach (string key in TensorFile.Open(cases).Names.Where(n => n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)))
         {
-            long[] shape = Tensors.Shape(cases, key);
-            Tensors.Write(In("c"), ("codes", [shape[1], shape[0]], Turned(Tensors.Integers(cases, key), shape)));
+            int[] shape = TensorFile.Open(cases).Shape(key);
+            TensorFile.Write(In("c"), ("codes", [shape[1], shape[0]], Turned(TensorFile.Open(cases).Ints(key), shape)));
             Succeeds(Executable.WithFixtures.RunOn(device, "decode", In("c"), "-o", In("a.wav"), "--codec", codec));
-            float[] audio = Tensors.Numbers(cases, key.Replace(".codes", ".audio", StringComparison.Ordinal));
+            float[] audio = TensorFile.Open(cases).Floats(key.Replace(".codes", ".audio", StringComparison.Ordinal));
             short[] samples = Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples;
             Assert.Equal(audio.Length, samples.Length);
             // 1e-5 for the arithmetic, one step of 16 bits for the rounding.
@@ -70,7 +70,7 @@ public sealed class CodecTests : TestFolder
         File.WriteAllBytes(In("still.wav"), Wav.OfFloats(16000, 1, new float[high.Length]));
         foreach (string name in new[] { "high", "still" })
             Succeeds(Dia.Run("encode", In(name + ".wav"), "-o", In(name)));
-        int[] codes = Tensors.Integers(In("high"), "codes"), still = Tensors.Integers(In("still"), "codes");
+        int[] codes = TensorFile.Open(In("high")).Ints("codes"), still = TensorFile.Open(In("still")).Ints("codes");
         Assert.Equal(codes.Length, still.Length);
         int differ = Enumerable.Range(0, codes.Length).Count(i => codes[i] != still[i]);
         Assert.True(differ > codes.Length / 2, $"{differ} of {codes.Length} codes are not those of silence");
@@ -85,9 +85,9 @@ public sealed class CodecTests : TestFolder
         File.WriteAllBytes(In("fast.wav"), Wav.OfFloats(48000, 1, Tone(48000, 24000)));
         foreach (string name in new[] { "mono", "stereo", "fast" })
             Succeeds(Dia.Run("encode", In(name + ".wav"), "-o", In(name)));
-        Assert.Equal([16L, 9], Tensors.Shape(In("mono"), "codes")); // 8000 samples in frames of 512
-        Assert.Equal(Tensors.Integers(In("mono"), "codes"), Tensors.Integers(In("stereo"), "codes"));
-        Assert.Equal([16L, 9], Tensors.Shape(In("fast"), "codes"));
+        Assert.Equal([16, 9], TensorFile.Open(In("mono")).Shape("codes")); // 8000 samples in frames of 512
+        Assert.Equal(TensorFile.Open(In("mono")).Ints("codes"), TensorFile.Open(In("stereo")).Ints("codes"));
+        Assert.Equal([16, 9], TensorFile.Open(In("fast")).Shape("codes"));
         Outcome piped = Succeeds(Dia.Run(["encode", "-"], File.ReadAllBytes(In("mono.wav"))));
         Assert.Equal(File.ReadAllBytes(In("mono")), piped.Output);
     }
@@ -111,9 +111,9 @@ public sealed class CodecTests : TestFolder
     private static float[] Tone(int rate, int count) => [.. Enumerable.Range(0, count).Select(i => 0.3f * MathF.Sin(2 * MathF.PI * 220 * i / rate))];
 
     /// <summary>[channels, frames] as [frames, channels].</summary>
-    private static int[] Turned(int[] codes, long[] shape)
+    private static int[] Turned(int[] codes, int[] shape)
     {
-        int frames = (int)shape[1], channels = (int)shape[0];
+        int frames = shape[1], channels = shape[0];
         return [.. Enumerable.Range(0, codes.Length).Select(i => codes[(i % channels * frames) + (i / channels)])];
     }
 }

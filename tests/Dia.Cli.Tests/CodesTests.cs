@@ -14,10 +14,10 @@ public sealed class CodesTests : TestFolder
         Directory.Delete(Path.Combine(model, "dac"), recursive: true);
         Outcome outcome = Succeeds(Dia.Run([.. Hello, "--model", model, "--codes", In("c")]));
         Assert.Empty(outcome.Output);
-        Assert.Equal(["codes", "rows"], Tensors.Names(In("c")));
-        long frames = Tensors.Shape(In("c"), "codes")[0], rows = Tensors.Shape(In("c"), "rows")[0];
+        Assert.Equal(["codes", "rows"], TensorFile.Open(In("c")).Names);
+        int frames = TensorFile.Open(In("c")).Shape("codes")[0], rows = TensorFile.Open(In("c")).Shape("rows")[0];
         Assert.Equal(frames + 1 + 1 + 15, rows); // BOS, EOS, and the largest delay
-        Assert.Equal(Enumerable.Repeat(258, Channels), Tensors.Integers(In("c"), "rows")[..Channels]); // the BOS row
+        Assert.Equal(Enumerable.Repeat(258, Channels), TensorFile.Open(In("c")).Ints("rows")[..Channels]); // the BOS row
         Fails(3, Dia.Run([.. Hello, "--model", model, "-o", In("a.wav")]), "--codec", "dac");
     }
 
@@ -40,12 +40,12 @@ public sealed class CodesTests : TestFolder
     {
         Succeeds(Dia.Run([.. Hello, "--codes", In("voice")]));
         Succeeds(Dia.Run("[S1] Hello world. [S1] How are you?", "--greedy", "--prompt-codes", In("voice"), "--codes", In("c"), "-o", In("a.wav")));
-        int[] voice = Tensors.Integers(In("voice"), "codes"), rows = Tensors.Integers(In("c"), "rows");
-        int frames = voice.Length / Channels, made = (int)Tensors.Shape(In("c"), "codes")[0];
+        int[] voice = TensorFile.Open(In("voice")).Ints("codes"), rows = TensorFile.Open(In("c")).Ints("rows");
+        int frames = voice.Length / Channels, made = TensorFile.Open(In("c")).Shape("codes")[0];
         for (int t = 0; t < frames; t++)
             Assert.Equal(voice[t * Channels], rows[(t + 1) * Channels]); // channel 0 has no delay
         Assert.True(made > 5);
-        Assert.Equal(frames + made + 1 + 1 + 15, Tensors.Shape(In("c"), "rows")[0]);
+        Assert.Equal(frames + made + 1 + 1 + 15, TensorFile.Open(In("c")).Shape("rows")[0]);
         Assert.Equal(made * 512, Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples.Length);
     }
 
@@ -53,9 +53,9 @@ public sealed class CodesTests : TestFolder
     public void An_encoded_voice_is_a_prompt()
     {
         Succeeds(Dia.Run("encode", Fixtures.Path("demo/voice.wav"), "-o", In("voice")));
-        Assert.Equal(["codes"], Tensors.Names(In("voice")));
+        Assert.Equal(["codes"], TensorFile.Open(In("voice")).Names);
         Succeeds(Dia.Run(File.ReadAllText(Fixtures.Path("demo/voice.txt")).Trim() + " [S1] Hello.", "--prompt-codes", In("voice"), "--seed", "1", "--codes", In("c")));
-        Assert.True(Tensors.Shape(In("c"), "codes")[0] > 0);
+        Assert.True(TensorFile.Open(In("c")).Shape("codes")[0] > 0);
     }
 
     public static TheoryData<string, string> BadCodes() => new()
@@ -87,16 +87,16 @@ public sealed class CodesTests : TestFolder
     [Fact]
     public void A_prompt_that_leaves_no_room_is_refused()
     {
-        Tensors.Write(In("long"), ("codes", [770, Channels], new short[770 * Channels]));
+        TensorFile.Write(In("long"), ("codes", [770, Channels], new short[770 * Channels]));
         Fails(4, Dia.Run([.. Hello, "--prompt-codes", In("long"), "--codes", In("c")]), "770 frames");
-        Tensors.Write(In("long"), ("codes", [700, Channels], new short[700 * Channels]));
+        TensorFile.Write(In("long"), ("codes", [700, Channels], new short[700 * Channels]));
         Fails(2, Dia.Run([.. Hello, "--prompt-codes", In("long"), "--codes", In("c"), "--max-tokens", "200"]), "to 82");
     }
 
     [Fact]
     public void No_frames_are_an_empty_wav()
     {
-        Tensors.Write(In("none"), ("codes", [0, Channels], Array.Empty<short>()));
+        TensorFile.Write(In("none"), ("codes", [0, Channels], Array.Empty<short>()));
         Outcome outcome = Succeeds(Dia.Run("decode", In("none"), "-o", In("a.wav")));
         Assert.Contains("note: ", outcome.Error, StringComparison.Ordinal);
         Assert.Empty(Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples);
@@ -116,25 +116,25 @@ public sealed class CodesTests : TestFolder
                 File.WriteAllBytes(path, noise);
                 break;
             case "cut":
-                Tensors.Write(path, ("codes", [10, Channels], new short[10 * Channels]));
+                TensorFile.Write(path, ("codes", [10, Channels], new short[10 * Channels]));
                 File.WriteAllBytes(path, File.ReadAllBytes(path)[..^7]);
                 break;
             case "no-codes":
-                Tensors.Write(path, ("other", [10, Channels], new short[10 * Channels]));
+                TensorFile.Write(path, ("other", [10, Channels], new short[10 * Channels]));
                 break;
             case "flat":
-                Tensors.Write(path, ("codes", [10 * Channels], new short[10 * Channels]));
+                TensorFile.Write(path, ("codes", [10 * Channels], new short[10 * Channels]));
                 break;
             case "narrow":
-                Tensors.Write(path, ("codes", [10, 2], new short[20]));
+                TensorFile.Write(path, ("codes", [10, 2], new short[20]));
                 break;
             case "large" or "negative":
                 short[] codes = new short[10 * Channels];
                 codes[50] = (short)(kind == "large" ? 300 : -1);
-                Tensors.Write(path, ("codes", [10, Channels], codes));
+                TensorFile.Write(path, ("codes", [10, Channels], codes));
                 break;
             case "fraction":
-                Tensors.Write(path, ("codes", [10, Channels], Enumerable.Repeat(0.5f, 10 * Channels).ToArray()));
+                TensorFile.Write(path, ("codes", [10, Channels], Enumerable.Repeat(0.5f, 10 * Channels).ToArray()));
                 break;
         }
 

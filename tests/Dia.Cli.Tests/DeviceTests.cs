@@ -15,7 +15,7 @@ public sealed class DeviceTests : TestFolder
         string[] greedy = ["[S1] Hello world.", "--max-tokens", "40", "--greedy"];
         Succeeds(Dia.Run([.. greedy, "--device", "cpu", "--codes", In("cpu")]));
         Assert.Contains("cuda, Software GPU", Succeeds(Dia.RunOnGpu([.. greedy, "--device", "cuda", "--codes", In("cuda"), "-v"])).Error, StringComparison.Ordinal);
-        Assert.Equal(Tensors.Integers(In("cpu"), "rows"), Tensors.Integers(In("cuda"), "rows"));
+        Assert.Equal(TensorFile.Open(In("cpu")).Ints("rows"), TensorFile.Open(In("cuda")).Ints("rows"));
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using Dia.Cli.Tests.Support;
-using Dia.Weights;
 
 namespace Dia.Cli.Tests;
 
@@ -31,12 +30,13 @@ public sealed class ForwardTests : TestFolder
     {
         string folder = Fixtures.Path("tiny/" + name), expected = Path.Combine(folder, "forward.safetensors");
         Succeeds(Executable.WithFixtures.RunOn(device, "forward", expected, In("out"), "--model", folder, "--hidden-states", "--attentions"));
-        string[] names = [.. Tensors.Names(expected).Where(n => n.StartsWith("out.", StringComparison.Ordinal)).Select(n => n[4..])];
-        Assert.Equal(names, Tensors.Names(In("out")));
+        TensorFile right = TensorFile.Open(expected), made = TensorFile.Open(In("out"));
+        string[] names = [.. right.Names.Where(n => n.StartsWith("out.", StringComparison.Ordinal)).Select(n => n[4..])];
+        Assert.Equal(names, made.Names);
         foreach (string tensor in names)
         {
-            Assert.Equal(Tensors.Shape(expected, "out." + tensor), Tensors.Shape(In("out"), tensor));
-            Tensors.Close(Tensors.Numbers(expected, "out." + tensor), Tensors.Numbers(In("out"), tensor), name == "bf16" ? RoundedFrequenciesTolerance : Tolerance, tensor);
+            Assert.Equal(right.Shape("out." + tensor), made.Shape(tensor));
+            Testing.Tolerance.Equal(tensor, right.Floats("out." + tensor), made.Floats(tensor), name == "bf16" ? RoundedFrequenciesTolerance : Tolerance);
         }
     }
 
@@ -55,13 +55,13 @@ public sealed class ForwardTests : TestFolder
     {
         string folder = Fixtures.Path("tiny/base"), all = Path.Combine(folder, "forward.safetensors");
         Succeeds(Executable.WithFixtures.Run("forward", all, In("a"), "--model", folder));
-        Assert.Equal(["logits", "loss"], Tensors.Names(In("a")));
+        Assert.Equal(["logits", "loss"], TensorFile.Open(In("a")).Names);
 
         // Without labels no loss; without decoder rows one BOS row; without prefixes the same.
-        Tensors.Write(In("text"), ("input_ids", [2, 26], Tensors.Integers(all, "in.input_ids").Select(i => (long)i).ToArray()));
+        TensorFile.Write(In("text"), ("input_ids", [2, 26], TensorFile.Open(all).Ints("in.input_ids").Select(i => (long)i).ToArray()));
         Succeeds(Executable.WithFixtures.Run("forward", In("text"), In("b"), "--model", folder));
-        Assert.Equal(["logits"], Tensors.Names(In("b")));
-        Assert.Equal([18L, 1, 68], Tensors.Shape(In("b"), "logits"));
+        Assert.Equal(["logits"], TensorFile.Open(In("b")).Names);
+        Assert.Equal([18, 1, 68], TensorFile.Open(In("b")).Shape("logits"));
     }
 
     [Fact]
@@ -69,13 +69,13 @@ public sealed class ForwardTests : TestFolder
     {
         string folder = Fixtures.Path("tiny/odd"), all = Path.Combine(folder, "forward.safetensors");
         int batch = 2, rows = 18, channels = 3;
-        int[] ids = Tensors.Integers(all, "in.decoder_input_ids");
+        int[] ids = TensorFile.Open(all).Ints("in.decoder_input_ids");
         long[] turned = new long[ids.Length];
         for (int i = 0; i < ids.Length; i++)
             turned[(((i / rows / channels * channels) + (i % channels)) * rows) + (i / channels % rows)] = ids[i];
-        var text = ("input_ids", new long[] { 2, 26 }, (Array)Tensors.Integers(all, "in.input_ids"));
-        Tensors.Write(In("rows"), text, ("decoder_input_ids", [batch, rows, channels], ids));
-        Tensors.Write(In("channels"), text, ("decoder_input_ids", [batch * channels, rows], turned));
+        var text = ("input_ids", new[] { 2, 26 }, (Array)TensorFile.Open(all).Ints("in.input_ids"));
+        TensorFile.Write(In("rows"), text, ("decoder_input_ids", [batch, rows, channels], ids));
+        TensorFile.Write(In("channels"), text, ("decoder_input_ids", [batch * channels, rows], turned));
         Succeeds(Executable.WithFixtures.Run("forward", In("rows"), In("a"), "--model", folder));
         Succeeds(Executable.WithFixtures.Run("forward", In("channels"), In("b"), "--model", folder));
         Assert.Equal(File.ReadAllBytes(In("a")), File.ReadAllBytes(In("b")));
@@ -85,9 +85,9 @@ public sealed class ForwardTests : TestFolder
     public void Bad_inputs_are_named()
     {
         string folder = Fixtures.Path("tiny/base");
-        void Refused(string says, params (string Name, long[] Shape, Array Values)[] tensors)
+        void Refused(string says, params (string Name, int[] Shape, Array Values)[] tensors)
         {
-            Tensors.Write(In("in"), tensors);
+            TensorFile.Write(In("in"), tensors);
             Fails(4, Executable.WithFixtures.Run("forward", In("in"), In("out"), "--model", folder), says);
             Assert.False(File.Exists(In("out")));
         }
@@ -110,9 +110,9 @@ public sealed class ForwardTests : TestFolder
     public void Labels_that_are_all_ignored_give_NaN()
     {
         string folder = Fixtures.Path("tiny/base");
-        Tensors.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 2 }), ("labels", [9, 1], Enumerable.Repeat(-100, 9).ToArray()));
+        TensorFile.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 2 }), ("labels", [9, 1], Enumerable.Repeat(-100, 9).ToArray()));
         Succeeds(Executable.WithFixtures.Run("forward", In("in"), In("out"), "--model", folder));
-        Assert.True(float.IsNaN(Tensors.Numbers(In("out"), "loss").Single()));
+        Assert.True(float.IsNaN(TensorFile.Open(In("out")).Floats("loss").Single()));
     }
 
     /// <summary>The dtype of what is written.</summary>
@@ -121,7 +121,7 @@ public sealed class ForwardTests : TestFolder
     {
         string folder = Fixtures.Path("tiny/base");
         Succeeds(Executable.WithFixtures.Run("forward", Path.Combine(folder, "forward.safetensors"), In("out"), "--model", folder));
-        using var file = SafetensorsFile.Open(In("out"));
-        Assert.All(file.Tensors.Values, t => Assert.Equal(SafetensorsDType.F32, t.DType));
+        TensorFile file = TensorFile.Open(In("out"));
+        Assert.All(file.Names, n => Assert.Equal("F32", file.Type(n)));
     }
 }

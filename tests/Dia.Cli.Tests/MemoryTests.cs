@@ -34,7 +34,7 @@ public sealed class MemoryTests : TestFolder
         File.Copy(Fixtures.Path("demo/voice.wav"), In("voice.wav"));
         File.WriteAllText(In("lines"), string.Concat(Enumerable.Repeat("[S1] Hello world.\n", 9)));
         File.WriteAllText(In("jsonl"), string.Concat(Enumerable.Repeat("{\"text\":\"[S1] Hello world.\"}\n", 9)));
-        Tensors.Write(In("forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
+        TensorFile.Write(In("forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
         int done = 0;
         foreach (int limit in Limits)
         {

@@ -37,7 +37,7 @@ public sealed class OpenedOnceTests : TestFolder
             CopyOf(Fixtures.Demo);
             File.Copy(Fixtures.Path("demo/voice.wav"), In("voice.wav"));
             File.WriteAllText(In("jobs"), string.Concat(Enumerable.Repeat("{\"text\":\"[S1] Hello world.\"}\n", 5)));
-            Tensors.Write(In("forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
+            TensorFile.Write(In("forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
         }
 
         using var counter = new OpenCounter(In("model"));

@@ -168,12 +168,12 @@ public sealed class OutputTests : TestFolder
         // EOS of channel 0 gets the very state after the BOS row as its weights: no other id comes near its score.
         const int eos = 256, width = 256;
         byte[] text = [1, .. " Hi."u8];
-        Tensors.Write(In("in"), ("input_ids", [1, text.Length], text));
+        TensorFile.Write(In("in"), ("input_ids", [1, text.Length], text));
         Succeeds(Dia.Run("forward", In("in"), In("out"), "--hidden-states"));
-        float[] state = Tensors.Numbers(In("out"), "decoder_hidden_states.5");
+        float[] state = TensorFile.Open(In("out")).Floats("decoder_hidden_states.5");
         Assert.Equal(width, state.Length);
         string model = CopyOf(Fixtures.Demo);
-        Tensors.OverwriteBFloat16(Path.Combine(model, "model.safetensors"), "logits_dense.weight", eos * width, state);
+        TensorFile.OverwriteBFloat16(Path.Combine(model, "model.safetensors"), "logits_dense.weight", eos * width, state);
 
         Outcome outcome = Succeeds(Dia.Run("[S1] Hi.", "--model", model, "--greedy", "--cfg-scale", "1", "-o", In("a.wav"), "--codes", In("c"), "--plot", In("p.png")));
         Png.Parse(File.ReadAllBytes(In("p.png")));
@@ -182,7 +182,7 @@ public sealed class OutputTests : TestFolder
         Wav wav = Wav.Parse(File.ReadAllBytes(In("a.wav")));
         Assert.Empty(wav.Samples);
         Assert.Equal(0u, wav.DataSize);
-        Assert.Equal([0L, 9], Tensors.Shape(In("c"), "codes"));
+        Assert.Equal([0, 9], TensorFile.Open(In("c")).Shape("codes"));
     }
 
     [Fact]
@@ -190,7 +190,7 @@ public sealed class OutputTests : TestFolder
     {
         // The encoder's arena for a million ids takes several gigabytes.
         const int ids = 1_000_000;
-        Tensors.Write(In("in"), ("input_ids", [1, ids], new byte[ids]));
+        TensorFile.Write(In("in"), ("input_ids", [1, ids], new byte[ids]));
         Fails(5, Dia.Shell("ulimit -v 2000000; exec $DIA forward $1 $2", In("in"), In("out")), "too little memory", "it takes", "ulimit -v");
         Assert.Equal(["in"], Names());
     }

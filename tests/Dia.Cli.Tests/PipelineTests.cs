@@ -52,8 +52,8 @@ public sealed class PipelineTests : TestFolder
     {
         // Every one of these keeps 16 bits as they are, so the codes are the same to the last bit; a stereo pair averages to itself.
         Succeeds(Dia.Shell(Hello + " -o $1/a.wav && $DIA encode $1/a.wav -q -o $1/a.codes && " + convert + " | $DIA encode /dev/stdin -q -o $1/b.codes", Folder));
-        Assert.Equal(Tensors.Shape(In("a.codes"), "codes"), Tensors.Shape(In("b.codes"), "codes"));
-        Assert.Equal(Tensors.Integers(In("a.codes"), "codes"), Tensors.Integers(In("b.codes"), "codes"));
+        Assert.Equal(TensorFile.Open(In("a.codes")).Shape("codes"), TensorFile.Open(In("b.codes")).Shape("codes"));
+        Assert.Equal(TensorFile.Open(In("a.codes")).Ints("codes"), TensorFile.Open(In("b.codes")).Ints("codes"));
     }
 
     [Theory]
@@ -64,7 +64,7 @@ public sealed class PipelineTests : TestFolder
     {
         Succeeds(Dia.Shell(Hello + " -o $1/a.wav && " + convert + " | $DIA encode /dev/stdin -q -o $1/b.codes", Folder));
         // 16 kHz, 512 samples a frame; converting may add or take a sample or two.
-        Assert.InRange(Tensors.Shape(In("b.codes"), "codes")[0] * 512, Expected.Value.Length - 512, Expected.Value.Length + 512);
+        Assert.InRange(TensorFile.Open(In("b.codes")).Shape("codes")[0] * 512, Expected.Value.Length - 512, Expected.Value.Length + 512);
     }
 
     [Fact]

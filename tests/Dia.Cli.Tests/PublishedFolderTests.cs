@@ -11,7 +11,7 @@ public sealed class PublishedFolderTests
         foreach (Executable executable in new[] { Executable.Dia, Executable.WithFixtures })
         {
             string folder = Path.GetDirectoryName(executable.Path)!;
-            if (folder.StartsWith(Path.Combine(Fixtures.Root, "out"), StringComparison.Ordinal)) // Another's folder may hold what it likes.
+            if (folder.StartsWith(Path.Combine(Repository.Root, "out"), StringComparison.Ordinal)) // Another's folder may hold what it likes.
                 Assert.Equal(["dia"], Directory.EnumerateFileSystemEntries(folder).Select(f => Path.GetFileName(f)));
         }
     }

@@ -36,18 +36,18 @@ public sealed class ReferenceRunsTests : TestFolder
         ];
         if (name == "prompt")
         {
-            long[] shape = Tensors.Shape(fixture, "in.prompt_codes");
-            Tensors.Write(In("prompt"), ("codes", shape[1..], Tensors.Integers(fixture, "in.prompt_codes")));
+            int[] shape = TensorFile.Open(fixture).Shape("in.prompt_codes");
+            TensorFile.Write(In("prompt"), ("codes", shape[1..], TensorFile.Open(fixture).Ints("in.prompt_codes")));
             args = [.. args, "--prompt-codes", In("prompt")];
         }
 
-        int[] sequences = Tensors.Integers(fixture, "out.sequences");
+        int[] sequences = TensorFile.Open(fixture).Ints("out.sequences");
         string[] texts = [.. about.RootElement.GetProperty("texts").EnumerateArray().Select(t => t.GetString()!)];
         int perText = sequences.Length / texts.Length;
         for (int i = 0; i < texts.Length; i++)
         {
             Succeeds(Executable.WithFixtures.RunOn(device, [texts[i], .. args]));
-            int[] rows = Tensors.Integers(In("c"), "rows"), expected = sequences[(i * perText)..((i + 1) * perText)];
+            int[] rows = TensorFile.Open(In("c")).Ints("rows"), expected = sequences[(i * perText)..((i + 1) * perText)];
             Assert.Equal(expected[..rows.Length], rows);
             Assert.All(expected[rows.Length..], id => Assert.Equal(Pad, id)); // the rest of a batch's shorter run
         }

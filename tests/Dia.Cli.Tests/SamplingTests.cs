@@ -106,14 +106,14 @@ public sealed partial class SamplingTests : TestFolder
 
         // Equal up to the first row whose two best scores are nearer than float32 sums in another order can be trusted.
         const float trusted = 1e-3f;
-        int[] expected = Tensors.Integers(fixture, name + ".rows"), rows = Tensors.Integers(In("c"), "rows");
-        float[] gaps = Tensors.Numbers(fixture, name + ".gap");
+        int[] expected = TensorFile.Open(fixture).Ints(name + ".rows"), rows = TensorFile.Open(In("c")).Ints("rows");
+        float[] gaps = TensorFile.Open(fixture).Floats(name + ".gap");
         int channels = 9, close = Array.FindIndex(gaps, g => g < trusted), same = close < 0 ? expected.Length : (1 + (close / channels)) * channels;
         Assert.Equal(expected[..same], rows[..same]);
         if (close >= 0)
             return;
 
-        float[] audio = Tensors.Numbers(fixture, name + ".audio");
+        float[] audio = TensorFile.Open(fixture).Floats(name + ".audio");
         short[] samples = Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples;
         Assert.Equal(audio.Length, samples.Length);
         // 1e-4 for the codec's arithmetic, one step of 16 bits for the rounding.

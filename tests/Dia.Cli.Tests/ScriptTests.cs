@@ -121,7 +121,7 @@ public sealed partial class ScriptTests : TestFolder
     public void The_codes_of_the_pieces_follow_each_other()
     {
         Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("c")));
-        int frames = Tensors.Integers(In("c"), "codes").Length / 9;
+        int frames = TensorFile.Open(In("c")).Ints("codes").Length / 9;
         Assert.InRange(frames / 31.25, 9, 24);
         byte[] alone = File.ReadAllBytes(In("c"));
         Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("c"), "-o", In("a.wav")));
@@ -136,9 +136,9 @@ public sealed partial class ScriptTests : TestFolder
         Succeeds(Dia.Run(Short, "--seed", "3", "--codes", In("plain")));
         Succeeds(Dia.Run(Short, "--seed", "3", "--split", "--speed", "1.5", "--codes", In("one")));
         Assert.Equal(File.ReadAllBytes(In("plain")), File.ReadAllBytes(In("one")));
-        Assert.Equal(["codes", "rows"], Tensors.Names(In("one")));
+        Assert.Equal(["codes", "rows"], TensorFile.Open(In("one")).Names);
         Succeeds(Dia.Run(Script, "--seed", "3", "--codes", In("many")));
-        Assert.Equal(["codes"], Tensors.Names(In("many")));
+        Assert.Equal(["codes"], TensorFile.Open(In("many")).Names);
         string help = Regex.Replace(Succeeds(Dia.Run("--help")).Text, @"\s+", " ");
         Assert.Contains("of a text in pieces codes only", help, StringComparison.Ordinal);
     }
@@ -165,7 +165,7 @@ public sealed partial class ScriptTests : TestFolder
 
         // Kept, it is heard once, before the first piece.
         Succeeds(Dia.Run([.. options, "--keep-prompt", "-o", In("c.wav"), "--codes", In("c")]));
-        Assert.Equal([.. Tensors.Integers(In("v"), "codes"), .. Tensors.Integers(In("a"), "codes")], Tensors.Integers(In("c"), "codes"));
+        Assert.Equal([.. TensorFile.Open(In("v")).Ints("codes"), .. TensorFile.Open(In("a")).Ints("codes")], TensorFile.Open(In("c")).Ints("codes"));
     }
 
     [Fact]

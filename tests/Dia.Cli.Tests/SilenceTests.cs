@@ -23,12 +23,12 @@ public sealed class SilenceTests : TestFolder
         Succeeds(Dia.Run("voice", In("late.wav"), "--text", Transcript, "-o", In("v")));
         Succeeds(Dia.Run("voice", In("late.wav"), "--text", Transcript, "--keep-silence", "-o", In("w")));
         Succeeds(Dia.Run("encode", In("late.wav"), "-o", In("e")));
-        long[] frames = [.. new[] { "v", "w", "e" }.Select(n => Tensors.Shape(In(n), "codes")[0])];
+        int[] frames = [.. new[] { "v", "w", "e" }.Select(n => TensorFile.Open(In(n)).Shape("codes")[0])];
         // `encode` never cuts.
         Assert.Equal(frames[1], frames[2]);
         Assert.InRange((frames[1] - frames[0]) * 512.0 / Rate, 2.65, 2.8);
-        Assert.Equal(Tensors.Integers(In("v"), "codes"), Tensors.Integers(In("cut"), "codes")[..((int)frames[0] * 9)]);
-        Assert.Equal(Tensors.Integers(In("w"), "codes"), Tensors.Integers(In("kept"), "codes")[..((int)frames[1] * 9)]);
+        Assert.Equal(TensorFile.Open(In("v")).Ints("codes"), TensorFile.Open(In("cut")).Ints("codes")[..(frames[0] * 9)]);
+        Assert.Equal(TensorFile.Open(In("w")).Ints("codes"), TensorFile.Open(In("kept")).Ints("codes")[..(frames[1] * 9)]);
     }
 
     [Fact]

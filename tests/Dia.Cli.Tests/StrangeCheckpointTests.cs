@@ -1,5 +1,4 @@
 using Dia.Cli.Tests.Support;
-using Dia.Weights;
 
 namespace Dia.Cli.Tests;
 
@@ -15,8 +14,8 @@ public sealed class StrangeCheckpointTests : TestFolder
         Succeeds(Speak(Fixtures.Path("generate/model"), "plain"));
         Assert.DoesNotContain("holds", Succeeds(Speak(model, "copy")).Error, StringComparison.Ordinal);
 
-        (string, long[], Array)[] extra = [.. Enumerable.Range(0, 10).Select(i => ($"lora.{i}", new long[] { 2 }, (Array)new float[2]))];
-        Tensors.Write(path, [.. All(path), .. extra]);
+        (string, int[], Array)[] extra = [.. Enumerable.Range(0, 10).Select(i => ($"lora.{i}", new[] { 2 }, (Array)new float[2]))];
+        TensorFile.Write(path, [.. All(path), .. extra]);
         Outcome outcome = Succeeds(Speak(model, "extra"));
         Assert.Contains($"dia: warning: {path} holds 10 tensors that the model does not have, and that are ignored: lora.0, lora.1, ", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("and 2 more", outcome.Error, StringComparison.Ordinal);
@@ -34,7 +33,7 @@ public sealed class StrangeCheckpointTests : TestFolder
     public void Extra_tensors_of_a_codec_too()
     {
         string model = CopyOf(Fixtures.Demo), path = Path.Combine(model, "dac/model.safetensors");
-        Tensors.Write(path, [.. All(path), ("decoder.extra", [1], new float[1])]);
+        TensorFile.Write(path, [.. All(path), ("decoder.extra", [1], new float[1])]);
         Assert.Contains("dac/model.safetensors holds 1 tensor that the model does not have, and that is ignored: decoder.extra.", Succeeds(Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav"), "--max-tokens", "30")).Error, StringComparison.Ordinal);
         Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("b.wav"), "--max-tokens", "30", "--strict"), "decoder.extra");
         Assert.False(File.Exists(In("b.wav")));
@@ -107,10 +106,10 @@ public sealed class StrangeCheckpointTests : TestFolder
     private Outcome Speak(string model, string codes, params string[] more) =>
         Executable.WithFixtures.Run(["[S1] Hi there.", "--model", model, "--codes", In(codes), "--max-tokens", "20", "--seed", "1", .. more]);
 
-    private static (string, long[], Array)[] All(string path)
+    private static (string, int[], Array)[] All(string path)
     {
-        using var file = SafetensorsFile.Open(path);
-        return [.. file.Tensors.Values.Select(t => (t.Name, t.Shape, (Array)t.ToSingle()))];
+        TensorFile file = TensorFile.Open(path);
+        return [.. file.Names.Select(n => (n, file.Shape(n), (Array)file.Floats(n)))];
     }
 
     private static void Insert(string path, string before, string key)
@@ -124,7 +123,7 @@ public sealed class StrangeCheckpointTests : TestFolder
     /// <summary>The same names and shapes in another type, all zero; shapes may need values to the byte.</summary>
     private static void WriteAs(string path, string type, int bytes, int values)
     {
-        (string Name, long[] Shape, Array Values)[] all = All(path);
+        (string Name, int[] Shape, Array Values)[] all = All(path);
         var json = new System.Text.StringBuilder("{");
         int at = 0;
         foreach (var (name, shape, array) in all)
@@ -135,8 +134,7 @@ public sealed class StrangeCheckpointTests : TestFolder
             at += length;
         }
 
-        byte[] header = System.Text.Encoding.UTF8.GetBytes(json.Append('}').ToString());
-        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. header, .. new byte[at]]);
+        File.WriteAllBytes(path, TensorFile.Bytes(json.Append('}').ToString(), new byte[at]));
     }
 
     private static int Count(string text, string part) => text.Split(part).Length - 1;

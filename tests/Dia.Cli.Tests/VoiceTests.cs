@@ -17,16 +17,16 @@ public sealed class VoiceTests : TestFolder
     {
         Succeeds(Dia.Run([.. Say, .. Clone, "-o", In("clone.wav"), "--codes", In("clone")]));
         // Rows: BOS, the recording, the speech, EOS and the largest delay.
-        Assert.Equal(Tensors.Shape(In("clone"), "codes")[0] + 1 + Frames + 1 + 15, Tensors.Shape(In("clone"), "rows")[0]);
+        Assert.Equal(TensorFile.Open(In("clone")).Shape("codes")[0] + 1 + Frames + 1 + 15, TensorFile.Open(In("clone")).Shape("rows")[0]);
 
         Outcome made = Succeeds(Dia.Run("voice", Recording, "--text", Transcript, "-o", In("me.voice")));
         Assert.Contains($"{Frames} frames", made.Error, StringComparison.Ordinal);
-        Assert.Equal([(long)Frames, 9], Tensors.Shape(In("me.voice"), "codes"));
+        Assert.Equal([Frames, 9], TensorFile.Open(In("me.voice")).Shape("codes"));
         Succeeds(Dia.Run([.. Say, "--voice", In("me.voice"), "-o", In("voice.wav")]));
         Assert.Equal(File.ReadAllBytes(In("clone.wav")), File.ReadAllBytes(In("voice.wav")));
 
         Succeeds(Dia.Run("encode", Recording, "-o", In("codes")));
-        Assert.Equal(Tensors.Integers(In("codes"), "codes"), Tensors.Integers(In("me.voice"), "codes"));
+        Assert.Equal(TensorFile.Open(In("codes")).Ints("codes"), TensorFile.Open(In("me.voice")).Ints("codes"));
         Succeeds(Dia.Run(Transcript + " " + Say[0], "--seed", "3", "--prompt-codes", In("codes"), "-o", In("codes.wav")));
         Assert.Equal(File.ReadAllBytes(In("clone.wav")), File.ReadAllBytes(In("codes.wav")));
 
@@ -38,12 +38,12 @@ public sealed class VoiceTests : TestFolder
     public void The_recording_is_cut_from_the_output_unless_it_is_kept()
     {
         Succeeds(Dia.Run("encode", Recording, "-o", In("codes")));
-        int[] prompt = Tensors.Integers(In("codes"), "codes");
+        int[] prompt = TensorFile.Open(In("codes")).Ints("codes");
         Succeeds(Dia.Run([.. Say, .. Clone, "-o", In("cut.wav"), "--codes", In("cut")]));
         Succeeds(Dia.Run([.. Say, .. Clone, "--keep-prompt", "-o", In("kept.wav"), "--codes", In("kept")]));
-        int[] cut = Tensors.Integers(In("cut"), "codes"), kept = Tensors.Integers(In("kept"), "codes");
+        int[] cut = TensorFile.Open(In("cut")).Ints("codes"), kept = TensorFile.Open(In("kept")).Ints("codes");
         Assert.Equal([.. prompt, .. cut], kept);
-        Assert.Equal(Tensors.Integers(In("cut"), "rows"), Tensors.Integers(In("kept"), "rows"));
+        Assert.Equal(TensorFile.Open(In("cut")).Ints("rows"), TensorFile.Open(In("kept")).Ints("rows"));
         Assert.Equal(cut.Length / 9 * 512, Wav.Parse(File.ReadAllBytes(In("cut.wav"))).Samples.Length);
         Assert.Equal(kept.Length / 9 * 512, Wav.Parse(File.ReadAllBytes(In("kept.wav"))).Samples.Length);
         Succeeds(Dia.Run("decode", In("kept"), "-o", In("decoded.wav")));
@@ -72,7 +72,7 @@ public sealed class VoiceTests : TestFolder
         float[] samples = [.. Wav.Parse(File.ReadAllBytes(Recording)).Samples.Select(s => s / 32768f)];
         File.WriteAllBytes(In("x.wav"), Wav.OfFloats(rate, 1, samples));
         Succeeds(Dia.Run("voice", In("x.wav"), "--text", Transcript, "-o", In("v")));
-        Assert.Equal(frames, Tensors.Shape(In("v"), "codes")[0]);
+        Assert.Equal(frames, TensorFile.Open(In("v")).Shape("codes")[0]);
     }
 
     [Fact]
@@ -155,7 +155,7 @@ public sealed class VoiceTests : TestFolder
     public void Another_codecs_voice_is_refused()
     {
         string model = CopyOf(Fixtures.Demo);
-        Tensors.OverwriteBFloat16(Path.Combine(model, "dac/model.safetensors"), "quantizer.quantizers.0.codebook.weight", 0, [0.5f, -0.25f]);
+        TensorFile.OverwriteBFloat16(Path.Combine(model, "dac/model.safetensors"), "quantizer.quantizers.0.codebook.weight", 0, [0.5f, -0.25f]);
         Succeeds(Dia.Run("voice", Recording, "--text", Transcript, "--model", model, "-o", In("v")));
         Fails(4, Dia.Run([.. Say, "--voice", In("v"), "-o", In("a.wav")]), In("v"), "another codec", "dia voice");
         Succeeds(Dia.Run([.. Say, "--voice", In("v"), "--model", model, "-o", In("a.wav")]));

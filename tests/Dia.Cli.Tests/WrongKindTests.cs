@@ -131,7 +131,7 @@ public sealed class WrongKindTests : TestFolder
         File.WriteAllText(In("model/config.json"), "{}");
         Succeeds(Dia.Run("encode", Recording, "-o", In("c.safetensors")));
         Succeeds(Dia.Run("voice", Recording, "--text", "[S1] x", "-o", In("x.voice")));
-        Tensors.Write(In("w.safetensors"), ("model.weight", [2], new float[2]));
-        Tensors.Write(In("in.safetensors"), ("input_ids", [1, 2], new long[2]));
+        TensorFile.Write(In("w.safetensors"), ("model.weight", [2], new float[2]));
+        TensorFile.Write(In("in.safetensors"), ("input_ids", [1, 2], new long[2]));
     }
 }

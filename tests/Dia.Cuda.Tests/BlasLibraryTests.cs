@@ -19,7 +19,7 @@ public sealed class BlasLibraryTests : IDisposable
     public void ALibraryThatDoesNotStartIsPassedOver(string libraries, string failures, string says)
     {
         // All of them are the software GPU's, which says that it is 12.
-        string gpu = Path.Combine(GpuProcess.Root(), "out", "softgpu", "libsoftgpu.so");
+        string gpu = Repository.At("out", "softgpu", "libsoftgpu.so");
         foreach (string name in libraries.Split(' ').Select(version => "libcublas.so." + version).Append("libcuda.so.1"))
             File.CreateSymbolicLink(Path.Combine(_folder, name), gpu);
         (int exitCode, string[] lines) = GpuProcess.Run("blas", _folder, ["DIA_SOFTGPU_DRIVER=12000", "DIA_SOFTGPU_FAIL=" + failures]);

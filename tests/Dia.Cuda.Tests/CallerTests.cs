@@ -5,7 +5,7 @@ namespace Dia.Cuda.Tests;
 /// <summary>The GPU against its caller: <see cref="CallerChecks"/> on the software GPU, which reports what is never freed and what is used after it was.</summary>
 public class CallerTests
 {
-    private static readonly string Folder = $"\"{Path.Combine(GpuProcess.Root(), "tests/fixtures/generate/model")}\"";
+    private static readonly string Folder = $"\"{Fixtures.Path("generate/model")}\"";
 
     // The calls of a round, so that the rounds fail at all kinds of places, and some do not. The device itself takes pinned memory four times.
     [Theory]

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 
 namespace Dia.Cuda.Tests;
 
@@ -8,12 +7,12 @@ internal static class GpuProcess
 {
     /// <summary>Runs it to its end.</summary>
     /// <param name="arguments">Its arguments.</param>
-    /// <param name="settings">Environment variables "NAME=value" (tests/Dia.SoftGpu/Driver/Settings.cs).</param>
+    /// <param name="settings">Environment variables "NAME=value" (tools/Dia.SoftGpu/Driver/Settings.cs).</param>
     public static (int ExitCode, string[] Lines) Run(string arguments, params string[] settings)
     {
-        string library = Path.Combine(Root(), "out", "softgpu");
+        string library = Repository.At("out", "softgpu");
         if (!File.Exists(Path.Combine(library, "libcuda.so.1")))
-            throw new FileNotFoundException($"There is no software GPU in {library}. Make it with: dotnet publish tests/Dia.SoftGpu");
+            throw new FileNotFoundException($"There is no software GPU in {library}. Make it with: dotnet publish tools/Dia.SoftGpu");
         return Run(arguments, library, settings);
     }
 
@@ -29,14 +28,5 @@ internal static class GpuProcess
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, (output + errors.Result).Split('\n', StringSplitOptions.RemoveEmptyEntries));
-    }
-
-    /// <summary>The repository's folder.</summary>
-    public static string Root([CallerFilePath] string here = "")
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Dia.Aot.sln")))
-            folder = Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException($"No folder above {AppContext.BaseDirectory} is the repository ({here}).");
-        return folder;
     }
 }

@@ -21,14 +21,14 @@ public class KernelTests
     public void TheSamplerPicksTheHostsIds(string seed) => AllPass("sampler", 19, seed, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
-    public void AStepsLaunchesAllocateNothing() => AllPass($"allocations \"{Path.Combine(GpuProcess.Root(), "tests/fixtures/generate/model")}\"", 2);
+    public void AStepsLaunchesAllocateNothing() => AllPass($"allocations \"{Fixtures.Path("generate/model")}\"", 2);
 
     // With and without cuBLAS, which has memory of its own in the plan.
     [Theory]
     [InlineData("DIA_SOFTGPU_DRIVER=11040")]
     [InlineData("DIA_SOFTGPU_DRIVER=12000")]
     public void ThePlanIsWhatALongestUtteranceTakes(string driver) =>
-        AllPass($"plan \"{Path.Combine(GpuProcess.Root(), "tests/fixtures/generate/model")}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
+        AllPass($"plan \"{Fixtures.Path("generate/model")}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
 
     /// <summary>The committed module is what the sources give, wherever the compiler is installed.</summary>
     [Fact]
@@ -36,7 +36,7 @@ public class KernelTests
     {
         if (!HasCompiler())
             return;
-        using Process build = Process.Start(Path.Combine(GpuProcess.Root(), "src/Dia/Backends/Cuda/Kernels/build"), "--check");
+        using Process build = Process.Start(Repository.At("src/Dia/Backends/Cuda/Kernels/build"), "--check");
         build.WaitForExit();
         Assert.Equal(0, build.ExitCode);
     }
@@ -47,7 +47,7 @@ public class KernelTests
     {
         if (!IsInstalled("python3"))
             return;
-        string script = Path.Combine(GpuProcess.Root(), "tests/gpu/estimates.py");
+        string script = Repository.At("tests/gpu/estimates.py");
         using Process python = Process.Start(new ProcessStartInfo("python3", script) { RedirectStandardOutput = true })!;
         Assert.Equal(File.ReadAllText(Path.ChangeExtension(script, ".tsv")), python.StandardOutput.ReadToEnd());
     }

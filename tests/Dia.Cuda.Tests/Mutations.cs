@@ -11,13 +11,13 @@ namespace Dia.Cuda.Tests;
 internal sealed record Mutation(string Name, string File, string Checks, string[] From, string[] To)
 {
     /// <summary>The kernels' folder.</summary>
-    public static string Sources => Path.Combine(GpuProcess.Root(), "src/Dia/Backends/Cuda/Kernels");
+    public static string Sources => Repository.At("src/Dia/Backends/Cuda/Kernels");
 
     /// <summary>The whole list.</summary>
     public static List<Mutation> ReadList()
     {
         List<Mutation> list = [];
-        string[] lines = [.. System.IO.File.ReadAllLines(Path.Combine(GpuProcess.Root(), "tests/gpu/mutations.txt")).Where(l => !l.StartsWith('#'))];
+        string[] lines = [.. System.IO.File.ReadAllLines(Repository.At("tests/gpu/mutations.txt")).Where(l => !l.StartsWith('#'))];
         for (int at = 0; at < lines.Length;)
         {
             if (!lines[at].StartsWith("== ", StringComparison.Ordinal))

@@ -17,7 +17,7 @@ public sealed class NewerSpellingTests
     public void The_same_class_is_emitted(string newer, string older)
     {
         // Under the same name: it is part of the text. The canonical JSON is in Config.g.cs.
-        string json = File.ReadAllText(TestFile.Repository("tests", "fixtures", "newer", newer, "config.json"));
+        string json = File.ReadAllText(Repository.At("tests", "fixtures", "newer", newer, "config.json"));
         TestFile file = TestFile.Read(older).First();
         GeneratorDriver driver = Drive.Create([file.With(json)]).RunGenerators(Drive.Compilation());
         Assert.Empty(driver.GetRunResult().Diagnostics);
@@ -28,7 +28,7 @@ public sealed class NewerSpellingTests
     [Fact]
     public void An_unknown_key_inside_rope_parameters_is_an_error_at_its_place()
     {
-        string json = File.ReadAllText(TestFile.Repository("tests", "fixtures", "newer", "tiny-base", "config.json")).Replace("\"rope_type\"", "\n\"rope_typ\"", StringComparison.Ordinal);
+        string json = File.ReadAllText(Repository.At("tests", "fixtures", "newer", "tiny-base", "config.json")).Replace("\"rope_type\"", "\n\"rope_typ\"", StringComparison.Ordinal);
         GeneratorDriver driver = Drive.Create([new TestFile("/repository", "configs/x", "config.json", json)]).RunGenerators(Drive.Compilation());
         Assert.All(driver.GetRunResult().Diagnostics, d => Assert.Equal(("DIA0005", DiagnosticSeverity.Error, 0), (d.Id, d.Severity, d.Location.GetLineSpan().StartLinePosition.Character)));
         Assert.Equal(2, driver.GetRunResult().Diagnostics.Length);

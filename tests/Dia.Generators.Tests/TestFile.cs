@@ -20,17 +20,8 @@ internal sealed class TestFile(string root, string folder, string name, string j
     /// <summary>The files of a folder of the repository, as if the repository lay in <paramref name="root"/>.</summary>
     public static IEnumerable<TestFile> Read(string folder, string root = "/repository")
     {
-        yield return new TestFile(root, folder, "config.json", File.ReadAllText(Repository(folder, "config.json")));
-        if (File.Exists(Repository(folder, "dac", "config.json")))
-            yield return new TestFile(root, folder, "dac/config.json", File.ReadAllText(Repository(folder, "dac", "config.json")));
-    }
-
-    /// <summary>A path in the repository.</summary>
-    public static string Repository(params string[] parts)
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(System.IO.Path.Combine(folder, "Dia.Aot.sln")))
-            folder = System.IO.Path.GetDirectoryName(folder);
-        return System.IO.Path.Combine([folder ?? throw new InvalidOperationException("not inside the repository"), .. parts]);
+        yield return new TestFile(root, folder, "config.json", File.ReadAllText(Repository.At(folder, "config.json")));
+        if (File.Exists(Repository.At(folder, "dac", "config.json")))
+            yield return new TestFile(root, folder, "dac/config.json", File.ReadAllText(Repository.At(folder, "dac", "config.json")));
     }
 }

@@ -8,7 +8,7 @@ public sealed class ReadmeTests
     [Fact]
     public void Its_code_is_the_examples()
     {
-        string root = Path.Combine(TestTensors.FixturePath(), "..", "..");
+        string root = Repository.Root;
         string example = File.ReadAllText(Path.Combine(root, "examples", "Program.cs"));
         string[] blocks = File.ReadAllText(Path.Combine(root, "README.md")).Split("```csharp\n")[1..];
         Assert.NotEmpty(blocks);

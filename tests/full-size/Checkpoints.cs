@@ -15,7 +15,7 @@ internal static partial class Checkpoints
     /// <summary>Writes what is not there yet. Tensors are written to a temporary name first, so a file that is there is complete.</summary>
     public static void Prepare(string folder, int threads)
     {
-        string config = Path.Combine(Repository, "configs", "dia-1.6b");
+        string config = Repository.At("configs", "dia-1.6b");
         Write(folder, config, c => c.Weights(), WeightFormat.BFloat16, threads);
         Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), c => c.CodecWeights(), WeightFormat.Float32, threads);
         DropFromMemory(Path.Combine(folder, ModelFolder.TensorsName));
@@ -33,9 +33,6 @@ internal static partial class Checkpoints
 
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     private static partial int FileAdvise(SafeFileHandle file, long offset, long length, int advice);
-
-    /// <summary>The repository's folder.</summary>
-    public static string Repository => Path.GetFullPath(Path.Combine(Tests.TestTensors.FixturePath(), "..", ".."));
 
     /// <summary>The compiled 1.6B model.</summary>
     public static CompiledModel Compiled => CompiledModels.All.Single(m => m.Name == "dia-1.6b");

@@ -1,7 +1,6 @@
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Networks;
-using Dia.Tests;
 using Dia.Weights;
 
 namespace Dia.FullSize;
@@ -14,7 +13,7 @@ internal sealed class CodecParity(Report report)
 
     public void Run(string folder, int threads)
     {
-        TestTensors expected = TestTensors.Load("full", "dac.safetensors");
+        TensorFile expected = Fixtures.Tensors("full", "dac.safetensors");
         FirstValues.Check(report, Path.Combine(folder, "dac"), "dac");
         using Device device = Device.CreateCpu(threads);
         using DacModel codec = Checkpoints.Codec(folder, device);

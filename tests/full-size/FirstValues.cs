@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Dia.Tests;
 using Dia.Weights;
 
 namespace Dia.FullSize;
@@ -12,7 +11,7 @@ internal static class FirstValues
     {
         using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(folder, ModelFolder.TensorsName));
         int different = 0, compared = 0;
-        foreach (JsonProperty tensor in TestTensors.Json("full", "full.json").GetProperty(part).GetProperty("first_values").EnumerateObject())
+        foreach (JsonProperty tensor in Fixtures.Json("full", "full.json").GetProperty(part).GetProperty("first_values").EnumerateObject())
         {
             float[] values = file[tensor.Name].ToSingle();
             foreach (JsonElement value in tensor.Value.EnumerateArray())

@@ -5,7 +5,6 @@ using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Processing;
-using Dia.Tests;
 
 namespace Dia.FullSize;
 
@@ -15,8 +14,8 @@ internal sealed class ModelParity(Report report)
     // Ids are equal only where the best score is ahead by more than float32 sums of thousands of terms may differ.
     private const float SafeGap = 1e-2f;
 
-    private readonly TestTensors _expected = TestTensors.Load("full", "dia.safetensors");
-    private readonly JsonElement _json = TestTensors.Json("full", "full.json").GetProperty("dia");
+    private readonly TensorFile _expected = Fixtures.Tensors("full", "dia.safetensors");
+    private readonly JsonElement _json = Fixtures.Json("full", "full.json").GetProperty("dia");
 
     public void Run(string folder, int threads)
     {

@@ -26,22 +26,9 @@ internal sealed class Report
     public void Near(string what, ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, double allowed)
     {
         if (expected.Length != actual.Length)
-        {
             Judge(what, $"{actual.Length} values", $"{expected.Length} values", false);
-            return;
-        }
-
-        double largest = 0, worst = 0;
-        for (int i = 0; i < expected.Length; i++)
-        {
-            largest = Math.Max(largest, Math.Abs(expected[i]));
-            double difference = Math.Abs((double)expected[i] - actual[i]);
-            // Written so that a NaN on either side stays, and fails.
-            if (!(difference <= worst))
-                worst = difference;
-        }
-
-        AtMost(what, worst / largest, allowed);
+        else
+            AtMost(what, Tolerance.Error(expected, actual), allowed);
     }
 
     private static void Print(string what, string measured, string allowed, string verdict) =>

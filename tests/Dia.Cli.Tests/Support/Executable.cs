@@ -24,7 +24,7 @@ public sealed class Executable
 
     private Executable(string variable, string fallback, string publish)
     {
-        string root = Fixtures.Root;
+        string root = Repository.Root;
         Path = Environment.GetEnvironmentVariable(variable) is { Length: > 0 } given ? given : System.IO.Path.Combine(root, fallback);
         if (!File.Exists(Path))
             throw new FileNotFoundException($"{Path} is missing: these tests run the published executable. Make it with `{publish}` in {root}, or name one in {variable}.");

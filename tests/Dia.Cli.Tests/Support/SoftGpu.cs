@@ -1,6 +1,6 @@
 namespace Dia.Cli.Tests.Support;
 
-/// <summary>The software GPU as the driver of the published executable (tests/Dia.SoftGpu).</summary>
+/// <summary>The software GPU as the driver of the published executable (tools/Dia.SoftGpu).</summary>
 public static class SoftGpu
 {
     /// <summary>Runs the executable on a device; a GPU is the software one.</summary>
@@ -13,12 +13,12 @@ public static class SoftGpu
     /// <summary>Runs the executable with it.</summary>
     /// <param name="executable">The executable.</param>
     /// <param name="args">Its arguments.</param>
-    /// <param name="settings">Variables of the software GPU (tests/Dia.SoftGpu/Driver/Settings.cs).</param>
+    /// <param name="settings">Variables of the software GPU (tools/Dia.SoftGpu/Driver/Settings.cs).</param>
     public static Outcome RunOnGpu(this Executable executable, string[] args, params (string Name, string Value)[] settings)
     {
-        string library = Path.Combine(Fixtures.Root, "out/softgpu");
+        string library = Path.Combine(Repository.Root, "out/softgpu");
         if (!File.Exists(Path.Combine(library, "libcuda.so.1")))
-            throw new FileNotFoundException($"There is no software GPU in {library}. Make it with `dotnet publish tests/Dia.SoftGpu`.");
+            throw new FileNotFoundException($"There is no software GPU in {library}. Make it with `dotnet publish tools/Dia.SoftGpu`.");
         return executable.Run(args, [], [("LD_LIBRARY_PATH", library), .. settings]);
     }
 }

@@ -32,7 +32,7 @@ internal sealed partial class Assembler
     /// <summary>The assembler, or null where there is none.</summary>
     public static Assembler? Find()
     {
-        string? folder = Environment.GetEnvironmentVariable("PATH")!.Split(':').Append(Path.Combine(GpuProcess.Root(), "out/cuda-assembler/usr/bin"))
+        string? folder = Environment.GetEnvironmentVariable("PATH")!.Split(':').Append(Repository.At("out/cuda-assembler/usr/bin"))
             .FirstOrDefault(f => File.Exists(Path.Combine(f, "ptxas")) && File.Exists(Path.Combine(f, "nvdisasm")));
         return folder is null ? null : new Assembler(folder);
     }

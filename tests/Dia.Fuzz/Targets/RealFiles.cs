@@ -6,11 +6,9 @@ namespace Dia.Fuzz.Targets;
 /// <summary>The repository's files, from which inputs are made.</summary>
 internal static class RealFiles
 {
-    private static string Root { get; } = FindRoot();
-
     /// <summary>Every file of a name pattern under a folder of the repository, in a fixed order.</summary>
     public static byte[][] All(string folder, string pattern) =>
-        [.. Directory.EnumerateFiles(Path.Combine(Root, folder), pattern, SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
+        [.. Directory.EnumerateFiles(Repository.At(folder), pattern, SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
 
     /// <summary>Configurations of models or of codecs: those whose text says they are.</summary>
     public static byte[][] Configurations(string modelType) =>
@@ -32,13 +30,5 @@ internal static class RealFiles
         CollectionsMarshal.SetCount(list, bytes.Length);
         bytes.CopyTo(CollectionsMarshal.AsSpan(list));
         return list;
-    }
-
-    private static string FindRoot()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Dia.Aot.sln")))
-            folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new InvalidOperationException("this runs inside the repository");
     }
 }

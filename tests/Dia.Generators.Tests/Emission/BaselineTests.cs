@@ -12,7 +12,7 @@ public sealed class BaselineTests
     public void Emitted_source_is_the_baselines()
     {
         SortedDictionary<string, string> emitted = Drive.Emit(Folders.SelectMany(f => TestFile.Read(f)));
-        string root = TestFile.Repository("tests", "Dia.Generators.Tests", "Baselines");
+        string root = Repository.At("tests", "Dia.Generators.Tests", "Baselines");
         var expected = Directory.EnumerateFiles(root, "*.cs.txt", SearchOption.AllDirectories).ToDictionary(p => Path.GetRelativePath(root, p).Replace('\\', '/'), File.ReadAllBytes);
         var actual = emitted.ToDictionary(e => BaselineName(e.Key), e => Encoding.UTF8.GetBytes(e.Value));
         if (Environment.GetEnvironmentVariable("DIA_UPDATE_BASELINES") == "1")

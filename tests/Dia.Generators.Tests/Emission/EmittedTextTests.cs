@@ -10,8 +10,8 @@ public sealed class EmittedTextTests
     /// <summary>Every configuration of the repository, but those that are another spelling of others and would give the same names.</summary>
     private static readonly string[] Folders =
         [.. new[] { "configs", "tests/fixtures" }
-            .SelectMany(root => Directory.EnumerateFiles(TestFile.Repository(root), "config.json", SearchOption.AllDirectories))
-            .Select(path => Path.GetRelativePath(TestFile.Repository(), Path.GetDirectoryName(path)!).Replace('\\', '/'))
+            .SelectMany(root => Directory.EnumerateFiles(Repository.At(root), "config.json", SearchOption.AllDirectories))
+            .Select(path => Path.GetRelativePath(Repository.At(), Path.GetDirectoryName(path)!).Replace('\\', '/'))
             .Where(folder => !folder.StartsWith("tests/fixtures/newer/", StringComparison.Ordinal))
             .Where(folder => !(folder.StartsWith("configs/", StringComparison.Ordinal) && folder.EndsWith("/dac", StringComparison.Ordinal)))
             .Order(StringComparer.Ordinal)];
@@ -70,7 +70,7 @@ public sealed class EmittedTextTests
     [Fact]
     public void A_strange_folder_name_compiles()
     {
-        string json = File.ReadAllText(TestFile.Repository("tests/fixtures/tiny/odd/config.json"));
+        string json = File.ReadAllText(Repository.At("tests/fixtures/tiny/odd/config.json"));
         GeneratorDriver driver = Drive.Create([new TestFile("/repository", "configs/7 \"odd\"\n{ <b>&", "config.json", json)]).RunGenerators(Drive.Compilation());
         Assert.Empty(driver.GetRunResult().Diagnostics);
         Assert.Contains("Model7OddB.Config.g.cs", Drive.Sources(driver).Keys);

@@ -4,16 +4,13 @@ using Xunit;
 
 namespace Dia.SoftGpu.Tests.Driver;
 
-/// <summary>The published library, as a program sees it: dotnet publish tests/Dia.SoftGpu writes it to out/softgpu.</summary>
+/// <summary>The published library, as a program sees it: dotnet publish tools/Dia.SoftGpu writes it to out/softgpu.</summary>
 public sealed unsafe class LibraryTests
 {
     private static nint Open(string name)
     {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Dia.Aot.sln")))
-            folder = Path.GetDirectoryName(folder) ?? throw new FileNotFoundException("Dia.Aot.sln above the tests");
-        string path = Path.Combine(folder, "out", "softgpu", name);
-        Assert.True(File.Exists(path), $"{path} is missing: run dotnet publish tests/Dia.SoftGpu");
+        string path = Repository.At("out", "softgpu", name);
+        Assert.True(File.Exists(path), $"{path} is missing: run dotnet publish tools/Dia.SoftGpu");
         return NativeLibrary.Load(path);
     }
 

@@ -9,8 +9,8 @@ public sealed class ResamplerTests
     [Fact]
     public void ResamplesAsTheReference()
     {
-        TestTensors tensors = TestTensors.Load("resample", "cases.safetensors");
-        foreach (JsonElement item in TestTensors.Json("resample", "cases.json").GetProperty("cases").EnumerateArray())
+        TensorFile tensors = Fixtures.Tensors("resample", "cases.safetensors");
+        foreach (JsonElement item in Fixtures.Json("resample", "cases.json").GetProperty("cases").EnumerateArray())
         {
             int n = item.GetProperty("case").GetInt32();
             float[] expected = tensors.Floats($"case{n}.out");

@@ -7,12 +7,12 @@ namespace Dia.Tests.Audio;
 
 public sealed class WavReaderTests
 {
-    private static readonly string[] Files = [.. Directory.GetFiles(TestTensors.FixturePath("wav"), "*.wav").Order(StringComparer.Ordinal)];
+    private static readonly string[] Files = [.. Directory.GetFiles(Fixtures.Path("wav"), "*.wav").Order(StringComparer.Ordinal)];
 
     [Fact]
     public void ReadsEveryEncodingExactly()
     {
-        TestTensors expected = TestTensors.Load("wav", "expected.safetensors");
+        TensorFile expected = Fixtures.Tensors("wav", "expected.safetensors");
         foreach (string file in Files)
         {
             string name = Path.GetFileName(file);

@@ -6,8 +6,8 @@ namespace Dia.Tests.Audio;
 
 public sealed class WavWriterTests
 {
-    private static readonly float[] Samples = TestTensors.Load("wav", "samples.safetensors").Floats("samples");
-    private static readonly byte[] Expected = File.ReadAllBytes(TestTensors.FixturePath("wav", "hf_save_audio.wav"));
+    private static readonly float[] Samples = Fixtures.Tensors("wav", "samples.safetensors").Floats("samples");
+    private static readonly byte[] Expected = File.ReadAllBytes(Fixtures.Path("wav", "hf_save_audio.wav"));
 
     [Fact]
     public void WritesTheReferencesBytes()

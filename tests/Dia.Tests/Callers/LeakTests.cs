@@ -48,11 +48,11 @@ public sealed class LeakTests
     public void A_model_or_codec_that_does_not_load_unmaps_its_files()
     {
         // Copies: other tests have the fixtures mapped at the same time.
-        using var folder = new Weights.TestFolder();
+        using var folder = new TemporaryFolder();
         foreach (string name in new[] { "config.json", "generation_config.json", "model.safetensors" })
             folder.Write(name, File.ReadAllBytes(Path.Combine(SmallModel.Folder, name)));
         foreach (string name in new[] { "config.json", "model.safetensors" })
-            folder.Write("dac/" + name, File.ReadAllBytes(TestTensors.FixturePath("processor", "dac", name)));
+            folder.Write("dac/" + name, File.ReadAllBytes(Fixtures.Path("processor", "dac", name)));
         var files = ModelFolder.Open(folder.Path);
         using Device device = Device.CreateCpu(1, new CountedMemory(isHost: true) { FailingAllocation = 3 }), other = Device.CreateCpu(1, new CountedMemory(isHost: true) { FailingAllocation = 3 });
         Assert.Throws<DiaException>(() => DiaForConditionalGeneration.FromPretrained(files, CompiledModels.All, device));

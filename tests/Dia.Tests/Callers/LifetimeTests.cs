@@ -5,6 +5,7 @@ using Dia.Generation;
 using Dia.Graph;
 using Dia.Networks;
 using Dia.Speech;
+using Dia.Tests.Weights;
 using Dia.Weights;
 using Xunit;
 
@@ -156,7 +157,7 @@ public sealed class LifetimeTests
     [Fact]
     public void A_file_may_be_disposed_while_it_is_read()
     {
-        using var folder = new Weights.TestFolder();
+        using var folder = new TemporaryFolder();
         string path = folder.Save("x.safetensors", new SafetensorsArray("x", [1 << 20], new float[1 << 20]));
         for (int round = 0; round < 40; round++)
         {

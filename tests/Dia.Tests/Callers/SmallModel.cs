@@ -34,7 +34,7 @@ internal sealed class SmallModel : IDisposable
         }
     }
 
-    public static string Folder => TestTensors.FixturePath("generate", "model");
+    public static string Folder => Fixtures.Path("generate", "model");
 
     public Device Device { get; }
 
@@ -43,7 +43,7 @@ internal sealed class SmallModel : IDisposable
     public DacModel Codec { get; } = null!;
 
     public static DacModel LoadCodec(Device device) =>
-        DacModel.FromPretrained(ModelFolder.Open(TestTensors.FixturePath("processor", "dac")), CompiledModels.All, device);
+        DacModel.FromPretrained(ModelFolder.Open(Fixtures.Path("processor", "dac")), CompiledModels.All, device);
 
     public GenerationConfig Config(int rows = 30) => Model.GenerationConfig() with { MaxNewTokens = rows, DoSample = true, GuidanceScale = 3, Seed = 5 };
 

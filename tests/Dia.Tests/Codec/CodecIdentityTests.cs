@@ -12,7 +12,7 @@ namespace Dia.Tests.Codec;
 /// <summary>A codec is known in every format of weights, and no other is taken for it.</summary>
 public sealed class CodecIdentityTests : IDisposable
 {
-    private static readonly string Root = Path.Combine(TestTensors.FixturePath(), "..", "..");
+    private static readonly string Root = Repository.Root;
     private readonly string _folder = Directory.CreateTempSubdirectory("dia-identity-").FullName;
 
     [Theory]

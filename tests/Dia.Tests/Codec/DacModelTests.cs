@@ -24,10 +24,10 @@ public sealed class DacModelTests
     [MemberData(nameof(Cases))]
     public void Encodes_as_the_reference(string name, string deviceName)
     {
-        TestTensors expected = TestTensors.Load("dac", name, "cases.safetensors");
+        TensorFile expected = Fixtures.Tensors("dac", name, "cases.safetensors");
         using Device device = TestDevice.Create(deviceName);
         using DacModel codec = Load("dac", name, device);
-        JsonElement json = TestTensors.Json("dac", name, "cases.json");
+        JsonElement json = Fixtures.Json("dac", name, "cases.json");
         int index = 0;
         foreach (JsonElement length in json.GetProperty("encode_lengths").EnumerateArray())
         {
@@ -50,7 +50,7 @@ public sealed class DacModelTests
     [MemberData(nameof(Cases))]
     public void Decodes_as_the_reference(string name, string deviceName)
     {
-        TestTensors expected = TestTensors.Load("dac", name, "cases.safetensors");
+        TensorFile expected = Fixtures.Tensors("dac", name, "cases.safetensors");
         using Device device = TestDevice.Create(deviceName);
         using DacModel codec = Load("dac", name, device);
         foreach (int frames in new[] { 1, 2, 7, 33 })
@@ -85,7 +85,7 @@ public sealed class DacModelTests
     }
 
     internal static DacModel Load(string group, string name, Device device) =>
-        DacModel.FromPretrained(ModelFolder.Open(TestTensors.FixturePath(group, name)), CompiledModels.All, device);
+        DacModel.FromPretrained(ModelFolder.Open(Fixtures.Path(group, name)), CompiledModels.All, device);
 
     private static int[,] Transposed(int[,] m)
     {
@@ -97,7 +97,7 @@ public sealed class DacModelTests
     }
 
     // The reference keeps channels first.
-    private static float[] ChannelsLast(TestTensors t, string name)
+    private static float[] ChannelsLast(TensorFile t, string name)
     {
         int[] shape = t.Shape(name);
         float[] x = t.Floats(name), y = new float[x.Length];

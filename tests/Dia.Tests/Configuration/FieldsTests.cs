@@ -9,9 +9,9 @@ namespace Dia.Tests.Configuration;
 /// <summary>Every field is stated once, and reading, writing, comparing and compiling follow from that.</summary>
 public sealed class FieldsTests
 {
-    public static TheoryData<string> Models => new(ConfigurationFiles.All("config.json").Where(p => ConfigurationFile.Read(ConfigurationFiles.Read(p)).ModelType == "dia"));
+    public static TheoryData<string> Models => new(Repository.Configurations("config.json").Where(p => ConfigurationFile.Read(File.ReadAllText(Repository.At(p))).ModelType == "dia"));
 
-    public static TheoryData<string> Codecs => new(ConfigurationFiles.All("config.json").Where(p => ConfigurationFile.Read(ConfigurationFiles.Read(p)).ModelType == "dac"));
+    public static TheoryData<string> Codecs => new(Repository.Configurations("config.json").Where(p => ConfigurationFile.Read(File.ReadAllText(Repository.At(p))).ModelType == "dac"));
 
     [Fact]
     public void Every_property_that_can_be_set_is_stated()
@@ -24,7 +24,7 @@ public sealed class FieldsTests
     [MemberData(nameof(Models))]
     public void A_model_is_written_as_it_is_read(string path)
     {
-        DiaConfig config = DiaConfigParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error).Config!;
+        DiaConfig config = DiaConfigParser.Parse(File.ReadAllText(Repository.At(path)), ProblemSeverity.Error).Config!;
         ConfigurationResult<DiaConfig> again = DiaConfigParser.Parse(CanonicalJson.Write(config), ProblemSeverity.Error);
         Assert.Empty(again.Problems);
         Assert.Equal(config, again.Config);
@@ -36,7 +36,7 @@ public sealed class FieldsTests
     [MemberData(nameof(Codecs))]
     public void A_codec_is_written_as_it_is_read(string path)
     {
-        DacConfig config = DacConfigParser.Parse(ConfigurationFiles.Read(path)).Config!;
+        DacConfig config = DacConfigParser.Parse(File.ReadAllText(Repository.At(path))).Config!;
         ConfigurationResult<DacConfig> again = DacConfigParser.Parse(CanonicalJson.Write(config));
         Assert.Empty(again.Problems);
         Assert.Equal(config, again.Config);
@@ -98,7 +98,7 @@ public sealed class FieldsTests
 
     /// <summary>A model's name is as much of its folder's path as tells it from the others that are compiled in.</summary>
     private static IEnumerable<string> Files(string end) =>
-        ConfigurationFiles.All("config.json").Where(p => p.EndsWith("/" + end, StringComparison.Ordinal)).Select(ConfigurationFiles.Read);
+        Repository.Configurations("config.json").Where(p => p.EndsWith("/" + end, StringComparison.Ordinal)).Select(p => File.ReadAllText(Repository.At(p)));
 
     private static void AssertStated(Type type, IReadOnlyList<Field> fields)
     {

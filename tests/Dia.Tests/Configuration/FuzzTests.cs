@@ -27,7 +27,7 @@ public sealed class FuzzTests
     public void Mutated_files_never_throw()
     {
         var random = new Random(20250101);
-        string[] files = [.. ConfigurationFiles.All("config.json").Concat(ConfigurationFiles.All("generation_config.json")).Select(ConfigurationFiles.Read)];
+        string[] files = [.. Repository.Configurations("config.json").Concat(Repository.Configurations("generation_config.json")).Select(p => File.ReadAllText(Repository.At(p)))];
         int refused = 0;
         int accepted = 0;
         for (int i = 0; i < Mutations; i++)

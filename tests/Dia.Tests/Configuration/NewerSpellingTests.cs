@@ -26,15 +26,15 @@ public sealed class NewerSpellingTests
     [MemberData(nameof(Pairs))]
     public void Both_spellings_are_one_configuration(string newer, string older)
     {
-        ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse(ConfigurationFiles.Read($"tests/fixtures/newer/{newer}/config.json"), ProblemSeverity.Error);
+        ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse(File.ReadAllText(Repository.At($"tests/fixtures/newer/{newer}/config.json")), ProblemSeverity.Error);
         Assert.Empty(result.Problems);
-        Assert.Equal(DiaConfigParser.Parse(ConfigurationFiles.Read($"{older}/config.json"), ProblemSeverity.Error).Config, result.Config);
+        Assert.Equal(DiaConfigParser.Parse(File.ReadAllText(Repository.At($"{older}/config.json")), ProblemSeverity.Error).Config, result.Config);
     }
 
     [Fact]
     public void The_encoder_is_read_likewise()
     {
-        DiaConfig config = DiaConfigParser.Parse(ConfigurationFiles.Read("tests/fixtures/newer/tiny-encoder-rope-yarn/config.json"), ProblemSeverity.Error).Config!;
+        DiaConfig config = DiaConfigParser.Parse(File.ReadAllText(Fixtures.Path("newer/tiny-encoder-rope-yarn/config.json")), ProblemSeverity.Error).Config!;
         Assert.Equal(new RopeScaling { RopeType = RopeType.Yarn, Factor = 4, OriginalMaxPositionEmbeddings = 24 }, config.EncoderConfig.RopeScaling);
         Assert.Null(config.DecoderConfig.RopeScaling);
     }

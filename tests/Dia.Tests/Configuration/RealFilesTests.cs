@@ -6,15 +6,15 @@ namespace Dia.Tests.Configuration;
 /// <summary>Every configuration file of the repository parses without any problem, and says what it should.</summary>
 public sealed class RealFilesTests
 {
-    public static TheoryData<string> Configs => new(ConfigurationFiles.All("config.json"));
+    public static TheoryData<string> Configs => new(Repository.Configurations("config.json"));
 
-    public static TheoryData<string> GenerationConfigs => new(ConfigurationFiles.All("generation_config.json"));
+    public static TheoryData<string> GenerationConfigs => new(Repository.Configurations("generation_config.json"));
 
     [Theory]
     [MemberData(nameof(Configs))]
     public void Config_parses_without_problem(string path)
     {
-        string json = ConfigurationFiles.Read(path);
+        string json = File.ReadAllText(Repository.At(path));
         if (ConfigurationFile.Read(json).ModelType == "dac")
         {
             ConfigurationResult<DacConfig> dac = DacConfigParser.Parse(json);
@@ -33,7 +33,7 @@ public sealed class RealFilesTests
     [MemberData(nameof(GenerationConfigs))]
     public void Generation_config_parses_without_problem(string path)
     {
-        ConfigurationResult<GenerationFile> result = GenerationConfigParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error);
+        ConfigurationResult<GenerationFile> result = GenerationConfigParser.Parse(File.ReadAllText(Repository.At(path)), ProblemSeverity.Error);
         Assert.Empty(result.Problems);
         Assert.NotNull(result.Config);
     }
@@ -43,7 +43,7 @@ public sealed class RealFilesTests
     {
         Assert.Equal(new DiaConfig(), Dia("configs/dia-1.6b/config.json"));
         Assert.Equal(new DiaConfig(), DiaConfigParser.Parse("{\"model_type\": \"dia\"}", ProblemSeverity.Error).Config);
-        DacConfig dac = DacConfigParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/dac/config.json")).Config!;
+        DacConfig dac = DacConfigParser.Parse(File.ReadAllText(Repository.At("configs/dia-1.6b/dac/config.json"))).Config!;
         Assert.Equal(new DacConfig { SamplingRate = 44100 }, dac);
         Assert.Equal((512, 1024), (dac.HopLength, dac.HiddenSize));
         Assert.Equal([8, 8, 4, 2], dac.UpsamplingRatios);
@@ -76,7 +76,7 @@ public sealed class RealFilesTests
     [Fact]
     public void Generation_settings_are_read_and_default_to_the_references()
     {
-        GenerationFile read = GenerationConfigParser.Parse(ConfigurationFiles.Read("configs/dia-1.6b/generation_config.json"), ProblemSeverity.Error).Config!;
+        GenerationFile read = GenerationConfigParser.Parse(File.ReadAllText(Repository.At("configs/dia-1.6b/generation_config.json")), ProblemSeverity.Error).Config!;
         var defaults = new GenerationConfig();
         Assert.Equal(defaults with { DoSample = true, GuidanceScale = 3, MaxLength = 3072, Temperature = 1.2, TopK = 45, TopP = 0.95 }, read.Config with { DelayPattern = defaults.DelayPattern });
         Assert.Contains("guidance_scale", read.Keys);
@@ -88,5 +88,5 @@ public sealed class RealFilesTests
         Assert.Null(GenerationConfigParser.Parse("{\"top_k\": null}", ProblemSeverity.Error).Config!.Config.TopK);
     }
 
-    private static DiaConfig Dia(string path) => DiaConfigParser.Parse(ConfigurationFiles.Read(path), ProblemSeverity.Error).Config!;
+    private static DiaConfig Dia(string path) => DiaConfigParser.Parse(File.ReadAllText(Repository.At(path)), ProblemSeverity.Error).Config!;
 }

@@ -7,7 +7,7 @@ namespace Dia.Tests.IO;
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class AtomicFileTests : IDisposable
 {
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 

@@ -13,7 +13,7 @@ namespace Dia.Tests.Modeling;
 /// <summary>A checkpoint is opened once: plans and models are made of what is open.</summary>
 public sealed class CheckpointTests : IDisposable
 {
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     /// <summary>The files are gone once it is open: whoever opened one of them again would find nothing.</summary>
     [Fact]
@@ -50,7 +50,7 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void A_codec_too()
     {
-        string path = Copy(TestTensors.FixturePath("processor", "dac"), "config.json", "model.safetensors");
+        string path = Copy(Fixtures.Path("processor", "dac"), "config.json", "model.safetensors");
         using Device device = Device.CreateCpu(1);
         using DacModel usual = SmallModel.LoadCodec(device);
         using CodecCheckpoint checkpoint = CodecCheckpoint.Open(ModelFolder.Open(path), CompiledModels.All);
@@ -70,7 +70,7 @@ public sealed class CheckpointTests : IDisposable
     public void What_cannot_be_opened_leaves_no_file_mapped()
     {
         string path = Copy(SmallModel.Folder, "config.json", "generation_config.json");
-        File.Copy(TestTensors.FixturePath("processor", "dac", "model.safetensors"), Path.Combine(path, "model.safetensors"));
+        File.Copy(Fixtures.Path("processor", "dac", "model.safetensors"), Path.Combine(path, "model.safetensors"));
         Assert.Contains("do not fit the model", Assert.Throws<DiaException>(() => Open(path)).Message, StringComparison.Ordinal);
         Assert.Equal(0, Mappings(path));
     }

@@ -18,20 +18,20 @@ public sealed class DemoModelTests
     // Rows may differ from the first row on where the two best scores are closer than this (rounding decides).
     private const float Gap = 1e-3f;
 
-    public static TheoryData<int> Cases() => new(Enumerable.Range(0, TestTensors.Json("demo", "greedy.json").GetArrayLength()));
+    public static TheoryData<int> Cases() => new(Enumerable.Range(0, Fixtures.Json("demo", "greedy.json").GetArrayLength()));
 
     [Theory]
     [MemberData(nameof(Cases))]
     public void Greedy_rows_are_the_references_and_so_is_their_sound(int index)
     {
-        JsonElement json = TestTensors.Json("demo", "greedy.json")[index];
+        JsonElement json = Fixtures.Json("demo", "greedy.json")[index];
         string name = json.GetProperty("case").GetString()!;
-        TestTensors tensors = TestTensors.Load("demo", "greedy.safetensors");
+        TensorFile tensors = Fixtures.Tensors("demo", "greedy.safetensors");
         int[,] expected = tensors.Ints2(name + ".rows");
         float[] gaps = tensors.Floats(name + ".gap");
 
         using Device device = Device.CreateCpu(2);
-        ModelFolder folder = ModelFolder.Open(Path.Combine(TestTensors.FixturePath(), "..", "..", "configs", "dia-demo"));
+        ModelFolder folder = ModelFolder.Open(Fixtures.Demo);
         using var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device);
         using var codec = DacModel.FromPretrained(folder.Sub("dac"), CompiledModels.All, device);
         DiaProcessor processor = Processor(codec, model.Config);
@@ -62,19 +62,19 @@ public sealed class DemoModelTests
     }
 
     // Without guidance: the best of guided scores needs the processors, which the other test runs step by step.
-    public static TheoryData<int> Unguided() => new(TestTensors.Json("demo", "greedy.json").EnumerateArray().Index().Where(c => GenerateTests.Number(c.Item, "guidance_scale") is null).Select(c => c.Index));
+    public static TheoryData<int> Unguided() => new(Fixtures.Json("demo", "greedy.json").EnumerateArray().Index().Where(c => GenerateTests.Number(c.Item, "guidance_scale") is null).Select(c => c.Index));
 
     [Theory]
     [MemberData(nameof(Unguided))]
     public void The_references_own_rows_fed_back_have_the_same_best_ids(int index)
     {
-        JsonElement json = TestTensors.Json("demo", "greedy.json")[index];
+        JsonElement json = Fixtures.Json("demo", "greedy.json")[index];
         string name = json.GetProperty("case").GetString()!;
-        TestTensors tensors = TestTensors.Load("demo", "greedy.safetensors");
+        TensorFile tensors = Fixtures.Tensors("demo", "greedy.safetensors");
         int[,] expected = tensors.Ints2(name + ".rows");
         float[] gaps = tensors.Floats(name + ".gap");
         using Device device = Device.CreateCpu(2);
-        ModelFolder folder = ModelFolder.Open(Path.Combine(TestTensors.FixturePath(), "..", "..", "configs", "dia-demo"));
+        ModelFolder folder = ModelFolder.Open(Fixtures.Demo);
         using var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device);
         int rows = expected.GetLength(0), channels = expected.GetLength(1), vocabulary = model.Config.DecoderConfig.VocabSize;
         var input = new int[1, rows, channels];

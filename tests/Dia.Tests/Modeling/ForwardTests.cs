@@ -18,7 +18,7 @@ public sealed class ForwardTests
     public static TheoryData<string, string> Cases()
     {
         var data = new TheoryData<string, string>();
-        foreach (string folder in Directory.GetDirectories(TestTensors.FixturePath("tiny")).Order(StringComparer.Ordinal))
+        foreach (string folder in Directory.GetDirectories(Fixtures.Path("tiny")).Order(StringComparer.Ordinal))
         {
             data.Add(Path.GetFileName(folder), "scalar");
             data.Add(Path.GetFileName(folder), "cpu1");
@@ -32,10 +32,10 @@ public sealed class ForwardTests
     [MemberData(nameof(Cases))]
     public void Equals_the_reference(string name, string deviceName)
     {
-        TestTensors expected = TestTensors.Load("tiny", name, "forward.safetensors");
+        TensorFile expected = Fixtures.Tensors("tiny", name, "forward.safetensors");
         using Device device = TestDevice.Create(deviceName);
         IEnumerable<CompiledModel> models = name == "bf16" ? CompiledModels.All.Select(m => new RoundedFrequencies(m)) : CompiledModels.All;
-        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(TestTensors.FixturePath("tiny", name)), models, device);
+        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("tiny", name)), models, device);
         DiaOutput output = model.Forward(
             expected.Ints2("in.input_ids"),
             expected.Ints2("in.attention_mask"),
@@ -67,9 +67,9 @@ public sealed class ForwardTests
     [Fact]
     public void Loss_without_labels_is_NaN_and_num_items_divides_the_sum()
     {
-        TestTensors expected = TestTensors.Load("tiny", "base", "forward.safetensors");
+        TensorFile expected = Fixtures.Tensors("tiny", "base", "forward.safetensors");
         using Device device = Device.CreateScalar();
-        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(TestTensors.FixturePath("tiny", "base")), CompiledModels.All, device);
+        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("tiny", "base")), CompiledModels.All, device);
         int[,] labels = expected.Ints2("in.labels");
         float Loss(double? items) => model.Forward(expected.Ints2("in.input_ids"), null, expected.Ints3("in.decoder_input_ids"), labels: labels, numItemsInBatch: items).Loss!.Value;
         int count = labels.Cast<int>().Count(l => l != -100);

@@ -16,7 +16,7 @@ public sealed class GenerateTests
     public static TheoryData<string, string> Cases()
     {
         var data = new TheoryData<string, string>();
-        foreach (string file in Directory.GetFiles(TestTensors.FixturePath("generate"), "*.json").Order(StringComparer.Ordinal))
+        foreach (string file in Directory.GetFiles(Fixtures.Path("generate"), "*.json").Order(StringComparer.Ordinal))
             foreach (string device in new[] { "scalar", "cpu1", "cpu2" })
                 data.Add(Path.GetFileNameWithoutExtension(file), device);
         return data;
@@ -26,10 +26,10 @@ public sealed class GenerateTests
     [MemberData(nameof(Cases))]
     public void Sequences_are_the_references(string name, string deviceName)
     {
-        TestTensors expected = TestTensors.Load("generate", name + ".safetensors");
-        JsonElement json = TestTensors.Json("generate", name + ".json");
+        TensorFile expected = Fixtures.Tensors("generate", name + ".safetensors");
+        JsonElement json = Fixtures.Json("generate", name + ".json");
         using Device device = TestDevice.Create(deviceName);
-        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(TestTensors.FixturePath("generate", "model")), CompiledModels.All, device);
+        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, device);
         GenerationConfig config = model.GenerationConfig() with
         {
             DoSample = false,
@@ -44,9 +44,9 @@ public sealed class GenerateTests
     [Fact]
     public void A_batch_gives_what_its_items_give_alone_bit_for_bit()
     {
-        TestTensors expected = TestTensors.Load("generate", "batch.safetensors");
+        TensorFile expected = Fixtures.Tensors("generate", "batch.safetensors");
         using Device device = Device.CreateCpu(2);
-        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(TestTensors.FixturePath("generate", "model")), CompiledModels.All, device);
+        using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, device);
         GenerationConfig config = model.GenerationConfig() with { MaxNewTokens = 40, GuidanceScale = 3, DoSample = true, Temperature = 1.2, TopK = 30, TopP = 0.9, Seed = 7 };
         DiaInputs both = Inputs(expected);
         var together = new ScoreRecorder();
@@ -62,7 +62,7 @@ public sealed class GenerateTests
     internal static double? Number(JsonElement json, string name) =>
         json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
 
-    private static DiaInputs Inputs(TestTensors t) => new()
+    private static DiaInputs Inputs(TensorFile t) => new()
     {
         InputIds = t.Ints2("in.input_ids"),
         AttentionMask = t.Ints2("in.attention_mask"),

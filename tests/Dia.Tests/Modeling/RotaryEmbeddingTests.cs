@@ -13,14 +13,14 @@ public sealed class RotaryEmbeddingTests
     // Both sides compute in float32; what differs is the last bit of pow, times the largest angle (about 100): 1e-5.
     private const float Tolerance = 1e-5f;
 
-    public static TheoryData<string> Cases => new(JsonDocument.Parse(ConfigurationFiles.Read("tests/fixtures/rope/cases.json")).RootElement.EnumerateObject().Select(c => c.Name));
+    public static TheoryData<string> Cases => new(JsonDocument.Parse(File.ReadAllText(Fixtures.Path("rope/cases.json"))).RootElement.EnumerateObject().Select(c => c.Name));
 
     /// <summary>Frequencies, scaling, and cos and sin of five calls that grow past the original length and shrink again.</summary>
     [Theory]
     [MemberData(nameof(Cases))]
     public void Equals_the_reference(string name)
     {
-        JsonElement given = JsonDocument.Parse(ConfigurationFiles.Read("tests/fixtures/rope/cases.json")).RootElement.GetProperty(name);
+        JsonElement given = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("rope/cases.json"))).RootElement.GetProperty(name);
         Dictionary<string, float[]> expected = ReadTensors($"tests/fixtures/rope/{name}.safetensors");
         RotaryFrequencies frequencies = RotaryFrequencies.For(Config(given));
         AssertClose(expected["inv_freq"], frequencies.Compute(), "inv_freq");
@@ -133,7 +133,7 @@ public sealed class RotaryEmbeddingTests
 
     private static Dictionary<string, float[]> ReadTensors(string path)
     {
-        byte[] file = File.ReadAllBytes(Path.Combine(ConfigurationFiles.Root, path));
+        byte[] file = File.ReadAllBytes(Repository.At(path));
         int header = (int)BitConverter.ToInt64(file, 0);
         return JsonDocument.Parse(file.AsMemory(8, header)).RootElement.EnumerateObject().ToDictionary(
             tensor => tensor.Name,

@@ -8,13 +8,13 @@ namespace Dia.Tests.Processing;
 
 public sealed class DiaFeatureExtractorTests
 {
-    private static readonly TestTensors Tensors = TestTensors.Load("features", "cases.safetensors");
+    private static readonly TensorFile Tensors = Fixtures.Tensors("features", "cases.safetensors");
     private static readonly AudioBuffer A = new(Tensors.Floats("a"), 16000), B = new(Tensors.Floats("b"), 16000);
 
     [Fact]
     public void ExtractsAsTheReference()
     {
-        foreach (JsonElement item in TestTensors.Json("features", "cases.json").EnumerateArray())
+        foreach (JsonElement item in Fixtures.Json("features", "cases.json").EnumerateArray())
         {
             string name = item.GetProperty("case").GetString()!;
             if (!item.GetProperty("ok").GetBoolean())

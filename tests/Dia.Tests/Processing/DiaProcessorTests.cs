@@ -12,8 +12,8 @@ namespace Dia.Tests.Processing;
 public sealed class DiaProcessorTests : IDisposable
 {
     private const int Hop = 32, Channels = 9;
-    private static readonly TestTensors Tensors = TestTensors.Load("processor", "cases.safetensors");
-    private static readonly JsonElement Meta = TestTensors.Json("processor", "cases.json");
+    private static readonly TensorFile Tensors = Fixtures.Tensors("processor", "cases.safetensors");
+    private static readonly JsonElement Meta = Fixtures.Json("processor", "cases.json");
     private static readonly string[] Texts = ["[S1] Hi.", "[S2] A longer line."];
     private static readonly int[] Delay = [.. Meta.GetProperty("delay_pattern").EnumerateArray().Select(e => e.GetInt32())];
     private static readonly AudioBuffer[] Audio = [new(Tensors.Floats("audio0"), 16000), new(Tensors.Floats("audio1"), 16000)];
@@ -97,13 +97,13 @@ public sealed class DiaProcessorTests : IDisposable
         // Rows of the reference's generate(): what the processor takes for codes must all be codes.
         foreach (string run in new[] { "cfg", "cut-at-20", "batch", "cut-at-16-shortest", "prompt" })
         {
-            int[,,] rows = TestTensors.Load("generate", run + ".safetensors").Ints3("out.sequences");
+            int[,,] rows = Fixtures.Tensors("generate", run + ".safetensors").Ints3("out.sequences");
             int[][,] codes = _processor.BatchCodes(rows);
             Assert.Equal(run == "cut-at-16-shortest", codes[0].GetLength(0) == 0);
             Assert.All(codes, item => Assert.All(item.Cast<int>(), id => Assert.InRange(id, 0, 63)));
         }
         // Without a prompt length the voice prompt is part of the audio, and comes first.
-        TestTensors prompted = TestTensors.Load("generate", "prompt.safetensors");
+        TensorFile prompted = Fixtures.Tensors("generate", "prompt.safetensors");
         int[] prompt = prompted.Ints("in.prompt_codes");
         Assert.Equal(prompt, _processor.BatchCodes(prompted.Ints3("out.sequences"))[0].Cast<int>().Take(prompt.Length));
     }
@@ -131,7 +131,7 @@ public sealed class DiaProcessorTests : IDisposable
             ["decode_two"] = (() => _processor.Decode(Tensors.Ints3("decode.rows")), "a single item but got 2"),
             ["rate"] = (() => _processor.Process(Texts[..1], [new AudioBuffer(Audio[0].Samples, 8000)]), "8000 Hz but this feature extractor was made for 16000"),
         };
-        foreach (JsonElement item in TestTensors.Json("processor", "errors.json").EnumerateArray())
+        foreach (JsonElement item in Fixtures.Json("processor", "errors.json").EnumerateArray())
         {
             string name = item.GetProperty("case").GetString()!;
             if (name == "numpy")

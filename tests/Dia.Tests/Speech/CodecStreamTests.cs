@@ -132,7 +132,7 @@ public sealed class CodecStreamTests
     }
 
     internal static DacModel Load(string name, Device device) =>
-        DacModel.FromPretrained(ModelFolder.Open(Path.Combine(TestTensors.FixturePath(), "..", "..", name)), CompiledModels.All, device);
+        DacModel.FromPretrained(ModelFolder.Open(Repository.At(name)), CompiledModels.All, device);
 
     private static int[,] Codes(DacModel codec, int frames, Random random)
     {

@@ -304,7 +304,7 @@ public sealed class SpeechEngineTests
         public Loaded(string name, string device = "cpu2")
         {
             Device = TestDevice.Create(device);
-            string folder = name == "demo" ? Path.Combine(TestTensors.FixturePath(), "..", "..", "configs", "dia-demo") : TestTensors.FixturePath("generate", "model");
+            string folder = name == "demo" ? Fixtures.Demo : Fixtures.Path("generate", "model");
             Model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, Device);
             Codec = CodecStreamTests.Load(name == "demo" ? "configs/dia-demo/dac" : "tests/fixtures/processor/dac", Device);
             var extractor = new DiaFeatureExtractor(samplingRate: Codec.SamplingRate, hopLength: Codec.HopLength);

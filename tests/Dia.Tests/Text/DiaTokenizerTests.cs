@@ -12,7 +12,7 @@ public sealed class DiaTokenizerTests
     [Fact]
     public void EncodesAsTheReference()
     {
-        foreach (JsonElement item in TestTensors.Json("tokenizer", "encode.json").EnumerateArray())
+        foreach (JsonElement item in Fixtures.Json("tokenizer", "encode.json").EnumerateArray())
         {
             string text = item.GetProperty("text").GetString()!;
             int[] expected = Ints(item.GetProperty("ids"));
@@ -24,7 +24,7 @@ public sealed class DiaTokenizerTests
     [Fact]
     public void DecodesAsTheReference()
     {
-        foreach (JsonElement item in TestTensors.Json("tokenizer", "decode.json").EnumerateArray())
+        foreach (JsonElement item in Fixtures.Json("tokenizer", "decode.json").EnumerateArray())
         {
             int[] ids = Ints(item.GetProperty("ids"));
             Assert.Equal(item.GetProperty("text").GetString(), Tokenizer.Decode(ids));
@@ -35,7 +35,7 @@ public sealed class DiaTokenizerTests
     [Fact]
     public void PadsABatchAsTheReference()
     {
-        JsonElement item = TestTensors.Json("tokenizer", "batch.json");
+        JsonElement item = Fixtures.Json("tokenizer", "batch.json");
         BatchEncoding encoding = Tokenizer.EncodeBatch(Strings(item.GetProperty("texts")), PaddingStrategy.Longest);
         Assert.Equal(Matrix(item.GetProperty("input_ids")), encoding.InputIds);
         Assert.Equal(Matrix(item.GetProperty("attention_mask")), encoding.AttentionMask);
@@ -44,7 +44,7 @@ public sealed class DiaTokenizerTests
     [Fact]
     public void TruncatesABatchAsTheReference()
     {
-        JsonElement item = TestTensors.Json("tokenizer", "truncate.json");
+        JsonElement item = Fixtures.Json("tokenizer", "truncate.json");
         BatchEncoding encoding = Tokenizer.EncodeBatch(
             Strings(item.GetProperty("texts")), PaddingStrategy.MaxLength, truncation: true, item.GetProperty("max_length").GetInt32());
         Assert.Equal(Matrix(item.GetProperty("input_ids")), encoding.InputIds);
@@ -55,7 +55,7 @@ public sealed class DiaTokenizerTests
     public void TakesTheReferencesOptions()
     {
         int outputs = 0;
-        foreach (JsonElement item in TestTensors.Json("tokenizer", "options.json").EnumerateArray())
+        foreach (JsonElement item in Fixtures.Json("tokenizer", "options.json").EnumerateArray())
         {
             string[] texts = Strings(item.GetProperty("texts"));
             JsonElement options = item.GetProperty("options");

@@ -6,8 +6,8 @@ namespace Dia.Tests.Weights;
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed unsafe class BundleTests : IDisposable
 {
-    private readonly TestFolder _folder = new();
-    private readonly string _model = Path.Combine(TestFolder.Repository, "configs", "dia-demo");
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _model = Fixtures.Demo;
 
     public void Dispose() => _folder.Dispose();
 
@@ -37,9 +37,9 @@ public sealed unsafe class BundleTests : IDisposable
         var e = Assert.Throws<DiaException>(() => model.Sub("dac").ReadText("gone.json"));
         Assert.Contains("has no file dac/gone.json", e.Message);
 
-        var specs = TestFolder.SpecsOf(Path.Combine(_model, "dac/model.safetensors"));
-        using var a = TestFolder.Load(ModelFolder.Open(_model).Sub("dac"), specs);
-        using var b = TestFolder.Load(model.Sub("dac"), specs);
+        var specs = WeightFiles.SpecsOf(Path.Combine(_model, "dac/model.safetensors"));
+        using var a = WeightFiles.Load(ModelFolder.Open(_model).Sub("dac"), specs);
+        using var b = WeightFiles.Load(model.Sub("dac"), specs);
         for (int i = 0; i < specs.Length; i++)
             Assert.True(new ReadOnlySpan<ushort>(a.Weights[i].Data, (int)specs[i].Count).SequenceEqual(new ReadOnlySpan<ushort>(b.Weights[i].Data, (int)specs[i].Count)));
     }
@@ -48,9 +48,9 @@ public sealed unsafe class BundleTests : IDisposable
     public void ANewBundleReplacesTheOldOneAndBytesRepeat()
     {
         string program = Program();
-        Bundle.Append(program, TestFolder.Fixture("tiny/odd"), _folder["odd"]);
-        Bundle.Append(program, TestFolder.Fixture("tiny/base"), _folder["base"]);
-        Bundle.Append(_folder["odd"], TestFolder.Fixture("tiny/base"), _folder["again"]);
+        Bundle.Append(program, Fixtures.Path("tiny/odd"), _folder["odd"]);
+        Bundle.Append(program, Fixtures.Path("tiny/base"), _folder["base"]);
+        Bundle.Append(_folder["odd"], Fixtures.Path("tiny/base"), _folder["again"]);
         Assert.Equal(File.ReadAllBytes(_folder["base"]), File.ReadAllBytes(_folder["again"]));
 
         // In place, and from a bundle as the model.
@@ -80,7 +80,7 @@ public sealed unsafe class BundleTests : IDisposable
     [Fact]
     public void EveryDamagedByteOfIndexAndFooterIsNoticed()
     {
-        Bundle.Append(Program(), TestFolder.Fixture("tiny/odd"), _folder["good"]);
+        Bundle.Append(Program(), Fixtures.Path("tiny/odd"), _folder["good"]);
         byte[] good = File.ReadAllBytes(_folder["good"]);
         int start = (int)BitConverter.ToInt64(good, good.Length - 24);
         for (int at = start; at < good.Length; at++)
@@ -119,7 +119,7 @@ public sealed unsafe class BundleTests : IDisposable
     [Fact]
     public void NoNameLeadsOutOfAFolder()
     {
-        var model = ModelFolder.Open(TestFolder.Fixture("tiny"));
+        var model = ModelFolder.Open(Fixtures.Path("tiny"));
         foreach (string name in new[] { "../README.md", "/etc/passwd", "", "a//b", "a/../../b", ".", "a\\b", "a\nb" })
             Assert.Contains("is not the name of a file inside", Assert.Throws<DiaException>(() => model.ReadText(name)).Message);
         Assert.NotEmpty(model.Sub("base").ReadText("config.json"));

@@ -6,14 +6,14 @@ namespace Dia.Tests.Weights;
 
 public sealed unsafe class CheckpointConverterTests : IDisposable
 {
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void BFloat16SurvivesFloat32AndBack()
     {
-        var demo = ModelFolder.Open(Path.Combine(TestFolder.Repository, "configs", "dia-demo"));
+        var demo = ModelFolder.Open(Fixtures.Demo);
         CheckpointConverter.Convert(demo, null, WeightFormat.Float32, _folder["f32"]);
         CheckpointConverter.Convert(ModelFolder.Open(_folder["f32"]), null, WeightFormat.BFloat16, _folder["bf16"]);
         foreach (string name in new[] { "model.safetensors", "dac/model.safetensors", "config.json", "dac/config.json", "generation_config.json", "tokenizer_config.json", "preprocessor_config.json" })
@@ -51,7 +51,7 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     [Fact]
     public void TakesTheCodecFromElsewhere()
     {
-        CheckpointConverter.Convert(ModelFolder.Open(TestFolder.Fixture("tiny/base")), ModelFolder.Open(TestFolder.Fixture("dac/base")), WeightFormat.BFloat16, _folder["out"]);
+        CheckpointConverter.Convert(ModelFolder.Open(Fixtures.Path("tiny/base")), ModelFolder.Open(Fixtures.Path("dac/base")), WeightFormat.BFloat16, _folder["out"]);
         using var codec = SafetensorsFile.Open(_folder["out/dac/model.safetensors"]);
         Assert.Equal(SafetensorsDType.BF16, codec["decoder.conv1.weight"].DType);
         Assert.True(File.Exists(_folder["out/dac/config.json"]));
@@ -74,7 +74,7 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     {
         _folder.Save("in/model.safetensors", new SafetensorsArray("w", [1], new double[1]));
         Assert.Contains("tensor w", Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, WeightFormat.Float32, _folder["out"])).Message);
-        var odd = ModelFolder.Open(TestFolder.Fixture("tiny/odd"));
+        var odd = ModelFolder.Open(Fixtures.Path("tiny/odd"));
         _folder.Write("in/file", "x");
         Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["in/file"])).Kind);
         CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["same"]);

@@ -24,7 +24,7 @@ public sealed class CheckpointSynthesizerTests : IDisposable
         new("model.encoder.layers.0.self_attention.o_proj.weight", [1024, 2048], WeightRole.Linear),
     ];
 
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
@@ -35,7 +35,7 @@ public sealed class CheckpointSynthesizerTests : IDisposable
     {
         CheckpointSynthesizer.Write(_folder["out"], Specs, format, new Dictionary<string, string> { ["config.json"] = "{\"dtype\": \"x\"}", ["generation_config.json"] = "{}" });
         using var file = SafetensorsFile.Open(_folder["out/model.safetensors"]);
-        using var json = JsonDocument.Parse(File.ReadAllText(TestFolder.Fixture("full/full.json")));
+        using var json = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("full/full.json")));
         int compared = 0;
         foreach (string model in new[] { "dac", "dia" })
         {

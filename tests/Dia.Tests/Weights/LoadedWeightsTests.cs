@@ -6,7 +6,7 @@ namespace Dia.Tests.Weights;
 
 public sealed unsafe class LoadedWeightsTests : IDisposable
 {
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
@@ -17,9 +17,9 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     [InlineData("configs/dia-demo", WeightFormat.BFloat16)]
     public void FixtureCheckpointsLoad(string name, WeightFormat format)
     {
-        string path = Path.Combine(TestFolder.Repository, name);
-        var specs = TestFolder.SpecsOf(Path.Combine(path, "model.safetensors"));
-        using var loaded = TestFolder.Load(ModelFolder.Open(path), specs);
+        string path = Repository.At(name);
+        var specs = WeightFiles.SpecsOf(Path.Combine(path, "model.safetensors"));
+        using var loaded = WeightFiles.Load(ModelFolder.Open(path), specs);
         using var file = SafetensorsFile.Open(Path.Combine(path, "model.safetensors"));
         for (int i = 0; i < specs.Length; i++)
         {
@@ -32,8 +32,8 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     [Fact]
     public void ASingleFileIsAModelToo()
     {
-        string file = TestFolder.Fixture("tiny/base/model.safetensors");
-        using var loaded = TestFolder.Load(ModelFolder.Open(file), TestFolder.SpecsOf(file));
+        string file = Fixtures.Path("tiny/base/model.safetensors");
+        using var loaded = WeightFiles.Load(ModelFolder.Open(file), WeightFiles.SpecsOf(file));
         Assert.True(ModelFolder.Open(file).Exists("config.json"));
         Assert.All(loaded.Weights, w => Assert.True(w.Data != null));
     }
@@ -41,11 +41,11 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     [Fact]
     public void ShardsLoadAsTheWhole()
     {
-        string whole = TestFolder.Fixture("tiny/base/model.safetensors");
+        string whole = Fixtures.Path("tiny/base/model.safetensors");
         Shard(whole);
-        var specs = TestFolder.SpecsOf(whole);
-        using var a = TestFolder.Load(ModelFolder.Open(TestFolder.Fixture("tiny/base")), specs);
-        using var b = TestFolder.Load(ModelFolder.Open(_folder.Path), specs);
+        var specs = WeightFiles.SpecsOf(whole);
+        using var a = WeightFiles.Load(ModelFolder.Open(Fixtures.Path("tiny/base")), specs);
+        using var b = WeightFiles.Load(ModelFolder.Open(_folder.Path), specs);
         for (int i = 0; i < specs.Length; i++)
             Assert.True(new ReadOnlySpan<float>(a.Weights[i].Data, (int)specs[i].Count).SequenceEqual(new ReadOnlySpan<float>(b.Weights[i].Data, (int)specs[i].Count)));
     }
@@ -68,7 +68,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         _folder.Save("s.safetensors", new SafetensorsArray("a", [1], new float[1]));
         _folder.Save("t.safetensors", new SafetensorsArray("b", [1], new float[1]), new SafetensorsArray("c", [1], new float[1]));
         _folder.Write("model.safetensors.index.json", json);
-        var e = Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), []));
+        var e = Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), []));
         Assert.Equal(DiaErrorKind.Model, e.Kind);
         Assert.Contains(expected, e.Message);
     }
@@ -79,7 +79,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         var extra = Enumerable.Range(0, 20).Select(i => new SafetensorsArray($"extra{i:00}", [1], new float[1]));
         _folder.Save("model.safetensors", [.. extra, new("bad.shape", [2, 3], new float[6]), new("bad.type", [2], new long[2])]);
         WeightSpec[] specs = [new("bad.shape", [3, 2], WeightRole.Linear), new("bad.type", [2], WeightRole.Vector), new("gone.1", [1], WeightRole.Vector), new("gone.2", [1], WeightRole.Vector)];
-        var e = Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), specs));
+        var e = Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs));
         Assert.Contains("2 missing (gone.1, gone.2)", e.Message);
         Assert.Contains("20 unexpected (extra00, ", e.Message);
         Assert.Contains("and 12 more", e.Message);
@@ -93,21 +93,21 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     {
         _folder.Save("model.safetensors", [new("a", [2], new float[] { 1, 2 }), .. Enumerable.Range(0, 20).Select(i => new SafetensorsArray($"extra{i:00}", [1], new long[1]))]);
         var warnings = new List<string>();
-        using var loaded = TestFolder.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)], warnings);
+        using var loaded = WeightFiles.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)], warnings);
         Assert.Equal([1f, 2f], new ReadOnlySpan<float>(loaded.Weights[0].Data, 2).ToArray());
         string warning = Assert.Single(warnings);
         Assert.Contains("model.safetensors holds 20 tensors that the model does not have, and that are ignored: extra00, ", warning);
         Assert.Contains("and 12 more", warning);
-        using var silent = TestFolder.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)]);
+        using var silent = WeightFiles.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)]);
     }
 
     [Fact]
     public void AnEmptyFolderIsNoModel()
     {
-        var e = Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), []));
+        var e = Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), []));
         Assert.Contains("config.json is missing", e.Message);
         _folder.Write("config.json", "{}");
-        Assert.Contains("holds neither model.safetensors nor", Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), [])).Message);
+        Assert.Contains("holds neither model.safetensors nor", Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), [])).Message);
         Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => ModelFolder.Open(_folder["gone"])).Kind);
     }
 
@@ -118,7 +118,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     {
         float[] direction = [3, 0, 4, 0, 1, 2, 2, 0], magnitude = [10, 0.3f];
         _folder.Save("model.safetensors", new(g, [2, 1, 1], magnitude), new(v, [2, 2, 2], direction));
-        using var loaded = TestFolder.Load(ModelFolder.Open(_folder.Path), [new("c.weight", [2, 2, 2], role)]);
+        using var loaded = WeightFiles.Load(ModelFolder.Open(_folder.Path), [new("c.weight", [2, 2, 2], role)]);
         Assert.Equal(WeightFormat.Float32, loaded.Weights[0].Format);
         float[] expected = [6, 0, 8, 0, 0.1f, 0.2f, 0.2f, 0];
 
@@ -131,15 +131,15 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     public void WeightNormOfARealCodecGivesItsWeightsBack()
     {
         // A pair with g = ‖v‖ and v = c·w stands for w.
-        string plain = TestFolder.Fixture("dac/base/model.safetensors");
+        string plain = Fixtures.Path("dac/base/model.safetensors");
         var arrays = new List<SafetensorsArray>();
-        foreach (var a in TestFolder.ArraysOf(plain))
+        foreach (var a in WeightFiles.ArraysOf(plain))
             arrays.AddRange(a.Name.EndsWith(".weight", StringComparison.Ordinal) && a.Shape.Length == 3 ? Pair(a) : [a]);
         Assert.Contains(arrays, a => a.Name == "decoder.conv1.weight_v");
         _folder.Save("model.safetensors", [.. arrays]);
-        var specs = TestFolder.SpecsOf(plain);
-        using var expected = TestFolder.Load(ModelFolder.Open(TestFolder.Fixture("dac/base")), specs);
-        using var actual = TestFolder.Load(ModelFolder.Open(_folder.Path), specs);
+        var specs = WeightFiles.SpecsOf(plain);
+        using var expected = WeightFiles.Load(ModelFolder.Open(Fixtures.Path("dac/base")), specs);
+        using var actual = WeightFiles.Load(ModelFolder.Open(_folder.Path), specs);
 
         // g, the norm, the quotient and two products are rounded once each: five half units of 2^-23.
         for (int i = 0; i < specs.Length; i++)
@@ -154,11 +154,11 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     {
         WeightSpec[] specs = [new("c.weight", [1, 2, 1], WeightRole.Convolution)];
         _folder.Save("model.safetensors", new SafetensorsArray("c.weight_g", [1, 1, 1], new float[1]));
-        Assert.Contains("1 missing (c.weight_v)", Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), specs)).Message);
+        Assert.Contains("1 missing (c.weight_v)", Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs)).Message);
         _folder.Save("model.safetensors", new("c.weight_g", [1, 1, 1], new float[1]), new("c.weight_v", [1, 2, 1], new float[2]));
-        Assert.Contains("has no length", Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), specs)).Message);
+        Assert.Contains("has no length", Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs)).Message);
         _folder.Save("model.safetensors", new("c.weight_g", [1, 2, 1], new float[2]), new("c.weight_v", [1, 2, 1], new float[2]));
-        Assert.Contains("c.weight_g: [1, 2, 1] where the model has [1, 1, 1]", Assert.Throws<DiaException>(() => TestFolder.Load(ModelFolder.Open(_folder.Path), specs)).Message);
+        Assert.Contains("c.weight_g: [1, 2, 1] where the model has [1, 1, 1]", Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs)).Message);
     }
 
     [Fact]
@@ -168,8 +168,8 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         string json = """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""";
         json += new string(' ', (9 - (json.Length % 8)) % 8);
         Assert.Equal(1, json.Length % 8);
-        _folder.Write("model.safetensors", TestFolder.File(json, [.. BitConverter.GetBytes(1.5f), .. BitConverter.GetBytes(-2f)]));
-        using var loaded = TestFolder.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)]);
+        _folder.Write("model.safetensors", TensorFile.Bytes(json, [.. BitConverter.GetBytes(1.5f), .. BitConverter.GetBytes(-2f)]));
+        using var loaded = WeightFiles.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)]);
         float* data = (float*)loaded.Weights[0].Data;
         Assert.Equal(0u, (nuint)data % 4);
         Assert.Equal([1.5f, -2f], new ReadOnlySpan<float>(data, 2).ToArray());
@@ -192,7 +192,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     /// <summary>Splits a checkpoint into three files and an index.</summary>
     private void Shard(string whole)
     {
-        var arrays = TestFolder.ArraysOf(whole);
+        var arrays = WeightFiles.ArraysOf(whole);
         var map = new List<string>();
         for (int s = 0; s < 3; s++)
         {

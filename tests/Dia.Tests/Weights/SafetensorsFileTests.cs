@@ -9,7 +9,7 @@ public sealed class SafetensorsFileTests : IDisposable
 {
     private const string Good = """{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"I16","shape":[],"data_offsets":[8,10]}}""";
 
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
@@ -27,7 +27,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void ReadsTensorsAndMetadata()
     {
-        using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File(Good + "  ", [.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(-2f), 7, 1])));
+        using var file = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes(Good + "  ", [.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(-2f), 7, 1])));
         Assert.Equal("v", file.Metadata["k"]);
         Assert.Equal(2, file.Tensors.Count);
         Assert.Equal([1f, -2f], file["a"].ToSingle());
@@ -41,16 +41,16 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void ReadsEmptyFilesAndEmptyTensors()
     {
-        using var none = SafetensorsFile.Open(_folder.Write("f", TestFolder.File("{}", [])));
+        using var none = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes("{}", [])));
         Assert.Empty(none.Tensors);
-        using var empty = SafetensorsFile.Open(_folder.Write("g", TestFolder.File("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"z":{"dtype":"F32","shape":[0,9],"data_offsets":[0,0]}}""", new byte[8])));
+        using var empty = SafetensorsFile.Open(_folder.Write("g", TensorFile.Bytes("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"z":{"dtype":"F32","shape":[0,9],"data_offsets":[0,0]}}""", new byte[8])));
         Assert.Empty(empty["z"].ToSingle());
     }
 
     [Fact]
     public unsafe void DataAreGoneAfterDispose()
     {
-        var file = SafetensorsFile.Open(TestFolder.Fixture("tiny/base/model.safetensors"));
+        var file = SafetensorsFile.Open(Fixtures.Path("tiny/base/model.safetensors"));
         var tensor = file.Tensors.Values.First();
         Assert.True(tensor.Data != null);
         file.Dispose();
@@ -96,7 +96,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("", "not valid JSON")]
     public void BadHeadersAreRefused(string json, string expected)
     {
-        string path = _folder.Write("bad.safetensors", TestFolder.File(json, new byte[16]));
+        string path = _folder.Write("bad.safetensors", TensorFile.Bytes(json, new byte[16]));
         var e = Assert.Throws<DiaException>(() => SafetensorsFile.Open(path, DiaErrorKind.Input).Dispose());
         Assert.Equal(DiaErrorKind.Input, e.Kind);
         Assert.Contains(expected, e.Message);
@@ -117,17 +117,17 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("C64", 8, 64, "complex numbers")]
     public void TypesThatAreNotComputedInAreKnown(string type, int count, int bytes, string kind)
     {
-        using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])));
+        using var file = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])));
         Assert.Equal((type, (long)count, (long)bytes), (file["a"].DType.ToString(), file["a"].Count, file["a"].ByteLength));
         foreach (Action read in new Action[] { () => file["a"].ToInt32(), () => file["a"].ToSingle() })
             Assert.Contains($"tensor a is stored as {type}: {kind} are not supported", Assert.Throws<DiaException>(read).Message);
-        Assert.Contains("does not take", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Write("g", TestFolder.File($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count + 1}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])))).Message);
+        Assert.Contains("does not take", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Write("g", TensorFile.Bytes($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count + 1}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])))).Message);
     }
 
     [Fact]
     public void NamesInMessagesAreShort()
     {
-        string path = _folder.Write("f", TestFolder.File($$"""{"{{new string('n', 100_000)}}":1}""", []));
+        string path = _folder.Write("f", TensorFile.Bytes($$"""{"{{new string('n', 100_000)}}":1}""", []));
         Assert.InRange(Assert.Throws<DiaException>(() => SafetensorsFile.Open(path)).Message.Length, 1, 500);
     }
 
@@ -189,7 +189,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void ReadsHalves()
     {
-        using var file = SafetensorsFile.Open(_folder.Write("f", TestFolder.File("""{"h":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]}}""", [0, 0x3C, 0x40, 0x40])));
+        using var file = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes("""{"h":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]}}""", [0, 0x3C, 0x40, 0x40])));
         Assert.Equal([1f], file["h"].ToSingle());
         Assert.Equal([3f], file["b"].ToSingle());
         Assert.Equal([3], file["b"].ToInt32());
@@ -198,7 +198,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void ARangeOfAFileIsAFile()
     {
-        byte[] inner = TestFolder.File(Good, new byte[10]);
+        byte[] inner = TensorFile.Bytes(Good, new byte[10]);
         string path = _folder.Write("f", [.. new byte[4099], .. inner, 1, 2, 3]);
         using var file = SafetensorsFile.Open(new FileRange(path, 4099, inner.Length), "inner", DiaErrorKind.Model);
         Assert.Equal([0f, 0f], file["a"].ToSingle());

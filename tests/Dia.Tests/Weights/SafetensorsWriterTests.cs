@@ -6,7 +6,7 @@ namespace Dia.Tests.Weights;
 
 public sealed class SafetensorsWriterTests : IDisposable
 {
-    private readonly TestFolder _folder = new();
+    private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
@@ -17,7 +17,7 @@ public sealed class SafetensorsWriterTests : IDisposable
     [InlineData("configs/dia-demo/dac/model.safetensors")]
     public unsafe void WritesTheReferenceLibrarysBytes(string name)
     {
-        string path = Path.Combine(TestFolder.Repository, name);
+        string path = Repository.At(name);
         using (var file = SafetensorsFile.Open(path))
         {
             using var writer = SafetensorsWriter.Create(_folder["out"], file.Tensors.Values.Reverse().Select(t => new SafetensorsEntry(t.Name, t.DType, t.Shape)), file.Metadata);

@@ -75,20 +75,6 @@ internal static class Program
         return false;
     }
 
-    private static double Error(float[] actual, float[] expected)
-    {
-        if (actual.Length != expected.Length)
-            return double.PositiveInfinity;
-        double largest = expected.Max(v => Math.Abs((double)v)), error = 0;
-        for (int i = 0; i < expected.Length; i++)
-        {
-            double difference = Math.Abs((double)actual[i] - expected[i]);
-            error = Math.Max(error, double.IsNaN(difference) ? double.PositiveInfinity : difference);
-        }
-
-        return error / largest;
-    }
-
     private static void Forwards(string dia, string fixtures, string device, string scratch)
     {
         foreach (string folder in Directory.EnumerateDirectories(Path.Combine(fixtures, "tiny")).Order(StringComparer.Ordinal))
@@ -99,7 +85,7 @@ internal static class Program
             using var right = SafetensorsFile.Open(expected);
             using var actual = SafetensorsFile.Open(output);
             string[] names = [.. right.Tensors.Keys.Where(n => n.StartsWith("out.", StringComparison.Ordinal))];
-            Line(name, $"{names.Length} tensors of forward", names.Max(n => Error(actual[n[4..]].ToSingle(), right[n].ToSingle())), name == "tiny/bf16" ? RoundedFrequencies : Forward);
+            Line(name, $"{names.Length} tensors of forward", names.Max(n => Tolerance.Error(right[n].ToSingle(), actual[n[4..]].ToSingle())), name == "tiny/bf16" ? RoundedFrequencies : Forward);
         }
     }
 

@@ -4,6 +4,7 @@ using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Configuration;
+using Dia.FullSize;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Networks;
@@ -11,7 +12,7 @@ using Dia.Processing;
 using Dia.Text;
 using Dia.Weights;
 
-namespace Dia.FullSize;
+namespace Dia.Bench;
 
 /// <summary>
 /// Speeds as ratios to what this machine can do: before each measurement the machine itself is measured, and the median of
@@ -84,7 +85,7 @@ internal sealed class Figures(Report report, int threads)
         double seconds = 0;
         (double wall, _) = Measure(5, () => 1, () =>
         {
-            ModelFolder folder = ModelFolder.Open(Path.Combine(Checkpoints.Repository, "configs", "dia-demo"));
+            ModelFolder folder = ModelFolder.Open(Fixtures.Demo);
             using var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device);
             using var codec = DacModel.FromPretrained(folder.Sub("dac"), CompiledModels.All, device);
             var processor = new DiaProcessor(new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength), new DiaTokenizer(), codec)

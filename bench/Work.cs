@@ -1,7 +1,7 @@
 using Dia.Graph;
 using Dia.Weights;
 
-namespace Dia.FullSize;
+namespace Dia.Bench;
 
 /// <summary>What a model must at least read and compute, counted from its table of operations.</summary>
 internal sealed class Work(OperationInfo[] operations, WeightSpec[] specs)

@@ -1,0 +1,29 @@
+using System.Globalization;
+using Dia;
+using Dia.Bench;
+using Dia.FullSize;
+
+// Called by the script `run`, which says what this is.
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+try
+{
+    switch (args)
+    {
+        case ["kernels", var number] when int.TryParse(number, out int threads) && threads > 0:
+            Kernels.Run(threads);
+            return 0;
+        case ["figures", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
+            Checkpoints.Prepare(folder, threads);
+            var report = new Report();
+            new Figures(report, threads).Run(folder);
+            return report.Failed ? 1 : 0;
+        default:
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | figures THREADS FOLDER");
+            return 2;
+    }
+}
+catch (DiaException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}
