@@ -15,8 +15,7 @@ public partial class CudaContext
     public static Version GetDriverVersion()
     {
         Initialise();
-        int version = 0;
-        Native.cuDriverGetVersion(ref version).ThrowIfFailed();
+        Native.cuDriverGetVersion(out int version).ThrowIfFailed();
         return new Version(version / 1000, version % 1000 / 10);
     }
 
@@ -25,8 +24,7 @@ public partial class CudaContext
     public static int GetDeviceCount()
     {
         Initialise();
-        int count = 0;
-        Native.DeviceManagement.cuDeviceGetCount(ref count).ThrowIfFailed();
+        Native.cuDeviceGetCount(out int count).ThrowIfFailed();
         return count;
     }
 
@@ -38,7 +36,7 @@ public partial class CudaContext
     /// <summary>A property of the device.</summary>
     /// <param name="attribute">Which.</param>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public int GetDeviceAttribute(CUDeviceAttribute attribute) => AttributeOf(Device, attribute);
+    public int GetDeviceAttribute(CUDeviceAttribute attribute) => AttributeOf(_device, attribute);
 
     /// <summary>A device's compute capability; 8.0 is sm_80.</summary>
     /// <param name="deviceId">The device's ordinal, from 0.</param>
@@ -47,18 +45,17 @@ public partial class CudaContext
 
     /// <summary>The device's memory in bytes.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public SizeT GetTotalDeviceMemorySize() => MemoryInfo().Total;
+    public long GetTotalDeviceMemorySize() => MemoryInfo().Total;
 
     /// <summary>The device's memory that no one uses, in bytes.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public SizeT GetFreeDeviceMemorySize() => MemoryInfo().Free;
+    public long GetFreeDeviceMemorySize() => MemoryInfo().Free;
 
-    private (SizeT Free, SizeT Total) MemoryInfo()
+    private (long Free, long Total) MemoryInfo()
     {
         using Scope _ = Enter();
-        SizeT free = default, total = default;
-        Native.MemoryManagement.cuMemGetInfo_v2(ref free, ref total).ThrowIfFailed();
-        return (free, total);
+        Native.cuMemGetInfo_v2(out nuint free, out nuint total).ThrowIfFailed();
+        return checked(((long)free, (long)total));
     }
 
     private static void Initialise()
@@ -72,33 +69,31 @@ public partial class CudaContext
         Native.cuInit(0).ThrowIfFailed();
     }
 
-    private static CUdevice DeviceOf(int deviceId)
+    private static int DeviceOf(int deviceId)
     {
         Initialise();
-        CUdevice device = default;
-        CUResult result = Native.DeviceManagement.cuDeviceGet(ref device, deviceId);
+        CUResult result = Native.cuDeviceGet(out int device, deviceId);
         if (result == CUResult.ErrorInvalidDevice)
             throw new CudaException(result, $"There is no CUDA device {deviceId}: this machine has {GetDeviceCount()}.", null);
-        result.ThrowIfFailed(nameof(Native.DeviceManagement.cuDeviceGet));
+        result.ThrowIfFailed(nameof(Native.cuDeviceGet));
         return device;
     }
 
-    private static unsafe string NameOf(CUdevice device)
+    private static unsafe string NameOf(int device)
     {
         const int Bytes = 256;
         byte* name = stackalloc byte[Bytes];
-        Native.DeviceManagement.cuDeviceGetName(name, Bytes, device).ThrowIfFailed();
+        Native.cuDeviceGetName(name, Bytes, device).ThrowIfFailed();
         return Marshal.PtrToStringUTF8((nint)name)!;
     }
 
-    private static int AttributeOf(CUdevice device, CUDeviceAttribute attribute)
+    private static int AttributeOf(int device, CUDeviceAttribute attribute)
     {
-        int value = 0;
-        Native.DeviceManagement.cuDeviceGetAttribute(ref value, attribute, device).ThrowIfFailed();
+        Native.cuDeviceGetAttribute(out int value, attribute, device).ThrowIfFailed();
         return value;
     }
 
-    private static Version CapabilityOf(CUdevice device) =>
+    private static Version CapabilityOf(int device) =>
         new(AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMajor), AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMinor));
 
     // A class of its own, so that the library is looked for when someone asks.

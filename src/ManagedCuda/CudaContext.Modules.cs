@@ -14,16 +14,16 @@ public partial class CudaContext
     /// <param name="moduleImage">The PTX; a zero at the end is added where there is none.</param>
     /// <returns>The module, which belongs to the context.</returns>
     /// <exception cref="CudaException">The driver failed; the message holds what its compiler says.</exception>
-    public CUmodule LoadModulePTX(ReadOnlySpan<byte> moduleImage)
+    public nint LoadModulePTX(ReadOnlySpan<byte> moduleImage)
     {
         using Scope _ = Enter();
-        CUmodule module = Load(moduleImage);
+        nint module = Load(moduleImage);
         lock (_modulesLock)
-            _modules.Add(new LoadedModuleHandle(_context, module));
+            _modules.Add(new ContextResource(_context, module, static m => Native.cuModuleUnload(m)));
         return module;
     }
 
-    private static unsafe CUmodule Load(ReadOnlySpan<byte> image)
+    private static unsafe nint Load(ReadOnlySpan<byte> image)
     {
         byte[] terminated = new byte[image.Length + 1];
         image.CopyTo(terminated);
@@ -32,14 +32,13 @@ public partial class CudaContext
         {
             CUJITOption* options = stackalloc CUJITOption[] { CUJITOption.ErrorLogBufferSizeBytes, CUJITOption.ErrorLogBuffer };
             nint* values = stackalloc nint[] { log.Length, (nint)errors };
-            CUmodule module = default;
-            CUResult result = Native.ModuleManagement.cuModuleLoadDataEx(ref module, code, 2, options, values);
+            CUResult result = Native.cuModuleLoadDataEx(out nint module, code, 2, options, values);
             if (result == CUResult.Success)
                 return module;
 
             int length = log.AsSpan().IndexOf((byte)0);
             string said = Encoding.UTF8.GetString(log, 0, length < 0 ? log.Length : length).Trim();
-            CudaException failure = CudaException.Of(result, nameof(Native.ModuleManagement.cuModuleLoadDataEx));
+            CudaException failure = CudaException.Of(result, nameof(Native.cuModuleLoadDataEx));
             throw said.Length == 0 ? failure : new CudaException(result, $"{failure.Message}\n{said}", null);
         }
     }

@@ -1,4 +1,3 @@
-using ManagedCuda.BasicTypes;
 using ManagedCuda.Handles;
 using Native = ManagedCuda.DriverAPINativeMethods;
 
@@ -11,8 +10,9 @@ namespace ManagedCuda;
 /// </summary>
 public sealed partial class CudaContext : IDisposable
 {
+    private readonly int _device;
     private readonly ContextHandle _context;
-    private readonly List<LoadedModuleHandle> _modules = [];
+    private readonly List<ContextResource> _modules = [];
     private readonly Lock _modulesLock = new();
 
     /// <summary>A new context.</summary>
@@ -20,27 +20,24 @@ public sealed partial class CudaContext : IDisposable
     /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
     public CudaContext(int deviceId)
     {
-        Device = DeviceOf(deviceId);
-        _context = ContextHandle.Create(Device);
+        _device = DeviceOf(deviceId);
+        _context = ContextHandle.Create(_device);
     }
 
     /// <summary>The driver's handle.</summary>
     /// <exception cref="ObjectDisposedException">The context was disposed.</exception>
-    public CUcontext Context => _context.Value;
-
-    /// <summary>The device.</summary>
-    public CUdevice Device { get; }
+    internal nint Context => _context.Value;
 
     /// <summary>Makes the context current in the calling thread.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public void SetCurrent() => Native.ContextManagement.cuCtxSetCurrent(Context).ThrowIfFailed();
+    public void SetCurrent() => Native.cuCtxSetCurrent(Context).ThrowIfFailed();
 
     /// <summary>Unloads the modules and destroys the context, once what else was made in it is disposed.</summary>
     public void Dispose()
     {
         lock (_modulesLock)
         {
-            foreach (LoadedModuleHandle module in _modules)
+            foreach (ContextResource module in _modules)
                 module.Dispose();
             _modules.Clear();
         }
@@ -51,16 +48,12 @@ public sealed partial class CudaContext : IDisposable
     /// <summary>Makes the context current until the scope ends: methods work in whatever thread they are called.</summary>
     private Scope Enter()
     {
-        Native.ContextManagement.cuCtxPushCurrent_v2(Context).ThrowIfFailed();
+        Native.cuCtxPushCurrent_v2(Context).ThrowIfFailed();
         return default;
     }
 
     private readonly ref struct Scope : IDisposable
     {
-        public void Dispose()
-        {
-            CUcontext popped = default;
-            _ = Native.ContextManagement.cuCtxPopCurrent_v2(ref popped);
-        }
+        public void Dispose() => _ = Native.cuCtxPopCurrent_v2(out _);
     }
 }

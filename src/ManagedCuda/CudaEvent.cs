@@ -7,7 +7,7 @@ namespace ManagedCuda;
 /// <summary>An event: a point in a stream's work, to wait for or to measure between.</summary>
 public sealed class CudaEvent : IDisposable
 {
-    private readonly EventHandle _event;
+    private readonly ContextResource _event;
 
     /// <summary>A new event in the current context.</summary>
     /// <param name="flags">Its properties.</param>
@@ -15,29 +15,29 @@ public sealed class CudaEvent : IDisposable
     public CudaEvent(CUEventFlags flags)
     {
         ContextHandle context = ContextHandle.RequireCurrent();
-        CUevent value = default;
-        Native.Events.cuEventCreate(ref value, flags).ThrowIfFailed();
-        _event = new EventHandle(context, value);
+        Native.cuEventCreate(out nint value, flags).ThrowIfFailed();
+        _event = new ContextResource(context, value, static e => Native.cuEventDestroy_v2(e));
     }
 
     /// <summary>The driver's handle; valid until this object is disposed.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public CUevent Event => new() { Pointer = _event.Value };
+    internal nint Event => _event.Value;
 
     /// <summary>The event happens when a stream's work up to here is done.</summary>
     /// <param name="stream">The stream.</param>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public void Record(CUstream stream)
+    public void Record(CudaStream stream)
     {
-        Native.Events.cuEventRecord(Event, stream).ThrowIfFailed();
+        Native.cuEventRecord(Event, stream.Stream).ThrowIfFailed();
         GC.KeepAlive(this);
+        GC.KeepAlive(stream);
     }
 
     /// <summary>Waits for the event.</summary>
     /// <exception cref="CudaException">The driver, or a kernel before the event, failed.</exception>
     public void Synchronize()
     {
-        Native.Events.cuEventSynchronize(Event).ThrowIfFailed();
+        Native.cuEventSynchronize(Event).ThrowIfFailed();
         GC.KeepAlive(this);
     }
 
@@ -45,10 +45,10 @@ public sealed class CudaEvent : IDisposable
     /// <exception cref="CudaException">The driver, or a kernel before the event, failed.</exception>
     public bool Query()
     {
-        CUResult result = Native.Events.cuEventQuery(Event);
+        CUResult result = Native.cuEventQuery(Event);
         GC.KeepAlive(this);
         if (result != CUResult.ErrorNotReady)
-            result.ThrowIfFailed(nameof(Native.Events.cuEventQuery));
+            result.ThrowIfFailed(nameof(Native.cuEventQuery));
         return result == CUResult.Success;
     }
 
@@ -59,8 +59,7 @@ public sealed class CudaEvent : IDisposable
     /// <exception cref="CudaException">One has not happened yet (ErrorNotReady), was never recorded or has no time.</exception>
     public static float ElapsedTime(CudaEvent eventStart, CudaEvent eventEnd)
     {
-        float milliseconds = 0;
-        Native.Events.cuEventElapsedTime(ref milliseconds, eventStart.Event, eventEnd.Event).ThrowIfFailed();
+        Native.cuEventElapsedTime(out float milliseconds, eventStart.Event, eventEnd.Event).ThrowIfFailed();
         GC.KeepAlive(eventStart);
         GC.KeepAlive(eventEnd);
         return milliseconds;

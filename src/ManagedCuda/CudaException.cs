@@ -25,21 +25,15 @@ public class CudaException : Exception
     /// <summary>The driver's code.</summary>
     public CUResult CudaError { get; }
 
-    private static unsafe string NameOf(CUResult error)
-    {
-        nint text = 0;
-        return CudaContext.TryLoad() && DriverAPINativeMethods.ErrorHandling.cuGetErrorName(error, ref text) == CUResult.Success && text != 0
+    private static string NameOf(CUResult error) =>
+        CudaContext.TryLoad() && DriverAPINativeMethods.cuGetErrorName(error, out nint text) == CUResult.Success && text != 0
             ? Marshal.PtrToStringUTF8(text)!
             : string.Create(CultureInfo.InvariantCulture, $"CUDA error {(int)error}");
-    }
 
-    private static unsafe string DescriptionOf(CUResult error)
-    {
-        nint text = 0;
-        return CudaContext.TryLoad() && DriverAPINativeMethods.ErrorHandling.cuGetErrorString(error, ref text) == CUResult.Success && text != 0
+    private static string DescriptionOf(CUResult error) =>
+        CudaContext.TryLoad() && DriverAPINativeMethods.cuGetErrorString(error, out nint text) == CUResult.Success && text != 0
             ? Marshal.PtrToStringUTF8(text)!
             : "";
-    }
 
     /// <summary>The error of a call, with its name in the message.</summary>
     /// <param name="error">The driver's code.</param>

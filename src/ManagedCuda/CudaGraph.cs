@@ -1,4 +1,3 @@
-using ManagedCuda.BasicTypes;
 using ManagedCuda.Handles;
 using Native = ManagedCuda.DriverAPINativeMethods;
 
@@ -7,13 +6,9 @@ namespace ManagedCuda;
 /// <summary>Recorded work of a stream: <see cref="CudaStream.EndCapture"/>.</summary>
 public sealed class CudaGraph : IDisposable
 {
-    private readonly GraphHandle _graph;
+    private readonly ContextResource _graph;
 
-    internal CudaGraph(GraphHandle graph) => _graph = graph;
-
-    /// <summary>The driver's handle; valid until this object is disposed.</summary>
-    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public CUgraph Graph => new() { Pointer = _graph.Value };
+    internal CudaGraph(ContextResource graph) => _graph = graph;
 
     /// <summary>An executable graph, which does not need this one any more.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
@@ -21,10 +16,9 @@ public sealed class CudaGraph : IDisposable
     public CudaGraphExec Instantiate()
     {
         ContextHandle context = ContextHandle.RequireCurrent();
-        CUgraphExec graph = default;
-        Native.GraphManagment.cuGraphInstantiate(ref graph, Graph, 0).ThrowIfFailed();
+        Native.cuGraphInstantiate(out nint graph, _graph.Value, 0).ThrowIfFailed();
         GC.KeepAlive(this);
-        return new CudaGraphExec(new GraphExecHandle(context, graph));
+        return new CudaGraphExec(new ContextResource(context, graph, static g => Native.cuGraphExecDestroy(g)));
     }
 
     /// <summary>Destroys the graph; executable graphs made of it stay.</summary>
@@ -34,20 +28,16 @@ public sealed class CudaGraph : IDisposable
 /// <summary>An executable graph: recorded work that is launched with one call.</summary>
 public sealed class CudaGraphExec : IDisposable
 {
-    private readonly GraphExecHandle _graph;
+    private readonly ContextResource _graph;
 
-    internal CudaGraphExec(GraphExecHandle graph) => _graph = graph;
-
-    /// <summary>The driver's handle; valid until this object is disposed.</summary>
-    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public CUgraphExec Graph => new() { Pointer = _graph.Value };
+    internal CudaGraphExec(ContextResource graph) => _graph = graph;
 
     /// <summary>Launches the graph: after the stream's work so far, and after its own last launch. Allocates nothing.</summary>
     /// <param name="stream">The stream.</param>
     /// <exception cref="CudaException">The driver failed.</exception>
     public void Launch(CudaStream stream)
     {
-        Native.GraphManagment.cuGraphLaunch(Graph, stream.Stream).ThrowIfFailed();
+        Native.cuGraphLaunch(_graph.Value, stream.Stream).ThrowIfFailed();
         GC.KeepAlive(this);
         GC.KeepAlive(stream);
     }

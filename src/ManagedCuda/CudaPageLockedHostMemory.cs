@@ -9,19 +9,18 @@ namespace ManagedCuda;
 public sealed class CudaPageLockedHostMemory<T> : IDisposable
     where T : unmanaged
 {
-    private readonly HostMemoryHandle _memory;
+    private readonly ContextResource _memory;
 
     /// <summary>Allocates.</summary>
     /// <param name="size">Elements, at least one.</param>
     /// <param name="allocFlags">Properties.</param>
     /// <exception cref="CudaException">No context is current, memory does not suffice, or the driver failed.</exception>
-    public unsafe CudaPageLockedHostMemory(SizeT size, CUMemHostAllocFlags allocFlags = CUMemHostAllocFlags.None)
+    public unsafe CudaPageLockedHostMemory(int size, CUMemHostAllocFlags allocFlags = CUMemHostAllocFlags.None)
     {
         Size = size;
         ContextHandle context = ContextHandle.RequireCurrent();
-        nint address = 0;
-        Native.MemoryManagement.cuMemHostAlloc(ref address, size * sizeof(T), allocFlags).ThrowIfFailed();
-        _memory = new HostMemoryHandle(context, address);
+        Native.cuMemHostAlloc(out nint address, checked((nuint)size * (nuint)sizeof(T)), allocFlags).ThrowIfFailed();
+        _memory = new ContextResource(context, address, static a => Native.cuMemFreeHost(a));
     }
 
     /// <summary>The address; valid until this object is disposed.</summary>
@@ -29,18 +28,16 @@ public sealed class CudaPageLockedHostMemory<T> : IDisposable
     public nint PinnedHostPointer => _memory.Value;
 
     /// <summary>Elements.</summary>
-    public SizeT Size { get; }
+    public int Size { get; }
 
     /// <summary>The memory; do not use it after this object is disposed.</summary>
-    /// <exception cref="OverflowException">It is too large for a span.</exception>
     public unsafe Span<T> AsSpan() => new((void*)PinnedHostPointer, Size);
 
     /// <summary>The address at which kernels see the memory.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public CUdeviceptr GetDevicePointer()
+    public unsafe void* GetDevicePointer()
     {
-        CUdeviceptr address = default;
-        Native.MemoryManagement.cuMemHostGetDevicePointer_v2(ref address, PinnedHostPointer, 0).ThrowIfFailed();
+        Native.cuMemHostGetDevicePointer_v2(out void* address, PinnedHostPointer, 0).ThrowIfFailed();
         GC.KeepAlive(this);
         return address;
     }

@@ -7,7 +7,7 @@ namespace ManagedCuda;
 /// <summary>A stream: work that is done in order.</summary>
 public sealed class CudaStream : IDisposable
 {
-    private readonly StreamHandle _stream;
+    private readonly ContextResource _stream;
 
     /// <summary>A new stream in the current context.</summary>
     /// <param name="flags">Its properties.</param>
@@ -15,30 +15,30 @@ public sealed class CudaStream : IDisposable
     public CudaStream(CUStreamFlags flags)
     {
         ContextHandle context = ContextHandle.RequireCurrent();
-        CUstream stream = default;
-        Native.Streams.cuStreamCreate(ref stream, flags).ThrowIfFailed();
-        _stream = new StreamHandle(context, stream);
+        Native.cuStreamCreate(out nint stream, flags).ThrowIfFailed();
+        _stream = new ContextResource(context, stream, static s => Native.cuStreamDestroy_v2(s));
     }
 
     /// <summary>The driver's handle; valid until this object is disposed.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public CUstream Stream => new() { Pointer = _stream.Value };
+    public nint Stream => _stream.Value;
 
     /// <summary>Waits for the stream's work. What failed in it is thrown here.</summary>
     /// <exception cref="CudaException">The driver, or a kernel, failed.</exception>
     public void Synchronize()
     {
-        Native.Streams.cuStreamSynchronize(Stream).ThrowIfFailed();
+        Native.cuStreamSynchronize(Stream).ThrowIfFailed();
         GC.KeepAlive(this);
     }
 
     /// <summary>Lets further work of the stream wait for an event.</summary>
     /// <param name="cuevent">The event.</param>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public void WaitEvent(CUevent cuevent)
+    public void WaitEvent(CudaEvent cuevent)
     {
-        Native.Streams.cuStreamWaitEvent(Stream, cuevent, 0).ThrowIfFailed();
+        Native.cuStreamWaitEvent(Stream, cuevent.Event, 0).ThrowIfFailed();
         GC.KeepAlive(this);
+        GC.KeepAlive(cuevent);
     }
 
     /// <summary>From here on the stream's work is recorded instead of done, until <see cref="EndCapture"/>.</summary>
@@ -46,7 +46,7 @@ public sealed class CudaStream : IDisposable
     /// <exception cref="CudaException">The driver failed.</exception>
     public void BeginCapture(CUstreamCaptureMode mode)
     {
-        Native.Streams.cuStreamBeginCapture(Stream, mode).ThrowIfFailed();
+        Native.cuStreamBeginCapture(Stream, mode).ThrowIfFailed();
         GC.KeepAlive(this);
     }
 
@@ -56,10 +56,9 @@ public sealed class CudaStream : IDisposable
     public CudaGraph EndCapture()
     {
         ContextHandle context = ContextHandle.RequireCurrent();
-        CUgraph graph = default;
-        Native.Streams.cuStreamEndCapture(Stream, ref graph).ThrowIfFailed();
+        Native.cuStreamEndCapture(Stream, out nint graph).ThrowIfFailed();
         GC.KeepAlive(this);
-        return new CudaGraph(new GraphHandle(context, graph));
+        return new CudaGraph(new ContextResource(context, graph, static g => Native.cuGraphDestroy(g)));
     }
 
     /// <summary>Destroys the stream; work that is under way is still done.</summary>

@@ -6,9 +6,6 @@ namespace ManagedCuda;
 /// </summary>
 public readonly unsafe struct KernelArgument
 {
-    /// <summary>Most arguments of a launch.</summary>
-    public const int MaxCount = 32;
-
     private readonly ulong _bits;
 
     private KernelArgument(ulong bits) => _bits = bits;

@@ -57,7 +57,7 @@ public class KernelTests
     [InlineData("float32 tile: the last step along k")]
     [InlineData("decode attention: barrier before the softmax")]
     [InlineData("advance: progress is reported before the row")]
-    [InlineData("step: the barrier of a stage in a loop that is not the warp's")]
+    [InlineData("step: the barrier of a chunk in a loop that is not the warp's")]
     public void AFaultIsFound(string name)
     {
         if (!HasCompiler())

@@ -45,8 +45,7 @@ public class ErrorTests
     {
         if (CudaBlas.CudaBlas.TryLoad())
             return;
-        CudaBlasHandle handle = default;
-        DllNotFoundException failure = Assert.Throws<DllNotFoundException>(() => CudaBlasNativeMethods.cublasCreate_v2(ref handle));
+        DllNotFoundException failure = Assert.Throws<DllNotFoundException>(() => CudaBlasNativeMethods.cublasCreate_v2(out _));
         Assert.Contains("libcublas.so.12", failure.Message, StringComparison.Ordinal);
     }
 }

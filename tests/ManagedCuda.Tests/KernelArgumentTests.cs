@@ -28,13 +28,6 @@ public unsafe class KernelArgumentTests
     }
 
     [Fact]
-    public void TooManyAreRefused()
-    {
-        CudaKernel.CheckCount(KernelArgument.MaxCount);
-        Assert.Throws<InvalidOperationException>(() => CudaKernel.CheckCount(KernelArgument.MaxCount + 1));
-    }
-
-    [Fact]
     public void NothingIsAllocated()
     {
         long before = 0;

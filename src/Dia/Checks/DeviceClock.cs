@@ -172,10 +172,10 @@ internal abstract class DeviceClock : IDisposable
         {
             try
             {
-                _start.Record(_device.Stream.Stream);
+                _start.Record(_device.Stream);
                 for (int i = 0; i < runs; i++)
                     run();
-                _end.Record(_device.Stream.Stream);
+                _end.Record(_device.Stream);
                 _end.Synchronize();
                 return CudaEvent.ElapsedTime(_start, _end) / 1e3;
             }

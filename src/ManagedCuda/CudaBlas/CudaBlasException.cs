@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace ManagedCuda.CudaBlas;
 
@@ -16,10 +15,10 @@ public class CudaBlasException : Exception
     /// <summary>cuBLAS's status.</summary>
     public CublasStatus CudaBlasError { get; }
 
-    /// <summary>cuBLAS's own name of a status, where it is there and tells (11.4.2 and later).</summary>
+    /// <summary>cuBLAS's own name of a status, where it tells.</summary>
     /// <param name="error">The status.</param>
     internal static string NameOf(CublasStatus error) =>
-        CudaBlasNativeMethods.TryGetStatusName(error, out nint text) ? Marshal.PtrToStringUTF8(text)! : string.Create(CultureInfo.InvariantCulture, $"cuBLAS status {(int)error}");
+        CudaBlasNativeMethods.GetStatusName(error) ?? string.Create(CultureInfo.InvariantCulture, $"cuBLAS status {(int)error}");
 }
 
 /// <summary>Checks of statuses.</summary>

@@ -23,10 +23,3 @@ public enum Math
     /// <summary>Every product and sum in the precision asked for.</summary>
     PedanticMath = 2,
 }
-
-/// <summary>A handle of cuBLAS.</summary>
-public struct CudaBlasHandle
-{
-    /// <summary>The library's handle; zero: none.</summary>
-    public nint Pointer;
-}

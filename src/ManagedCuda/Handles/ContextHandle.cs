@@ -16,12 +16,12 @@ internal sealed class ContextHandle : SafeHandle
 
     private readonly WeakReference<ContextHandle> _self;
 
-    private ContextHandle(CUcontext context)
+    private ContextHandle(nint context)
         : base(0, ownsHandle: true)
     {
         _self = new WeakReference<ContextHandle>(this);
-        SetHandle(context.Pointer);
-        Owners[context.Pointer] = _self;
+        SetHandle(context);
+        Owners[context] = _self;
     }
 
     /// <inheritdoc/>
@@ -29,21 +29,20 @@ internal sealed class ContextHandle : SafeHandle
 
     /// <summary>The context.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public CUcontext Value
+    public nint Value
     {
         get
         {
             ObjectDisposedException.ThrowIf(IsClosed, typeof(CudaContext));
-            return new CUcontext { Pointer = handle };
+            return handle;
         }
     }
 
     /// <summary>A new context, current in the calling thread.</summary>
     /// <param name="device">The device.</param>
-    public static ContextHandle Create(CUdevice device)
+    public static ContextHandle Create(int device)
     {
-        CUcontext context = default;
-        Native.ContextManagement.cuCtxCreate_v2(ref context, 0, device).ThrowIfFailed();
+        Native.cuCtxCreate_v2(out nint context, 0, device).ThrowIfFailed();
         return new ContextHandle(context);
     }
 
@@ -51,9 +50,8 @@ internal sealed class ContextHandle : SafeHandle
     /// <exception cref="CudaException">None of this library's is current.</exception>
     public static ContextHandle RequireCurrent()
     {
-        CUcontext context = default;
-        Native.ContextManagement.cuCtxGetCurrent(ref context).ThrowIfFailed();
-        return Owners.TryGetValue(context.Pointer, out WeakReference<ContextHandle>? owner) && owner.TryGetTarget(out ContextHandle? found)
+        Native.cuCtxGetCurrent(out nint context).ThrowIfFailed();
+        return Owners.TryGetValue(context, out WeakReference<ContextHandle>? owner) && owner.TryGetTarget(out ContextHandle? found)
             ? found
             : throw new CudaException(CUResult.ErrorInvalidContext, "No context is current in this thread: create a CudaContext, or call its SetCurrent.", null);
     }
@@ -62,6 +60,6 @@ internal sealed class ContextHandle : SafeHandle
     protected override bool ReleaseHandle()
     {
         Owners.TryRemove(new KeyValuePair<nint, WeakReference<ContextHandle>>(handle, _self));
-        return Native.ContextManagement.cuCtxDestroy_v2(new CUcontext { Pointer = handle }) == CUResult.Success;
+        return Native.cuCtxDestroy_v2(handle) == CUResult.Success;
     }
 }

@@ -5,17 +5,19 @@ using Native = ManagedCuda.DriverAPINativeMethods;
 namespace ManagedCuda.Handles;
 
 /// <summary>Owns something that lives in a context, and keeps that context alive.</summary>
-internal abstract class ContextResource : SafeHandle
+internal sealed class ContextResource : SafeHandle
 {
     private readonly ContextHandle _context;
+    private readonly Func<nint, CUResult> _release;
 
     /// <summary>Takes over a handle of the driver.</summary>
     /// <param name="context">The context in which it was made.</param>
     /// <param name="value">The handle.</param>
-    protected ContextResource(ContextHandle context, nint value)
+    /// <param name="release">Gives the handle back to the driver; the context is current.</param>
+    public ContextResource(ContextHandle context, nint value, Func<nint, CUResult> release)
         : base(0, ownsHandle: true)
     {
-        _context = context;
+        (_context, _release) = (context, release);
         bool added = false;
         context.DangerousAddRef(ref added);
         SetHandle(value);
@@ -36,22 +38,17 @@ internal abstract class ContextResource : SafeHandle
     }
 
     /// <inheritdoc/>
-    protected sealed override bool ReleaseHandle()
+    protected override bool ReleaseHandle()
     {
         // A finalizer's thread, or another thread of the program, has no context or another one.
-        CUResult result = Native.ContextManagement.cuCtxPushCurrent_v2(new CUcontext { Pointer = _context.DangerousGetHandle() });
+        CUResult result = Native.cuCtxPushCurrent_v2(_context.DangerousGetHandle());
         if (result == CUResult.Success)
         {
-            result = Release(handle);
-            CUcontext popped = default;
-            _ = Native.ContextManagement.cuCtxPopCurrent_v2(ref popped);
+            result = _release(handle);
+            _ = Native.cuCtxPopCurrent_v2(out _);
         }
 
         _context.DangerousRelease();
         return result == CUResult.Success;
     }
-
-    /// <summary>Gives the handle back to the driver; the context is current.</summary>
-    /// <param name="value">The handle.</param>
-    protected abstract CUResult Release(nint value);
 }

@@ -37,7 +37,10 @@ public readonly unsafe partial struct CudaBackend
             placed = Place(spec, stored.Data, bytes);
             bool transposed = spec.Role == WeightRole.TransposedConvolution;
             int outputs = spec.Shape[transposed ? 1 : 0], inputs = spec.Shape[transposed ? 0 : 1], kernel = spec.Shape[2];
-            ForEach((transposed ? Kernels.PackTransposed : Kernels.PackConvolution)[(int)stored.Format], spec.Count, packed, placed, outputs, inputs, transposed ? kernel / 2 : kernel);
+            if (transposed)
+                Kernels.PackTransposed(stored.Format, CudaKernels.Over(spec.Count), packed, placed, outputs, inputs, kernel / 2);
+            else
+                Kernels.PackConvolution(stored.Format, CudaKernels.Over(spec.Count), packed, placed, outputs, inputs, kernel);
             return packed;
         }
         catch

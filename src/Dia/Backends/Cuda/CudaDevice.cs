@@ -170,20 +170,16 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
-    /// <summary>Starts a kernel, if its grid has any block. Allocates nothing.</summary>
+    /// <summary>Starts a kernel, if its grid has any block, for <see cref="CudaKernels"/>. Allocates nothing.</summary>
     /// <exception cref="DiaException">The launch failed (Device).</exception>
-    internal void Launch(CudaKernel kernel, dim3 grid, int block, params ReadOnlySpan<KernelArgument> arguments) => LaunchShared(kernel, grid, block, 0, arguments);
-
-    /// <summary>The same with so many bytes of dynamic shared memory.</summary>
-    /// <exception cref="DiaException">The launch failed (Device).</exception>
-    internal void LaunchShared(CudaKernel kernel, dim3 grid, int block, int sharedMemory, params ReadOnlySpan<KernelArgument> arguments)
+    internal void Launch(CudaKernel kernel, dim3 grid, int block, int sharedMemory, ReadOnlySpan<KernelArgument> arguments)
     {
         if (grid.x == 0 || grid.y == 0 || grid.z == 0)
             return;
         try
         {
             _context.SetCurrent();
-            kernel.Launch(_stream.Stream, grid, new dim3(block), (uint)sharedMemory, arguments);
+            kernel.Launch(_stream, grid, new dim3(block), (uint)sharedMemory, arguments);
             Launches++;
         }
         catch (CudaException e)
@@ -221,7 +217,7 @@ public sealed unsafe class CudaDevice : IDisposable
         {
             GiveBlasWorkspace();
             // Stored by columns, a matrix [a, b] of ours is [b, a]: yᵀ = w·xᵀ.
-            _blas!.Gemm(Operation.Transpose, Operation.NonTranspose, n, rows, k, 1, At(w), k, At(x), k, accumulate ? 1 : 0, At(y), n);
+            _blas!.Gemm(Operation.Transpose, Operation.NonTranspose, n, rows, k, 1, w, k, x, k, accumulate ? 1 : 0, y, n);
         }
         catch (CudaBlasException e)
         {
@@ -273,8 +269,6 @@ public sealed unsafe class CudaDevice : IDisposable
         _context?.Dispose();
     }
 
-    private static CUdeviceptr At(float* memory) => new((nuint)memory);
-
     private void EndFailedCapture()
     {
         try
@@ -291,7 +285,7 @@ public sealed unsafe class CudaDevice : IDisposable
     private CudaKernels LoadKernels(byte[]? kernels, Action? assembling)
     {
         if (assembling is null)
-            return new CudaKernels(new CudaModule(_context, kernels));
+            return new CudaKernels(this, new CudaModule(_context, kernels));
         using var loaded = new ManualResetEventSlim();
         var watch = new Thread(() =>
         {
@@ -301,7 +295,7 @@ public sealed unsafe class CudaDevice : IDisposable
         watch.Start();
         try
         {
-            return new CudaKernels(new CudaModule(_context, kernels));
+            return new CudaKernels(this, new CudaModule(_context, kernels));
         }
         finally
         {
@@ -317,7 +311,7 @@ public sealed unsafe class CudaDevice : IDisposable
         CudaBlas blas;
         try
         {
-            blas = new CudaBlas(_stream.Stream);
+            blas = new CudaBlas(_stream);
         }
         catch (CudaBlasException)
         {
@@ -344,7 +338,7 @@ public sealed unsafe class CudaDevice : IDisposable
             return;
         void* workspace = DeviceMemory.AllocateBytes(BlasWorkspace, "cuBLAS");
         _scratches.Add((nint)workspace);
-        _blas!.SetWorkspace(At((float*)workspace), BlasWorkspace);
+        _blas!.SetWorkspace(workspace, BlasWorkspace);
         _blasHasWorkspace = true;
     }
 

@@ -219,7 +219,7 @@ internal sealed unsafe class CudaGenerationSteps : IGenerationSteps
         else
             steps.Enqueue();
         steps._warm = true;
-        steps._done[steps._launched++ % Ahead].Record(steps._device.Stream.Stream);
+        steps._done[steps._launched++ % Ahead].Record(steps._device.Stream);
     });
 
     private void Enqueue()

@@ -100,8 +100,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         }
 
         _device.Enter();
-        CUdeviceptr memory = default;
-        CUResult result = Native.MemoryManagement.cuMemAlloc_v2(ref memory, Math.Max(bytes, 16));
+        CUResult result = Native.cuMemAlloc_v2(out void* memory, (nuint)Math.Max(bytes, 16));
         if (result == CUResult.ErrorOutOfMemory)
         {
             throw new DiaException(DiaErrorKind.Device, string.Create(CultureInfo.InvariantCulture,
@@ -109,8 +108,8 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         }
 
         Check(result, "give memory");
-        _allocations.Add((nint)(ulong)memory);
-        return (void*)(ulong)memory;
+        _allocations.Add((nint)memory);
+        return memory;
     }
 
     /// <inheritdoc/>
@@ -130,7 +129,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             if (_pieces is not null && (byte*)memory >= (byte*)_arena && (byte*)memory < (byte*)_arena + _pieces.Bytes)
                 _pieces.Return((byte*)memory - (byte*)_arena);
             else if (_allocations.Remove((nint)memory))
-                Check(Native.MemoryManagement.cuMemFree_v2(At(memory)), "free memory");
+                Check(Native.cuMemFree_v2(memory), "free memory");
         }
         catch (DiaException)
         {
@@ -150,7 +149,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     {
         Upload(to, from, bytes, own: true);
         foreach (Transfer transfer in _transfers)
-            _device.Try("copy weights", (_device.Stream, transfer.Done), static on => on.Stream.WaitEvent(on.Done.Event));
+            _device.Try("copy weights", (_device.Stream, transfer.Done), static on => on.Stream.WaitEvent(on.Done));
     }
 
     /// <inheritdoc/>
@@ -161,7 +160,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         for (long done = 0, piece; done < bytes; done += piece)
         {
             Transfer transfer = Next(out piece, bytes - done);
-            Check(Native.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)transfer.Host, At(source + done), piece, _device.Stream.Stream), "copy results");
+            Check(Native.cuMemcpyDtoHAsync_v2(transfer.Host, source + done, (nuint)piece, _device.Stream.Stream), "copy results");
             _device.Synchronize();
             Buffer.MemoryCopy(transfer.Host, target + done, piece, piece);
         }
@@ -173,14 +172,14 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         if (count == 0)
             return;
         _device.Enter();
-        Check(Native.MemsetAsync.cuMemsetD32Async(At(memory), 0, count, _device.Stream.Stream), "zero memory");
+        Check(Native.cuMemsetD32Async(memory, 0, (nuint)count, _device.Stream.Stream), "zero memory");
     }
 
     /// <summary>Copies within the device.</summary>
     public void Copy(void* to, void* from, long bytes)
     {
         _device.Enter();
-        Check(Native.AsynchronousMemcpy_v2.cuMemcpyDtoDAsync_v2(At(to), At(from), bytes, _device.Stream.Stream), "copy memory");
+        Check(Native.cuMemcpyDtoDAsync_v2(to, from, (nuint)bytes, _device.Stream.Stream), "copy memory");
     }
 
     /// <inheritdoc/>
@@ -194,8 +193,6 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             transfer?.Dispose();
     }
 
-    private static CUdeviceptr At(void* memory) => new((nuint)memory);
-
     private void Upload(void* to, void* from, long bytes, bool own)
     {
         _device.Enter();
@@ -204,8 +201,8 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
         {
             Transfer transfer = Next(out piece, bytes - done);
             Buffer.MemoryCopy(source + done, transfer.Host, piece, piece);
-            CUstream stream = (own ? transfer.Stream : _device.Stream).Stream;
-            Check(Native.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(At(target + done), (nint)transfer.Host, piece, stream), "copy data");
+            CudaStream stream = own ? transfer.Stream : _device.Stream;
+            Check(Native.cuMemcpyHtoDAsync_v2(target + done, transfer.Host, (nuint)piece, stream.Stream), "copy data");
             _device.Try("copy data", (transfer.Done, stream), static on => on.Done.Record(on.stream));
         }
     }

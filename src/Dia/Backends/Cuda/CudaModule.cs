@@ -1,6 +1,5 @@
 using Dia.Weights;
 using ManagedCuda;
-using ManagedCuda.BasicTypes;
 
 namespace Dia.Backends.Cuda;
 
@@ -8,7 +7,7 @@ namespace Dia.Backends.Cuda;
 internal sealed class CudaModule
 {
     private readonly CudaContext _context;
-    private readonly CUmodule _module;
+    private readonly nint _module;
 
     /// <summary>Loads a module.</summary>
     /// <param name="context">Where to.</param>

@@ -4,6 +4,7 @@ using Dia.Generation;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using ManagedCuda.VectorTypes;
+using static Dia.Backends.Cuda.KernelConstants;
 
 namespace Dia.Backends.Cuda;
 
@@ -16,14 +17,8 @@ internal sealed unsafe class CudaSampler : IDisposable
     /// <summary>Most ids of a channel: what the kernel's shared memory holds.</summary>
     public const int MaxVocabulary = 4096;
 
-    /// <summary>Most channels.</summary>
-    public const int MaxChannels = 64;
-
     /// <summary>Rows that are kept for the host.</summary>
     public const int RingRows = 64;
-
-    // The kernels' Pick: sampler.cu.
-    private const int PickBytes = 16;
 
     private readonly CudaDevice _device;
     private readonly int _channels;
@@ -51,7 +46,7 @@ internal sealed unsafe class CudaSampler : IDisposable
         {
             // [progress of each place, two words][ring of each place]
             _host = new CudaPageLockedHostMemory<int>(checked((places * 2) + (places * RingRows * channels)), CUMemHostAllocFlags.DeviceMap);
-            _deviceRing = (int*)(ulong)_host.GetDevicePointer();
+            _deviceRing = (int*)_host.GetDevicePointer();
             States = (SequenceState*)device.DeviceMemory.AllocateBytes(places * (long)sizeof(SequenceState), "the sampler");
             _picks = device.DeviceMemory.AllocateBytes(places * (long)channels * PickBytes, "the sampler");
             _deviceDelays = (int*)device.DeviceMemory.AllocateBytes(places * (long)channels * sizeof(int), "the sampler");
@@ -158,9 +153,8 @@ internal sealed unsafe class CudaSampler : IDisposable
     /// <param name="items">The step's self-attention items [rows]; null with <paramref name="positions"/>.</param>
     public void Sample(float* logits, int* ids, int* positions, AttentionItem* items)
     {
-        _device.LaunchShared(
-            _device.Kernels.SampleRows, new dim3(_channels, Places), 256, SharedMemory(_vocabulary), _picks, States, logits, _channels, _vocabulary, Capacity(_vocabulary));
-        _device.Launch(_device.Kernels.Advance, Places, 32, States, _picks, ids, positions, items, _channels);
+        _device.Kernels.SampleRows(new dim3(_channels, Places), _picks, States, logits, _channels, _vocabulary, Capacity(_vocabulary));
+        _device.Kernels.Advance(Places, States, _picks, ids, positions, items, _channels);
     }
 
     /// <summary>e^x as the sampler computes it, for the self-test.</summary>
@@ -174,7 +168,7 @@ internal sealed unsafe class CudaSampler : IDisposable
             fixed (double* source = x, target = y)
             {
                 device.Memory.Upload(from, source, x.Length * (long)sizeof(double));
-                device.Launch(device.Kernels.Exponentials, (x.Length + 255) / 256, 256, to, from, x.Length);
+                device.Kernels.Exponentials((x.Length + SamplerThreads - 1) / SamplerThreads, to, from, x.Length);
                 device.Memory.Download(target, to, x.Length * (long)sizeof(double));
             }
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Dia.Backends.Cuda;
 
 /// <summary>
-/// One sequence that is being generated on the device: settings, progress, and where its results go. Mirrors Kernels/sequence_state.h;
+/// One sequence that is being generated on the device: settings, progress, and where its results go. Kernels/shared.h has it too;
 /// what it computes is <see cref="Generation.GenerationSequence"/> with its processors.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 128)]

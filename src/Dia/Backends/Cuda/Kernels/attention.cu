@@ -8,9 +8,7 @@
 #include "attention_item.h"
 #include "math.h"
 
-constexpr int PieceKeys = 64;
-constexpr int PieceThreads = 256;
-constexpr int JoinThreads = 256; // at least the most values of a head
+constexpr int JoinThreads = MaxHeadDim; // a value each
 
 // A query head's part of one piece in memory: maximum, sum, then the weighted values.
 template <typename T> INLINE T* partial_of(T* partials, int item, int head, int piece, int heads, int pieces, int headDim)
@@ -25,7 +23,7 @@ template <int HEADS, int VECTOR>
 INLINE void attend_piece(float* partials, const float* q, const AttentionItem* items, int layer, int heads, int keyHeads, int headDim, int pieces)
 {
     typedef float vector __attribute__((ext_vector_type(VECTOR)));
-    __shared__ __attribute__((aligned(16))) float sharedQ[HEADS * 256];
+    __shared__ __attribute__((aligned(16))) float sharedQ[HEADS * MaxHeadDim];
     __shared__ float scores[HEADS][PieceKeys];
     __shared__ u8 seen[PieceKeys];
     __shared__ float sums[PieceThreads * VECTOR];
@@ -178,6 +176,7 @@ INLINE void attend_piece(float* partials, const float* q, const AttentionItem* i
     { \
         attend_piece<HEADS, VECTOR>(partials, q, items, layer, heads, keyHeads, headDim, pieces); \
     }
+static_assert(PieceHeads == 4, "as the names say");
 FOR_SIZES(1, 1)
 FOR_SIZES(1, 4)
 FOR_SIZES(4, 1)

@@ -1,22 +1,8 @@
-// Mirrors src/Dia/Backends/AttentionItem.cs.
+// What an attention item (shared.h) says of its keys.
 #ifndef DIA_ATTENTION_ITEM_H
 #define DIA_ATTENTION_ITEM_H
 
 #include "device.h"
-
-struct AttentionItem
-{
-    int firstRow;
-    int rows;
-    float* keys;
-    float* values;
-    i64 layerStride;
-    int keyCount;
-    int causalStart;
-    const u8* mask;
-};
-
-static_assert(sizeof(AttentionItem) == 48, "as the C# struct");
 
 // Whether the item's query row sees a key.
 INLINE bool sees(const AttentionItem& item, int row, int key)

@@ -8,8 +8,6 @@
 #include "attention_item.h"
 #include "math.h"
 
-constexpr int QueryTile = 16, KeyTile = 32, BlockThreads = 128;
-
 // Rows of headDim values in shared memory are this far apart: 16-byte loads of eight rows meet in no bank.
 INLINE int padded(int headDim) { return (headDim + 3) / 4 * 4 + 4; }
 

@@ -17,7 +17,8 @@ using u32 = unsigned int;
 using u64 = unsigned long long;
 using i64 = long long;
 
-constexpr int WarpSize = 32;
+#include "shared.h"
+
 constexpr u32 AllLanes = 0xFFFFFFFF;
 
 // ---- Where a thread is. ----

@@ -13,8 +13,6 @@
 // that there are. Bytes moved: the codebook twice for 16 rows, from the caches.
 #include "product.h"
 
-constexpr int CodeRows = 16, CodeWarps = 8;
-
 // Whether a code is better than another: the first of equals is. A thread that found nothing has the code 0 at -infinity.
 INLINE bool better(double score, int code, double other, int otherCode) { return score > other || (score == other && code < otherCode); }
 
@@ -158,5 +156,5 @@ template <typename T> INLINE void screened_code(int* codes, const float* x, cons
     codes[(i64)(firstRow + thread) * codeStride] = code;
 }
 
-extern "C" __global__ __launch_bounds__(256) void nearest_code_bf16(int* codes, const float* x, const bf16* codebook, int codeStride, int rows, int entries, int d) { screened_code(codes, x, codebook, codeStride, rows, entries, d); }
-extern "C" __global__ __launch_bounds__(256) void nearest_code_f16(int* codes, const float* x, const f16* codebook, int codeStride, int rows, int entries, int d) { screened_code(codes, x, codebook, codeStride, rows, entries, d); }
+extern "C" __global__ __launch_bounds__(CodeWarps * WarpSize) void nearest_code_bf16(int* codes, const float* x, const bf16* codebook, int codeStride, int rows, int entries, int d) { screened_code(codes, x, codebook, codeStride, rows, entries, d); }
+extern "C" __global__ __launch_bounds__(CodeWarps * WarpSize) void nearest_code_f16(int* codes, const float* x, const f16* codebook, int codeStride, int rows, int entries, int d) { screened_code(codes, x, codebook, codeStride, rows, entries, d); }

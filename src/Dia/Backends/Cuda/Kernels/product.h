@@ -24,7 +24,7 @@ struct Product
 
 // A kernel that makes tiles of a product; last the blocks that a multiprocessor must have room for, if that is to bound registers. The members are parameters of their own: one of a struct type would be read byte by byte.
 #define PRODUCT_KERNEL(NAME, MAKE_TILE, ...) \
-    extern "C" __global__ __launch_bounds__(128 __VA_OPT__(,) __VA_ARGS__) void NAME(float* y, const float* x, const void* w, const float* bias, i64 rowStride, i64 tapStride, \
+    extern "C" __global__ __launch_bounds__(ProductThreads __VA_OPT__(,) __VA_ARGS__) void NAME(float* y, const float* x, const void* w, const float* bias, i64 rowStride, i64 tapStride, \
         int tapLength, int biasCount, int rows, int n, int k, int accumulate) \
     { \
         MAKE_TILE({y, x, w, bias, rowStride, tapStride, tapLength, biasCount, rows, n, k, accumulate}); \

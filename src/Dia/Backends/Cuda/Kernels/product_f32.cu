@@ -7,7 +7,7 @@
 // those of the same rows together.
 #include "product.h"
 
-constexpr int Tile = 64, Depth = 16, Pitch = Tile + 4;
+constexpr int Tile = ProductTile, Depth = 16, Pitch = Tile + 4;
 
 template <typename T> INLINE float4 load_weights(const Product& p, bool vectors, int column, int k)
 {

@@ -10,7 +10,7 @@
 // fragments lie in 32 banks. Bytes moved and grid: as product_f32.cu. Each output's order is that of its k.
 #include "product.h"
 
-constexpr int MmaTile = 64, MmaDepth = 32, MmaPitch = MmaDepth / 2 + 4;
+constexpr int MmaTile = ProductTile, MmaDepth = 32, MmaPitch = MmaDepth / 2 + 4;
 
 // The value in the high half's format; only float16 has a range to leave.
 INLINE float within_range(float x, bf16) { return x; }

@@ -4,7 +4,7 @@
 
 // cos and sin [rows, half] of the float32 angle position·frequency, times scaling, by the frequencies [items, half] of the row's item.
 // Blocks x: rows of an item, y: items; threads along half.
-extern "C" __global__ __launch_bounds__(128) void rope_table(float* cos, float* sin, const int* positions, const float* frequencies, const AttentionItem* items, int half, float scaling)
+extern "C" __global__ __launch_bounds__(RopeThreads) void rope_table(float* cos, float* sin, const int* positions, const float* frequencies, const AttentionItem* items, int half, float scaling)
 {
     const AttentionItem& item = items[block_y()];
     if ((int)block_x() >= item.rows)
@@ -28,7 +28,7 @@ INLINE void rotate(float& x1, float& x2, float c, float s)
 }
 
 // Rotates x [rows, heads, 2·half] in place. Blocks x: rows, y: 128 of the heads·half pairs, one a thread.
-extern "C" __global__ __launch_bounds__(128) void rope(float* x, const float* cos, const float* sin, int heads, int half)
+extern "C" __global__ __launch_bounds__(RopeThreads) void rope(float* x, const float* cos, const float* sin, int heads, int half)
 {
     i64 row = block_x();
     int i = (int)(block_y() * thread_count() + thread_index());
@@ -41,7 +41,7 @@ extern "C" __global__ __launch_bounds__(128) void rope(float* x, const float* co
 
 // Rotates key rows [rows, keyHeads, 2·half] in place and appends keys and values to the cache of each item, behind its causalStart
 // keys. Blocks x: rows of an item, y: items, z: 128 of the keyHeads·half pairs, one a thread.
-extern "C" __global__ __launch_bounds__(128) void rope_key_values(float* keys, const float* values, const float* cos, const float* sin, const AttentionItem* items, int layer, int keyHeads, int half)
+extern "C" __global__ __launch_bounds__(RopeThreads) void rope_key_values(float* keys, const float* values, const float* cos, const float* sin, const AttentionItem* items, int layer, int keyHeads, int half)
 {
     const AttentionItem& item = items[block_y()];
     int i = (int)(block_z() * thread_count() + thread_index());

@@ -30,9 +30,9 @@ template <typename T> INLINE void embed_sum(float* y, const int* ids, const T* t
 
 // y = x·(1 / √(mean(x²) + eps))·w. Block x: a row; a thread sums every 256th square, then the block in a fixed tree. y may be x.
 // A thread's first values and their weights are loaded together, 16 loads in flight, and kept; of rows of more than 2048 the rest is read twice.
-extern "C" __global__ __launch_bounds__(256) void rms_norm(float* y, const float* x, const float* w, int d, float eps)
+extern "C" __global__ __launch_bounds__(RowThreads) void rms_norm(float* y, const float* x, const float* w, int d, float eps)
 {
-    __shared__ float sums[256 / WarpSize];
+    __shared__ float sums[RowThreads / WarpSize];
     constexpr int Kept = 8;
     const float* from = x + (i64)block_x() * d;
     float* to = y + (i64)block_x() * d;
@@ -62,7 +62,7 @@ extern "C" __global__ __launch_bounds__(256) void rms_norm(float* y, const float
 }
 
 // y = x + sin²(αx)/(α + 1e-9) over rows of channels. y may be x.
-extern "C" __global__ __launch_bounds__(256) void snake(float* y, const float* x, const float* alpha, u64 count, int channels)
+extern "C" __global__ __launch_bounds__(RowThreads) void snake(float* y, const float* x, const float* alpha, u64 count, int channels)
 {
     FOR_EACH(i, count)
     {
@@ -79,9 +79,9 @@ template <typename T> INLINE void widen_all(float* to, const T* from, u64 count)
 }
 
 #define FOR_FORMAT(NAME, T) \
-    extern "C" __global__ __launch_bounds__(256) void embed_##NAME(float* y, const int* ids, const T* table, int idStride, int rows, int d) { embed(y, ids, table, idStride, rows, d); } \
-    extern "C" __global__ __launch_bounds__(256) void embed_sum_##NAME(float* y, const int* ids, const T* table, int rows, int channels, int vocabulary, int d) { embed_sum(y, ids, table, rows, channels, vocabulary, d); } \
-    extern "C" __global__ __launch_bounds__(256) void widen_##NAME(float* to, const T* from, u64 count) { widen_all(to, from, count); }
+    extern "C" __global__ __launch_bounds__(RowThreads) void embed_##NAME(float* y, const int* ids, const T* table, int idStride, int rows, int d) { embed(y, ids, table, idStride, rows, d); } \
+    extern "C" __global__ __launch_bounds__(RowThreads) void embed_sum_##NAME(float* y, const int* ids, const T* table, int rows, int channels, int vocabulary, int d) { embed_sum(y, ids, table, rows, channels, vocabulary, d); } \
+    extern "C" __global__ __launch_bounds__(RowThreads) void widen_##NAME(float* to, const T* from, u64 count) { widen_all(to, from, count); }
 FOR_FORMAT(f32, float)
 FOR_FORMAT(bf16, bf16)
 FOR_FORMAT(f16, f16)
@@ -109,48 +109,45 @@ template <typename T> INLINE void pack_transposed(T* to, const T* from, int outp
     }
 }
 
-extern "C" __global__ __launch_bounds__(256) void pack_convolution_32(u32* to, const u32* from, int outputs, int inputs, int kernel) { pack_convolution(to, from, outputs, inputs, kernel); }
-extern "C" __global__ __launch_bounds__(256) void pack_convolution_16(u16* to, const u16* from, int outputs, int inputs, int kernel) { pack_convolution(to, from, outputs, inputs, kernel); }
-extern "C" __global__ __launch_bounds__(256) void pack_transposed_32(u32* to, const u32* from, int outputs, int inputs, int stride) { pack_transposed(to, from, outputs, inputs, stride); }
-extern "C" __global__ __launch_bounds__(256) void pack_transposed_16(u16* to, const u16* from, int outputs, int inputs, int stride) { pack_transposed(to, from, outputs, inputs, stride); }
+extern "C" __global__ __launch_bounds__(RowThreads) void pack_convolution_32(u32* to, const u32* from, int outputs, int inputs, int kernel) { pack_convolution(to, from, outputs, inputs, kernel); }
+extern "C" __global__ __launch_bounds__(RowThreads) void pack_convolution_16(u16* to, const u16* from, int outputs, int inputs, int kernel) { pack_convolution(to, from, outputs, inputs, kernel); }
+extern "C" __global__ __launch_bounds__(RowThreads) void pack_transposed_32(u32* to, const u32* from, int outputs, int inputs, int stride) { pack_transposed(to, from, outputs, inputs, stride); }
+extern "C" __global__ __launch_bounds__(RowThreads) void pack_transposed_16(u16* to, const u16* from, int outputs, int inputs, int stride) { pack_transposed(to, from, outputs, inputs, stride); }
 
 // y[i] += x[i mod width]: a row added to every row, or (width = count) values to values.
-extern "C" __global__ __launch_bounds__(256) void add(float* y, const float* x, u64 count, u64 width)
+extern "C" __global__ __launch_bounds__(RowThreads) void add(float* y, const float* x, u64 count, u64 width)
 {
     FOR_EACH(i, count)
         y[i] += x[width == count ? i : (u32)i % (u32)width];
 }
 
-extern "C" __global__ __launch_bounds__(256) void subtract(float* y, const float* x, u64 count)
+extern "C" __global__ __launch_bounds__(RowThreads) void subtract(float* y, const float* x, u64 count)
 {
     FOR_EACH(i, count)
         y[i] -= x[i];
 }
 
 // y = tanh(x). y may be x.
-extern "C" __global__ __launch_bounds__(256) void tanh_f32(float* y, const float* x, u64 count)
+extern "C" __global__ __launch_bounds__(RowThreads) void tanh_f32(float* y, const float* x, u64 count)
 {
     FOR_EACH(i, count)
         y[i] = hyperbolic_tangent(x[i]);
 }
 
-// HiddenActivation's values, in its order.
-enum { Silu, Gelu, GeluNew, Relu };
-
 INLINE float activate(float x, int kind)
 {
-    switch (kind)
+    switch ((HiddenActivation)kind)
     {
-        case Silu: return x / (1 + exponential(-x));
-        case Gelu: return 0.5f * x * (1 + error_function(x * 0.707106781f));
+        case HiddenActivation::Silu: return x / (1 + exponential(-x));
+        case HiddenActivation::Gelu: return 0.5f * x * (1 + error_function(x * 0.707106781f));
         // (1 + tanh u)/2 = 1/(1 + e^(−2u)), u = √(2/π)·(x + 0.044715·x³).
-        case GeluNew: return x / (1 + exponential(-1.59576912f * fused(0.044715f * x * x, x, x)));
+        case HiddenActivation::GeluNew: return x / (1 + exponential(-1.59576912f * fused(0.044715f * x * x, x, x)));
         default: return x < 0 ? 0 : x;
     }
 }
 
 // y[rows, n] = up · act(gate) for x [rows, 2n] whose first n values per row are the gate.
-extern "C" __global__ __launch_bounds__(256) void gated_activation(float* y, const float* x, int rows, int n, int kind)
+extern "C" __global__ __launch_bounds__(RowThreads) void gated_activation(float* y, const float* x, int rows, int n, int kind)
 {
     FOR_EACH(i, (u64)rows * n)
     {
@@ -192,10 +189,10 @@ template <typename T> INLINE double code_score(const float* row, const T* entry,
 }
 
 // For float32 codebooks; nearest_code.cu has those of 16 bits.
-extern "C" __global__ __launch_bounds__(128) void nearest_code_f32(int* codes, const float* x, const float* codebook, int codeStride, int entries, int d)
+extern "C" __global__ __launch_bounds__(CodeThreads) void nearest_code_f32(int* codes, const float* x, const float* codebook, int codeStride, int entries, int d)
 {
-    __shared__ double bestScores[128];
-    __shared__ int bestCodes[128];
+    __shared__ double bestScores[CodeThreads];
+    __shared__ int bestCodes[CodeThreads];
     const float* row = x + (i64)block_x() * d;
     double norm = norm_of(squares_of(row, d)), best = -__builtin_inf();
     int code = 0;
@@ -210,7 +207,7 @@ extern "C" __global__ __launch_bounds__(128) void nearest_code_f32(int* codes, c
     }
     bestScores[thread_index()] = best;
     bestCodes[thread_index()] = code;
-    for (u32 half = 64; half > 0; half /= 2)
+    for (u32 half = CodeThreads / 2; half > 0; half /= 2)
     {
         barrier();
         if (thread_index() >= half)

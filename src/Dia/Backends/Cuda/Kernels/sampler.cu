@@ -3,9 +3,17 @@
 // same order, and nothing is contracted. Only e^x may differ by an ulp of double from the host's.
 #include "attention_item.h"
 #include "math.h"
-#include "sequence_state.h"
 
-constexpr int SamplerThreads = 256;
+// What sample_rows hands to advance, per place and channel.
+struct Pick
+{
+    int best;
+    int drawn;
+    int faults;
+    int unused;
+};
+
+static_assert(sizeof(Pick) == PickBytes, "so much room has each");
 
 enum { ConditionalNotFinite = 1, UnconditionalNotFinite = 2, ScoreNotFinite = 4 };
 
@@ -335,12 +343,11 @@ extern "C" __global__ __launch_bounds__(SamplerThreads) void sample_rows(Pick* p
         picks[(i64)block_y() * channels + channel] = pick;
 }
 
-// The progress word that the host reads: rows generated in the low half; above it 0 while running, 1 when finished, 2 for a logit and
-// 3 for a score that is not finite, with the channel from bit 8 on.
+// The progress word that the host reads: rows generated in the low half; above it a CudaSequenceStatus, with the channel from bit 8 on.
 INLINE void report(const SequenceState& state, int status)
 {
     fence_system(); // the row is there before the word says so
-    *state.progress = (u64)(u32)status << 32 | (u32)state.generated;
+    *state.progressWord = (u64)(u32)status << 32 | (u32)state.generated;
 }
 
 // The channels of which something holds, as bits, to every lane.
@@ -356,19 +363,19 @@ template <typename Condition> INLINE u64 channels_where(int channels, Condition 
 }
 
 // Fails a sequence that cannot go on, for the first of the channels.
-INLINE void fail(SequenceState& state, int status, u64 channels)
+INLINE void fail(SequenceState& state, CudaSequenceStatus status, u64 channels)
 {
     warp_barrier(); // the lanes have read the state
     if (lane_index() != 0)
         return;
     state.finished = 1;
-    report(state, status | __builtin_ctzll(channels) << 8);
+    report(state, (int)status | __builtin_ctzll(channels) << 8);
 }
 
 // Appends the picked rows and moves the step's inputs on: ids [rows, channels], positions [rows] and self-attention items [rows] of the
 // sequence's conditional and unconditional row. The last two may be null (after a prompt, whose pass is the host's). A finished sequence
 // stays where it is: further steps repeat its last row into the same place of its cache. Block x: a place; a lane per channel, or two.
-extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, const Pick* allPicks, int* ids, int* positions, AttentionItem* items, int channels)
+extern "C" __global__ __launch_bounds__(WarpSize) void advance(SequenceState* states, const Pick* allPicks, int* ids, int* positions, AttentionItem* items, int channels)
 {
     SequenceState& state = states[block_x()];
     if (state.conditionalRow < 0 || state.finished)
@@ -379,7 +386,7 @@ extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, 
     u64 conditional = channels_where(channels, [&](int channel) { return (picks[channel].faults & ConditionalNotFinite) != 0; });
     u64 unconditional = channels_where(channels, [&](int channel) { return (picks[channel].faults & UnconditionalNotFinite) != 0; });
     if (conditional | unconditional)
-        return fail(state, 2, conditional ? conditional : unconditional);
+        return fail(state, CudaSequenceStatus::LogitNotFinite, conditional ? conditional : unconditional);
 
     // EosDelayPattern.Apply. Equals, not "at least": a prompt that is already longer is never forced to end.
     int since = state.stepsSinceEnd, rowCount = state.rowCount, eos = state.eos, pad = state.pad;
@@ -388,7 +395,7 @@ extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, 
     u64 ended = state.ended, forced = since < 0 ? 0 : channels_where(channels, [&](int channel) { return state.delays[channel] == since; });
     u64 infinite = channels_where(channels, [&](int channel) { return (picks[channel].faults & ScoreNotFinite) != 0; }) & ~(ended | forced);
     if (infinite)
-        return fail(state, 3, infinite);
+        return fail(state, CudaSequenceStatus::ScoreNotFinite, infinite);
 
     // GenerationSequence.Append: what was picked decides whether a channel ends, then the prompt's known cells overwrite it.
     bool draws = state.doSample;
@@ -411,7 +418,7 @@ extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, 
     }
     ended |= ending;
     rowCount++;
-    u64 all = channels == 64 ? ~0ull : (1ull << channels) - 1;
+    u64 all = channels == MaxChannels ? ~0ull : (1ull << channels) - 1;
     bool finished = ended == all || rowCount >= state.rowLimit;
     warp_barrier(); // the lanes have read the state and written the row
     if (lane_index() == 0)
@@ -421,7 +428,7 @@ extern "C" __global__ __launch_bounds__(32) void advance(SequenceState* states, 
         state.rowCount = rowCount;
         state.generated++;
         state.finished = finished;
-        report(state, finished);
+        report(state, (int)(finished ? CudaSequenceStatus::Finished : CudaSequenceStatus::Running));
     }
     if (finished || !positions || (int)lane_index() > guidance)
         return;

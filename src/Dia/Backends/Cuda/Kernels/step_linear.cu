@@ -9,7 +9,7 @@
 // Bytes moved: n·k weights, rows·(k + n) values. Grid x: outputs / OUTPUTS, y: tiles of ROWS rows.
 #include "math.h"
 
-constexpr int OUTPUTS = 4, MaxStepWarps = 8;
+constexpr int OUTPUTS = StepOutputs;
 
 // Eight weights as they are stored, loaded with one or two 16-byte loads; widened four at a time, which takes half the registers.
 template <typename T> struct Eight
@@ -89,7 +89,7 @@ template <int COUNT, int MASK = WarpSize / 2> INLINE float warp_sums(float* valu
 template <typename T, int ROWS>
 INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, const T* __restrict__ w, int rows, int n, int k, int accumulate)
 {
-    constexpr int Count = ROWS * OUTPUTS, WarpValues = 8 * WarpSize;
+    constexpr int Count = ROWS * OUTPUTS, WarpValues = StepWarpValues;
     __shared__ float warpSums[MaxStepWarps][Count];
     int firstOutput = (int)block_x() * OUTPUTS, firstRow = (int)block_y() * ROWS, stride = (int)thread_count() * 8;
 
