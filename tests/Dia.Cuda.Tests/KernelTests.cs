@@ -13,6 +13,9 @@ public class KernelTests
     public void OperationsAgreeWithTheScalarBackend(string seed, string driver) => AllPass("kernels", 400, seed, driver, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
+    public void OperationsAgreeAtEverySmallWidth() => AllPass("thorough", 2500, "DIA_SOFTGPU_SEED=4", "DIA_SOFTGPU_DRIVER=12000", "DIA_SOFTGPU_LEAKS=1");
+
+    [Fact]
     public void TheDemoModelsShapesAgreeWithTheScalarBackend() => AllPass("model dia-demo", 150, "DIA_SOFTGPU_SEED=3");
 
     [Theory]

@@ -12,8 +12,8 @@ namespace Dia.Cuda.Tests;
 /// <summary>
 /// What runs on the GPU: started by the tests with the software GPU as the driver, or by hand on a machine that has one. Prints a line per
 /// check, tab-separated: PASS or FAIL, name, shapes, error, tolerance. "kernels" and "sampler" take a file with other kernels, and then end
-/// with the first check that fails; "mutations" runs the list of broken ones. "machine-code" needs no GPU: it says what NVIDIA's assembler
-/// makes of the kernels, or of a file with others.
+/// with the first check that fails; "thorough" goes on from "kernels"; "mutations" runs the list of broken ones. "machine-code" needs no GPU: it
+/// says what NVIDIA's assembler makes of the kernels, or of a file with others.
 /// </summary>
 internal static unsafe class Program
 {
@@ -56,6 +56,9 @@ internal static unsafe class Program
             {
                 case "kernels":
                     new KernelChecks<CudaBackend>(backend, Report).RunOdd();
+                    break;
+                case "thorough":
+                    new KernelChecks<CudaBackend>(backend, Report).RunThorough();
                     break;
                 case "model":
                     new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16).RunCompiled(Compiled.CompiledModels.All.Single(m => m.Name == arguments[1]));

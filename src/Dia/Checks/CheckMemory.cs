@@ -29,11 +29,21 @@ internal readonly unsafe struct Twin<T>(nint host, nint device, int count)
     public Twin<T> From(int index) => new(Host + ((nint)index * sizeof(T)), Device + ((nint)index * sizeof(T)), Count - index);
 }
 
-/// <summary>Operands of checks, made from a seed: the same on every machine. Everything is freed together.</summary>
-internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) : IDisposable
+/// <summary>
+/// Operands of checks, made from a seed: the same on every machine. Everything is freed together. In the host's memory there are guards around each,
+/// which no one may write; a device has tools of its own that see who leaves an allocation.
+/// </summary>
+/// <param name="backend">The checked backend.</param>
+/// <param name="seed">The seed.</param>
+/// <param name="unaligned">Whether operands in the host's memory start one value behind an aligned address.</param>
+/// <param name="report">Told of guards that were written.</param>
+internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed, bool unaligned = false, Action<KernelCheck>? report = null) : IDisposable
     where TBackend : struct, IBackend
 {
-    private readonly List<nint> _host = [];
+    private const int Guard = 256;
+    private const byte GuardValue = 0xA5;
+
+    private readonly List<(nint Memory, long Bytes)> _host = [];
     private readonly List<nint> _device = [];
     private readonly List<nint> _stored = [];
     private readonly List<(WeightSpec Spec, Weight Weight)> _weights = [];
@@ -45,11 +55,13 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         where T : unmanaged
     {
         long bytes = Math.Max(values.Length, 1) * (long)sizeof(T);
-        void* host = HostMemory.AllocateBytes(bytes);
-        _host.Add((nint)host);
+        bool shifted = unaligned && sizeof(T) == sizeof(float);
+        void* host = Guarded(bytes, shifted), device;
         values.CopyTo(new Span<T>(host, values.Length));
-        float* device = backend.Memory.Allocate((bytes + 3) / 4);
-        _device.Add((nint)device);
+        if (backend.Memory.IsHost)
+            device = Guarded(bytes, shifted);
+        else
+            _device.Add((nint)(device = backend.Memory.Allocate((bytes + 3) / 4)));
         backend.Memory.Upload(device, host, values.Length * (long)sizeof(T));
         return new Twin<T>((nint)host, (nint)device, values.Length);
     }
@@ -86,8 +98,9 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
     /// <summary>Values as a checkpoint holds them.</summary>
     public StoredWeight Store(WeightFormat format, float[] values)
     {
-        void* data = HostMemory.AllocateBytes(WeightFormats.Bytes(format, values.Length));
+        byte* data = (byte*)HostMemory.AllocateBytes(WeightFormats.Bytes(format, values.Length + 1));
         _stored.Add((nint)data);
+        data += unaligned ? WeightFormats.Bytes(format, 1) : 0;
         WeightFormats.Write(values, format, data);
         return new StoredWeight { Data = data, Format = format };
     }
@@ -127,8 +140,28 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed) :
         ReleaseWeights();
         foreach (nint memory in _device)
             backend.Memory.Free((void*)memory);
-        foreach (nint memory in _host)
+        bool intact = true;
+        foreach ((nint memory, long bytes) in _host)
+        {
+            intact &= IsIntact((byte*)memory, Guard) && IsIntact((byte*)memory + bytes - Guard, Guard);
             HostMemory.Free((void*)memory);
+        }
+
+        if (!intact)
+            report?.Invoke(new KernelCheck("memory beside an operand", "", double.PositiveInfinity, 0));
+    }
+
+    private static bool IsIntact(byte* guard, int bytes) => !new ReadOnlySpan<byte>(guard, bytes).ContainsAnyExcept(GuardValue);
+
+    /// <summary>Memory of the host between guards.</summary>
+    private void* Guarded(long bytes, bool shifted)
+    {
+        long before = Guard + (shifted ? sizeof(float) : 0), all = before + bytes + Guard;
+        byte* memory = (byte*)HostMemory.AllocateBytes(all);
+        _host.Add(((nint)memory, all));
+        new Span<byte>(memory, (int)before).Fill(GuardValue);
+        new Span<byte>(memory + before + bytes, Guard).Fill(GuardValue);
+        return memory + before;
     }
 
     private float[] Numbers(int count, float range, float center)

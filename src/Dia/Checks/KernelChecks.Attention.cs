@@ -10,7 +10,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// <summary>The rotary table, queries, and keys that are appended to caches.</summary>
     public void Rotary(int heads, int keyHeads, int headDim)
     {
-        using var memory = new CheckMemory<TBackend>(_backend, 20);
+        using CheckMemory<TBackend> memory = Memory(20);
         int half = headDim / 2, width = keyHeads * headDim, capacity = 12;
         (int Rows, int Keys, int Start)[] layout = [(3, 3, 0), (1, 6, 5), (4, 10, 6)];
         Twin<float>[] caches = [.. layout.Select(_ => memory.Floats(2 * Layers * capacity * width))];
@@ -52,7 +52,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
     private void Attention(string name, int heads, int keyHeads, int headDim, (int Rows, int Keys, int Start)[] layout, bool mapped, float greater = 1)
     {
-        using var memory = new CheckMemory<TBackend>(_backend, 21);
+        using CheckMemory<TBackend> memory = Memory(21);
         int width = keyHeads * headDim, mostKeys = layout.Max(i => i.Keys), capacity = mostKeys + 2;
         Twin<float>[] caches = new Twin<float>[layout.Length];
         Twin<byte>[] masks = new Twin<byte>[layout.Length];

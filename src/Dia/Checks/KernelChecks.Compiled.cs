@@ -79,7 +79,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// <summary>A product of many weights: the scalar side makes some of its outputs.</summary>
     private void Large(OperationInfo o, int rows, Phase phase, Func<WeightFormat, double> tolerance)
     {
-        using var memory = new CheckMemory<TBackend>(_backend, 30);
+        using CheckMemory<TBackend> memory = Memory(30);
         bool isLinear = o.Kind == OperationKind.Linear;
         int k = o.K * Math.Max(o.Kernel, 1);
         WeightSpec spec = isLinear ? new("check", [o.N, o.K], WeightRole.Linear) : new("check", [o.N, o.K, o.Kernel], WeightRole.Convolution), biasSpec = new("check", [o.N], WeightRole.Vector);
@@ -109,7 +109,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
     private void LargeTransposedConvolution(int inputs, int outputs, int stride)
     {
-        using var memory = new CheckMemory<TBackend>(_backend, 32);
+        using CheckMemory<TBackend> memory = Memory(32);
         const int Rows = 21, Sampled = 1;
         WeightSpec spec = new("check", [inputs, outputs, 2 * stride], WeightRole.TransposedConvolution), biasSpec = new("check", [outputs], WeightRole.Vector);
         float[] values = memory.Floats(inputs * outputs * 2 * stride).Values.ToArray(), biases = memory.Floats(outputs).Values.ToArray();

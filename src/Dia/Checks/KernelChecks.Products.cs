@@ -12,7 +12,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         foreach (WeightFormat format in Formats)
         {
-            using var memory = new CheckMemory<TBackend>(_backend, 10);
+            using CheckMemory<TBackend> memory = Memory(10);
             (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [n, k]);
             const int Most = 11;
             Twin<float> x = memory.Floats(Most * k), y = memory.Floats(Most * n);
@@ -44,7 +44,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         foreach (WeightFormat format in Formats)
         {
-            using var memory = new CheckMemory<TBackend>(_backend, 11);
+            using CheckMemory<TBackend> memory = Memory(11);
             (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [n, k]);
             float[] values = memory.Floats(rows * k).Values.ToArray();
             values[k / 2] = float.NaN; // stays in its row
@@ -69,7 +69,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         foreach (WeightFormat format in Formats)
         {
-            using var memory = new CheckMemory<TBackend>(_backend, 12);
+            using CheckMemory<TBackend> memory = Memory(12);
             (Weight host, Weight device) = memory.Weight(WeightRole.Convolution, format, [outputs, inputs, kernel]);
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
             int windows = ((rows - 1) * stride) + ((kernel - 1) * dilation) + 1, k = kernel * inputs;
@@ -97,7 +97,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         foreach (WeightFormat format in Formats)
         {
-            using var memory = new CheckMemory<TBackend>(_backend, 13);
+            using CheckMemory<TBackend> memory = Memory(13);
             (Weight host, Weight device) = memory.Weight(WeightRole.TransposedConvolution, format, [inputs, outputs, 2 * stride]);
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
             Twin<float> x = memory.Floats((rows + 1) * inputs), y = memory.Floats(rows * stride * outputs);

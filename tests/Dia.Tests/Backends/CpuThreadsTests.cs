@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Checks;
 using Dia.Graph;
 using Dia.Weights;
 using Xunit;
@@ -74,9 +75,9 @@ public sealed unsafe class CpuThreadsTests
     public void OperationsAllocateNothing()
     {
         using CpuBackend cpu = new(2);
-        using KernelMemory m = new();
-        Weight w = m.Weight(cpu, WeightFormat.BFloat16, WeightRole.Linear, 1, 600, 600).Cpu;
-        float* x = m.Random(20 * 600), y = m.Random(20 * 600);
+        using CheckMemory<CpuBackend> memory = new(cpu, 1);
+        (_, Weight w) = memory.Weight(WeightRole.Linear, WeightFormat.BFloat16, [600, 600]);
+        float* x = memory.Floats(20 * 600).OnDevice, y = memory.Floats(20 * 600).OnDevice;
         AttentionItem item = new() { Rows = 20, Keys = x, Values = x, KeyCount = 20, CausalStart = -1 };
         long before = 0;
         for (int i = 0; i < 20; i++)
