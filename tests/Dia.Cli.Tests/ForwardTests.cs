@@ -7,10 +7,6 @@ public sealed class ForwardTests : TestFolder
     // float32 sums in another order than the reference's, over a few layers: fixtures/README.md.
     private const double Tolerance = 2e-5;
 
-    // tiny/bf16 was computed with rotary frequencies that a cast of the whole model had rounded to bfloat16; no checkpoint holds them, so
-    // they are exact here. 2^-9 of an angle of up to 27 is 0.05: a few thousandths of a probability. Dia.Tests rounds them, and gets 2e-5.
-    private const double RoundedFrequenciesTolerance = 5e-3;
-
     public static TheoryData<string, string> Cases()
     {
         var cases = new TheoryData<string, string>();
@@ -36,7 +32,7 @@ public sealed class ForwardTests : TestFolder
         foreach (string tensor in names)
         {
             Assert.Equal(right.Shape("out." + tensor), made.Shape(tensor));
-            Testing.Tolerance.Equal(tensor, right.Floats("out." + tensor), made.Floats(tensor), name == "bf16" ? RoundedFrequenciesTolerance : Tolerance);
+            Testing.Tolerance.Equal(tensor, right.Floats("out." + tensor), made.Floats(tensor), Tolerance);
         }
     }
 
