@@ -32,7 +32,7 @@ internal sealed class Figures(Report report, int threads)
 
     public void Run(string folder)
     {
-        using Device device = Device.CreateCpu(threads);
+        using Device device = new CpuDevice(threads);
         // First: the high-water mark is the process's.
         Memory(folder, device);
         Demo(device);
@@ -157,8 +157,8 @@ internal sealed class Figures(Report report, int threads)
         int vocabulary = model.Config.DecoderConfig.VocabSize, rows = PromptRows + Steps;
         GenerationConfig config = model.GenerationConfig();
         DiaInputs inputs = Inputs(model, PromptRows - (Steps / 2) - WarmUp);
-        using DecoderSession session = model.OpenSession(inputs, rows, guidance: true);
-        var loop = new GenerationLoop(session, config, new DecoderPrompt(inputs.DecoderInputIds, null, 1, config, vocabulary), vocabulary, rows);
+        using DecoderSession session = model.OpenSession(inputs.InputIds!, inputs.AttentionMask, rows, guidance: true);
+        var loop = new GenerationLoop(GenerationSteps.For(session), config, new DecoderPrompt(inputs.DecoderInputIds, null, 1, config, vocabulary), vocabulary, rows);
         using CpuThreads pool = new(threads);
         byte* weights = (byte*)model.Weights.Weights.Min(w => (nuint)w.Data);
         // The prompt, and what happens only once.
@@ -230,8 +230,8 @@ internal sealed class Figures(Report report, int threads)
         int vocabulary = model.Config.DecoderConfig.VocabSize, rows = PromptRows + steps + model.Config.DelayPattern.Max() + 1;
         GenerationConfig config = model.GenerationConfig();
         DiaInputs inputs = Inputs(model, PromptRows, utterances);
-        DecoderSession session = model.OpenSession(inputs, rows, guidance: true);
-        return (session, new GenerationLoop(session, config, new DecoderPrompt(inputs.DecoderInputIds, null, utterances, config, vocabulary), vocabulary, rows));
+        DecoderSession session = model.OpenSession(inputs.InputIds!, inputs.AttentionMask, rows, guidance: true);
+        return (session, new GenerationLoop(GenerationSteps.For(session), config, new DecoderPrompt(inputs.DecoderInputIds, null, utterances, config, vocabulary), vocabulary, rows));
     }
 
     /// <summary>Reports work done per time as a part of the multiply-add rate.</summary>

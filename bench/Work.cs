@@ -4,7 +4,7 @@ using Dia.Weights;
 namespace Dia.Bench;
 
 /// <summary>What a model must at least read and compute, counted from its table of operations.</summary>
-internal sealed class Work(OperationInfo[] operations, WeightSpec[] specs)
+internal sealed class Work(IReadOnlyList<OperationInfo> operations, WeightSpec[] specs)
 {
     /// <summary>Bytes of weights that a decoding step reads, whatever the number of its rows (embeddings: of one row).</summary>
     public long StepBytes(WeightFormat format) => InStep.Where(o => o.Weight >= 0)

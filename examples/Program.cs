@@ -1,6 +1,7 @@
 // The three usage examples of the reference library, in C#: dotnet run --project examples -- MODEL_DIR VOICE.wav OUT_DIR
 using Dia.Audio;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Generation;
@@ -17,7 +18,7 @@ if (args.Length != 3)
 string modelFolder = args[0], voice = args[1], outFolder = args[2];
 
 // Load: CompiledModels.All are the configurations that the generator compiled into this program.
-using Device device = Device.CreateCpu(threads: Environment.ProcessorCount);
+using Device device = new CpuDevice(threads: Environment.ProcessorCount);
 ModelFolder folder = ModelFolder.Open(modelFolder);
 using var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device);
 using var codec = DacModel.FromPretrained(folder.Sub("dac"), CompiledModels.All, device);

@@ -12,6 +12,9 @@ internal sealed record ModelSpec(string Name, string ClassName, DiaConfig? Dia, 
     /// <summary>The emitted classes that another folder's could collide with; the others' names end in what no folder's class does.</summary>
     public IEnumerable<string> ClassNames => Dac is null ? [ClassName] : [ClassName, ClassName + "Codec"];
 
+    /// <summary>The networks that are emitted for it, by their classes.</summary>
+    public IEnumerable<string> NetworkNames => ClassNames.Skip(Dia is null ? 1 : 0);
+
     /// <summary>dia-1.6b → Dia16B: letters and digits, a capital where a word begins.</summary>
     public static string Identifier(string name)
     {

@@ -22,11 +22,10 @@ internal static class CallerChecks
     /// </summary>
     public static void Leaks(string folder, int rounds, int least, Action<KernelCheck> report)
     {
-        using Device device = Device.CreateCuda(0);
-        CudaDevice gpu = device.Cuda.Device;
+        using var device = new CudaDevice(0);
         using (var warm = new Speaker(device, folder))
             warm.Everything(); // the device keeps what its kernels work in
-        long before = gpu.FreeMemory, most = 0;
+        long before = device.BytesFree, most = 0;
         int failed = 0;
         for (int round = 0; round < rounds; round++)
         {
@@ -40,7 +39,7 @@ internal static class CallerChecks
                 failed++;
             }
 
-            most = Math.Max(most, before - gpu.FreeMemory);
+            most = Math.Max(most, before - device.BytesFree);
         }
 
         report(new KernelCheck("bytes that a failed round leaves behind", Text($"{failed} of {rounds} rounds failed"), most, 0));
@@ -52,7 +51,7 @@ internal static class CallerChecks
     {
         foreach (string order in new[] { "device model engine", "device engine model", "model device engine", "model engine device", "engine device model" })
         {
-            Device device = Device.CreateCuda(0);
+            Device device = new CudaDevice(0);
             var speaker = new Speaker(device, folder);
             speaker.Everything();
             foreach (string part in order.Split(' '))
@@ -67,7 +66,7 @@ internal static class CallerChecks
 
         foreach (string part in new[] { "device", "model", "engine" })
         {
-            Device device = Device.CreateCuda(0);
+            Device device = new CudaDevice(0);
             var speaker = new Speaker(device, folder);
             RowJob job = speaker.Job(30);
             job.Row = rows =>
@@ -85,10 +84,10 @@ internal static class CallerChecks
     public static void Threads(string folder, Action<KernelCheck> report)
     {
         int[] alone;
-        using (Device device = Device.CreateCuda(0))
+        using (Device device = new CudaDevice(0))
         using (var speaker = new Speaker(device, folder))
             alone = speaker.Rows();
-        using (Device device = Device.CreateCuda(0))
+        using (Device device = new CudaDevice(0))
         using (var first = new Speaker(device, folder))
         using (var second = new Speaker(device, folder))
         {
@@ -100,7 +99,7 @@ internal static class CallerChecks
                 report(new KernelCheck($"rows of thread {i}", "", Same(rows[i], alone), 0));
         }
 
-        using (Device device = Device.CreateCuda(0), other = Device.CreateCuda(1))
+        using (Device device = new CudaDevice(0), other = new CudaDevice(1))
         using (var outer = new Speaker(device, folder))
         using (var inner = new Speaker(other, folder))
         {

@@ -20,11 +20,11 @@ internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRo
     /// <param name="report">Receives the checks.</param>
     public static void Check(string folder, Action<KernelCheck> report)
     {
-        using Device device = Device.CreateCuda(0);
-        CudaMemory memory = device.Cuda.Device.DeviceMemory;
+        using var device = new CudaDevice(0);
+        CudaMemory memory = device.DeviceMemory;
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelFolder.Open(folder), CompiledModels.All);
         var plan = MemoryPlan.Of(device, checkpoint, null, Batch);
-        device.Reserve(plan);
+        plan.Reserve();
         using (DiaForConditionalGeneration model = DiaForConditionalGeneration.FromPretrained(checkpoint, device))
         {
             report(new KernelCheck("weights: bytes that are not as planned", "", Math.Abs(memory.Pieces!.Used - Setup(plan) - plan.Parts[0].Bytes), 0));

@@ -5,6 +5,7 @@ using Dia.Backends.Cuda;
 using Dia.Checks;
 using Dia.Cuda.Tests.MachineCode;
 using Dia.Graph;
+using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Cuda.Tests;
@@ -61,10 +62,12 @@ internal static unsafe class Program
                     new KernelChecks<CudaBackend>(backend, Report).RunThorough();
                     break;
                 case "model":
-                    new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16).RunCompiled(Compiled.CompiledModels.All.Single(m => m.Name == arguments[1]));
+                    var checks = new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16);
+                    foreach (CompiledNetwork network in Compiled.CompiledModels.All.Where(n => n.Name == arguments[1]))
+                        checks.RunCompiled(network);
                     break;
                 case "sampler":
-                    new SamplerChecks(device, Report).Run();
+                    SamplerChecks.Run(device, Report);
                     break;
                 case "blas":
                     Report(new KernelCheck($"cuBLAS {device.BlasVersion?.ToString() ?? "is not used"}", "", 0, 0));

@@ -11,7 +11,7 @@ namespace Dia.Cuda.Tests;
 /// <summary>Kernels/shared.h, which gives the kernels what C# says: the constants of launches, enumerations, and structs that both read.</summary>
 public class SharedHeaderTests
 {
-    private static readonly Type[] Enumerations = [typeof(HiddenActivation), typeof(CudaSequenceStatus)];
+    private static readonly Type[] Enumerations = [typeof(HiddenActivation), typeof(SamplerStatus)];
     private static readonly Type[] Structs = [typeof(AttentionItem), typeof(SequenceState)];
 
     [Fact]

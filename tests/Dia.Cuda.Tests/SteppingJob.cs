@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Backends.Cuda;
 using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Generation;
@@ -21,7 +22,7 @@ internal sealed class SteppingJob(int[] ids, GenerationConfig config) : SpeechJo
     /// <param name="folder">A model that is compiled into this assembly.</param>
     public static long AllocatedBytes(string folder)
     {
-        using Device device = Device.CreateCuda(0);
+        using Device device = new CudaDevice(0);
         using DiaForConditionalGeneration model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
         using var engine = new SpeechEngine(model, null, 2);
         SteppingJob[] jobs = [.. new[] { 3.0, 1 }.Select(scale =>

@@ -45,15 +45,15 @@ internal static class Drive
         return [.. compilation.GetDiagnostics().Where(d => d.Severity >= DiagnosticSeverity.Warning)];
     }
 
-    /// <summary>The one model of a configuration, its emitted code compiled and loaded.</summary>
-    public static engine::Dia.Networks.CompiledModel Load(IEnumerable<TestFile> files)
+    /// <summary>The codec of a configuration, its emitted code compiled and loaded.</summary>
+    public static engine::Dia.Networks.CompiledCodec LoadCodec(IEnumerable<TestFile> files)
     {
         Create(files).RunGeneratorsAndUpdateCompilation(Empty, out Compilation compilation, out _);
         using var image = new MemoryStream();
         if (compilation.Emit(image) is { Success: false } result)
             throw new InvalidOperationException(string.Join("\n", result.Diagnostics));
         Type list = System.Reflection.Assembly.Load(image.ToArray()).GetType("Dia.Compiled.CompiledModels")!;
-        return ((IReadOnlyList<engine::Dia.Networks.CompiledModel>)list.GetProperty("All")!.GetValue(null)!).Single();
+        return (engine::Dia.Networks.CompiledCodec)((IReadOnlyList<engine::Dia.Networks.CompiledNetwork>)list.GetProperty("All")!.GetValue(null)!).Single();
     }
 
     private static IEnumerable<MetadataReference> References()

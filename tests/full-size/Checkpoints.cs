@@ -16,8 +16,8 @@ internal static partial class Checkpoints
     public static void Prepare(string folder, int threads)
     {
         string config = Repository.At("configs", "dia-1.6b");
-        Write(folder, config, c => c.Weights(), WeightFormat.BFloat16, threads);
-        Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), c => c.CodecWeights(), WeightFormat.Float32, threads);
+        Write(folder, config, Compiled, WeightFormat.BFloat16, threads);
+        Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), CompiledModels.All.OfType<CompiledCodec>().Single(c => c.Name == Compiled.Name), WeightFormat.Float32, threads);
         DropFromMemory(Path.Combine(folder, ModelFolder.TensorsName));
     }
 
@@ -35,7 +35,7 @@ internal static partial class Checkpoints
     private static partial int FileAdvise(SafeFileHandle file, long offset, long length, int advice);
 
     /// <summary>The compiled 1.6B model.</summary>
-    public static CompiledModel Compiled => CompiledModels.All.Single(m => m.Name == "dia-1.6b");
+    public static CompiledModel Compiled => CompiledModels.All.OfType<CompiledModel>().Single(m => m.Name == "dia-1.6b");
 
     /// <summary>Loads the model of a checkpoint.</summary>
     public static DiaForConditionalGeneration Model(string folder, Device device) =>
@@ -45,12 +45,12 @@ internal static partial class Checkpoints
     public static DacModel Codec(string folder, Device device) =>
         DacModel.FromPretrained(ModelFolder.Open(Path.Combine(folder, "dac")), CompiledModels.All, device);
 
-    private static void Write(string folder, string config, Func<CompiledModel, WeightSpec[]> specs, WeightFormat format, int threads)
+    private static void Write(string folder, string config, CompiledNetwork network, WeightFormat format, int threads)
     {
         if (File.Exists(Path.Combine(folder, ModelFolder.TensorsName)))
             return;
         Console.Error.WriteLine($"writing {folder}");
         var texts = Directory.GetFiles(config, "*.json").ToDictionary(f => Path.GetFileName(f), File.ReadAllText);
-        CheckpointSynthesizer.Write(folder, specs(Compiled), format, texts, threads);
+        CheckpointSynthesizer.Write(folder, network.Weights(), format, texts, threads);
     }
 }

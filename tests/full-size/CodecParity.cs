@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Networks;
 using Dia.Weights;
@@ -15,7 +16,7 @@ internal sealed class CodecParity(Report report)
     {
         TensorFile expected = Fixtures.Tensors("full", "dac.safetensors");
         FirstValues.Check(report, Path.Combine(folder, "dac"), "dac");
-        using Device device = Device.CreateCpu(threads);
+        using Device device = new CpuDevice(threads);
         using DacModel codec = Checkpoints.Codec(folder, device);
 
         int[,] codes = codec.Encode(expected.Floats("encode.audio"), null, out CodecTrace trace);

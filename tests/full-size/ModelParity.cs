@@ -20,7 +20,7 @@ internal sealed class ModelParity(Report report)
     public void Run(string folder, int threads)
     {
         FirstValues.Check(report, folder, "dia");
-        using Device device = Device.CreateCpu(threads);
+        using Device device = new CpuDevice(threads);
         using DiaForConditionalGeneration model = Checkpoints.Model(folder, device);
         var processor = new DiaProcessor(new DiaFeatureExtractor(samplingRate: 44100), new Text.DiaTokenizer());
         DiaInputs inputs = processor.Process([_json.GetProperty("text").GetString()!]);
@@ -83,11 +83,11 @@ internal sealed class ModelParity(Report report)
         report.Judge("dia: greedy rows equal before the first difference", $"{equal} of {steps}", $">= {safe}", equal >= safe && rows.GetLength(1) == expected.GetLength(0));
 
         var fed = new BestIds(channels);
-        using (DecoderSession session = model.OpenSession(inputs, promptRows + steps, guidance: true))
+        using (DecoderSession session = model.OpenSession(inputs.InputIds!, inputs.AttentionMask, promptRows + steps, guidance: true))
         {
             var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, 1, config, model.Config.DecoderConfig.VocabSize);
             var teacher = new TeacherSession(session, expected);
-            new GenerationLoop(teacher, config, prompt, model.Config.DecoderConfig.VocabSize, promptRows + steps, observer: fed).Run();
+            new GenerationLoop(new GenerationSteps(teacher, 1, channels, model.Config.DecoderConfig.VocabSize, fed), config, prompt, model.Config.DecoderConfig.VocabSize, promptRows + steps).Run();
         }
 
         CompareBest(inputs, model.Config.PadTokenId, expected, gaps, fed.Steps, promptRows);
@@ -142,14 +142,14 @@ internal sealed class ModelParity(Report report)
     {
         private int _row;
 
-        public void Prompt(int item, ReadOnlySpan<int> prompt, int rowCount, Span<float> conditional, Span<float> unconditional)
+        public void Prompt(int item, ReadOnlySpan<int> prompt, int rowCount, Span<float> logits)
         {
             _row = rowCount;
-            session.Prompt(item, Rows(0, rowCount), rowCount, conditional, unconditional);
+            session.Prompt(item, Rows(0, rowCount), rowCount, logits);
         }
 
-        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> picked, Span<float> conditional, Span<float> unconditional) =>
-            session.Step(items, Rows(_row++, 1), conditional, unconditional);
+        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> picked, Span<float> logits) =>
+            session.Step(items, Rows(_row++, 1), logits);
 
         public void Dispose()
         {

@@ -24,9 +24,6 @@ internal sealed class CodeWriter
         Line("using System;");
         Line("using System.Collections.Generic;");
         Line("using Dia.Backends;");
-        Line("using Dia.Backends.Cpu;");
-        Line("using Dia.Backends.Cuda;");
-        Line("using Dia.Backends.Scalar;");
         Line("using Dia.Configuration;");
         Line("using Dia.Graph;");
         Line("using Dia.Networks;");

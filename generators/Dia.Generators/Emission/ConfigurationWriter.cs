@@ -5,19 +5,11 @@ namespace Dia.Generators.Emission;
 /// <summary>A configuration as the C# that makes it: a program has it without reading a file.</summary>
 internal static class ConfigurationWriter
 {
-    /// <summary>The property that has it; null where there is no such configuration.</summary>
-    public static void Write(CodeWriter code, string type, string property, IReadOnlyList<Field>? fields)
+    /// <summary>The property that has it.</summary>
+    public static void Write(CodeWriter code, string type, IReadOnlyList<Field> fields)
     {
-        if (fields is null)
-        {
-            code.Line($"public override {type}? {property} => null;");
-        }
-        else
-        {
-            using CodeWriter.Block block = code.Open($"public override {type} {property} {{ get; }} = new()", "};");
+        using (code.Open($"public override {type} Config {{ get; }} = new()", "};"))
             Write(code, fields);
-        }
-
         code.Line();
     }
 

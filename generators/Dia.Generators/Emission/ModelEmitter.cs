@@ -23,6 +23,7 @@ internal static class ModelEmitter
             yield return (name + ".Encoder.g.cs", network.WriteEncoder(about));
             yield return (name + ".Decoder.g.cs", network.WriteDecoder(about));
             yield return (name + ".Network.g.cs", network.WriteNetwork(about));
+            yield return (name + ".Config.g.cs", WriteConfig(spec.Name, name, dia, about));
         }
 
         if (spec.Dac is { } dac)
@@ -34,20 +35,19 @@ internal static class ModelEmitter
             yield return (name + ".CodecWeights.g.cs", parameters.Write(about));
             yield return (name + ".CodecOperations.g.cs", codec.WriteOperations(about));
             yield return (name + ".Codec.g.cs", codec.Write(about));
+            yield return (name + ".CodecConfig.g.cs", WriteConfig(spec.Name, codecName, dac, about));
         }
-
-        yield return (name + ".Config.g.cs", WriteConfig(spec, about));
     }
 
     /// <summary>The list of compiled models.</summary>
     public static string EmitList(IEnumerable<string> classNames)
     {
-        var code = new CodeWriter("The models compiled into this program.");
-        code.Summary("The models compiled into this program.");
+        var code = new CodeWriter("The models and codecs compiled into this program.");
+        code.Summary("The models and codecs compiled into this program.");
         using (code.Open("internal static class CompiledModels"))
         {
-            code.Summary("One for each configuration folder, in ordinal order of the folders.");
-            code.Line("public static IReadOnlyList<CompiledModel> All { get; } =");
+            code.Summary("Those of each configuration folder, a model before its codec, in ordinal order of the folders.");
+            code.Line("public static IReadOnlyList<CompiledNetwork> All { get; } =");
             code.Line("[");
             foreach (string name in classNames)
                 code.Line($"    new {name}Configuration(),");
@@ -71,74 +71,63 @@ internal static class ModelEmitter
         code.Line("protected override void Release(WeightSpec spec, in Weight weight) => b.Release(spec, weight);");
     }
 
-    private static string WriteConfig(ModelSpec spec, string about)
+    private static string WriteConfig(string folder, string name, DiaConfig config, string about)
     {
-        string name = spec.ClassName;
         var code = new CodeWriter(about);
-        code.Summary($"Model {CodeWriter.Literal(spec.Name)}: its configuration, its parameters and its networks on each backend.");
+        code.Summary($"Model {CodeWriter.Literal(folder)}: its configuration, its parameters and its network on each backend.");
         using (code.Open($"internal sealed class {name}Configuration : CompiledModel"))
         {
-            code.Line($"public override string Name => {CodeWriter.Literal(spec.Name)};");
+            WriteCommon(code, folder, name, nameof(DiaConfig), FieldList.Of(config));
+            WriteFrequencies(code, "Encoder", RotaryFrequencies.For(config.EncoderConfig));
+            WriteFrequencies(code, "Decoder", RotaryFrequencies.For(config.DecoderConfig));
+            code.Line($"public override IReadOnlyList<OperationInfo> Operations() => {name}Operations.All();");
             code.Line();
-            ConfigurationWriter.Write(code, nameof(DiaConfig), "Config", spec.Dia is null ? null : FieldList.Of(spec.Dia));
-            ConfigurationWriter.Write(code, nameof(DacConfig), "CodecConfig", spec.Dac is null ? null : FieldList.Of(spec.Dac));
-            WriteFrequencies(code, "Encoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.EncoderConfig));
-            WriteFrequencies(code, "Decoder", spec.Dia is null ? null : RotaryFrequencies.For(spec.Dia.DecoderConfig));
-            code.Line($"public override WeightSpec[] Weights() => {(spec.Dia is null ? "[]" : name + "Weights.Specs()")};");
+            code.Line($"public override ArenaSizes Arenas => {name}Arenas.Sizes;");
             code.Line();
-            code.Line($"public override OperationInfo[] Operations() => {(spec.Dia is null ? "[]" : name + "Operations.All()")};");
-            code.Line();
-            code.Line($"public override ArenaSizes Arenas => {(spec.Dia is null ? "default" : name + "Arenas.Sizes")};");
-            code.Line();
-            code.Line($"public override CodecLayout? CodecLayout => {(spec.Dac is null ? "null" : name + "CodecLayout.Layout")};");
-            code.Line();
-            code.Line($"public override WeightSpec[] CodecWeights() => {(spec.Dac is null ? "[]" : name + "CodecWeights.Specs()")};");
-            code.Line();
-            WriteFactory(code, "DiaNetwork", "CreateNetwork", spec.Dia is null ? null : name);
-            WriteFactory(code, "DacNetwork", "CreateCodec", spec.Dac is null ? null : name + "Codec");
+            WriteVisit(code, "DiaNetwork", name);
         }
 
         return code.ToString();
     }
 
-    /// <summary>The frequencies that rotary positions start with, as bits: the build's numbers, whatever another machine's pow gives.</summary>
-    private static void WriteFrequencies(CodeWriter code, string part, RotaryFrequencies? frequencies)
+    private static string WriteConfig(string folder, string name, DacConfig config, string about)
     {
-        string property = $"public override ReadOnlySpan<uint> {part}InverseFrequencies =>";
-        if (frequencies is null)
+        var code = new CodeWriter(about);
+        code.Summary($"The codec of {CodeWriter.Literal(folder)}: its configuration, its parameters and its network on each backend.");
+        using (code.Open($"internal sealed class {name}Configuration : CompiledCodec"))
         {
-            code.Line(property + " [];");
+            WriteCommon(code, folder, name, nameof(DacConfig), FieldList.Of(config));
+            code.Line($"public override CodecLayout Layout => {name}Layout.Layout;");
             code.Line();
-            return;
+            WriteVisit(code, "DacNetwork", name);
         }
 
+        return code.ToString();
+    }
+
+    private static void WriteCommon(CodeWriter code, string folder, string name, string type, IReadOnlyList<Field> fields)
+    {
+        code.Line($"public override string Name => {CodeWriter.Literal(folder)};");
+        code.Line();
+        ConfigurationWriter.Write(code, type, fields);
+        code.Line($"public override WeightSpec[] Weights() => {name}Weights.Specs();");
+        code.Line();
+    }
+
+    private static void WriteVisit(CodeWriter code, string type, string name) =>
+        code.Line($"public override {type} Visit<TBackend>(TBackend backend) => new {name}<TBackend>(backend);");
+
+    /// <summary>The frequencies that rotary positions start with, as bits: the build's numbers, whatever another machine's pow gives.</summary>
+    private static void WriteFrequencies(CodeWriter code, string part, RotaryFrequencies frequencies)
+    {
         float[] values = frequencies.Compute();
         code.Summary($"The {part.ToLowerInvariant()}'s inverse frequencies [{values.Length}] (rope_type {frequencies.Type.ToString().ToLowerInvariant()}), " +
             $"bits of float32: from {CodeWriter.Text(values[0])} to {CodeWriter.Text(values[values.Length - 1])}.");
-        code.Line(property);
+        code.Line($"public override ReadOnlySpan<uint> {part}InverseFrequencies =>");
         code.Line("[");
         for (int i = 0; i < values.Length; i += 8)
             code.Line("    " + string.Join(", ", values.Skip(i).Take(8).Select(CodeWriter.Bits)) + ",");
         code.Line("];");
-        code.Line();
-    }
-
-    private static void WriteFactory(CodeWriter code, string type, string method, string? className)
-    {
-        if (className is null)
-        {
-            code.Line($"public override {type}? {method}(Device device) => null;");
-            code.Line();
-            return;
-        }
-
-        using (code.Open($"public override {type}? {method}(Device device) => device.Kind switch", "};"))
-        {
-            code.Line($"DeviceKind.Scalar => new {className}<ScalarBackend>(device.Scalar),");
-            code.Line($"DeviceKind.Cuda => new {className}<CudaBackend>(device.Cuda),");
-            code.Line($"_ => new {className}<CpuBackend>(device.Cpu),");
-        }
-
         code.Line();
     }
 }

@@ -59,7 +59,7 @@ internal static class BenchCommand
         });
 
         var whole = new TextTable(false, false);
-        whole.Add("device", DeviceChoice.Describe(device));
+        whole.Add("device", device.Description);
         whole.Add(bench.BandwidthName, Format.Text($"{bench.Bandwidth / 1e9:0.0} GB/s"));
         whole.Add(bench.OperationsName, bench.Operations > 0 ? Format.Text($"{bench.Operations / 1e9:0} GFLOP/s") : "not measured: cuBLAS is absent");
         whole.Add("loading", Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}"));
@@ -95,8 +95,8 @@ internal static class BenchCommand
         double bytes = kernels.Where(k => k.Name.StartsWith("step_linear", StringComparison.Ordinal)).Sum(k => k.Bytes);
         whole.Add("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}"));
         whole.Add("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)"));
-        if (device.Kind == DeviceKind.Cuda && !double.IsNaN(step))
-            whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {device.Cuda.Device.StepLaunches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms"));
+        if (device.StepLaunches is int launches && !double.IsNaN(step))
+            whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {launches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms"));
         if (codec is null)
             return;
         double second = codec.FrameRate;

@@ -28,10 +28,10 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         var path => path,
     };
 
-    /// <summary>The compiled configuration that an option names.</summary>
+    /// <summary>What is compiled of the configuration that an option names: a model, its codec.</summary>
     /// <exception cref="DiaException">Usage: there is none of that name.</exception>
-    public static CompiledModel Compiled(OptionSpec option, string name) => CompiledModels.All.FirstOrDefault(m => m.Name == name)
-        ?? throw CommandLine.Usage($"{option.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(m => m.Name))}.");
+    public static CompiledNetwork[] Compiled(OptionSpec option, string name) => CompiledModels.All.Where(n => n.Name == name).ToArray() is { Length: > 0 } networks ? networks
+        : throw CommandLine.Usage($"{option.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(n => n.Name).Distinct())}.");
 
     /// <summary>The folder that --model names, or the one inside this executable.</summary>
     /// <exception cref="DiaException">Model: there is none.</exception>
@@ -93,7 +93,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
 
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>
-        run.Reporter.Detail(Format.Text($"model {Folder.Description} ({model.CompiledName}) on {DeviceChoice.Describe(device)}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
+        run.Reporter.Detail(Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
 
     /// <summary>Loads the codec.</summary>
     /// <param name="device">Where it runs.</param>

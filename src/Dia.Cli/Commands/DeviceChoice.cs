@@ -1,10 +1,12 @@
 using System.Globalization;
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Backends.Cuda;
+using Dia.Backends.Scalar;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.IO;
 using Dia.Networks;
-using ManagedCuda;
 
 namespace Dia.Cli.Commands;
 
@@ -28,22 +30,22 @@ internal static class DeviceChoice
             _ = files.Folder; // That there is none is told before what is wrong with a device.
         string name = run.Line.Get(DiaOptions.Device) ?? "auto";
         if (name == "scalar")
-            return Fitted(Device.CreateScalar());
+            return Fitted(new ScalarDevice());
         if (name.StartsWith("cuda", StringComparison.Ordinal))
             return Fitted(Start(run, Ordinal(name)));
-        if (name == "auto" && CudaContext.TryLoad() && TryCudas(run, ordinal => Fitted(Start(run, ordinal))) is { } gpu)
+        if (name == "auto" && CudaDevice.HasDriver && TryCudas(run, ordinal => Fitted(Start(run, ordinal))) is { } gpu)
             return gpu;
-        return Fitted(Device.CreateCpu(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount));
+        return Fitted(new CpuDevice(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount));
 
         Device Fitted(Device device)
         {
             try
             {
-                // On the processor only what the system allows is a limit.
-                if (device.Kind == DeviceKind.Cuda || (reserve && MemoryLimits.Any))
+                // Of the host's memory only what the system allows is a limit.
+                if (!device.Memory.IsHost || (reserve && MemoryLimits.Any))
                     Fit(device, MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch), batch, reserve);
             }
-            catch (DiaException e) when (device.Kind != DeviceKind.Cuda && e.Kind != DiaErrorKind.Device)
+            catch (DiaException e) when (device.Memory.IsHost && e.Kind != DiaErrorKind.Device)
             {
                 // What is wrong with the model is said where it is loaded.
             }
@@ -59,22 +61,14 @@ internal static class DeviceChoice
 
     private static void Fit(Device device, MemoryPlan plan, int batch, bool reserve)
     {
-        if (device.Kind == DeviceKind.Cuda && device.Cuda.Device is var gpu && plan.Bytes > gpu.FreeMemory)
-            throw new DiaException(DiaErrorKind.Device, $"The GPU {gpu.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+        if (device.FreeMemory is long free && plan.Bytes > free)
+            throw new DiaException(DiaErrorKind.Device, $"The GPU {device.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
         if (reserve && plan.Bytes > 0)
-            device.Reserve(plan);
+            plan.Reserve();
     }
 
     /// <summary>The number in "cuda:1"; 0 without one.</summary>
     public static int Ordinal(string name) => name.Length == 4 ? 0 : int.Parse(name.AsSpan(5), CultureInfo.InvariantCulture);
-
-    /// <summary>A device's name, as -v shows it.</summary>
-    public static string Describe(Device device) => device.Kind switch
-    {
-        DeviceKind.Scalar => "scalar (reference loops)",
-        DeviceKind.Cuda => $"cuda, {device.Cuda.Device.Name}",
-        _ => $"cpu, {device.Cpu.Threads} thread{(device.Cpu.Threads == 1 ? "" : "s")}",
-    };
 
     /// <summary>The first GPU that can be used; null: none can. A note tells why not.</summary>
     private static Device? TryCudas(Invocation run, Func<int, Device> create)
@@ -86,7 +80,7 @@ internal static class DeviceChoice
             {
                 Device device = create(ordinal);
                 if (passed.Count > 0)
-                    run.Reporter.Note($"running on {Describe(device)} (cuda:{ordinal}). {Messages()}");
+                    run.Reporter.Note($"running on {device.Description} (cuda:{ordinal}). {Messages()}");
                 return device;
             }
             catch (DiaException e) when (e.Kind == DiaErrorKind.Device)
@@ -106,17 +100,17 @@ internal static class DeviceChoice
     {
         try
         {
-            return CudaContext.GetDeviceCount();
+            return CudaDevice.Count();
         }
-        catch (CudaException)
+        catch (DiaException)
         {
             return 0;
         }
     }
 
     /// <summary>The GPU; while it is started for the first time a note says why that takes long.</summary>
-    public static Device Start(Invocation run, int ordinal) =>
-        Device.CreateCuda(ordinal, () => run.Reporter.Note("the driver assembles the kernels for this GPU, which takes some seconds at its first start only."));
+    public static CudaDevice Start(Invocation run, int ordinal) =>
+        new(ordinal, () => run.Reporter.Note("the driver assembles the kernels for this GPU, which takes some seconds at its first start only."));
 
     private static string Parts(MemoryPlan plan) => string.Join(", ", plan.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"));
 }

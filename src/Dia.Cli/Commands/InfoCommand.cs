@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using System.Text;
+using Dia.Backends.Cuda;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Networks;
 using Dia.Weights;
-using ManagedCuda;
 
 namespace Dia.Cli.Commands;
 
@@ -45,8 +45,8 @@ internal static class InfoCommand
         string? device = run.Line.Get(DiaOptions.Device);
         if (device is not null)
             InfoPlan.Write(run, device, text);
-        foreach (CompiledModel model in CompiledModels.All)
-            Describe(text, model);
+        foreach (var networks in CompiledModels.All.GroupBy(n => n.Name))
+            Describe(text, networks);
         Program.Print(text.ToString());
     }
 
@@ -55,13 +55,11 @@ internal static class InfoCommand
     /// <summary>The GPUs that the driver has, if there is one.</summary>
     private static string Gpus()
     {
-        if (!CudaContext.TryLoad())
-            return "";
         try
         {
-            return string.Concat(Enumerable.Range(0, CudaContext.GetDeviceCount()).Select(i => Format.Text($", cuda:{i} ({CudaContext.GetDeviceName(i)})")));
+            return string.Concat(Enumerable.Range(0, CudaDevice.Count()).Select(i => Format.Text($", cuda:{i} ({CudaDevice.NameOf(i)})")));
         }
-        catch (CudaException e)
+        catch (DiaException e)
         {
             return $"; the NVIDIA driver does not start: {e.Message}";
         }
@@ -80,24 +78,17 @@ internal static class InfoCommand
         }
     }
 
-    private static void Describe(StringBuilder text, CompiledModel model)
+    private static void Describe(StringBuilder text, IGrouping<string, CompiledNetwork> networks)
     {
-        text.Append($"\n{model.Name}\n");
-        if (model.Config is { } config)
+        text.Append($"\n{networks.Key}\n");
+        foreach (CompiledNetwork network in networks)
         {
-            text.Append($"  model    sha256 {Hash(CanonicalJson.Write(config))}\n");
-            Weights(text, model.Weights());
-            Memory(text, config, model.Arenas);
-        }
-
-        if (model.CodecConfig is { } codec)
-        {
-            text.Append($"  codec    sha256 {Hash(CanonicalJson.Write(codec))}\n");
-            Weights(text, model.CodecWeights());
+            text.Append($"  {(network is CompiledModel ? "model" : "codec")}    sha256 {Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(network.ConfigurationText)))}\n");
+            Weights(text, network.Weights());
+            if (network is CompiledModel model)
+                Memory(text, model.Config, model.Arenas);
         }
     }
-
-    private static string Hash(string json) => Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(json)));
 
     private static void Weights(StringBuilder text, WeightSpec[] weights)
     {

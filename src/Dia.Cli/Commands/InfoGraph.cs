@@ -10,17 +10,20 @@ namespace Dia.Cli.Commands;
 internal static class InfoGraph
 {
     /// <summary>Writes all functions.</summary>
-    public static void Write(StringBuilder text, CompiledModel model)
+    public static void Write(StringBuilder text, IReadOnlyList<CompiledNetwork> networks)
     {
-        text.Append(Format.Text($"{model.Name}: operations in order; [rows, values of a row]; where a result lies in its arena (float32 values); what a row costs\n"));
-        WeightSpec[] weights = model.Weights();
-        foreach (var function in model.Operations().GroupBy(o => o.Function))
-            Write(text, function, weights, function.Key is Function.Decode or Function.Logits or Function.Loss ? model.Arenas.DecoderWidth : model.Arenas.EncoderWidth, "a row");
-        if (model.CodecLayout is not { } codec)
-            return;
-        WeightSpec[] codecWeights = model.CodecWeights();
-        foreach (var function in codec.Operations.GroupBy(o => o.Function))
-            Write(text, function, codecWeights, codec.ArenaSize, $"a window of {codec.WindowFrames} frames");
+        text.Append(Format.Text($"{networks[0].Name}: operations in order; [rows, values of a row]; where a result lies in its arena (float32 values); what a row costs\n"));
+        foreach (CompiledNetwork network in networks)
+        {
+            WeightSpec[] weights = network.Weights();
+            foreach (var function in network.Operations().GroupBy(o => o.Function))
+            {
+                (long arena, string unit) = network is CompiledModel model
+                    ? (function.Key is Function.Decode or Function.Logits or Function.Loss ? model.Arenas.DecoderWidth : model.Arenas.EncoderWidth, "a row")
+                    : (((CompiledCodec)network).Layout.ArenaSize, $"a window of {((CompiledCodec)network).Layout.WindowFrames} frames");
+                Write(text, function, weights, arena, unit);
+            }
+        }
     }
 
     private static void Write(StringBuilder text, IGrouping<Function, OperationInfo> function, WeightSpec[] weights, long arena, string unit)

@@ -1,6 +1,5 @@
 using System.Text;
 using Dia.Backends;
-using Dia.Backends.Cuda;
 using Dia.Cli.Output;
 using Dia.Compiled;
 using Dia.Networks;
@@ -20,24 +19,16 @@ internal static class InfoPlan
         using Device device = name.StartsWith("cuda", StringComparison.Ordinal)
             ? DeviceChoice.Start(run, DeviceChoice.Ordinal(name))
             : DeviceChoice.Create(run, files, model: files.TryFolder() is not null, codec: true, reserve: false);
-        if (device.Kind == DeviceKind.Cuda)
-            Describe(text, device.Cuda.Device);
-        else
-            text.Append($"\ndevice: {DeviceChoice.Describe(device)}\n  memory   {Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}\n");
+        text.Append($"\ndevice: {device.Description}\n");
+        foreach (string detail in device.Details)
+            text.Append($"  {detail}\n");
+        text.Append($"  memory   {(device.FreeMemory is long free ? $"{Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} free" : Format.Bytes(device.TotalMemory))}\n");
 
         if (files.TryFolder() is { } folder)
             Plan(text, $"memory plan of {folder.Description}", MemoryPlan.Of(device, files.IsCodec ? null : files.Model, files.TryCodecFolder() is null ? null : files.Codec, 1));
 
-        foreach (CompiledModel compiled in CompiledModels.All)
-            Plan(text, $"memory plan of {compiled.Name} with bfloat16 weights", MemoryPlan.Of(device, compiled, WeightFormat.BFloat16, 1));
-    }
-
-    private static void Describe(StringBuilder text, CudaDevice gpu)
-    {
-        text.Append(Format.Text($"\ndevice: cuda, {gpu.Name}\n"));
-        text.Append(Format.Text($"  compute capability {gpu.Capability}, {gpu.Multiprocessors} multiprocessors\n"));
-        text.Append(Format.Text($"  driver   CUDA {gpu.DriverVersion}; cuBLAS {(gpu.BlasVersion is { } version ? version.ToString() : "absent: the project's own products")}\n"));
-        text.Append($"  memory   {Format.Bytes(gpu.FreeMemory)} of {Format.Bytes(gpu.TotalMemory)} free\n");
+        foreach (var networks in CompiledModels.All.GroupBy(n => n.Name))
+            Plan(text, $"memory plan of {networks.Key} with bfloat16 weights", MemoryPlan.Of(device, networks, WeightFormat.BFloat16, 1));
     }
 
     private static void Plan(StringBuilder text, string title, MemoryPlan plan)

@@ -25,14 +25,12 @@ internal static class SynthCommand
     {
         string name = run.Required(DiaOptions.Config), folder = run.Required(DiaOptions.OutputFolder);
         WeightFormat format = run.Line.TryGet(DiaOptions.SynthDType, out WeightFormat given) ? given : WeightFormat.BFloat16;
-        CompiledModel model = Checkpoints.Compiled(DiaOptions.Config, name);
-        if (model.Config is { } config)
-            Write(run, folder, model.Weights(), format, CanonicalJson.Write(config));
-        if (model.CodecConfig is { } codec)
-            Write(run, model.Config is null ? folder : Path.Combine(folder, "dac"), model.CodecWeights(), format, CanonicalJson.Write(codec));
+        CompiledNetwork[] networks = Checkpoints.Compiled(DiaOptions.Config, name);
+        foreach (CompiledNetwork network in networks)
+            Write(run, network is CompiledCodec && networks.Length > 1 ? Path.Combine(folder, "dac") : folder, network, format);
         run.Reporter.Summary($"{name} written to {folder} as {WeightFormats.ReferenceName(format)}");
     }
 
-    private static void Write(Invocation run, string folder, WeightSpec[] specs, WeightFormat format, string config) =>
-        CheckpointSynthesizer.Write(folder, specs, format, new Dictionary<string, string> { [ModelFolder.ConfigName] = config }, cancellationToken: run.Interruption.Token);
+    private static void Write(Invocation run, string folder, CompiledNetwork network, WeightFormat format) =>
+        CheckpointSynthesizer.Write(folder, network.Weights(), format, new Dictionary<string, string> { [ModelFolder.ConfigName] = network.ConfigurationText }, cancellationToken: run.Interruption.Token);
 }

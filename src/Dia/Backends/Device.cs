@@ -1,133 +1,83 @@
-using Dia.Backends.Cpu;
-using Dia.Backends.Cuda;
-using Dia.Backends.Scalar;
+using Dia.Configuration;
+using Dia.Graph;
 using Dia.IO;
-using Dia.Networks;
+using Dia.Weights;
 
 namespace Dia.Backends;
-
-/// <summary>Which implementation of <see cref="IBackend"/> a device is.</summary>
-public enum DeviceKind
-{
-    /// <summary>The processor, with SIMD and threads.</summary>
-    Cpu,
-
-    /// <summary>The processor in plain loops: the reference the others are tested against.</summary>
-    Scalar,
-
-    /// <summary>An NVIDIA GPU.</summary>
-    Cuda,
-}
 
 /// <summary>
 /// Where models run, from any number of threads: what lives on a device takes turns, prompt by prompt and step by step, so that calls from several
 /// threads go on side by side. Results do not depend on that. It may be disposed at any time: a turn under way ends first, and whatever lives on it
 /// then throws <see cref="ObjectDisposedException"/>, but for its own Dispose.
 /// </summary>
-/// <remarks>
-/// The backends (<see cref="Scalar"/>, <see cref="Cpu"/>, <see cref="Cuda"/>) are for emitted code and for measurements. They work on pointers, which
-/// they trust, and take no turns.
-/// </remarks>
-public sealed class Device : IDisposable
+/// <remarks>What is virtual here is, unless overridden, as it is for a device that computes in the host's memory.</remarks>
+public abstract class Device : IDisposable
 {
-    private const int MaxThreads = 1024;
-
     private readonly Lock _turns = new();
-    private readonly DeviceMemory? _memory;
-    private readonly CpuBackend? _cpu;
-    private readonly CudaDevice? _cuda;
-    private bool _disposed;
 
-    private Device(DeviceKind kind, CpuBackend? cpu = null, CudaDevice? cuda = null, DeviceMemory? memory = null)
+    private protected Device()
     {
-        Kind = kind;
-        _cpu = cpu;
-        _cuda = cuda;
-        _memory = memory;
     }
 
-    /// <summary>Which implementation it is.</summary>
-    public DeviceKind Kind { get; }
+    /// <summary>What the system calls it.</summary>
+    public abstract string Name { get; }
 
-    /// <summary>The plain loops.</summary>
-    public ScalarBackend Scalar => new(_memory);
+    /// <summary>What it is, in a few words.</summary>
+    public abstract string Description { get; }
 
-    /// <summary>The SIMD backend.</summary>
-    /// <exception cref="InvalidOperationException">This is another kind of device.</exception>
-    /// <exception cref="ObjectDisposedException">It is disposed.</exception>
-    public CpuBackend Cpu => Living()._cpu ?? throw new InvalidOperationException("This device is not the SIMD backend.");
+    /// <summary>What else is to be known of it, a line each.</summary>
+    public virtual IReadOnlyList<string> Details => [];
 
-    /// <summary>The GPU.</summary>
-    /// <exception cref="InvalidOperationException">This is another kind of device.</exception>
-    /// <exception cref="ObjectDisposedException">It is disposed.</exception>
-    public CudaBackend Cuda => new(Living()._cuda ?? throw new InvalidOperationException("This device is not a GPU."));
+    /// <summary>The memory that it computes in.</summary>
+    public abstract DeviceMemory Memory { get; }
 
-    /// <summary>The processor on so many threads.</summary>
-    /// <param name="threads">1 to 1024.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Fewer or more threads.</exception>
-    public static Device CreateCpu(int threads) => CreateCpu(threads, null);
+    /// <summary>Bytes of that memory.</summary>
+    public virtual long TotalMemory => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
-    /// <summary>The processor in plain loops.</summary>
-    public static Device CreateScalar() => new(DeviceKind.Scalar);
+    /// <summary>Bytes of it that no program has; null: it is the host's, of which each process gets what the system allows.</summary>
+    /// <exception cref="DiaException">The device has failed (Device).</exception>
+    public virtual long? FreeMemory => null;
 
-    /// <summary>An NVIDIA GPU.</summary>
-    /// <param name="ordinal">Which one, from 0.</param>
-    /// <param name="assembling">Told once, on another thread, when this takes long because the driver assembles the kernels: at a GPU's first start.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
-    /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
-    public static Device CreateCuda(int ordinal, Action? assembling = null)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(ordinal);
-        return new Device(DeviceKind.Cuda, cuda: new CudaDevice(ordinal, assembling));
-    }
+    /// <summary>Kernels that one decoding step was when it was last captured, 0: none was yet; null: the device captures none.</summary>
+    public virtual int? StepLaunches => null;
 
-    /// <summary>
-    /// Takes the memory of a plan in one allocation: what is loaded and made on the device from now on lies in it, and what the plan did
-    /// not foresee beside it. Once, before anything is loaded. On the processor memory is taken as it is used: there what is needed in any
-    /// case is compared with the limits that this process has (<see cref="MemoryLimits"/>).
-    /// </summary>
-    /// <param name="plan">The plan, of this device.</param>
-    /// <exception cref="InvalidOperationException">Memory was reserved before.</exception>
+    /// <summary>Whether convolutions of 16-bit weights take each activation as two 16-bit halves.</summary>
+    internal virtual bool SplitsActivations => false;
+
+    /// <summary>Whether it is disposed; asked in a turn.</summary>
+    internal bool IsDisposed { get; private set; }
+
+    /// <summary>Has something done with its backend, which works on pointers that it trusts, and takes no turns.</summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    public void Reserve(MemoryPlan plan)
+    public T Accept<T>(IBackendVisitor<T> visitor)
     {
-        ArgumentNullException.ThrowIfNull(plan);
-        using Lock.Scope turn = Enter();
-        if (_cuda is null)
-            plan.CheckHost();
-        else
-            _cuda.Reserve(plan);
+        ArgumentNullException.ThrowIfNull(visitor);
+        ObjectDisposedException.ThrowIf(IsDisposed, typeof(Device));
+        return Visit(visitor);
     }
 
     /// <summary>Ends its threads and frees its memory.</summary>
     public void Dispose()
     {
         using Lock.Scope turn = EnterToFree();
-        if (_disposed)
+        if (IsDisposed)
             return;
-        _disposed = true;
-        _cpu?.Dispose();
-        _cuda?.Dispose();
+        try
+        {
+            Free();
+        }
+        finally
+        {
+            IsDisposed = true;
+        }
     }
-
-    /// <summary>The processor with memory from elsewhere: tests count it and let it run out.</summary>
-    internal static Device CreateCpu(int threads, DeviceMemory? memory)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
-        return new Device(DeviceKind.Cpu, new CpuBackend(threads, memory));
-    }
-
-    /// <summary>The plain loops with memory from elsewhere.</summary>
-    internal static Device CreateScalar(DeviceMemory memory) => new(DeviceKind.Scalar, memory: memory);
 
     /// <summary>Waits until nobody else uses the device; disposing of the result ends the turn.</summary>
     /// <exception cref="ObjectDisposedException">It is disposed.</exception>
     internal Lock.Scope Enter()
     {
         Lock.Scope turn = EnterToFree();
-        if (!_disposed)
+        if (!IsDisposed)
             return turn;
         turn.Dispose();
         throw new ObjectDisposedException(typeof(Device).FullName);
@@ -136,9 +86,56 @@ public sealed class Device : IDisposable
     /// <summary>The same to free memory, which can be done on a disposed device too.</summary>
     internal Lock.Scope EnterToFree() => _turns.EnterScope();
 
-    private Device Living()
+    /// <summary>Waits until everything that was started is done.</summary>
+    /// <exception cref="DiaException">Something that was started has failed (Device).</exception>
+    internal virtual void Synchronize()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return this;
     }
+
+    /// <summary>Its own sampler, for slots that sequences run in; null: ids are picked on the host.</summary>
+    /// <exception cref="DiaException">No memory (Device), or the model is too large for it (Model).</exception>
+    internal virtual DeviceSampler? CreateSampler(int slots, int channels, int vocabularySize) => null;
+
+    /// <summary>A queue for steps that need nothing of the host, where there is a sampler.</summary>
+    /// <param name="step">Starts the operations of a step; they are the same until the queue rests.</param>
+    /// <exception cref="DiaException">The device has failed (Device).</exception>
+    internal virtual StepQueue CreateQueue(Action step) => throw new NotSupportedException("This device runs no steps by itself.");
+
+    /// <summary>A clock for what it does.</summary>
+    /// <exception cref="DiaException">No memory for the measurements (Device).</exception>
+    internal abstract DeviceClock CreateClock();
+
+    /// <summary>Bytes of its memory that a prepared weight takes; 0: it is read where it is mapped.</summary>
+    internal virtual long PreparedBytes(WeightSpec spec, WeightFormat format) => spec.Role switch
+    {
+        WeightRole.Vector => spec.Count * sizeof(float),
+        WeightRole.Convolution or WeightRole.TransposedConvolution => WeightFormats.Bytes(format, spec.Count),
+        _ => 0,
+    };
+
+    /// <summary>Bytes of its memory that are taken beside these while a weight is prepared.</summary>
+    internal virtual long PreparingBytes(WeightSpec spec, WeightFormat format) => 0;
+
+    /// <summary>What its kernels take for decoding, beside weights, activations and caches; of that, what is scratch memory.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="utterances">Utterances at a time.</param>
+    /// <param name="narrow">Values of the model's largest matrix that is not float32; 0: all are.</param>
+    internal virtual (MemoryPart[] Parts, long Scratch) DecodingMemory(DiaConfig config, int utterances, long narrow) => ([], 0);
+
+    /// <summary>
+    /// Takes what a plan needs, in a turn. The host's memory is taken as it is used: there what is needed in any case is compared with what the system
+    /// lets this process have. What more a long text takes is refused where it is allocated, if it is too much.
+    /// </summary>
+    /// <exception cref="DiaException">It is too little (Device).</exception>
+    internal virtual void Reserve(in MemoryNeeds needs)
+    {
+        long most = MemoryLimits.AddressSpace;
+        if ((most < long.MaxValue && needs.Least > most - MemoryLimits.AddressSpaceTaken) || !HostMemory.Fits(needs.Least))
+            throw MemoryLimits.TooLittle($"the model ({MemoryLimits.Text(needs.Mapped)} of mapped weights, {MemoryLimits.Text(needs.Least)} of working memory, and up to {MemoryLimits.Text(needs.Bytes - needs.Least)} more by what is said)", needs.Least + needs.Mapped, taken: needs.Mapped);
+    }
+
+    private protected abstract T Visit<T>(IBackendVisitor<T> visitor);
+
+    /// <summary>Ends its threads and frees its memory, in a turn.</summary>
+    private protected abstract void Free();
 }

@@ -43,6 +43,16 @@ public abstract unsafe class DeviceMemory
             Download(target, from, to.Length * (long)sizeof(float));
     }
 
+    /// <summary>Values for the host to read: where they lie, if that is the host's memory, else in one copy.</summary>
+    public ReadOnlySpan<float> Read(float* from, int count)
+    {
+        if (IsHost)
+            return new(from, count);
+        float[] copy = new float[count];
+        Download(copy, from);
+        return copy;
+    }
+
     /// <summary>Device memory with these bytes in it, padded to whole float32 values.</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
     public byte* Place(ReadOnlySpan<byte> bytes)

@@ -26,7 +26,7 @@ internal sealed class CodecChecks(Device device, Device reference, Action<Kernel
         using var expected = DacModel.FromPretrained(checkpoint, reference);
         using var actual = DacModel.FromPretrained(checkpoint, device);
         int frames = expected.Specs.Sum(w => w.Count) > LargeCodec ? 2 : 12;
-        bool narrow = expected.Weights.Weights.Any(w => w.Format != WeightFormat.Float32) && device.Kind == DeviceKind.Cuda;
+        bool narrow = expected.Weights.Weights.Any(w => w.Format != WeightFormat.Float32) && device.SplitsActivations;
 
         // 2e-5 is ten times what rounding did in the reference's fixtures, which stay below 2e-6. 16-bit kernels on a GPU take activations in two
         // halves, off by 2^-17 each, through some thirty convolutions.

@@ -16,7 +16,7 @@ public sealed class DeviceBenchmark : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         using Lock.Scope turn = device.Enter();
-        (_device, _clock) = (device, DeviceClock.For(device));
+        (_device, _clock) = (device, device.CreateClock());
     }
 
     /// <summary>What <see cref="Bandwidth"/> is.</summary>
@@ -50,20 +50,13 @@ public sealed class DeviceBenchmark : IDisposable
         if (codec is not null && codec.Tenant.Device != _device)
             throw new ArgumentException("The codec is on another device.", nameof(codec));
         using Lock.Scope turn = _device.Enter(), modelTurn = Turn(model?.Tenant), codecTurn = Turn(codec?.Tenant);
-        switch (_device.Kind)
-        {
-            case DeviceKind.Cuda:
-                if (model is not null)
-                    SamplerTimings.Run(_device.Cuda.Device, _clock, model, report);
-                Time(_device.Cuda, model, codec, rows, textLength, report);
-                break;
-            case DeviceKind.Cpu:
-                Time(_device.Cpu, model, codec, rows, textLength, report);
-                break;
-            default:
-                Time(_device.Scalar, model, codec, rows, textLength, report);
-                break;
-        }
+        if (model is not null)
+            SamplerTimings.Run(_device, _clock, model, report);
+        IOperationTimings timings = _device.Accept(new Timings(_clock, report));
+        if (model is not null)
+            timings.Run(model, rows, textLength);
+        if (codec is not null)
+            timings.Run(codec);
     }
 
     /// <summary>Seconds of one run on the device, its end included.</summary>
@@ -79,13 +72,9 @@ public sealed class DeviceBenchmark : IDisposable
 
     private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
 
-    private void Time<TBackend>(TBackend backend, DiaForConditionalGeneration? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
-        where TBackend : struct, IBackend
+    private sealed class Timings(DeviceClock clock, Action<KernelTiming> report) : IBackendVisitor<IOperationTimings>
     {
-        var timings = new OperationTimings<TBackend>(backend, _clock, report);
-        if (model is not null)
-            timings.Run(model, rows, textLength);
-        if (codec is not null)
-            timings.Run(codec);
+        public IOperationTimings Visit<TBackend>(TBackend backend)
+            where TBackend : struct, IBackend => new OperationTimings<TBackend>(backend, clock, report);
     }
 }

@@ -16,17 +16,16 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
     private readonly HashSet<(OperationKind, int, int, int, int, int, int, int, int, int, HiddenActivation)> _seen = [];
 
-    /// <summary>Every operation at the shapes of a model and its codec, in every format of weights. A shape that an earlier model has is not repeated.</summary>
-    public void RunCompiled(CompiledModel model)
+    /// <inheritdoc/>
+    public void RunCompiled(CompiledNetwork network)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        DiaConfig? config = model.Config;
-        foreach (OperationInfo o in model.Operations().Concat(model.CodecLayout?.Operations ?? []))
+        ArgumentNullException.ThrowIfNull(network);
+        foreach (OperationInfo o in network.Operations())
         {
             if (!_seen.Add((o.Kind, o.N, o.K, o.Entries, o.Heads, o.KeyHeads, o.HeadDim, o.Kernel, o.Stride, o.Dilation, o.Activation)))
                 continue;
-            if (o.Kind == OperationKind.Attention)
-                Attention(o, o is { Function: Function.Decode, Rows: Graph.Rows.All } ? config!.RowCapacity : config!.EncoderConfig.MaxPositionEmbeddings);
+            if (o.Kind == OperationKind.Attention && network is CompiledModel { Config: var config })
+                Attention(o, o is { Function: Function.Decode, Rows: Graph.Rows.All } ? config.RowCapacity : config.EncoderConfig.MaxPositionEmbeddings);
             else
                 Check(o, (long)o.N * o.K * Math.Max(o.Kernel, 1) > Whole);
         }

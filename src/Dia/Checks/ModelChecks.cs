@@ -108,15 +108,15 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
         foreach ((DecoderSession session, float[] to) in (ReadOnlySpan<(DecoderSession, float[])>)[(a, logits), (e, right)])
         {
             session.Open(0, text, default, promptRows + steps, true);
-            session.Prompt(0, rows.AsSpan(0, promptRows * channels), promptRows, to.AsSpan(0, width), to.AsSpan(width));
+            session.Prompt(0, rows.AsSpan(0, promptRows * channels), promptRows, to);
         }
 
         Report($"{name}: logits after a prompt, guided", Text($"{promptRows} row{(promptRows == 1 ? "" : "s")}"), Error(logits, right), tolerance);
         for (int step = 0; step < steps; step++)
         {
             ReadOnlySpan<int> row = rows.AsSpan((promptRows + step) * channels, channels);
-            a.Step([0], row, logits.AsSpan(0, width), logits.AsSpan(width));
-            e.Step([0], row, right.AsSpan(0, width), right.AsSpan(width));
+            a.Step([0], row, logits);
+            e.Step([0], row, right);
             error = Math.Max(error, Error(logits, right));
         }
 

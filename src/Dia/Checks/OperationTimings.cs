@@ -2,18 +2,31 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
-using Dia.Generation;
 using Dia.Graph;
+using Dia.Modeling;
 using Dia.Weights;
 
 namespace Dia.Checks;
+
+/// <summary>Timings of the operations of what is loaded.</summary>
+internal interface IOperationTimings
+{
+    /// <summary>The operations of a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="rows">Rows in the caches.</param>
+    /// <param name="textLength">Bytes of the text.</param>
+    void Run(DiaModel model, int rows, int textLength);
+
+    /// <summary>The operations of a codec's decoder.</summary>
+    void Run(DacModel codec);
+}
 
 /// <summary>
 /// Times the operations of a decoding step, of a block and of a codec's window, as the tables of operations list them, on the loaded weights. Those of a
 /// step run over all layers, each with its own weights and caches, with the rows that they have there, and behind as many bytes as the rest of the step
 /// moves: so the device's caches hold no more of them than in real work.
 /// </summary>
-internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, DeviceClock clock, Action<KernelTiming> report)
+internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, DeviceClock clock, Action<KernelTiming> report) : IOperationTimings
     where TBackend : struct, IBackend
 {
     private const int BlockRows = 128;
@@ -22,13 +35,10 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     private const int FewFrames = 4;
     private const double Patience = 0.3;
 
-    /// <summary>The operations of a model.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="rows">Rows in the caches.</param>
-    /// <param name="textLength">Bytes of the text.</param>
-    public void Run(DiaForConditionalGeneration model, int rows, int textLength)
+    /// <inheritdoc/>
+    public void Run(DiaModel model, int rows, int textLength)
     {
-        Work[] all = [.. model.Operations.Select(o => new Work(o, model.Specs, model.Weights.Weights, model.Network.Weights))];
+        Work[] all = [.. model.Compiled.Operations().Select(o => new Work(o, model.Specs, model.Weights.Weights, model.Network.Weights))];
         Work[] step = [.. all.Where(w => w.Operation.Function is Function.Decode or Function.Logits)];
         double stepBytes = step.Where(w => w.Operation.Kind == OperationKind.Linear).Sum(w => w.WeightBytes);
         foreach (var group in step.Where(w => w.Operation.Kind is not (OperationKind.Store or OperationKind.Observe)).GroupBy(w => w.Shape))
@@ -46,7 +56,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         Time("block", attention, new Load(1, BlockRows, BlockRows, false, Phase.Prefill), run => (clock.Time(run), 0));
     }
 
-    /// <summary>The operations of a codec's decoder.</summary>
+    /// <inheritdoc/>
     public void Run(DacModel codec)
     {
         double few = clock.Time(() => codec.Decode(new int[FewFrames, codec.Codebooks]));

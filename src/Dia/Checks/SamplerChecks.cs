@@ -1,6 +1,5 @@
 using System.Globalization;
 using Dia.Backends;
-using Dia.Backends.Cuda;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
@@ -16,10 +15,18 @@ internal sealed unsafe class SamplerChecks
     private const int Batch = 3;
     private const int Channels = 4;
 
-    private readonly CudaDevice _device;
+    private readonly Device _device;
     private readonly Action<KernelCheck> _report;
 
-    public SamplerChecks(CudaDevice device, Action<KernelCheck> report) => (_device, _report) = (device, report);
+    private SamplerChecks(Device device, Action<KernelCheck> report) => (_device, _report) = (device, report);
+
+    /// <summary>Runs all checks of a device's own sampler, if it has one.</summary>
+    public static void Run(Device device, Action<KernelCheck> report)
+    {
+        using DeviceSampler? sampler = device.CreateSampler(1, Channels, 1);
+        if (sampler is not null)
+            new SamplerChecks(device, report).Run(sampler);
+    }
 
     // Where a sequence's progress word lies on top of its first row's ids, what is written last is seen: it must be the word, or the host
     // could read a row that is not there.
@@ -28,12 +35,9 @@ internal sealed unsafe class SamplerChecks
         const int Vocabulary = 36;
         GenerationConfig config = new() { DelayPattern = [0, 2, 1, 3], EosTokenId = 30, PadTokenId = 31, BosTokenId = 32, MaxNewTokens = 24, TopK = null };
         var prompt = new DecoderPrompt(null, null, 1, config, Vocabulary);
-        using var sampler = new CudaSampler(_device, 1, Channels, Vocabulary);
-        sampler.Open(0, new GenerationSequence(prompt, 0, config, Vocabulary, config.RowLimit(prompt.Rows, 4096), 0), 0, -1);
-        SequenceState state;
-        _device.Memory.Download(&state, sampler.States, sizeof(SequenceState));
-        state.ProgressWord = (ulong*)state.Ring;
-        _device.Memory.Upload(sampler.States, &state, sizeof(SequenceState));
+        using DeviceSampler sampler = _device.CreateSampler(1, Channels, Vocabulary)!;
+        sampler.Open(0, new GenerationSequence(prompt, 0, config, Vocabulary, config.RowLimit(prompt.Rows, 4096), 0).Sampled(), 0, -1);
+        sampler.ReportOverRow(0);
         float* logits = _device.Memory.Allocate(Channels * Vocabulary);
         sampler.Sample(logits, null, null, null);
         _device.Synchronize();
@@ -43,9 +47,9 @@ internal sealed unsafe class SamplerChecks
     }
 
     /// <summary>Greedy and sampling runs under every setting, with ties, prompts, ends and numbers that are not finite.</summary>
-    public void Run()
+    private void Run(DeviceSampler sampler)
     {
-        Exponentials();
+        Exponentials(sampler);
         ProgressComesLast();
         GenerationConfig greedy = new() { DelayPattern = [0, 2, 1, 3], EosTokenId = 30, PadTokenId = 31, BosTokenId = 32, MaxNewTokens = 24, TopK = null };
         GenerationConfig sampling = greedy with { DoSample = true, Temperature = 1.2, Seed = 0x1234_5678_9ABC_DEF0 };
@@ -71,11 +75,11 @@ internal sealed unsafe class SamplerChecks
     }
 
     // The host's is within about half a ulp of the true value and the device's within one, so they may be 2 apart.
-    private void Exponentials()
+    private void Exponentials(DeviceSampler sampler)
     {
         var random = new Random(5);
         double[] x = [0, -0.0, double.NegativeInfinity, -800, -745.1, -708.5, -1e-300, .. Enumerable.Range(0, 2000).Select(_ => -random.NextDouble() * Math.Pow(10, (random.NextDouble() * 12) - 9))];
-        double[] y = CudaSampler.Exponentials(_device, x);
+        double[] y = sampler.Exponentials(x);
         double error = 0;
         for (int i = 0; i < x.Length; i++)
             error = Math.Max(error, Ulps(y[i], Math.Exp(x[i])));
@@ -88,7 +92,7 @@ internal sealed unsafe class SamplerChecks
     {
         var prompt = new DecoderPrompt(prompted ? Prompt(config) : null, null, Batch, config, logits.Vocabulary);
         int limit = config.RowLimit(prompt.Rows, 4096);
-        var expected = new GenerationLoop(new Session(logits), config, prompt, logits.Vocabulary, limit);
+        var expected = new GenerationLoop(new GenerationSteps(new Session(logits), Batch, Channels, logits.Vocabulary), config, prompt, logits.Vocabulary, limit);
         DiaException? failure = null;
         try
         {
@@ -99,7 +103,7 @@ internal sealed unsafe class SamplerChecks
             failure = e; // of one sequence, which ends the loop; the others are compared as far as they are
         }
 
-        using var sampler = new CudaSampler(_device, Batch + 1, Channels, logits.Vocabulary);
+        using DeviceSampler sampler = _device.CreateSampler(Batch + 1, Channels, logits.Vocabulary)!;
         List<string> faults = [];
         using var run = new DeviceRun(_device, sampler, logits, config, prompt, limit, expected);
         run.Compare(faults, failure);
@@ -162,22 +166,23 @@ internal sealed unsafe class SamplerChecks
     {
         private readonly int[] _steps = new int[Batch];
 
-        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional)
+        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> to)
         {
-            logits.Fill(conditional, item, true, 0);
-            if (!unconditional.IsEmpty)
-                logits.Fill(unconditional, item, false, 0);
+            int width = Channels * logits.Vocabulary;
+            logits.Fill(to[..width], item, true, 0);
+            if (to.Length > width)
+                logits.Fill(to[width..], item, false, 0);
         }
 
-        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
+        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> to)
         {
             int width = Channels * logits.Vocabulary;
             for (int i = 0; i < items.Length; i++)
             {
                 int step = ++_steps[items[i]];
-                logits.Fill(conditional.Slice(i * width, width), items[i], true, step);
-                if (!unconditional.IsEmpty)
-                    logits.Fill(unconditional.Slice(i * width, width), items[i], false, step);
+                logits.Fill(to.Slice(i * width, width), items[i], true, step);
+                if (to.Length > items.Length * width)
+                    logits.Fill(to.Slice((items.Length + i) * width, width), items[i], false, step);
             }
         }
 
@@ -189,8 +194,8 @@ internal sealed unsafe class SamplerChecks
     /// <summary>The same on the device: every sequence's step in every round, those that have ended too.</summary>
     private sealed class DeviceRun : IDisposable
     {
-        private readonly CudaDevice _device;
-        private readonly CudaSampler _sampler;
+        private readonly Device _device;
+        private readonly DeviceSampler _sampler;
         private readonly Logits _logits;
         private readonly GenerationConfig _config;
         private readonly GenerationLoop _expected;
@@ -201,7 +206,7 @@ internal sealed unsafe class SamplerChecks
         private readonly int* _positions;
         private readonly AttentionItem* _items;
 
-        public DeviceRun(CudaDevice device, CudaSampler sampler, Logits logits, GenerationConfig config, DecoderPrompt prompt, int limit, GenerationLoop expected)
+        public DeviceRun(Device device, DeviceSampler sampler, Logits logits, GenerationConfig config, DecoderPrompt prompt, int limit, GenerationLoop expected)
         {
             (_device, _sampler, _logits, _config, _expected, _promptRows) = (device, sampler, logits, config, expected, prompt.Rows);
             int rows = 2 * Batch;
@@ -211,9 +216,9 @@ internal sealed unsafe class SamplerChecks
             _positions = (int*)device.Memory.Allocate(rows);
             _items = (AttentionItem*)device.Memory.Allocate(rows * sizeof(AttentionItem) / sizeof(float));
 
-            // Places are not in the order of rows, and one is empty.
+            // Slots are not in the order of rows, and one is empty.
             for (int item = 0; item < Batch; item++)
-                sampler.Open(Batch - item, new GenerationSequence(prompt, item, config, logits.Vocabulary, limit, item), item, Batch + item);
+                sampler.Open(Batch - item, new GenerationSequence(prompt, item, config, logits.Vocabulary, limit, item).Sampled(), item, Batch + item);
         }
 
         public void Compare(List<string> faults, DiaException? failure)
@@ -255,8 +260,8 @@ internal sealed unsafe class SamplerChecks
         private void CompareItem(int item, int step, List<string> faults, bool stopped)
         {
             GenerationSequence sequence = _expected.Sequences[item];
-            CudaProgress progress = _sampler.Progress(Batch - item);
-            if (progress.Status >= CudaSequenceStatus.LogitNotFinite)
+            SamplerProgress progress = _sampler.Progress(Batch - item);
+            if (progress.Status >= SamplerStatus.LogitNotFinite)
             {
                 if (sequence.Failure is null || !sequence.Failure.Message.Contains($"channel {progress.Channel}", StringComparison.Ordinal))
                     faults.Add($"item {item} failed in channel {progress.Channel} at step {step}: {progress.Status}");
@@ -266,7 +271,7 @@ internal sealed unsafe class SamplerChecks
             if (step >= sequence.Generated)
             {
                 // Another sequence's failure ended the loop before this one's end.
-                if (!stopped && (progress.Generated != sequence.Generated || progress.Status != CudaSequenceStatus.Finished))
+                if (!stopped && (progress.Generated != sequence.Generated || progress.Status != SamplerStatus.Finished))
                     faults.Add($"item {item} goes on after {sequence.Generated} rows");
                 return;
             }
@@ -277,11 +282,11 @@ internal sealed unsafe class SamplerChecks
             CompareInputs(item, step, progress, row, faults);
         }
 
-        private void CompareInputs(int item, int step, CudaProgress progress, ReadOnlySpan<int> row, List<string> faults)
+        private void CompareInputs(int item, int step, SamplerProgress progress, ReadOnlySpan<int> row, List<string> faults)
         {
             for (int half = 0; half <= (_config.UsesGuidance ? 1 : 0); half++)
             {
-                int at = item + (half * Batch), moved = progress.Status == CudaSequenceStatus.Finished ? Math.Max(step - 1, 0) : step;
+                int at = item + (half * Batch), moved = progress.Status == SamplerStatus.Finished ? Math.Max(step - 1, 0) : step;
                 int[] ids = new int[Channels];
                 int position;
                 AttentionItem attention;

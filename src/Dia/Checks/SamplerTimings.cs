@@ -1,11 +1,11 @@
 using System.Globalization;
-using Dia.Backends.Cuda;
+using Dia.Backends;
 using Dia.Configuration;
 using Dia.Generation;
 
 namespace Dia.Checks;
 
-/// <summary>Times the sampler's kernels on a GPU: on the processor it is the host's.</summary>
+/// <summary>Times a device's own sampler, if it has one.</summary>
 internal static unsafe class SamplerTimings
 {
     // More than steps that are timed.
@@ -15,13 +15,15 @@ internal static unsafe class SamplerTimings
     private const float Unlikely = -100;
 
     /// <summary>Runs it on one utterance with guidance.</summary>
-    public static void Run(CudaDevice device, DeviceClock clock, DiaForConditionalGeneration model, Action<KernelTiming> report)
+    public static void Run(Device device, DeviceClock clock, DiaForConditionalGeneration model, Action<KernelTiming> report)
     {
         DiaDecoderConfig d = model.Config.DecoderConfig;
+        using DeviceSampler? sampler = device.CreateSampler(1, d.NumChannels, d.VocabSize);
+        if (sampler is null)
+            return;
         GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, Seed = 1, MaxNewTokens = MostRows };
         var prompt = new DecoderPrompt(null, null, 1, config, d.VocabSize);
-        using var sampler = new CudaSampler(device, 1, d.NumChannels, d.VocabSize);
-        sampler.Open(0, new GenerationSequence(prompt, 0, config, d.VocabSize, config.RowLimit(prompt.Rows, 2 * MostRows), 0), 0, 1);
+        sampler.Open(0, new GenerationSequence(prompt, 0, config, d.VocabSize, config.RowLimit(prompt.Rows, 2 * MostRows), 0).Sampled(), 0, 1);
         var random = new Random(1);
         float[] logits = new float[2 * d.NumChannels * d.VocabSize];
         for (int i = 0; i < logits.Length; i++)

@@ -22,7 +22,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
         Tenant = new Tenant(device, typeof(DacModel));
         Config = checkpoint.Config;
         Specs = checkpoint.Tensors.Specs;
-        Network = checkpoint.Compiled.CreateCodec(device)!;
+        Network = device.Accept(checkpoint.Compiled);
         Weights = new LoadedWeights(checkpoint.Tensors);
         LookAheadFrames = Network.Layout.LookAheadFrames;
     }
@@ -89,7 +89,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled codec fits. Device: no memory.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public static DacModel FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
+    public static DacModel FromPretrained(ModelFolder folder, IEnumerable<CompiledNetwork> models, Device device, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         using CodecCheckpoint checkpoint = CodecCheckpoint.Open(folder, models);

@@ -1,7 +1,5 @@
-using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Configuration;
-using Dia.Graph;
 using Dia.Modeling;
 using Dia.Networks;
 using Dia.Processing;
@@ -9,55 +7,16 @@ using Dia.Weights;
 
 namespace Dia.Generation;
 
-/// <summary>
-/// Dia: text to rows of audio codes. Holds weights and nothing of a request. Any number of threads may call at a time: they take turns on the
-/// device, step by step. It may be disposed at any time: calls under way then end with <see cref="ObjectDisposedException"/> before their next step.
-/// What is given to a call is copied first: changing it meanwhile does nothing.
-/// </summary>
-public sealed unsafe class DiaForConditionalGeneration : IDisposable
+/// <summary>Dia with generation: text to rows of audio codes.</summary>
+public sealed class DiaForConditionalGeneration : DiaModel
 {
-    private readonly CompiledModel _compiled;
     private readonly GenerationConfig _generationConfig;
-    private float* _unconditionalCross;
 
     private DiaForConditionalGeneration(ModelCheckpoint checkpoint, Device device)
-    {
-        Tenant = new Tenant(device, typeof(DiaForConditionalGeneration));
-        _compiled = checkpoint.Compiled;
-        Config = checkpoint.Config;
-        _generationConfig = checkpoint.GenerationConfig;
-        GenerationKeys = checkpoint.GenerationKeys;
-        Specs = checkpoint.Tensors.Specs;
-        Network = _compiled.CreateNetwork(device)!;
-        Weights = new LoadedWeights(checkpoint.Tensors);
-    }
-
-    /// <summary>Name of the compiled configuration that runs it.</summary>
-    public string CompiledName => _compiled.Name;
-
-    /// <summary>Its configuration.</summary>
-    public DiaConfig Config { get; }
+        : base(checkpoint, device) => (_generationConfig, GenerationKeys) = (checkpoint.GenerationConfig, checkpoint.GenerationKeys);
 
     /// <summary>The keys that the checkpoint's generation_config.json has; for others <see cref="GenerationConfig"/> has the reference's defaults.</summary>
     public IReadOnlyList<string> GenerationKeys { get; }
-
-    /// <summary>Its weights; for tests that read them to see how fast that can go.</summary>
-    internal LoadedWeights Weights { get; }
-
-    /// <summary>Its table of operations.</summary>
-    internal OperationInfo[] Operations => _compiled.Operations();
-
-    /// <summary>Its parameters, in the order of <see cref="Weights"/>.</summary>
-    internal WeightSpec[] Specs { get; }
-
-    /// <summary>The emitted network; for tests that time its passes.</summary>
-    internal DiaNetwork Network { get; }
-
-    /// <summary>Its turns on its device.</summary>
-    internal Tenant Tenant { get; }
-
-    /// <summary>Most rows of a sequence, the delay's included.</summary>
-    public int RowCapacity => Config.RowCapacity;
 
     /// <summary>Loads a checkpoint.</summary>
     /// <param name="folder">The model's folder: config.json, generation_config.json, model.safetensors or shards.</param>
@@ -66,7 +25,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits. Device: no memory.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, ICollection<string>? warnings = null)
+    public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledNetwork> models, Device device, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(folder, models);
@@ -80,118 +39,10 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
     /// <param name="device">Where it runs.</param>
     /// <exception cref="DiaException">Model: malformed. Device: no memory.</exception>
     /// <exception cref="ObjectDisposedException">The checkpoint or the device is disposed.</exception>
-    public static DiaForConditionalGeneration FromPretrained(ModelCheckpoint checkpoint, Device device)
-    {
-        ArgumentNullException.ThrowIfNull(checkpoint);
-        ArgumentNullException.ThrowIfNull(device);
-        var model = new DiaForConditionalGeneration(checkpoint, device);
-        try
-        {
-            model.Network.Prepare(model.Tenant, model.Specs, model.Weights.Weights);
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
-    }
+    public static DiaForConditionalGeneration FromPretrained(ModelCheckpoint checkpoint, Device device) => new(checkpoint, device);
 
     /// <summary>The checkpoint's generation defaults as a configuration for <see cref="Generate"/>, with this model's token ids and delays.</summary>
     public GenerationConfig GenerationConfig() => _generationConfig;
-
-    /// <summary>One pass over whole sequences, as the reference's <c>forward</c>.</summary>
-    /// <param name="inputIds">Text ids [B, S].</param>
-    /// <param name="attentionMask">1 where a byte is text [B, S]; null: everywhere.</param>
-    /// <param name="decoderInputIds">Audio ids [B, T, C]; null: one BOS row.</param>
-    /// <param name="decoderPositionIds">Positions [B, T]; null: 0 to T − 1.</param>
-    /// <param name="decoderAttentionMask">1 where a row is to be seen [B, T]; null: everywhere.</param>
-    /// <param name="labels">Labels [B·C, T], −100 where there is none; null: no loss.</param>
-    /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
-    /// <param name="outputHiddenStates">Whether to record hidden states.</param>
-    /// <param name="outputAttentions">Whether to record attention maps.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numItemsInBatch"/> is not a finite number above 0.</exception>
-    /// <exception cref="DiaException">Input: shapes that do not fit each other, ids outside the vocabulary, or results larger than an array can be. Device: no memory.</exception>
-    /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
-    public DiaOutput Forward(
-        int[,] inputIds,
-        int[,]? attentionMask = null,
-        int[,,]? decoderInputIds = null,
-        int[,]? decoderPositionIds = null,
-        int[,]? decoderAttentionMask = null,
-        int[,]? labels = null,
-        double? numItemsInBatch = null,
-        bool outputHiddenStates = false,
-        bool outputAttentions = false)
-    {
-        ArgumentNullException.ThrowIfNull(inputIds);
-        if (numItemsInBatch is double items && !(items > 0 && double.IsFinite(items)))
-            throw new ArgumentOutOfRangeException(nameof(numItemsInBatch), items, "The summed loss is divided by it: a finite number above 0.");
-        ForwardInputs.CheckSizes(Config, inputIds.GetLength(0), inputIds.GetLength(1), decoderInputIds?.GetLength(1) ?? 1, outputAttentions);
-        inputIds = (int[,])inputIds.Clone();
-        attentionMask = (int[,]?)attentionMask?.Clone();
-        decoderInputIds = (int[,,]?)decoderInputIds?.Clone() ?? ForwardInputs.BosRows(Config, inputIds.GetLength(0));
-        decoderPositionIds = (int[,]?)decoderPositionIds?.Clone();
-        decoderAttentionMask = (int[,]?)decoderAttentionMask?.Clone();
-        labels = (int[,]?)labels?.Clone();
-        ForwardInputs.Check(Config, inputIds, attentionMask, decoderInputIds, decoderPositionIds, decoderAttentionMask, labels);
-        using Lock.Scope turn = Tenant.Enter();
-        int batch = inputIds.GetLength(0), length = inputIds.GetLength(1), rows = decoderInputIds.GetLength(1);
-        DiaDecoderConfig d = Config.DecoderConfig;
-        DeviceMemory memory = Network.Memory;
-        using ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(memory, outputHiddenStates, outputAttentions) : null;
-
-        RotaryEmbedding textRope = _compiled.EncoderRope(Config);
-        textRope.Update(length);
-        using var encoder = new EncoderPass(Network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
-        Network.Encode(encoder);
-
-        RotaryEmbedding rope = _compiled.DecoderRope(Config);
-        int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
-        rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
-        int[] ids = Flat(decoderInputIds).ToArray();
-        byte[] mask = decoderAttentionMask is null ? [] : [.. Flat(decoderAttentionMask).ToArray().Select(m => m != 0 ? (byte)1 : (byte)0)];
-        using var pass = new DecoderPass(Network, d, batch * rows, batch, Phase.Prefill, trace);
-        var caches = new List<KeyValueCache>();
-        byte* audioMask = mask.Length == 0 ? null : memory.Place(mask);
-        try
-        {
-            for (int i = 0; i < batch; i++)
-            {
-                var cross = new KeyValueCache(memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
-                caches.Add(cross);
-                Network.CrossKeyValues(encoder, i, cross);
-                var self = new KeyValueCache(memory, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
-                caches.Add(self);
-                var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null ? null : audioMask + ((long)i * rows) };
-                pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0 ? default : positions.AsSpan(i * rows, rows));
-            }
-
-            pass.Send();
-            Network.Decode(pass);
-            trace?.Complete();
-        }
-        finally
-        {
-            caches.ForEach(c => c.Dispose());
-            memory.Free(audioMask);
-        }
-
-        float[] logits = Logits(pass, batch, rows, labels, out CrossEntropy loss);
-        float[] hidden = new float[batch * length * Config.EncoderConfig.HiddenSize];
-        memory.Download(hidden, encoder.Output(0, Config.EncoderConfig.HiddenSize));
-        return new DiaOutput
-        {
-            Logits = logits,
-            Batch = batch,
-            Rows = rows,
-            TextLength = length,
-            Config = Config,
-            EncoderLastHiddenState = hidden,
-            Loss = labels is null ? null : loss.Mean(numItemsInBatch),
-            Trace = trace,
-        };
-    }
 
     /// <summary>Generates rows of audio codes, as the reference's <c>generate</c>.</summary>
     /// <param name="inputs">Text and decoder rows, as <see cref="DiaProcessor"/> makes them.</param>
@@ -213,106 +64,7 @@ public sealed unsafe class DiaForConditionalGeneration : IDisposable
         var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, ids.GetLength(0), config, Config.DecoderConfig.VocabSize);
         int limit = config.RowLimit(prompt.Rows, RowCapacity);
         using DecoderSession session = OpenSession(ids, mask, limit, config.UsesGuidance);
-        using var loop = new GenerationLoop(session, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone, observer);
-        return loop.Run(cancellationToken);
+        using IGenerationSteps steps = GenerationSteps.For(session, observer);
+        return new GenerationLoop(steps, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone).Run(cancellationToken);
     }
-
-    /// <summary>Room for items that run together.</summary>
-    /// <param name="places">Most items at a time.</param>
-    /// <param name="guidance">Whether any of them may use guidance.</param>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    internal DecoderSession CreateSession(int places, bool guidance)
-    {
-        using Lock.Scope turn = Tenant.Enter();
-        return new DecoderSession(Tenant, Network, _compiled, Config, places, guidance ? UnconditionalCross() : null);
-    }
-
-    /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
-    public void Dispose()
-    {
-        using Lock.Scope turn = Tenant.EnterToFree();
-        if (!Tenant.Leave())
-            return;
-        Network.Memory.Free(_unconditionalCross);
-        _unconditionalCross = null;
-        Network.Release();
-        Weights.Dispose();
-    }
-
-    /// <summary>The network with the caches of a batch, its texts encoded; for tests that feed and time it row by row.</summary>
-    internal DecoderSession OpenSession(DiaInputs inputs, int maxRows, bool guidance) => OpenSession(inputs.InputIds, inputs.AttentionMask, maxRows, guidance);
-
-    private DecoderSession OpenSession(int[,] ids, int[,]? mask, int maxRows, bool guidance)
-    {
-        int batch = ids.GetLength(0), length = ids.GetLength(1);
-        DecoderSession session = CreateSession(batch, guidance);
-        try
-        {
-            for (int item = 0; item < batch; item++)
-                session.Open(item, Flat(ids).Slice(item * length, length), mask is null ? default : Flat(mask).Slice(item * length, length), maxRows, guidance);
-            return session;
-        }
-        catch
-        {
-            session.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>What cross-attention is for a row without text, in each layer: computed once, in a turn.</summary>
-    private float* UnconditionalCross()
-    {
-        if (_unconditionalCross is not null)
-            return _unconditionalCross;
-        DeviceMemory memory = Network.Memory;
-        float* constants = memory.Allocate((long)Config.DecoderConfig.NumHiddenLayers * Config.DecoderConfig.HiddenSize);
-        try
-        {
-            RotaryEmbedding rope = _compiled.EncoderRope(Config);
-            rope.Update(1);
-            using var encoder = new EncoderPass(Network, rope, [0], default, 1);
-            Network.Encode(encoder);
-            Network.UnconditionalCross(encoder, constants);
-        }
-        catch
-        {
-            memory.Free(constants);
-            throw;
-        }
-
-        return _unconditionalCross = constants;
-    }
-
-    /// <summary>Logits [B·C, T, V] of all rows, and their loss where there are labels; the network gives [B·T, C·V].</summary>
-    private float[] Logits(DecoderPass pass, int batch, int rows, int[,]? labels, out CrossEntropy loss)
-    {
-        int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
-        long width = (long)channels * vocabulary;
-        float[] logits = new float[batch * rows * width];
-        float* flat = Network.Memory.Allocate(logits.Length);
-        loss = default;
-        try
-        {
-            Network.Logits(flat, pass.Output, batch * rows, Phase.Prefill);
-            for (int b = 0; b < batch; b++)
-            {
-                float* item = flat + (b * rows * width);
-                for (int t = 0; t < rows; t++)
-                    for (int c = 0; c < channels; c++)
-                        Network.Memory.Download(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary, vocabulary), item + (t * width) + ((long)c * vocabulary));
-                fixed (int* label = labels)
-                    if (label is not null)
-                        Network.Loss(item, label + ((long)b * channels * rows), rows, ref loss);
-            }
-
-            return logits;
-        }
-        finally
-        {
-            Network.Memory.Free(flat);
-        }
-    }
-
-    private static ReadOnlySpan<int> Flat(Array array) =>
-        MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.As<byte, int>(ref MemoryMarshal.GetArrayDataReference(array)), array.Length);
 }

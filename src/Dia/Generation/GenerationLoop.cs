@@ -12,7 +12,7 @@ namespace Dia.Generation;
 /// padded batch, as in the reference, so an item that is left-padded beside a longer voice prompt has fewer rows of its own left (with
 /// max_new_tokens it makes no difference). And a draw has the item's index in it, unless every item is asked to draw as if alone.
 /// </remarks>
-internal sealed class GenerationLoop : IDisposable
+internal sealed class GenerationLoop
 {
     private readonly int _channels;
     private readonly GenerationSequence[] _sequences;
@@ -20,20 +20,19 @@ internal sealed class GenerationLoop : IDisposable
     private bool _started;
 
     /// <summary>Allocates what the whole generation needs.</summary>
-    /// <param name="session">The network, with the caches of this batch.</param>
+    /// <param name="steps">What adds the rows.</param>
     /// <param name="config">The configuration, validated against the vocabulary.</param>
     /// <param name="prompt">The rows to start from.</param>
     /// <param name="vocabularySize">Number of ids per channel.</param>
     /// <param name="rowLimit">What <see cref="GenerationConfig.RowLimit"/> gave for the prompt.</param>
     /// <param name="drawAlone">Every item draws as item 0, as if it ran alone.</param>
-    /// <param name="observer">Sees scores and rows.</param>
-    public GenerationLoop(IDecoderSession session, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit, bool drawAlone = false, IGenerationObserver? observer = null)
+    public GenerationLoop(IGenerationSteps steps, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit, bool drawAlone = false)
     {
+        _steps = steps;
         _channels = config.Channels;
         _sequences = new GenerationSequence[prompt.Batch];
         for (int item = 0; item < _sequences.Length; item++)
             _sequences[item] = new GenerationSequence(prompt, item, config, vocabularySize, rowLimit, drawAlone ? 0 : item);
-        _steps = GenerationSteps.For(session, prompt.Batch, _channels, vocabularySize, observer);
     }
 
     /// <summary>The items of the batch.</summary>
@@ -77,9 +76,6 @@ internal sealed class GenerationLoop : IDisposable
         _started = true;
         return _steps.ActiveCount > 0;
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _steps.Dispose();
 
     /// <summary>The sequences so far [batch, rows, channels], shorter items filled with PAD.</summary>
     public int[,,] Result()

@@ -1,3 +1,4 @@
+using Dia.Backends;
 using Dia.Configuration;
 
 namespace Dia.Generation;
@@ -75,6 +76,15 @@ internal sealed class GenerationSequence
 
     /// <summary>Whether a channel gave EOS: it gives PAD from then on.</summary>
     public bool Ended(int channel) => _ended[channel];
+
+    /// <summary>What a device's sampler is told of it.</summary>
+    public SampledSequence Sampled()
+    {
+        int[] cells = new int[Prompt.InputRows * _channels];
+        for (int i = 0; i < cells.Length; i++)
+            cells[i] = Prompt.Id(Item, i / _channels, i % _channels);
+        return new SampledSequence(Config, cells, RowCount, RowLimit, DrawItem);
+    }
 
     /// <summary>Ends it without a further row.</summary>
     public void Fail(DiaException failure) => Failure = failure;

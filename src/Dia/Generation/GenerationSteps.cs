@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dia.Configuration;
 using Dia.Modeling;
 
 namespace Dia.Generation;
@@ -12,69 +13,71 @@ internal sealed class GenerationSteps : IGenerationSteps
     private readonly int _logitsLength;
     private readonly TokenSampler _sampler;
     private readonly GenerationSequence?[] _sequences;
-    private readonly float[] _conditional;
-    private readonly float[] _unconditional;
+    private readonly float[] _logits; // all items', then behind them those without the text
     private readonly float[] _scores;
     private readonly int[] _active;
     private readonly int[] _inputRows;
     private readonly int[] _picked;
 
     /// <summary>Allocates what all steps need.</summary>
-    /// <param name="session">The network, with the caches of each place.</param>
-    /// <param name="places">Most sequences that run at a time.</param>
+    /// <param name="session">The network, with the caches of each slot.</param>
+    /// <param name="slots">Most sequences that run at a time.</param>
     /// <param name="channels">Channels of a row.</param>
     /// <param name="vocabularySize">Number of ids per channel.</param>
     /// <param name="observer">Sees scores and rows.</param>
-    public GenerationSteps(IDecoderSession session, int places, int channels, int vocabularySize, IGenerationObserver? observer = null)
+    public GenerationSteps(IDecoderSession session, int slots, int channels, int vocabularySize, IGenerationObserver? observer = null)
     {
         (_session, _observer, _channels) = (session, observer, channels);
         _logitsLength = channels * vocabularySize;
         _sampler = new TokenSampler(vocabularySize);
-        _sequences = new GenerationSequence?[places];
-        _conditional = new float[checked(places * _logitsLength)];
-        _unconditional = new float[_conditional.Length];
+        _sequences = new GenerationSequence?[slots];
+        _logits = new float[checked(2 * slots * _logitsLength)];
         _scores = new float[_logitsLength];
-        _active = new int[places];
-        _inputRows = new int[places * channels];
+        _active = new int[slots];
+        _inputRows = new int[slots * channels];
         _picked = new int[channels];
     }
 
     /// <inheritdoc/>
     public int ActiveCount { get; private set; }
 
-    /// <summary>The session's own way of making steps, if it has one and no observer wants to see scores; else this one.</summary>
-    /// <param name="session">The network, with the caches of each place.</param>
-    /// <param name="places">Most sequences that run at a time.</param>
-    /// <param name="channels">Channels of a row.</param>
-    /// <param name="vocabularySize">Number of ids per channel.</param>
+    /// <summary>Steps whose ids are picked where the logits are, if the device has a sampler and no observer wants to see scores; else these.</summary>
+    /// <param name="session">The network, with the caches of each slot.</param>
     /// <param name="observer">Sees scores and rows.</param>
-    public static IGenerationSteps For(IDecoderSession session, int places, int channels, int vocabularySize, IGenerationObserver? observer = null) =>
-        (observer is null ? session.CreateSteps(places) : null) ?? new GenerationSteps(session, places, channels, vocabularySize, observer);
-
-    /// <inheritdoc/>
-    public void Start(int place, GenerationSequence sequence)
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    public static IGenerationSteps For(DecoderSession session, IGenerationObserver? observer = null)
     {
-        ReadOnlySpan<int> rows = sequence.PromptRows;
-        Span<float> unconditional = sequence.Config.UsesGuidance ? _unconditional.AsSpan(0, _logitsLength) : [];
-        _session.Prompt(place, rows, rows.Length / _channels, _conditional.AsSpan(0, _logitsLength), unconditional);
-        _sequences[place] = sequence;
-        AddRow(sequence, _conditional.AsSpan(0, _logitsLength), unconditional);
-        if (sequence.Finished)
-            return;
-
-        // Ascending places: the session is promised that.
-        int at = ActiveCount++;
-        for (; at > 0 && _active[at - 1] > place; at--)
-            _active[at] = _active[at - 1];
-        _active[at] = place;
+        using Lock.Scope turn = session.Tenant.Enter();
+        DiaDecoderConfig d = session.Config.DecoderConfig;
+        return observer is null && session.Tenant.Device.CreateSampler(session.Slots, d.NumChannels, d.VocabSize) is { } sampler
+            ? new DeviceGenerationSteps(session, sampler)
+            : new GenerationSteps(session, session.Slots, d.NumChannels, d.VocabSize, observer);
     }
 
     /// <inheritdoc/>
-    public void Stop(int place)
+    public void Start(int slot, GenerationSequence sequence)
+    {
+        ReadOnlySpan<int> rows = sequence.PromptRows;
+        Span<float> logits = _logits.AsSpan(0, (sequence.Config.UsesGuidance ? 2 : 1) * _logitsLength);
+        _session.Prompt(slot, rows, rows.Length / _channels, logits);
+        _sequences[slot] = sequence;
+        AddRow(sequence, logits[.._logitsLength], logits[_logitsLength..]);
+        if (sequence.Finished)
+            return;
+
+        // Ascending slots: the session is promised that.
+        int at = ActiveCount++;
+        for (; at > 0 && _active[at - 1] > slot; at--)
+            _active[at] = _active[at - 1];
+        _active[at] = slot;
+    }
+
+    /// <inheritdoc/>
+    public void Stop(int slot)
     {
         int left = 0;
         for (int i = 0; i < ActiveCount; i++)
-            if (_active[i] != place)
+            if (_active[i] != slot)
                 _active[left++] = _active[i];
         ActiveCount = left;
     }
@@ -89,28 +92,28 @@ internal sealed class GenerationSteps : IGenerationSteps
     {
         if (ActiveCount == 0)
             return;
-        int guided = 0;
-        for (int slot = 0; slot < ActiveCount; slot++)
+        int row = ActiveCount, left = 0;
+        for (int i = 0; i < ActiveCount; i++)
         {
-            GenerationSequence sequence = _sequences[_active[slot]]!;
-            sequence.LastRow.CopyTo(_inputRows.AsSpan(slot * _channels));
-            guided += sequence.Config.UsesGuidance ? 1 : 0;
+            GenerationSequence sequence = _sequences[_active[i]]!;
+            sequence.LastRow.CopyTo(_inputRows.AsSpan(i * _channels));
+            row += sequence.Config.UsesGuidance ? 1 : 0;
         }
 
-        _session.Step(_active.AsSpan(0, ActiveCount), _inputRows.AsSpan(0, ActiveCount * _channels), _conditional.AsSpan(0, ActiveCount * _logitsLength), _unconditional.AsSpan(0, guided * _logitsLength));
-        int left = 0;
-        guided = 0;
-        for (int slot = 0; slot < ActiveCount; slot++)
+        _session.Step(_active.AsSpan(0, ActiveCount), _inputRows.AsSpan(0, ActiveCount * _channels), _logits.AsSpan(0, row * _logitsLength));
+        row = ActiveCount;
+        for (int i = 0; i < ActiveCount; i++)
         {
-            GenerationSequence sequence = _sequences[_active[slot]]!;
-            Span<float> unconditional = sequence.Config.UsesGuidance ? _unconditional.AsSpan(guided++ * _logitsLength, _logitsLength) : [];
-            AddRow(sequence, _conditional.AsSpan(slot * _logitsLength, _logitsLength), unconditional);
+            GenerationSequence sequence = _sequences[_active[i]]!;
+            AddRow(sequence, Logits(i), sequence.Config.UsesGuidance ? Logits(row++) : []);
             if (!sequence.Finished)
-                _active[left++] = _active[slot];
+                _active[left++] = _active[i];
         }
 
         ActiveCount = left;
     }
+
+    private ReadOnlySpan<float> Logits(int row) => _logits.AsSpan(row * _logitsLength, _logitsLength);
 
     /// <summary>Picks a sequence's next row from its logits, and adds it; a failure is kept there, for it is no other sequence's.</summary>
     private void AddRow(GenerationSequence sequence, ReadOnlySpan<float> conditional, ReadOnlySpan<float> unconditional)

@@ -10,12 +10,12 @@ internal interface IGenerationSteps : IDisposable
     int ActiveCount { get; }
 
     /// <summary>Runs a sequence's prompt and adds its first row; it takes part in the steps from then on.</summary>
-    /// <param name="place">Its place in the session; no running sequence has it.</param>
+    /// <param name="slot">Its slot in the session; no running sequence has it.</param>
     /// <param name="sequence">The sequence.</param>
-    void Start(int place, GenerationSequence sequence);
+    void Start(int slot, GenerationSequence sequence);
 
     /// <summary>Forgets a sequence that has not finished.</summary>
-    void Stop(int place);
+    void Stop(int slot);
 
     /// <summary>Adds at least one row to every sequence that is not finished; one that fails keeps the failure, for it is no other sequence's.</summary>
     void Step();

@@ -12,24 +12,23 @@ internal sealed unsafe class DecoderItem : IDisposable
     private readonly byte* _textMask;
 
     /// <summary>Encodes the text and makes the caches.</summary>
-    /// <param name="network">The network.</param>
-    /// <param name="compiled">The compiled model it is of.</param>
-    /// <param name="config">Its configuration.</param>
+    /// <param name="model">The model.</param>
     /// <param name="ids">Text ids, at least one.</param>
     /// <param name="mask">1 where an id is text; empty: everywhere.</param>
     /// <param name="maxRows">Most rows the item can get.</param>
     /// <param name="guidance">Whether it has a second sequence, without the text.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderItem(DiaNetwork network, CompiledModel compiled, DiaConfig config, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
+    public DecoderItem(DiaModel model, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
     {
-        DiaDecoderConfig d = config.DecoderConfig;
+        DiaNetwork network = model.Network;
+        DiaDecoderConfig d = model.Config.DecoderConfig;
         _memory = network.Memory;
         // Padding at the end is left out: what a text gives does not depend on the longer texts beside it.
         int length = ids.Length;
         while (!mask.IsEmpty && length > 1 && mask[length - 1] == 0)
             length--;
-        Rope = compiled.DecoderRope(config);
-        RotaryEmbedding textRope = compiled.EncoderRope(config);
+        Rope = model.Compiled.DecoderRope();
+        RotaryEmbedding textRope = model.Compiled.EncoderRope();
         textRope.Update(length);
         KeyValueCache? self = null, other = null;
         _cross = new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };

@@ -9,19 +9,15 @@ namespace Dia.Networks;
 /// </summary>
 public abstract class Checkpoint : IDisposable
 {
-    private protected Checkpoint(ModelFolder folder, CompiledModel compiled, WeightSpec[] specs, List<string> warnings)
+    private protected Checkpoint(ModelFolder folder, CompiledNetwork compiled, List<string> warnings)
     {
         Folder = folder;
-        Compiled = compiled;
-        Tensors = MatchedTensors.Open(folder, specs, warnings);
+        Tensors = MatchedTensors.Open(folder, compiled.Weights(), warnings);
         Warnings = warnings;
     }
 
     /// <summary>Where it is.</summary>
     public ModelFolder Folder { get; }
-
-    /// <summary>The compiled class that computes what its configuration says.</summary>
-    public CompiledModel Compiled { get; }
 
     /// <summary>What was strange but passes.</summary>
     public IReadOnlyList<string> Warnings { get; }
@@ -37,8 +33,9 @@ public abstract class Checkpoint : IDisposable
 public sealed class ModelCheckpoint : Checkpoint
 {
     private ModelCheckpoint(ModelFolder folder, DiaConfig config, GenerationFile generation, CompiledModel compiled, List<string> warnings)
-        : base(folder, compiled, compiled.Weights(), warnings)
+        : base(folder, compiled, warnings)
     {
+        Compiled = compiled;
         Config = config;
         GenerationKeys = generation.Keys;
         GenerationConfig = generation.Config with
@@ -49,6 +46,9 @@ public sealed class ModelCheckpoint : Checkpoint
             DelayPattern = config.DelayPattern,
         };
     }
+
+    /// <summary>The compiled class that computes what its configuration says.</summary>
+    public CompiledModel Compiled { get; }
 
     /// <summary>Its configuration.</summary>
     public DiaConfig Config { get; }
@@ -63,7 +63,7 @@ public sealed class ModelCheckpoint : Checkpoint
     /// <param name="folder">Its folder.</param>
     /// <param name="models">What is compiled in.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
-    public static ModelCheckpoint Open(ModelFolder folder, IEnumerable<CompiledModel> models)
+    public static ModelCheckpoint Open(ModelFolder folder, IEnumerable<CompiledNetwork> models)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(models);
@@ -77,8 +77,11 @@ public sealed class ModelCheckpoint : Checkpoint
 /// <summary>A codec's checkpoint: config.json, model.safetensors.</summary>
 public sealed class CodecCheckpoint : Checkpoint
 {
-    private CodecCheckpoint(ModelFolder folder, DacConfig config, CompiledModel compiled, List<string> warnings)
-        : base(folder, compiled, compiled.CodecWeights(), warnings) => Config = config;
+    private CodecCheckpoint(ModelFolder folder, DacConfig config, CompiledCodec compiled, List<string> warnings)
+        : base(folder, compiled, warnings) => (Compiled, Config) = (compiled, config);
+
+    /// <summary>The compiled class that computes what its configuration says.</summary>
+    public CompiledCodec Compiled { get; }
 
     /// <summary>Its configuration.</summary>
     public DacConfig Config { get; }
@@ -87,7 +90,7 @@ public sealed class CodecCheckpoint : Checkpoint
     /// <param name="folder">Its folder.</param>
     /// <param name="models">What is compiled in.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled codec fits.</exception>
-    public static CodecCheckpoint Open(ModelFolder folder, IEnumerable<CompiledModel> models)
+    public static CodecCheckpoint Open(ModelFolder folder, IEnumerable<CompiledNetwork> models)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(models);

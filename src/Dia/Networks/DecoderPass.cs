@@ -28,6 +28,9 @@ public sealed unsafe class DecoderSequence
 /// </summary>
 public sealed unsafe class DecoderPass : IDisposable
 {
+    /// <summary>Rows of a prompt that run at once: enough to be bound by arithmetic, few enough to bound the arena.</summary>
+    internal const int PromptRows = 256;
+
     private const int IdPart = 0, PositionPart = 1, FrequencyPart = 2, SelfPart = 3, CrossPart = 4;
 
     private readonly DiaNetwork _network;

@@ -46,23 +46,23 @@ public static class ModelCatalog
     /// <param name="config">The checkpoint's configuration.</param>
     /// <param name="where">The checkpoint, for the message.</param>
     /// <exception cref="DiaException">Model: none fits; the message has every difference and the build command that fits.</exception>
-    public static CompiledModel Find(IEnumerable<CompiledModel> models, DiaConfig config, string where)
+    public static CompiledModel Find(IEnumerable<CompiledNetwork> models, DiaConfig config, string where)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(config);
-        return Choose(models.Where(m => m.Config is not null).Select(m => (m, ConfigurationDifference.Between(m.Config!, config))), "model", where);
+        return Choose(models.OfType<CompiledModel>().Select(m => (m, ConfigurationDifference.Between(m.Config, config))), "model", where);
     }
 
-    /// <summary>The compiled model whose codec computes what a configuration says.</summary>
+    /// <summary>The compiled codec that computes what a configuration says.</summary>
     /// <param name="models">What is compiled in.</param>
     /// <param name="config">The codec's configuration.</param>
     /// <param name="where">The checkpoint, for the message.</param>
     /// <exception cref="DiaException">Model: none fits; the message has every difference and the build command that fits.</exception>
-    public static CompiledModel FindCodec(IEnumerable<CompiledModel> models, DacConfig config, string where)
+    public static CompiledCodec FindCodec(IEnumerable<CompiledNetwork> models, DacConfig config, string where)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(config);
-        return Choose(models.Where(m => m.CodecConfig is not null).Select(m => (m, ConfigurationDifference.Between(m.CodecConfig!, config))), "codec", where);
+        return Choose(models.OfType<CompiledCodec>().Select(m => (m, ConfigurationDifference.Between(m.Config, config))), "codec", where);
     }
 
     /// <summary>A folder's configuration file.</summary>
@@ -70,16 +70,17 @@ public static class ModelCatalog
     private static ConfigurationFile File(ModelFolder folder, string modelType) =>
         folder.Exists(ModelFolder.ConfigName) ? folder.Configuration : throw CheckpointAdvice.NoConfig(folder, modelType);
 
-    private static CompiledModel Choose(IEnumerable<(CompiledModel Model, IReadOnlyList<ConfigurationDifference> Differences)> candidates, string what, string where)
+    private static T Choose<T>(IEnumerable<(T Compiled, IReadOnlyList<ConfigurationDifference> Differences)> candidates, string what, string where)
+        where T : CompiledNetwork
     {
         var all = candidates.ToList();
-        foreach (var (model, differences) in all)
+        foreach (var (compiled, differences) in all)
             if (differences.Count == 0)
-                return model;
+                return compiled;
         var text = new System.Text.StringBuilder($"{where}: this program has no {what} compiled in that has this configuration.");
-        foreach (var (model, differences) in all)
+        foreach (var (compiled, differences) in all)
         {
-            text.Append($"\n  {model.Name} differs in {differences.Count} field{(differences.Count == 1 ? "" : "s")}:");
+            text.Append($"\n  {compiled.Name} differs in {differences.Count} field{(differences.Count == 1 ? "" : "s")}:");
             foreach (ConfigurationDifference d in differences)
                 text.Append($"\n    {d.Path}: {d.First} compiled in, {d.Second} in the checkpoint");
         }

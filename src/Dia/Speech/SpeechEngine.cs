@@ -56,7 +56,7 @@ public sealed class SpeechEngine : IDisposable
         _session = model.CreateSession(batch, guidance: true);
         try
         {
-            _steps = GenerationSteps.For(_session, batch, config.DecoderConfig.NumChannels, config.DecoderConfig.VocabSize);
+            _steps = GenerationSteps.For(_session);
         }
         catch
         {

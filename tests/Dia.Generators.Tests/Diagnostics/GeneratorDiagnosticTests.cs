@@ -95,7 +95,7 @@ public sealed class GeneratorDiagnosticTests
         Diagnostic diagnostic = driver.GetRunResult().Diagnostics.Single();
         AssertAt(diagnostic, "DIA0013", DiagnosticSeverity.Error, $"/repository/{folders[1]}/config.json", 1, 1);
         Assert.Contains($"'{folders[0]}' does", diagnostic.GetMessage(CultureInfo.InvariantCulture), StringComparison.Ordinal);
-        Assert.Equal(1, Drive.Sources(driver).Keys.Count(name => name.EndsWith(".Config.g.cs", StringComparison.Ordinal)));
+        Assert.Equal(1, Drive.Sources(driver).Keys.Count(name => name.EndsWith(".CodecConfig.g.cs", StringComparison.Ordinal)));
         Assert.Empty(Drive.Compile(driver));
     }
 
@@ -115,7 +115,7 @@ public sealed class GeneratorDiagnosticTests
     {
         GeneratorDriver driver = Drive.Create([new("/repository", "a/one", "config.json", Dac), new("/repository", "b/one", "config.json", Dac)]).RunGenerators(Drive.Compilation());
         Assert.Empty(driver.GetRunResult().Diagnostics);
-        Assert.Equal(["AOne.Config.g.cs", "BOne.Config.g.cs"], Drive.Sources(driver).Keys.Where(name => name.EndsWith(".Config.g.cs", StringComparison.Ordinal)));
+        Assert.Equal(["AOne.CodecConfig.g.cs", "BOne.CodecConfig.g.cs"], Drive.Sources(driver).Keys.Where(name => name.EndsWith(".CodecConfig.g.cs", StringComparison.Ordinal)));
         Assert.Empty(Drive.Compile(driver));
     }
 

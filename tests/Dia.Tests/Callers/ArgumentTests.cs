@@ -3,6 +3,8 @@ using System.Runtime.InteropServices;
 using Dia.Audio;
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Backends.Cuda;
+using Dia.Backends.Scalar;
 using Dia.Checks;
 using Dia.Codec;
 using Dia.Compiled;
@@ -246,7 +248,7 @@ public sealed class ArgumentTests
     public void A_pass_and_a_stream_trust_nobody()
     {
         using var small = new SmallModel("cpu2");
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel other = SmallModel.LoadCodec(device);
         DacModel codec = small.Codec;
         using CodecPass pass = codec.CreatePass();
@@ -300,17 +302,17 @@ public sealed class ArgumentTests
     public void Devices_engines_and_plans_have_limits()
     {
         foreach (int threads in new[] { int.MinValue, 0, 1025, int.MaxValue })
-            Names<ArgumentOutOfRangeException>("threads", () => Device.CreateCpu(threads));
-        Names<ArgumentOutOfRangeException>("ordinal", () => Device.CreateCuda(-1));
+            Names<ArgumentOutOfRangeException>("threads", () => new CpuDevice(threads));
+        Names<ArgumentOutOfRangeException>("ordinal", () => new CudaDevice(-1));
         using var small = new SmallModel("cpu2");
         foreach (int batch in new[] { int.MinValue, 0, 1025, int.MaxValue })
         {
             Names<ArgumentOutOfRangeException>("batch", () => new SpeechEngine(small.Model, null, batch));
             Names<ArgumentOutOfRangeException>("batch", () => MemoryPlan.Of(small.Device, null, null, batch));
-            Names<ArgumentOutOfRangeException>("batch", () => MemoryPlan.Of(small.Device, CompiledModels.All[0], WeightFormat.Float32, batch));
+            Names<ArgumentOutOfRangeException>("batch", () => MemoryPlan.Of(small.Device, CompiledModels.All, WeightFormat.Float32, batch));
         }
 
-        Names<ArgumentNullException>("plan", () => small.Device.Reserve(null!));
+        Names<ArgumentNullException>("visitor", () => small.Device.Accept<object>(null!));
         Names<ArgumentNullException>("model", () => new SpeechEngine(null!, null));
         using var engine = new SpeechEngine(small.Model, null);
         Names<ArgumentNullException>("job", () => engine.Run((SpeechJob)null!));
@@ -320,7 +322,7 @@ public sealed class ArgumentTests
         Names<ArgumentNullException>("config", () => new SpeechJob([1], null!));
 
         // A backend that is not the model's would take its weights for its own.
-        using Device scalar = Device.CreateScalar();
+        using Device scalar = new ScalarDevice();
         using var benchmark = new DeviceBenchmark(scalar);
         Names<ArgumentException>("model", () => benchmark.TimeKernels(small.Model, null, 1, 1, _ => { }));
         Names<ArgumentException>("codec", () => benchmark.TimeKernels(null, small.Codec, 1, 1, _ => { }));
@@ -330,7 +332,7 @@ public sealed class ArgumentTests
     [Fact]
     public void Nothing_is_loaded_from_nothing()
     {
-        using Device device = Device.CreateScalar();
+        using Device device = new ScalarDevice();
         var folder = ModelFolder.Open(SmallModel.Folder);
         Names<ArgumentNullException>("folder", () => DiaForConditionalGeneration.FromPretrained(null!, CompiledModels.All, device));
         Names<ArgumentNullException>("models", () => DiaForConditionalGeneration.FromPretrained(folder, null!, device));

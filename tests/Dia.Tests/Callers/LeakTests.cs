@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Generation;
@@ -54,7 +55,7 @@ public sealed class LeakTests
         foreach (string name in new[] { "config.json", "model.safetensors" })
             folder.Write("dac/" + name, File.ReadAllBytes(Fixtures.Path("processor", "dac", name)));
         var files = ModelFolder.Open(folder.Path);
-        using Device device = Device.CreateCpu(1, new CountedMemory(isHost: true) { FailingAllocation = 3 }), other = Device.CreateCpu(1, new CountedMemory(isHost: true) { FailingAllocation = 3 });
+        using Device device = new CpuDevice(1, new CountedMemory(isHost: true) { FailingAllocation = 3 }), other = new CpuDevice(1, new CountedMemory(isHost: true) { FailingAllocation = 3 });
         Assert.Throws<DiaException>(() => DiaForConditionalGeneration.FromPretrained(files, CompiledModels.All, device));
         Assert.Throws<DiaException>(() => DacModel.FromPretrained(files.Sub("dac"), CompiledModels.All, other));
         Assert.DoesNotContain(File.ReadLines("/proc/self/maps"), line => line.Contains(folder.Path, StringComparison.Ordinal));
@@ -75,7 +76,7 @@ public sealed class LeakTests
         prepare(memory);
         try
         {
-            using Device counted = device == "scalar" ? Device.CreateScalar(memory) : Device.CreateCpu(2, memory);
+            using Device counted = device == "scalar" ? new ScalarDevice(memory) : new CpuDevice(2, memory);
             Run(work, counted);
         }
         catch (DiaException e) when (e.Message == "the test's failure")

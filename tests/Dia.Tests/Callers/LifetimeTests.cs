@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Dia.Compiled;
 using Dia.Generation;
 using Dia.Graph;
@@ -31,7 +32,7 @@ public sealed class LifetimeTests
     public void Any_order_of_disposing_is_right(string deviceName, string order)
     {
         var memory = new CountedMemory(isHost: deviceName == "cpu");
-        using Device device = deviceName == "cpu" ? Device.CreateCpu(2, memory) : Device.CreateScalar(memory);
+        using Device device = deviceName == "cpu" ? new CpuDevice(2, memory) : new ScalarDevice(memory);
         var small = new SmallModel(device);
         var engine = new SpeechEngine(small.Model, small.Codec);
         CodecPass pass = small.Codec.CreatePass();
@@ -64,7 +65,7 @@ public sealed class LifetimeTests
                 Assert.Throws<ObjectDisposedException>(() => engine.Run(small.Job()));
             if (part is "device")
             {
-                Assert.Throws<ObjectDisposedException>(() => device.Cpu);
+                Assert.Throws<ObjectDisposedException>(() => device.Accept(new BackendItself()));
                 Assert.Throws<ObjectDisposedException>(() => SmallModel.LoadCodec(device));
                 Assert.Throws<ObjectDisposedException>(() => DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(SmallModel.Folder), CompiledModels.All, device));
             }
@@ -84,7 +85,7 @@ public sealed class LifetimeTests
         foreach (bool otherThread in new[] { false, true })
         {
             var memory = new CountedMemory(isHost: deviceName == "cpu");
-            using Device device = deviceName == "cpu" ? Device.CreateCpu(2, memory) : Device.CreateScalar(memory);
+            using Device device = deviceName == "cpu" ? new CpuDevice(2, memory) : new ScalarDevice(memory);
             using var small = new SmallModel(device);
             int rows = 0;
             var observer = new RowObserver(_ =>
@@ -115,7 +116,7 @@ public sealed class LifetimeTests
         foreach (bool otherThread in new[] { false, true })
         {
             var memory = new CountedMemory(isHost: true);
-            using Device device = Device.CreateCpu(2, memory);
+            using Device device = new CpuDevice(2, memory);
             using var small = new SmallModel(device);
             var engine = new SpeechEngine(small.Model, small.Codec, 2);
             int last = 0;
@@ -190,10 +191,16 @@ public sealed class LifetimeTests
     [Fact]
     public void A_backend_that_is_disposed_refuses_work()
     {
-        using Device device = Device.CreateCpu(2);
+        using Device device = new CpuDevice(2);
         using var small = new SmallModel(device);
-        device.Cpu.Dispose();
+        device.Accept(new BackendItself()).Dispose();
         Assert.Throws<ObjectDisposedException>(() => small.Model.Generate(small.Inputs(), small.Config()));
         Assert.Throws<ObjectDisposedException>(() => small.Codec.Decode(small.Codes(3)));
+    }
+
+    private sealed class BackendItself : IBackendVisitor<IBackend>
+    {
+        public IBackend Visit<TBackend>(TBackend backend)
+            where TBackend : struct, IBackend => backend;
     }
 }

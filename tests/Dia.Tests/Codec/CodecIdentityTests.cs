@@ -28,7 +28,7 @@ public sealed class CodecIdentityTests : IDisposable
             for (int count = folders.Count; from < count; from++)
                 foreach (WeightFormat format in formats)
                     folders.Add(Converted(folders[from], format));
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         List<DacModel> codecs = [.. folders.Select(f => DacModel.FromPretrained(ModelFolder.Open(f), CompiledModels.All, device))];
         DacModel[] others = [.. Others(codec).Select(f => DacModel.FromPretrained(ModelFolder.Open(f), CompiledModels.All, device))];
         Assert.Equal(1 + 3 + 9, codecs.Count);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dia.Audio;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Networks;
@@ -62,7 +63,7 @@ public sealed class DacModelTests
     [InlineData("odd")]
     public void A_recording_at_the_codecs_rate_is_encoded_as_it_is(string name)
     {
-        using Device device = Device.CreateCpu(2);
+        using Device device = new CpuDevice(2);
         using DacModel codec = Load("dac", name, device);
         // Noise has as much above the resampler's pass band as below.
         float[] noise = Noise(20 * codec.HopLength);

@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Graph;
 using FsCheck;
@@ -55,7 +56,7 @@ public sealed class DacWindowProperties
     {
         public Decoded(string name)
         {
-            Codec = DacModelTests.Load("dac", name, Device.CreateCpu(2));
+            Codec = DacModelTests.Load("dac", name, new CpuDevice(2));
             var random = new Random(5);
             Codes = new int[Frames, Codec.Codebooks];
             for (int t = 0; t < Frames; t++)

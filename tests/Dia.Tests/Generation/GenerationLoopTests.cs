@@ -173,7 +173,7 @@ public sealed class GenerationLoopTests
     {
         config.Validate(Vocabulary);
         DecoderPrompt prompt = new(ids, mask, batch, config, Vocabulary);
-        return new GenerationLoop(session, config, prompt, Vocabulary, config.RowLimit(prompt.Rows, 100), drawAlone);
+        return new GenerationLoop(new GenerationSteps(session, batch, config.Channels, Vocabulary), config, prompt, Vocabulary, config.RowLimit(prompt.Rows, 100), drawAlone);
     }
 
     /// <summary>Rows as the processor makes them, for prompts of the given numbers of codes: left padding, BOS, codes, the delay.</summary>
@@ -202,6 +202,8 @@ public sealed class GenerationLoopTests
     /// <summary>A network whose logits are a hash of the item's text and of every row it was fed; channel 0's EOS is best now and then.</summary>
     private sealed class FakeSession(int[] texts) : IDecoderSession
     {
+        private const int Width = 3 * Vocabulary;
+
         private readonly ulong[] _states = [.. texts.Select(t => (ulong)t)];
         private int _steps;
 
@@ -211,18 +213,18 @@ public sealed class GenerationLoopTests
 
         public List<int> PromptRows { get; } = [];
 
-        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional)
+        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> logits)
         {
             PromptRows.Add(rowCount);
-            Feed(item, rows, conditional, unconditional);
+            Feed(item, rows, logits[..Width], logits[Width..]);
         }
 
-        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
+        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> logits)
         {
             _steps++;
-            int length = conditional.Length / items.Length;
+            int guided = items.Length * Width;
             for (int i = 0; i < items.Length; i++)
-                Feed(items[i], rows.Slice(i * 3, 3), conditional.Slice(i * length, length), unconditional.IsEmpty ? [] : unconditional.Slice(i * length, length));
+                Feed(items[i], rows.Slice(i * 3, 3), logits.Slice(i * Width, Width), logits.Length == guided ? [] : logits.Slice(guided + (i * Width), Width));
         }
 
         public void Dispose()

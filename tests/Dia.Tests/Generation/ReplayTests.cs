@@ -66,7 +66,7 @@ public sealed class ReplayTests
         int[,,] ids = fixture.Ints3("in.decoder_input_ids");
         int[,,] own = new int[1, ids.GetLength(1), 9];
         Buffer.BlockCopy(GenerationFixture.Rows(ids, item), 0, own, 0, own.Length * sizeof(int));
-        int[] alone = GenerationFixture.Rows(new GenerationLoop(session, config, new DecoderPrompt(own, null, 1, config, Vocabulary), Vocabulary, 61).Run(), 0);
+        int[] alone = GenerationFixture.Rows(new GenerationLoop(new GenerationSteps(session, 1, 9, Vocabulary), config, new DecoderPrompt(own, null, 1, config, Vocabulary), Vocabulary, 61).Run(), 0);
 
         int[] inBatch = GenerationFixture.Rows(fixture.Ints3("out.sequences"), item);
         Assert.Equal(inBatch[..alone.Length], alone);
@@ -109,7 +109,7 @@ public sealed class ReplayTests
     private static (GenerationLoop Loop, int[,,] Result) Run(GenerationFixture fixture, GenerationConfig config, IGenerationObserver? observer)
     {
         DecoderPrompt prompt = new(fixture.Ints3("in.decoder_input_ids"), fixture.Ints2("in.decoder_attention_mask"), fixture.Shape("in.input_ids")[0], config, Vocabulary);
-        GenerationLoop loop = new(new ReplaySession(fixture), config, prompt, Vocabulary, config.RowLimit(prompt.Rows, rowCapacity: 128 + 15), observer: observer);
+        GenerationLoop loop = new(new GenerationSteps(new ReplaySession(fixture), prompt.Batch, 9, Vocabulary, observer), config, prompt, Vocabulary, config.RowLimit(prompt.Rows, rowCapacity: 128 + 15));
         return (loop, loop.Run());
     }
 
@@ -134,6 +134,8 @@ public sealed class ReplayTests
     /// <summary>Serves out.raw_logits [steps, (2·)batch·channels, vocabulary]: the conditional rows of all items, then the unconditional ones.</summary>
     private sealed class ReplaySession(GenerationFixture fixture, int? only = null) : IDecoderSession
     {
+        private const int Width = 9 * Vocabulary;
+
         // Where guidance is off the reference's processors edited the recorded logits in place: ids past EOS read negative infinity,
         // which no network gives. Any low number may stand there, since the same ids are filtered again.
         private readonly float[] _raw = [.. fixture.Floats("out.raw_logits").Select(v => Math.Max(v, -1e30f))];
@@ -143,17 +145,17 @@ public sealed class ReplayTests
         private readonly int[] _seen = new int[fixture.Shape("in.input_ids")[0]];
         private int _promptRows;
 
-        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> conditional, Span<float> unconditional)
+        public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Span<float> logits)
         {
             _promptRows = rowCount;
-            Serve(only ?? item, rows, conditional, unconditional);
+            Serve(only ?? item, rows, logits[..Width], logits[Width..]);
         }
 
-        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> conditional, Span<float> unconditional)
+        public void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> logits)
         {
-            int length = conditional.Length / items.Length;
+            int guided = items.Length * Width;
             for (int i = 0; i < items.Length; i++)
-                Serve(only ?? items[i], rows.Slice(i * 9, 9), conditional.Slice(i * length, length), unconditional.IsEmpty ? [] : unconditional.Slice(i * length, length));
+                Serve(only ?? items[i], rows.Slice(i * 9, 9), logits.Slice(i * Width, Width), logits.Length == guided ? [] : logits.Slice(guided + (i * Width), Width));
         }
 
         public void Dispose()

@@ -1,4 +1,6 @@
 using Dia.Backends;
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Generation;
@@ -20,7 +22,7 @@ public sealed class CheckpointTests : IDisposable
     public void Plans_and_models_are_made_without_opening_a_file_again()
     {
         string path = Copy(SmallModel.Folder, "config.json", "generation_config.json", "model.safetensors");
-        using Device cpu = Device.CreateCpu(1), scalar = Device.CreateScalar();
+        using Device cpu = new CpuDevice(1), scalar = new ScalarDevice();
         using var usual = new SmallModel("cpu1");
         using ModelCheckpoint other = Open(SmallModel.Folder);
         long planned = MemoryPlan.Of(cpu, other, null, 2).Bytes;
@@ -51,7 +53,7 @@ public sealed class CheckpointTests : IDisposable
     public void A_codec_too()
     {
         string path = Copy(Fixtures.Path("processor", "dac"), "config.json", "model.safetensors");
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel usual = SmallModel.LoadCodec(device);
         using CodecCheckpoint checkpoint = CodecCheckpoint.Open(ModelFolder.Open(path), CompiledModels.All);
         Directory.Delete(path, recursive: true);

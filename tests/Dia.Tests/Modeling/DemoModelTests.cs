@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Configuration;
@@ -30,7 +31,7 @@ public sealed class DemoModelTests
         int[,] expected = tensors.Ints2(name + ".rows");
         float[] gaps = tensors.Floats(name + ".gap");
 
-        using Device device = Device.CreateCpu(2);
+        using Device device = new CpuDevice(2);
         ModelFolder folder = ModelFolder.Open(Fixtures.Demo);
         using var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device);
         using var codec = DacModel.FromPretrained(folder.Sub("dac"), CompiledModels.All, device);
@@ -73,7 +74,7 @@ public sealed class DemoModelTests
         TensorFile tensors = Fixtures.Tensors("demo", "greedy.safetensors");
         int[,] expected = tensors.Ints2(name + ".rows");
         float[] gaps = tensors.Floats(name + ".gap");
-        using Device device = Device.CreateCpu(2);
+        using Device device = new CpuDevice(2);
         ModelFolder folder = ModelFolder.Open(Fixtures.Demo);
         using var model = DiaForConditionalGeneration.FromPretrained(folder, CompiledModels.All, device);
         int rows = expected.GetLength(0), channels = expected.GetLength(1), vocabulary = model.Config.DecoderConfig.VocabSize;

@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Dia.Compiled;
 using Dia.Generation;
 using Dia.Modeling;
@@ -67,7 +68,7 @@ public sealed class ForwardTests
     public void Loss_without_labels_is_NaN_and_num_items_divides_the_sum()
     {
         TensorFile expected = Fixtures.Tensors("tiny", "base", "forward.safetensors");
-        using Device device = Device.CreateScalar();
+        using Device device = new ScalarDevice();
         using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("tiny", "base")), CompiledModels.All, device);
         int[,] labels = expected.Ints2("in.labels");
         float Loss(double? items) => model.Forward(expected.Ints2("in.input_ids"), null, expected.Ints3("in.decoder_input_ids"), labels: labels, numItemsInBatch: items).Loss!.Value;

@@ -45,7 +45,7 @@ public sealed class GenerateTests
     public void A_batch_gives_what_its_items_give_alone_bit_for_bit()
     {
         TensorFile expected = Fixtures.Tensors("generate", "batch.safetensors");
-        using Device device = Device.CreateCpu(2);
+        using Device device = new CpuDevice(2);
         using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, device);
         GenerationConfig config = model.GenerationConfig() with { MaxNewTokens = 40, GuidanceScale = 3, DoSample = true, Temperature = 1.2, TopK = 30, TopP = 0.9, Seed = 7 };
         DiaInputs both = Inputs(expected);

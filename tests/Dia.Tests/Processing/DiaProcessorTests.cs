@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dia.Audio;
 using Dia.Backends;
+using Dia.Backends.Cpu;
 using Dia.Codec;
 using Dia.Processing;
 using Dia.Tests.Codec;
@@ -18,7 +19,7 @@ public sealed class DiaProcessorTests : IDisposable
     private static readonly int[] Delay = [.. Meta.GetProperty("delay_pattern").EnumerateArray().Select(e => e.GetInt32())];
     private static readonly AudioBuffer[] Audio = [new(Tensors.Floats("audio0"), 16000), new(Tensors.Floats("audio1"), 16000)];
 
-    private readonly Device _device = Device.CreateCpu(1);
+    private readonly Device _device = new CpuDevice(1);
     private readonly DacModel _codec;
     private readonly DiaProcessor _processor;
     private readonly string _folder = Directory.CreateTempSubdirectory("dia-processor-").FullName;

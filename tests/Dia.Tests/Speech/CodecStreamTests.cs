@@ -19,7 +19,7 @@ public sealed class CodecStreamTests
     [InlineData("configs/dia-demo/dac", 10)]
     public void Look_ahead(string name, int frames)
     {
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel codec = Load(name, device);
         Assert.Equal(frames, codec.LookAheadFrames);
     }
@@ -30,7 +30,7 @@ public sealed class CodecStreamTests
     [MemberData(nameof(Codecs))]
     public void A_stream_is_the_whole_sample_for_sample(string name)
     {
-        using Device device = Device.CreateCpu(2);
+        using Device device = new CpuDevice(2);
         using DacModel codec = Load(name, device);
         using CodecPass pass = codec.CreatePass();
         float[] buffer = new float[codec.WindowFrames * codec.HopLength];
@@ -64,7 +64,7 @@ public sealed class CodecStreamTests
     [MemberData(nameof(Codecs))]
     public void The_first_frame_sounds_once_the_look_ahead_is_known(string name)
     {
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel codec = Load(name, device);
         using CodecPass pass = codec.CreatePass();
         float[] buffer = new float[codec.WindowFrames * codec.HopLength];
@@ -83,7 +83,7 @@ public sealed class CodecStreamTests
     [MemberData(nameof(Codecs))]
     public void The_look_ahead_is_exactly_what_a_frame_depends_on(string name)
     {
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel codec = Load(name, device);
         const int at = 20;
         int[,] codes = Codes(codec, 60, new Random(5));
@@ -104,7 +104,7 @@ public sealed class CodecStreamTests
     [Fact]
     public void A_code_that_no_codebook_holds_is_refused()
     {
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel codec = Load("tests/fixtures/dac/odd", device);
         var stream = new CodecStream(codec, codec.Codebooks);
         int[] frame = new int[codec.Codebooks];
@@ -118,7 +118,7 @@ public sealed class CodecStreamTests
     [Fact]
     public void Windows_that_need_more_codes_than_there_are_are_refused()
     {
-        using Device device = Device.CreateCpu(1);
+        using Device device = new CpuDevice(1);
         using DacModel codec = Load("tests/fixtures/dac/odd", device);
         using CodecPass pass = codec.CreatePass();
         float[] buffer = new float[codec.WindowFrames * codec.HopLength];

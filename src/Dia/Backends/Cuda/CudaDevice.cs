@@ -1,5 +1,7 @@
 using System.Globalization;
-using Dia.Networks;
+using Dia.Configuration;
+using Dia.Graph;
+using Dia.Weights;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using ManagedCuda.CudaBlas;
@@ -9,13 +11,12 @@ namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// An NVIDIA GPU: a context, one stream in whose order everything happens, the kernels, and memory. It needs the driver
-/// (<c>libcuda.so.1</c>) and nothing else; cuBLAS makes large products where it is present. One operation at a time: who uses it through a
-/// <see cref="Device"/> takes turns.
+/// (<c>libcuda.so.1</c>) and nothing else; cuBLAS makes large products where it is present.
 /// </summary>
-public sealed unsafe class CudaDevice : IDisposable
+public sealed unsafe class CudaDevice : Device
 {
     // What NVIDIA recommends for the newest GPUs; with less, cuBLAS has fewer ways to choose from.
-    internal const int BlasWorkspace = 32 << 20;
+    private const int BlasWorkspace = 32 << 20;
 
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
@@ -24,11 +25,12 @@ public sealed unsafe class CudaDevice : IDisposable
     private void* _scratch;
     private long _scratchBytes;
     private bool _blasHasWorkspace;
-    private bool _disposed;
+    private int _stepLaunches;
 
     /// <summary>Takes a GPU and loads the kernels.</summary>
     /// <param name="ordinal">Which one, from 0.</param>
     /// <param name="assembling">Told, on another thread, when the driver still assembles the kernels for this GPU after a second: at its first start.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
     /// <exception cref="DiaException">There is no driver, no such GPU, or it is too old (Device).</exception>
     public CudaDevice(int ordinal, Action? assembling = null)
         : this(ordinal, null, assembling)
@@ -41,24 +43,30 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <param name="assembling">As above.</param>
     internal CudaDevice(int ordinal, byte[]? kernels, Action? assembling = null)
     {
-        DriverVersion = CheckDriver();
+        ArgumentOutOfRangeException.ThrowIfNegative(ordinal);
+        Version driver = CheckDriver();
         try
         {
             int count = CudaContext.GetDeviceCount();
-            if (ordinal < 0 || ordinal >= count)
+            if (ordinal >= count)
                 throw new DiaException(DiaErrorKind.Device, Text($"There is no GPU {ordinal}: the driver has {count}, numbered from 0. Choose one of them, or use --device cpu."));
             Name = CudaContext.GetDeviceName(ordinal);
-            Capability = CudaContext.GetDeviceComputeCapability(ordinal);
-            if (Capability < new Version(8, 0))
-                throw new DiaException(DiaErrorKind.Device, Text($"GPU {ordinal} ({Name}) has compute capability {Capability}; the kernels need 8.0 (Ampere) or later. Use --device cpu."));
+            Version capability = CudaContext.GetDeviceComputeCapability(ordinal);
+            if (capability < new Version(8, 0))
+                throw new DiaException(DiaErrorKind.Device, Text($"GPU {ordinal} ({Name}) has compute capability {capability}; the kernels need 8.0 (Ampere) or later. Use --device cpu."));
             _context = new CudaContext(ordinal);
-            Multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
+            int multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
             TotalMemory = _context.GetTotalDeviceMemorySize();
             _stream = new CudaStream(CUStreamFlags.NonBlocking);
             Kernels = LoadKernels(kernels, assembling);
             DeviceMemory = new CudaMemory(this);
             _blas = LoadBlas();
             BlasVersion = _blas?.GetVersion();
+            Details =
+            [
+                Text($"compute capability {capability}, {multiprocessors} multiprocessors"),
+                Text($"driver   CUDA {driver}; cuBLAS {BlasVersion?.ToString() ?? "absent: the project's own products"}"),
+            ];
         }
         catch (Exception e)
         {
@@ -69,24 +77,39 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
-    /// <summary>The GPU's name.</summary>
-    public string Name { get; }
+    /// <summary>Whether there is NVIDIA's driver.</summary>
+    public static bool HasDriver => CudaContext.TryLoad();
 
-    /// <summary>Its compute capability.</summary>
-    public Version Capability { get; }
+    /// <inheritdoc/>
+    public override string Name { get; }
 
-    /// <summary>The newest CUDA version that the driver supports.</summary>
-    public Version DriverVersion { get; }
+    /// <inheritdoc/>
+    public override string Description => $"cuda, {Name}";
 
-    /// <summary>Number of multiprocessors.</summary>
-    public int Multiprocessors { get; }
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Details { get; } = [];
 
-    /// <summary>Bytes of its memory.</summary>
-    public long TotalMemory { get; }
+    /// <inheritdoc/>
+    public override long TotalMemory { get; }
+
+    /// <inheritdoc/>
+    public override long? FreeMemory => BytesFree;
+
+    /// <inheritdoc/>
+    public override DeviceMemory Memory => DeviceMemory;
+
+    /// <inheritdoc/>
+    public override int? StepLaunches => _stepLaunches;
+
+    /// <inheritdoc/>
+    internal override bool SplitsActivations => true;
+
+    /// <summary>cuBLAS's version, or null where it is not present.</summary>
+    internal Version? BlasVersion { get; }
 
     /// <summary>Bytes of its memory that no program has.</summary>
     /// <exception cref="DiaException">The device has failed (Device).</exception>
-    public long FreeMemory
+    internal long BytesFree
     {
         get
         {
@@ -96,22 +119,10 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
-    /// <summary>cuBLAS's version, or null where it is not present.</summary>
-    public Version? BlasVersion { get; }
-
-    /// <summary>Its memory.</summary>
-    public DeviceMemory Memory => DeviceMemory;
-
     /// <summary>The stream in whose order everything happens.</summary>
-    public CudaStream Stream => _stream;
-
-    /// <summary>Kernels that one decoding step was when it was last captured; 0: none was yet.</summary>
-    public int StepLaunches { get; internal set; }
+    internal CudaStream Stream => _stream;
 
     internal bool HasBlas => _blas is not null;
-
-    /// <summary>Whether its memory is gone.</summary>
-    internal bool IsDisposed => _disposed;
 
     /// <summary>Kernels that were launched, or captured, so far.</summary>
     internal long Launches { get; private set; }
@@ -138,20 +149,18 @@ public sealed unsafe class CudaDevice : IDisposable
         return _scratch;
     }
 
-    /// <summary>Takes the memory of a plan in one allocation, working memory included: <see cref="Device.Reserve"/>.</summary>
-    internal void Reserve(MemoryPlan plan)
-    {
-        DeviceMemory.Reserve(plan.Bytes);
-        if (plan.WorkingBytes == 0)
-            return;
-        Scratch(plan.WorkingBytes);
-        if (plan.UsesBlas)
-            Try("give cuBLAS memory", this, static d => d.GiveBlasWorkspace());
-    }
+    /// <summary>How many GPUs the driver has.</summary>
+    /// <exception cref="DiaException">The driver does not start (Device).</exception>
+    public static int Count() => Ask(static () => CudaContext.GetDeviceCount());
+
+    /// <summary>The name of a GPU that is not taken.</summary>
+    /// <param name="ordinal">Which one, from 0.</param>
+    /// <exception cref="DiaException">The driver does not start (Device).</exception>
+    public static string NameOf(int ordinal) => Ask(() => CudaContext.GetDeviceName(ordinal));
 
     /// <summary>Makes the context the calling thread's.</summary>
     /// <exception cref="DiaException">The device has failed (Device).</exception>
-    internal void Enter() => Try("go on", _context, static c => c.SetCurrent());
+    internal void MakeCurrent() => Try("go on", _context, static c => c.SetCurrent());
 
     /// <summary>Does something of which the driver's or cuBLAS's failure is the device's. Allocates nothing if the action is static.</summary>
     /// <param name="doing">What it is, to tell the user: the GPU could not ….</param>
@@ -188,6 +197,15 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
+    /// <summary>The same for a decoding step, whose launches are counted.</summary>
+    internal CudaGraphExec CaptureStep(Action enqueue)
+    {
+        long before = Launches;
+        CudaGraphExec graph = Capture(enqueue);
+        _stepLaunches = (int)(Launches - before);
+        return graph;
+    }
+
     /// <summary>What is enqueued in the stream as one graph. It must take no memory, so it has been run once before.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
     internal CudaGraphExec Capture(Action enqueue)
@@ -212,7 +230,7 @@ public sealed unsafe class CudaDevice : IDisposable
     /// <exception cref="DiaException">cuBLAS failed (Device).</exception>
     internal void BlasProduct(float* y, float* x, float* w, int rows, int n, int k, bool accumulate)
     {
-        Enter();
+        MakeCurrent();
         try
         {
             GiveBlasWorkspace();
@@ -225,23 +243,63 @@ public sealed unsafe class CudaDevice : IDisposable
         }
     }
 
-    /// <summary>Waits until everything is done.</summary>
-    /// <exception cref="DiaException">Something that was started has failed (Device).</exception>
-    public void Synchronize() => Try("finish its work", this, static d =>
+    /// <inheritdoc/>
+    internal override void Synchronize() => Try("finish its work", this, static d =>
     {
         d._context.SetCurrent();
         d._stream.Synchronize();
     });
 
+    /// <inheritdoc/>
+    internal override DeviceSampler CreateSampler(int slots, int channels, int vocabularySize) => new CudaSampler(this, slots, channels, vocabularySize);
+
+    /// <inheritdoc/>
+    internal override StepQueue CreateQueue(Action step) => new CudaStepQueue(this, step);
+
+    /// <inheritdoc/>
+    internal override DeviceClock CreateClock() => new CudaClock(this);
+
+    /// <summary>All of it: vectors as float32.</summary>
+    internal override long PreparedBytes(WeightSpec spec, WeightFormat format) => WeightFormats.Bytes(spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format, spec.Count);
+
+    /// <summary>A convolution's kernel lies beside its copy in the order of the products.</summary>
+    internal override long PreparingBytes(WeightSpec spec, WeightFormat format) =>
+        spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution ? WeightFormats.Bytes(format, spec.Count) : 0;
+
+    /// <inheritdoc/>
+    internal override (MemoryPart[] Parts, long Scratch) DecodingMemory(DiaConfig config, int utterances, long narrow)
+    {
+        DiaDecoderConfig d = config.DecoderConfig;
+        int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings;
+        MemoryPart sampler = new("sampler", CudaSampler.Size(utterances, d.NumChannels, rows), $"{utterances} state{(utterances == 1 ? "" : "s")}, prompts' rows");
+
+        // What cuBLAS reads of 16-bit weights is float32; attention of single rows leaves a partial result for each piece of keys.
+        long widened = HasBlas ? narrow : 0;
+        long pieces = System.Math.Max(CudaBackend.PartialSize(rows, d.NumAttentionHeads, d.HeadDim), CudaBackend.PartialSize(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * utterances;
+        long scratch = ArenaPieces.Size(checked(System.Math.Max(widened, pieces) * sizeof(float)));
+        MemoryPart working = new("working memory of the kernels", scratch, widened > pieces ? "the largest matrix widened" : "pieces of attention");
+        return (HasBlas ? [sampler, working, new("cuBLAS", BlasWorkspace, "its working memory")] : [sampler, working], scratch);
+    }
+
+    /// <summary>Takes the memory of a plan in one allocation: what is made on the device from now on lies in it, and what the plan did not foresee beside it.</summary>
+    internal override void Reserve(in MemoryNeeds needs)
+    {
+        DeviceMemory.Reserve(needs.Bytes);
+        if (needs.Scratch == 0)
+            return;
+        Scratch(needs.Scratch);
+        if (HasBlas)
+            Try("give cuBLAS memory", this, static d => d.GiveBlasWorkspace());
+    }
+
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
         DiaErrorKind.Device, $"The GPU{(string.IsNullOrEmpty(Name) ? "" : " " + Name)} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
-    /// <inheritdoc/>
-    public void Dispose()
+    private protected override T Visit<T>(IBackendVisitor<T> visitor) => visitor.Visit(new CudaBackend(this));
+
+    private protected override void Free()
     {
-        if (_disposed)
-            return;
         try
         {
             if (_stream is not null)
@@ -264,7 +322,6 @@ public sealed unsafe class CudaDevice : IDisposable
         }
 
         DeviceMemory?.Dispose();
-        _disposed = true;
         _stream?.Dispose();
         _context?.Dispose();
     }
@@ -340,6 +397,19 @@ public sealed unsafe class CudaDevice : IDisposable
         _scratches.Add((nint)workspace);
         _blas!.SetWorkspace(workspace, BlasWorkspace);
         _blasHasWorkspace = true;
+    }
+
+    /// <summary>What the driver says; its own words where it fails.</summary>
+    private static T Ask<T>(Func<T> question)
+    {
+        try
+        {
+            return CudaContext.TryLoad() ? question() : default!;
+        }
+        catch (CudaException e)
+        {
+            throw new DiaException(DiaErrorKind.Device, e.Message, e);
+        }
     }
 
     private static Version CheckDriver()

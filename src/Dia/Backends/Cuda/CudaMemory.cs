@@ -99,7 +99,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
             BytesOutsideArena += bytes;
         }
 
-        _device.Enter();
+        _device.MakeCurrent();
         CUResult result = Native.cuMemAlloc_v2(out void* memory, (nuint)Math.Max(bytes, 16));
         if (result == CUResult.ErrorOutOfMemory)
         {
@@ -155,7 +155,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     /// <inheritdoc/>
     public override void Download(void* to, void* from, long bytes)
     {
-        _device.Enter();
+        _device.MakeCurrent();
         byte* target = (byte*)to, source = (byte*)from;
         for (long done = 0, piece; done < bytes; done += piece)
         {
@@ -171,14 +171,14 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
     {
         if (count == 0)
             return;
-        _device.Enter();
+        _device.MakeCurrent();
         Check(Native.cuMemsetD32Async(memory, 0, (nuint)count, _device.Stream.Stream), "zero memory");
     }
 
     /// <summary>Copies within the device.</summary>
     public void Copy(void* to, void* from, long bytes)
     {
-        _device.Enter();
+        _device.MakeCurrent();
         Check(Native.cuMemcpyDtoDAsync_v2(to, from, (nuint)bytes, _device.Stream.Stream), "copy memory");
     }
 
@@ -195,7 +195,7 @@ internal sealed unsafe class CudaMemory : DeviceMemory, IDisposable
 
     private void Upload(void* to, void* from, long bytes, bool own)
     {
-        _device.Enter();
+        _device.MakeCurrent();
         byte* target = (byte*)to, source = (byte*)from;
         for (long done = 0, piece; done < bytes; done += piece)
         {

@@ -4,7 +4,7 @@ namespace Dia.Backends.Cuda;
 
 /// <summary>
 /// One sequence that is being generated on the device: settings, progress, and where its results go. Kernels/shared.h has it too;
-/// what it computes is <see cref="Generation.GenerationSequence"/> with its processors.
+/// what it computes is what generation on the host computes.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 128)]
 internal unsafe struct SequenceState
@@ -75,7 +75,7 @@ internal unsafe struct SequenceState
     /// <summary>Generated rows so far.</summary>
     [FieldOffset(108)] public int Generated;
 
-    /// <summary>Steps since the end began (<see cref="Generation.EosDelayPattern"/>); negative: it has not.</summary>
+    /// <summary>Steps since the end began; negative: it has not.</summary>
     [FieldOffset(112)] public int StepsSinceEnd;
 
     /// <summary>1: nothing more happens.</summary>

@@ -343,7 +343,7 @@ extern "C" __global__ __launch_bounds__(SamplerThreads) void sample_rows(Pick* p
         picks[(i64)block_y() * channels + channel] = pick;
 }
 
-// The progress word that the host reads: rows generated in the low half; above it a CudaSequenceStatus, with the channel from bit 8 on.
+// The progress word that the host reads: rows generated in the low half; above it a SamplerStatus, with the channel from bit 8 on.
 INLINE void report(const SequenceState& state, int status)
 {
     fence_system(); // the row is there before the word says so
@@ -363,7 +363,7 @@ template <typename Condition> INLINE u64 channels_where(int channels, Condition 
 }
 
 // Fails a sequence that cannot go on, for the first of the channels.
-INLINE void fail(SequenceState& state, CudaSequenceStatus status, u64 channels)
+INLINE void fail(SequenceState& state, SamplerStatus status, u64 channels)
 {
     warp_barrier(); // the lanes have read the state
     if (lane_index() != 0)
@@ -386,7 +386,7 @@ extern "C" __global__ __launch_bounds__(WarpSize) void advance(SequenceState* st
     u64 conditional = channels_where(channels, [&](int channel) { return (picks[channel].faults & ConditionalNotFinite) != 0; });
     u64 unconditional = channels_where(channels, [&](int channel) { return (picks[channel].faults & UnconditionalNotFinite) != 0; });
     if (conditional | unconditional)
-        return fail(state, CudaSequenceStatus::LogitNotFinite, conditional ? conditional : unconditional);
+        return fail(state, SamplerStatus::LogitNotFinite, conditional ? conditional : unconditional);
 
     // EosDelayPattern.Apply. Equals, not "at least": a prompt that is already longer is never forced to end.
     int since = state.stepsSinceEnd, rowCount = state.rowCount, eos = state.eos, pad = state.pad;
@@ -395,7 +395,7 @@ extern "C" __global__ __launch_bounds__(WarpSize) void advance(SequenceState* st
     u64 ended = state.ended, forced = since < 0 ? 0 : channels_where(channels, [&](int channel) { return state.delays[channel] == since; });
     u64 infinite = channels_where(channels, [&](int channel) { return (picks[channel].faults & ScoreNotFinite) != 0; }) & ~(ended | forced);
     if (infinite)
-        return fail(state, CudaSequenceStatus::ScoreNotFinite, infinite);
+        return fail(state, SamplerStatus::ScoreNotFinite, infinite);
 
     // GenerationSequence.Append: what was picked decides whether a channel ends, then the prompt's known cells overwrite it.
     bool draws = state.doSample;
@@ -428,7 +428,7 @@ extern "C" __global__ __launch_bounds__(WarpSize) void advance(SequenceState* st
         state.rowCount = rowCount;
         state.generated++;
         state.finished = finished;
-        report(state, (int)(finished ? CudaSequenceStatus::Finished : CudaSequenceStatus::Running));
+        report(state, (int)(finished ? SamplerStatus::Finished : SamplerStatus::Running));
     }
     if (finished || !positions || (int)lane_index() > guidance)
         return;

@@ -27,7 +27,7 @@ constexpr int WarpSize = 32;
 
 enum class HiddenActivation { Silu = 0, Gelu = 1, GeluNew = 2, Relu = 3 };
 
-enum class CudaSequenceStatus { Running = 0, Finished = 1, LogitNotFinite = 2, ScoreNotFinite = 3 };
+enum class SamplerStatus { Running = 0, Finished = 1, LogitNotFinite = 2, ScoreNotFinite = 3 };
 
 struct AttentionItem
 {

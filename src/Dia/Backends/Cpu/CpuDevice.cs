@@ -1,0 +1,41 @@
+namespace Dia.Backends.Cpu;
+
+/// <summary>The processor, with SIMD and threads.</summary>
+public sealed class CpuDevice : Device
+{
+    private const int MaxThreads = 1024;
+
+    private readonly CpuBackend _backend;
+
+    /// <summary>The processor on so many threads.</summary>
+    /// <param name="threads">1 to 1024.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer or more threads.</exception>
+    public CpuDevice(int threads)
+        : this(threads, null)
+    {
+    }
+
+    /// <summary>The same with memory from elsewhere: tests count it and let it run out.</summary>
+    internal CpuDevice(int threads, DeviceMemory? memory)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
+        _backend = new CpuBackend(threads, memory);
+    }
+
+    /// <inheritdoc/>
+    public override string Name => "cpu";
+
+    /// <inheritdoc/>
+    public override string Description => $"cpu, {_backend.Threads} thread{(_backend.Threads == 1 ? "" : "s")}";
+
+    /// <inheritdoc/>
+    public override DeviceMemory Memory => _backend.Memory;
+
+    /// <inheritdoc/>
+    internal override DeviceClock CreateClock() => new CpuClock(_backend.Threads);
+
+    private protected override T Visit<T>(IBackendVisitor<T> visitor) => visitor.Visit(_backend);
+
+    private protected override void Free() => _backend.Dispose();
+}

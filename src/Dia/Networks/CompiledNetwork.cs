@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using Dia.Backends;
+using Dia.Configuration;
+using Dia.Graph;
+using Dia.Weights;
+
+namespace Dia.Networks;
+
+/// <summary>A network that is compiled into the program, a model or a codec.</summary>
+public abstract class CompiledNetwork
+{
+    /// <summary>The name of its configuration folder; a model and its codec have the same.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Its config.json, every field spelled out.</summary>
+    public abstract string ConfigurationText { get; }
+
+    /// <summary>Its parameters.</summary>
+    public abstract WeightSpec[] Weights();
+
+    /// <summary>Its operations, function by function.</summary>
+    public abstract IReadOnlyList<OperationInfo> Operations();
+}
+
+/// <summary>One model configuration: what an emitted class implements.</summary>
+public abstract class CompiledModel : CompiledNetwork, IBackendVisitor<DiaNetwork>
+{
+    /// <summary>The configuration.</summary>
+    public abstract DiaConfig Config { get; }
+
+    /// <summary>The inverse frequencies [head_dim/2] that the encoder's rotary positions start with, as bits of float32.</summary>
+    public abstract ReadOnlySpan<uint> EncoderInverseFrequencies { get; }
+
+    /// <summary>The inverse frequencies [head_dim/2] that the decoder's rotary positions start with, as bits of float32.</summary>
+    public abstract ReadOnlySpan<uint> DecoderInverseFrequencies { get; }
+
+    /// <inheritdoc/>
+    public sealed override string ConfigurationText => CanonicalJson.Write(Config);
+
+    /// <summary>Sizes of the passes.</summary>
+    public abstract ArenaSizes Arenas { get; }
+
+    /// <summary>The network on a backend, without its weights.</summary>
+    public abstract DiaNetwork Visit<TBackend>(TBackend backend)
+        where TBackend : struct, IBackend;
+
+    /// <summary>The encoder's rotary positions before the first call.</summary>
+    internal RotaryEmbedding EncoderRope() => new(RotaryFrequencies.For(Config.EncoderConfig), Floats(EncoderInverseFrequencies));
+
+    /// <summary>The decoder's rotary positions before the first call of a sequence.</summary>
+    internal RotaryEmbedding DecoderRope() => new(RotaryFrequencies.For(Config.DecoderConfig), Floats(DecoderInverseFrequencies));
+
+    private static float[] Floats(ReadOnlySpan<uint> bits) => MemoryMarshal.Cast<uint, float>(bits).ToArray();
+}
+
+/// <summary>One codec configuration: what an emitted class implements.</summary>
+public abstract class CompiledCodec : CompiledNetwork, IBackendVisitor<DacNetwork>
+{
+    /// <summary>The configuration.</summary>
+    public abstract DacConfig Config { get; }
+
+    /// <summary>Its operations, and the sizes of its windows.</summary>
+    public abstract CodecLayout Layout { get; }
+
+    /// <inheritdoc/>
+    public sealed override string ConfigurationText => CanonicalJson.Write(Config);
+
+    /// <inheritdoc/>
+    public sealed override IReadOnlyList<OperationInfo> Operations() => Layout.Operations;
+
+    /// <summary>The network on a backend, without its weights.</summary>
+    public abstract DacNetwork Visit<TBackend>(TBackend backend)
+        where TBackend : struct, IBackend;
+}
