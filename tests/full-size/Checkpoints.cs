@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Dia.Backends;
+using Dia.Checks;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Generation;

@@ -1,3 +1,4 @@
+using Dia.Checks;
 using Dia.Cli.Options;
 using Dia.Configuration;
 using Dia.Networks;

@@ -1,7 +1,5 @@
 using Dia.Backends;
-using Dia.Backends.Cuda;
 using Dia.Configuration;
-using Dia.Generation;
 using Dia.Networks;
 
 namespace Dia.Modeling;

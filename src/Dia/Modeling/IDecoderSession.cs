@@ -1,4 +1,3 @@
-using Dia.Generation;
 
 namespace Dia.Modeling;
 

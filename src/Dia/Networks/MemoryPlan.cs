@@ -1,9 +1,7 @@
 using Dia.Backends;
-using Dia.Backends.Cuda;
 using Dia.Configuration;
 using Dia.Graph;
 using Dia.IO;
-using Dia.Modeling;
 using Dia.Weights;
 
 namespace Dia.Networks;

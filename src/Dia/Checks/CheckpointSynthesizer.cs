@@ -1,8 +1,10 @@
 using System.Text;
 using Dia.Backends.Cpu;
+using Dia.Graph;
 using Dia.IO;
+using Dia.Weights;
 
-namespace Dia.Weights;
+namespace Dia.Checks;
 
 /// <summary>
 /// Writes checkpoints of weights that any program can recompute, so that tests and benchmarks at full size need no download.

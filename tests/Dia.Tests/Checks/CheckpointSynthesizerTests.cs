@@ -1,9 +1,10 @@
 using System.Text.Json;
+using Dia.Checks;
 using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 
-namespace Dia.Tests.Weights;
+namespace Dia.Tests.Checks;
 
 public sealed class CheckpointSynthesizerTests : IDisposable
 {
