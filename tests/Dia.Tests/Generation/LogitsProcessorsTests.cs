@@ -16,7 +16,7 @@ public sealed class LogitsProcessorsTests
     [InlineData("eos-loses")]
     public void EveryStageIsTheReferences(string name)
     {
-        GenerationFixture fixture = new("logits", name);
+        TensorFile fixture = Fixtures.Tensors("logits", name + ".safetensors");
         GenerationConfig config = new() { GuidanceScale = 3, TopK = 12, Temperature = 1.2, TopP = 0.9, DoSample = true, EosTokenId = 36, PadTokenId = 37, BosTokenId = 38 };
         LogitsProcessors processors = new(config, 40);
         float[] cond = fixture.Floats("cond"), uncond = fixture.Floats("uncond"), scores = new float[cond.Length];

