@@ -28,7 +28,7 @@ internal static class SynthCommand
         WeightFormat format = run.Line.TryGet(DiaOptions.SynthDType, out WeightFormat given) ? given : WeightFormat.BFloat16;
         CompiledNetwork[] networks = Checkpoints.Compiled(DiaOptions.Config, name);
         foreach (CompiledNetwork network in networks)
-            Write(run, network is CompiledCodec && networks.Length > 1 ? Path.Combine(folder, "dac") : folder, network, format);
+            Write(run, network is CompiledCodec && networks.Length > 1 ? Path.Combine(folder, ModelFolder.CodecName) : folder, network, format);
         run.Reporter.Summary($"{name} written to {folder} as {WeightFormats.ReferenceName(format)}");
     }
 

@@ -64,6 +64,10 @@ public sealed class AudioBuffer
     public float[] ToMono(int samplingRate) =>
         samplingRate == SamplingRate ? ToMono() : Resampler.Resample(ToMono(), SamplingRate, samplingRate);
 
+    /// <summary>Writes it as a 16-bit WAV, its channels averaged.</summary>
+    /// <exception cref="DiaException">Output: the file cannot be written.</exception>
+    public void Save(string path) => WavWriter.Save(path, ToMono(), SamplingRate);
+
     internal static void CheckSamplingRate(int samplingRate)
     {
         if (samplingRate is < MinSamplingRate or > MaxSamplingRate)

@@ -40,6 +40,23 @@ public sealed class WavWriter : IDisposable
     /// <summary>Samples written so far.</summary>
     public long Samples => _dataBytes / 2;
 
+    /// <summary>Writes a whole file.</summary>
+    /// <exception cref="DiaException">Output: the file cannot be written.</exception>
+    internal static void Save(string path, ReadOnlySpan<float> samples, int samplingRate)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Create, FileAccess.Write);
+            using var writer = new WavWriter(stream, samplingRate);
+            writer.Write(samples);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"{path}: cannot write the audio: {e.Message}", e);
+        }
+    }
+
     /// <summary>Appends samples.</summary>
     /// <exception cref="IOException">The stream cannot be written.</exception>
     public void Write(ReadOnlySpan<float> samples)

@@ -44,6 +44,9 @@ public sealed record DiaConfig
     /// <summary>Audio token of the first row. Default 1026.</summary>
     public int BosTokenId { get; init; } = 1026;
 
+    /// <summary>Rows by which a channel can be delayed at most.</summary>
+    public const int MaxDelay = 1 << 24;
+
     /// <summary>Rows by which each channel is delayed; as long as num_channels. Default 0, 8, 9, ... 15.</summary>
     public EquatableArray<int> DelayPattern { get; init; } = new(0, 8, 9, 10, 11, 12, 13, 14, 15);
 

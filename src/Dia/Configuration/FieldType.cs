@@ -26,7 +26,7 @@ internal static class FieldType
     /// <summary>Positions, each of which takes memory.</summary>
     public static FieldType<int> Length { get; } = Integer(1, MaxPositions);
 
-    public static FieldType<int> Delay { get; } = Integer(0, MaxPositions);
+    public static FieldType<int> Delay { get; } = Integer(0, DiaConfig.MaxDelay);
 
     /// <summary>A token's id; that it lies in a vocabulary is a check of its own.</summary>
     public static FieldType<int> Id { get; } = Integer(0, int.MaxValue);

@@ -69,7 +69,7 @@ public sealed record GenerationConfig
         Check(DelayPattern is not null, "delay_pattern", null, "a list with a delay for each channel");
         Check(DelayPattern!.Count > 0, "delay_pattern's length", DelayPattern.Count, "at least 1");
         foreach (int delay in DelayPattern)
-            Check(delay is >= 0 and <= ushort.MaxValue, "a delay of delay_pattern", delay, "from 0 to 65535");
+            Check(delay is >= 0 and <= DiaConfig.MaxDelay, "a delay of delay_pattern", delay, Text($"from 0 to {DiaConfig.MaxDelay}"));
     }
 
     /// <summary>Checks it against a model, and makes a copy that nobody can change while it is used.</summary>
@@ -90,12 +90,15 @@ public sealed record GenerationConfig
     }
 
     /// <summary>Rows at which every item ends, prompt rows (and their left padding) included.</summary>
+    public long RowLimit(int promptRows) => MaxNewTokens is int n ? (long)promptRows + n : (long)MaxLength + MaxDelay;
+
+    /// <summary>The same, checked.</summary>
     /// <param name="promptRows">Rows of the prompt, left padding included.</param>
     /// <param name="rowCapacity">Rows the model's plan holds.</param>
     /// <exception cref="DiaException">The prompt leaves no row to generate, or the plan is too small.</exception>
     internal int RowLimit(int promptRows, int rowCapacity)
     {
-        long limit = MaxNewTokens is int n ? (long)promptRows + n : (long)MaxLength + MaxDelay;
+        long limit = RowLimit(promptRows);
         string source = MaxNewTokens is null ? Text($"max_length {MaxLength} and the delay of {MaxDelay}") : Text($"{promptRows} prompt rows and max_new_tokens {MaxNewTokens}");
         if (limit <= promptRows)
             throw new DiaException(DiaErrorKind.Usage, Text($"The prompt has {promptRows} rows, but {source} allow {limit}: nothing would be generated. Raise max_length or set max_new_tokens."));

@@ -24,7 +24,7 @@ internal sealed class GenerationLoop
     /// <param name="config">The configuration, validated against the vocabulary.</param>
     /// <param name="prompt">The rows to start from.</param>
     /// <param name="vocabularySize">Number of ids per channel.</param>
-    /// <param name="rowLimit">What <see cref="GenerationConfig.RowLimit"/> gave for the prompt.</param>
+    /// <param name="rowLimit">What <see cref="GenerationConfig.RowLimit(int, int)"/> gave for the prompt.</param>
     /// <param name="drawAlone">Every item draws as item 0, as if it ran alone.</param>
     public GenerationLoop(IGenerationSteps steps, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit, bool drawAlone = false)
     {

@@ -1,3 +1,5 @@
+using Dia.Configuration;
+
 namespace Dia.Processing;
 
 /// <summary>
@@ -104,10 +106,13 @@ public static class DelayPattern
             bos += rows[t, 0] == bosTokenId ? 1 : 0;
             pad += rows[t, 0] == padTokenId ? 1 : 0;
         }
-        return (audioPromptLen ?? bos, Math.Max(0, Math.Min(length - pad - 1, length - Max(delay))));
+        return (audioPromptLen ?? bos, EndOfAudio(length, pad, Max(delay)));
     }
 
-    /// <summary>Refuses a pattern that is empty or has a delay outside 0 to 4095 (no model has rows enough for more).</summary>
+    /// <summary>The end of the frames whose last channel is among so many rows, of which so many are PAD in channel 0.</summary>
+    internal static int EndOfAudio(int rows, int pads, int maxDelay) => Math.Max(0, Math.Min(rows - pads - 1, rows - maxDelay));
+
+    /// <summary>Refuses a pattern that is empty or has a delay that no configuration has.</summary>
     /// <exception cref="DiaException">Usage.</exception>
     internal static void Check(ReadOnlySpan<int> delay)
     {
@@ -115,8 +120,8 @@ public static class DelayPattern
             throw new DiaException(DiaErrorKind.Usage, "The delay pattern is empty; it has one delay for each channel.");
         foreach (int d in delay)
         {
-            if (d is < 0 or > 4095)
-                throw new DiaException(DiaErrorKind.Usage, $"The delay pattern holds {d}; a delay is between 0 and 4095 rows.");
+            if (d is < 0 or > DiaConfig.MaxDelay)
+                throw new DiaException(DiaErrorKind.Usage, $"The delay pattern holds {d}; a delay is between 0 and {DiaConfig.MaxDelay} rows.");
         }
     }
 

@@ -72,7 +72,7 @@ public sealed class DiaProcessor
     public int BosTokenId { get; init; } = 1026;
 
     /// <summary>Each channel's delay in rows.</summary>
-    /// <exception cref="DiaException">Usage: empty, or a delay outside 0 to 4095.</exception>
+    /// <exception cref="DiaException">Usage: empty, or a delay that no configuration has.</exception>
     public IReadOnlyList<int> DelayPattern
     {
         get => _delayPattern;
@@ -198,20 +198,7 @@ public sealed class DiaProcessor
 
     /// <summary>Writes audio as a 16-bit mono WAV at the feature extractor's rate.</summary>
     /// <exception cref="DiaException">Output: the file cannot be written.</exception>
-    public void SaveAudio(ReadOnlySpan<float> audio, string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        try
-        {
-            using var stream = new FileStream(path, FileMode.Create, FileAccess.Write);
-            using var writer = new WavWriter(stream, FeatureExtractor.SamplingRate);
-            writer.Write(audio);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            throw new DiaException(DiaErrorKind.Output, $"{path}: cannot write the audio: {e.Message}", e);
-        }
-    }
+    public void SaveAudio(ReadOnlySpan<float> audio, string path) => WavWriter.Save(path, audio, FeatureExtractor.SamplingRate);
 
     /// <summary>Writes several pieces of audio, each to its own path.</summary>
     /// <exception cref="DiaException">Usage: as many paths as pieces are needed. Output: a file cannot be written.</exception>

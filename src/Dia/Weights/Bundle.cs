@@ -80,7 +80,7 @@ public sealed class Bundle
     {
         var model = ModelFolder.Open(modelFolder);
         var files = CheckpointFiles.Names(model).Select(n => (Name: n, Range: model.Locate(n)))
-            .Concat(CheckpointFiles.Exists(model.Sub("dac")) ? CheckpointFiles.Names(model.Sub("dac")).Select(n => (Name: "dac/" + n, Range: model.Sub("dac").Locate(n))) : [])
+            .Concat(CheckpointFiles.Exists(model.Sub(ModelFolder.CodecName)) ? CheckpointFiles.Names(model.Sub(ModelFolder.CodecName)).Select(n => (Name: $"{ModelFolder.CodecName}/{n}", Range: model.Sub(ModelFolder.CodecName).Locate(n))) : [])
             .OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
 
         long executableLength = TryOpen(executable)?.ExecutableLength ?? FileRange.Whole(executable, DiaErrorKind.Model).Length;

@@ -29,11 +29,11 @@ public static unsafe class CheckpointConverter
     /// </exception>
     public static void Convert(ModelFolder model, ModelFolder? codec, WeightFormat format, string outDir, CancellationToken cancellationToken = default)
     {
-        var inside = model.Sub("dac");
+        var inside = model.Sub(ModelFolder.CodecName);
         codec ??= CheckpointFiles.Exists(inside) ? inside : null;
         ConvertFolder(model, format, outDir, cancellationToken);
         if (codec is not null)
-            ConvertFolder(codec, format, Path.Combine(outDir, "dac"), cancellationToken);
+            ConvertFolder(codec, format, Path.Combine(outDir, ModelFolder.CodecName), cancellationToken);
     }
 
     /// <summary>Makes a folder to write into.</summary>

@@ -13,6 +13,9 @@ public sealed class ModelFolder
     /// <summary>Name of the configuration file in a model's and in a codec's folder.</summary>
     public const string ConfigName = "config.json";
 
+    /// <summary>The folder of a model's codec, in its own.</summary>
+    public const string CodecName = "dac";
+
     /// <summary>The name of a checkpoint's single file of tensors.</summary>
     internal const string TensorsName = "model.safetensors";
 
