@@ -33,7 +33,7 @@ internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRo
             int[] text = [.. Enumerable.Range(0, model.Config.EncoderConfig.MaxPositionEmbeddings).Select(i => 'a' + (i % 26))];
             int rows = 0;
             GenerationConfig config = model.GenerationConfig() with { MaxNewTokens = null, MaxLength = model.Config.DecoderConfig.MaxPositionEmbeddings, GuidanceScale = 3, DoSample = true, Seed = 3 };
-            var jobs = new Queue<PlannedJob>(Enumerable.Range(0, Batch).Select(i => new PlannedJob(text, config, () =>
+            PlannedJob[] jobs = [.. Enumerable.Range(0, Batch).Select(i => new PlannedJob(text, config, () =>
             {
                 if (++rows == 8)
                     enough.Cancel();
@@ -41,10 +41,10 @@ internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRo
             {
                 // Its ids are the rows that the sampler must keep, and a prompt of several rows is a pass of its own.
                 Prompt = new int[model.RowCapacity / 2, model.Config.DecoderConfig.NumChannels],
-            }));
+            })];
             try
             {
-                engine.Run(() => jobs.TryDequeue(out PlannedJob? job) ? job : null, enough.Token);
+                engine.Run(jobs, enough.Token);
             }
             catch (OperationCanceledException)
             {

@@ -27,8 +27,7 @@ internal sealed class SteppingJob(int[] ids, GenerationConfig config) : SpeechJo
         using var engine = new SpeechEngine(model, null, 2);
         SteppingJob[] jobs = [.. new[] { 3.0, 1 }.Select(scale =>
             new SteppingJob(new DiaTokenizer().Encode("[S1] Hi."), model.GenerationConfig() with { MaxNewTokens = 60, GuidanceScale = scale, DoSample = true, TopK = 30, Seed = 3 }))];
-        var queue = new Queue<SteppingJob>(jobs);
-        engine.Run(() => queue.TryDequeue(out SteppingJob? job) ? job : null);
+        engine.Run(jobs);
         return jobs[0]._after - jobs[0]._before;
     }
 

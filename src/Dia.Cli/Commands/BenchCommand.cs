@@ -115,8 +115,7 @@ internal static class BenchCommand
         for (int seed = 0; seed <= Utterances && rows < Rows && seconds < Patience; seed++)
         {
             GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, MaxNewTokens = seed == 0 ? Math.Min(most, model.Config.DelayPattern.Max() + WarmUpRows) : most, Seed = (ulong)seed };
-            long start = 0;
-            var job = new SpeakCommand.Job(ids, config, _ => start = start == 0 ? Stopwatch.GetTimestamp() : start, _ => { });
+            var job = new TimedJob(ids, config);
             engine.Run(job, run.Interruption.Token);
 
             // The first brings everything into place.
@@ -124,7 +123,7 @@ internal static class BenchCommand
                 continue;
             // From an utterance's first row to its end: what steps take.
             SpeechResult result = job.Result!;
-            (rows, seconds) = (rows + result.GeneratedRows - 1, seconds + Stopwatch.GetElapsedTime(start).TotalSeconds);
+            (rows, seconds) = (rows + result.GeneratedRows - 1, seconds + Stopwatch.GetElapsedTime(job.FirstRow).TotalSeconds);
             first = result.FirstAudio?.TotalSeconds is { } time && !(first < time) ? time : first;
         }
 
@@ -157,5 +156,16 @@ internal static class BenchCommand
         }
 
         return table.ToString();
+    }
+
+    private sealed class TimedJob(int[] textIds, GenerationConfig config) : SpeechJob(textIds, config)
+    {
+        public long FirstRow { get; private set; }
+
+        public SpeechResult? Result { get; private set; }
+
+        protected override void OnRow(int rows) => FirstRow = FirstRow == 0 ? Stopwatch.GetTimestamp() : FirstRow;
+
+        protected override void OnCompleted(SpeechResult result) => Result = result;
     }
 }

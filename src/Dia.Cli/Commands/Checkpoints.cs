@@ -13,12 +13,11 @@ namespace Dia.Cli.Commands;
 /// <summary>The checkpoints that the options name, or those inside this executable. Each is opened where it is first asked for, and once.</summary>
 internal sealed class Checkpoints(Invocation run) : IDisposable
 {
-    private const string CodecFolderName = "dac";
-
     private ModelFolder? _folder;
     private ModelFolder? _codecFolder;
     private ModelCheckpoint? _model;
     private CodecCheckpoint? _codec;
+    private readonly HashSet<Checkpoint> _told = [];
 
     /// <summary>This executable.</summary>
     public static string ExecutablePath => Environment.ProcessPath switch
@@ -83,13 +82,17 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <exception cref="DiaException">Model: what --codec names is none.</exception>
     public ModelFolder? TryCodecFolder() => run.Line.Get(DiaOptions.Codec) is not null || HasCodec ? CodecFolder : null;
 
-    /// <summary>Loads the model.</summary>
+    /// <summary>Opens the model, and says what is strange about it.</summary>
     /// <exception cref="DiaException">Model.</exception>
-    public DiaForConditionalGeneration LoadModel(Device device)
+    public ModelCheckpoint OpenModel()
     {
         Warn(Model);
-        return DiaForConditionalGeneration.FromPretrained(Model, device);
+        return Model;
     }
+
+    /// <summary>Loads the model.</summary>
+    /// <exception cref="DiaException">Model.</exception>
+    public DiaForConditionalGeneration LoadModel(Device device) => DiaForConditionalGeneration.FromPretrained(OpenModel(), device);
 
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>
@@ -122,9 +125,11 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         _codec?.Dispose();
     }
 
-    /// <summary>Tells what was strange about a checkpoint; with --strict that is an error.</summary>
+    /// <summary>Tells once what was strange about a checkpoint; with --strict that is an error.</summary>
     private void Warn(Checkpoint checkpoint)
     {
+        if (!_told.Add(checkpoint))
+            return;
         if (checkpoint.Warnings.Count > 0 && run.Line.Has(DiaOptions.Strict))
             throw new DiaException(DiaErrorKind.Model, $"{checkpoint.Folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', checkpoint.Warnings)}");
         foreach (string warning in checkpoint.Warnings)
@@ -137,7 +142,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
             ModelCatalog.ReadConfig(Folder); // Its message says what to name instead.
         if (IsCodec)
             return Folder;
-        ModelFolder inside = Folder.Sub(CodecFolderName);
+        ModelFolder inside = Folder.Sub(ModelFolder.CodecName);
         return inside.Exists(ModelFolder.ConfigName)
             ? inside
             : throw new DiaException(DiaErrorKind.Model, $"{Folder.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
@@ -148,7 +153,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     {
         if (folder.ModelType != "dia")
             return folder;
-        ModelFolder inside = folder.Sub(CodecFolderName);
+        ModelFolder inside = folder.Sub(ModelFolder.CodecName);
         string advice = inside.Exists(ModelFolder.ConfigName) ? $"Its codec is {inside.Description}: name that." : "Name the folder of its audio codec (DAC).";
         throw new DiaException(DiaErrorKind.Model, $"{folder.Description} holds a model that speaks, not a codec. {advice}");
     }

@@ -1,5 +1,6 @@
 using Dia.Audio;
 using Dia.Backends;
+using Dia.Cli.Input;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;

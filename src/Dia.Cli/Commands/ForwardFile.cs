@@ -1,3 +1,4 @@
+using Dia.Cli.Output;
 using Dia.IO;
 using Dia.Weights;
 
@@ -31,7 +32,7 @@ internal sealed class ForwardFile(string path, int[]? decoderIds, long[] decoder
     /// <exception cref="DiaException">Input: not safetensors, a tensor of another type or rank, or no input_ids.</exception>
     public static ForwardFile Read(string path)
     {
-        VoiceInput.RefuseStandardInput(path, "a file of tensors");
+        StandardDescriptors.RefuseInput(path, "a file of tensors");
         FileContent.Refuse(path, "the inputs of a forward pass (safetensors)", DiaErrorKind.Input, FileContentKind.ForwardInputs, FileContentKind.Tensors);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         if (Find(file, path, "input_ids") is null)

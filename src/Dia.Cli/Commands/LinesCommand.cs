@@ -1,5 +1,6 @@
 using System.Text;
 using Dia.Backends;
+using Dia.Cli.Input;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -14,121 +15,107 @@ namespace Dia.Cli.Commands;
 /// <summary>
 /// Many utterances in one run: --lines and --jsonl. A line that fails is answered with its error, and the rest goes on.
 /// </summary>
-internal sealed class LinesCommand : IDisposable
+/// <param name="run">The run.</param>
+/// <param name="options">Its options, with the seed of the lines that have none.</param>
+/// <param name="targets">Where the results go.</param>
+/// <param name="answers">Takes what is said of each line.</param>
+/// <param name="model">The model.</param>
+/// <param name="engine">Speaks the lines; null: they are only checked.</param>
+internal sealed class LinesCommand(Invocation run, CommandLine options, LineTargets targets, LineAnswers answers, DiaForConditionalGeneration model, SpeechEngine? engine)
 {
     private const int DefaultBatch = 4;
 
     // Lines behind a slow one that may be complete and wait for it, for each line that is being spoken.
     private const int WindowOfBatches = 4;
 
-    private readonly Invocation _run;
-    private readonly CommandLine _options;
-    private readonly ulong _seed;
-    private readonly bool _json;
-    private readonly int _batch;
-    private readonly LineTargets _targets;
-    private readonly AnswerOrder _order;
-    private readonly OutputFile? _standardOutput;
-    private readonly LineAnswers _answers;
-    private readonly VoiceInput? _voice;
-    private readonly (int[,]? Codes, int Frames) _prompt;
-    private readonly Checkpoints _files;
-    private readonly Device _device;
-    private readonly DiaForConditionalGeneration _model;
-    private readonly DacModel? _codec;
-    private readonly DiaException? _noCodec;
-    private readonly SpeechEngine? _engine; // null: nothing is spoken, only checked
-    private readonly double? _frameRate;
-    private readonly TextNotes _notes;
+    private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
+    private readonly TextNotes _notes = new(run, model.Config);
 
-    private LinesCommand(Invocation run)
-    {
-        _run = run;
-        _json = run.Line.Has(DiaOptions.JsonLines);
-        bool check = run.Line.Has(DiaOptions.Check);
-        _batch = run.Line.TryGet(DiaOptions.Batch, out int batch) ? batch : DefaultBatch;
-        // One seed for all lines without their own: the run can be repeated with it.
-        _seed = run.Line.TryGet(DiaOptions.Seed, out Seed seed) && seed.Value is ulong given ? given : Sampling.RandomSeed();
-        _options = run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(_seed) } };
-        _targets = new LineTargets(run);
-        _voice = VoiceInput.Read(run);
-        _files = new Checkpoints(run);
-        bool needsCodec = _targets.AlwaysAudio || _voice?.NeedsCodec == true, mayNeedCodec = _json || needsCodec;
-        _device = DeviceChoice.Create(run, _files, model: true, mayNeedCodec, _batch, reserve: !check);
-        _model = _files.LoadModel(_device);
-        _notes = new TextNotes(run, _model.Config);
-        try
-        {
-            _codec = mayNeedCodec ? _files.LoadCodec(_device, _model.Config) : null;
-        }
-        catch (DiaException e) when (!needsCodec)
-        {
-            _noCodec = e; // Codes alone need none; it is the error of the lines that want audio.
-        }
+    private DacModel? Codec { get; init; }
 
-        _prompt = _voice?.Open(_model, _codec, encodes: !check) ?? default;
-        _files.Report(_model, _device);
-        _order = new AnswerOrder(!run.Line.Has(DiaOptions.Unordered), WindowOfBatches * _batch);
-        _standardOutput = _json || (_targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
-        _frameRate = _codec?.FrameRate ?? _files.FrameRate;
-        _answers = new LineAnswers(run, _order, _standardOutput, _codec?.SamplingRate ?? 0);
-        if (check)
-            return;
-        _engine = new SpeechEngine(_model, _codec, _batch);
-        if (_targets.StandardOutput is not null)
-            _answers.StartAudio();
-        if (_targets.Plays)
-            _answers.StartPlaying();
-    }
+    /// <summary>Why there is none: the error of the lines that want sound.</summary>
+    private DiaException? NoCodec { get; init; }
+
+    private double? FrameRate { get; init; }
+
+    private VoiceInput? CommonVoice { get; init; }
+
+    private Voice? OpenedVoice { get; init; }
 
     /// <summary>Speaks every line.</summary>
     /// <exception cref="DiaException">What concerns the whole run: options, model, the input as a stream.</exception>
     public static void Run(Invocation run)
     {
         (Stream stream, string name) = TextInput.Open(run.Line);
-        using (stream)
-        using (var command = new LinesCommand(run))
-            command.Speak(stream, name);
+        using Stream input = stream;
+        bool json = run.Line.Has(DiaOptions.JsonLines), check = run.Line.Has(DiaOptions.Check);
+        int batch = run.Line.GetValue(DiaOptions.Batch) ?? DefaultBatch;
+        ulong seed = run.Line.GetValue(DiaOptions.Seed)?.Value ?? SpeechOptions.RandomSeed();
+        var targets = new LineTargets(run);
+        VoiceInput? voice = VoiceInput.Read(run);
+        using var files = new Checkpoints(run);
+        bool needsCodec = targets.AlwaysAudio || voice?.NeedsCodec == true, mayNeedCodec = json || needsCodec;
+        using Device device = DeviceChoice.Create(run, files, model: true, mayNeedCodec, batch, reserve: !check);
+        using DiaForConditionalGeneration model = files.LoadModel(device);
+        DiaException? noCodec = null;
+        using DacModel? codec = !mayNeedCodec ? null : needsCodec ? files.LoadCodec(device, model.Config) : TryLoadCodec();
+        Voice? opened = voice?.Open(model, codec, encodes: !check);
+        files.Report(model, device);
+        using OutputFile? standardOutput = json || (targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
+        using var answers = new LineAnswers(run, WindowOfBatches * batch, standardOutput, codec?.SamplingRate ?? 0);
+        using SpeechEngine? engine = check ? null : new SpeechEngine(model, codec, batch);
+        if (!check)
+            answers.Start(targets);
+        var command = new LinesCommand(run, run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(seed) } }, targets, answers, model, engine)
+        {
+            Codec = codec,
+            NoCodec = noCodec,
+            FrameRate = codec?.FrameRate ?? files.FrameRate,
+            CommonVoice = voice,
+            OpenedVoice = opened,
+        };
+        command.Speak(stream, name, batch);
+        answers.Finish();
+        standardOutput?.Commit();
+        if (engine is not null)
+            run.Reporter.Detail(Format.Times(engine.Times));
+        answers.Summarize(check ? null : seed);
+        if (answers.FailedLines > 0 || (answers.DoubtfulLines > 0 && run.Line.Has(DiaOptions.Strict)))
+            run.ExitCode = ExitCodes.Incomplete;
+
+        // Codes alone need none.
+        DacModel? TryLoadCodec()
+        {
+            try
+            {
+                return files.LoadCodec(device, model.Config);
+            }
+            catch (DiaException e)
+            {
+                noCodec = e;
+                return null;
+            }
+        }
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _answers.Dispose();
-        _standardOutput?.Dispose();
-        _engine?.Dispose();
-        _codec?.Dispose();
-        _model.Dispose();
-        _files.Dispose();
-        _device.Dispose();
-    }
-
-    private void Speak(Stream stream, string name)
+    private void Speak(Stream stream, string name, int batch)
     {
         var reader = new LineReader(
             stream,
-            returns: !_json && !_options.Has(DiaOptions.RawText),
+            returns: !_json && !options.Has(DiaOptions.RawText),
             start => TextInput.RefuseOther(start, name));
-        using var lines = new LineQueue(reader, name, 2 * _batch, IsEmpty);
+        using var lines = new LineQueue(reader, name, 2 * batch, IsEmpty);
         try
         {
-            if (_engine is null)
+            if (engine is null)
                 Check(lines);
             else
-                _engine.Run((bool wait, out SpeechJob? job) => (job = Next(lines, wait)) is not null || !wait, _run.Interruption.Token);
+                engine.Run(wait => Next(lines, wait), run.Interruption.Token);
         }
         finally
         {
-            _run.Reporter.ClearProgress();
+            run.Reporter.ClearProgress();
         }
-
-        _answers.Finish();
-        _standardOutput?.Commit();
-        if (_engine is not null)
-            _run.Reporter.Detail(Format.Times(_engine.Times));
-        _answers.Summarize(_engine is null ? null : _seed);
-        if (_answers.FailedLines > 0 || (_answers.DoubtfulLines > 0 && _options.Has(DiaOptions.Strict)))
-            _run.ExitCode = ExitCodes.Incomplete;
     }
 
     /// <summary>Blanks around JSON mean nothing, nor does a text that says nothing; what is not UTF-8 is an error of its line.</summary>
@@ -142,9 +129,9 @@ internal sealed class LinesCommand : IDisposable
     /// <returns>Null after the last line, and where there is none yet or no room for its answer.</returns>
     private LineJob? Next(LineQueue lines, bool wait)
     {
-        while (_order.HasRoom && (wait ? lines.Take(out InputLine line, _run.Interruption.Token) : lines.TryTake(out line)))
+        while (answers.HasRoom && (wait ? lines.Take(out InputLine line, run.Interruption.Token) : lines.TryTake(out line)))
         {
-            long place = _order.Take();
+            long place = answers.Take();
             string? id = null;
             try
             {
@@ -152,7 +139,7 @@ internal sealed class LinesCommand : IDisposable
             }
             catch (DiaException e) when (e.Kind != DiaErrorKind.Device)
             {
-                _answers.Failed(place, line.Number, id, e);
+                answers.Failed(place, line.Number, id, e);
             }
         }
 
@@ -169,35 +156,34 @@ internal sealed class LinesCommand : IDisposable
             string? twice = files.Name is { } name && !outputs.TryAdd(name, job.Line)
                 ? Format.Text($"{name} is the output of line {outputs[name]} too: only the later one will be there.")
                 : null;
-            _answers.Checked(job, twice ?? job.Crowded);
+            answers.Checked(job, twice ?? job.Doubts.Room("the text", job));
         }
     }
 
     private LineJob Begin(long place, InputLine line, out string? id)
     {
         id = null;
-        LineRequest request = _json ? LineRequest.FromJson(line, _options, out id) : LineRequest.FromText(line, _options);
-        VoiceInput? voice = request.OwnVoice ? VoiceInput.Read(_run with { Line = request.Options }, _targets.Paths) : _voice;
-        string text = _notes.Prepare(voice?.Before(request.Text) ?? request.Text, line.Number);
+        LineRequest request = _json ? LineRequest.FromJson(line, options, out id) : LineRequest.FromText(line, options);
+        VoiceInput? voice = request.OwnVoice ? request.ReadVoice(run, targets.Paths) : CommonVoice;
         // Notes on single lines would drown everything else.
-        (int[] ids, string said) = SpeakCommand.Fit(request.Options, reporter: null, _model.Config, request.Text, text);
-        if (request.OwnVoice && voice!.NeedsCodec && _codec is null)
-            throw _noCodec!;
-        (int[,]? prompt, int frames) = request.OwnVoice ? voice!.Open(_model, _codec, encodes: _engine is not null) : _prompt;
-        GenerationConfig config = Sampling.Resolve(request.Options, _model, 1 + frames);
-        var doubts = new Doubts(request.Options, _frameRate, config, voice?.Transcript);
-        string? crowded = doubts.Room("the text", said, 1 + frames);
-        LineFiles files = _targets.Open(line.Number, request.Output);
+        var prepared = new PreparedText(_notes, request.Text, voice?.Voice, line.Number);
+        ScriptPiece piece = prepared.Whole(request.Options, model.Config.EncoderConfig.MaxPositionEmbeddings);
+        if (request.OwnVoice && voice!.NeedsCodec && Codec is null)
+            throw NoCodec!;
+        Voice? opened = prepared.Behind(request.OwnVoice ? voice!.Open(model, Codec, encodes: engine is not null) : OpenedVoice);
+        GenerationConfig generation = Sampling.Resolve(request.Options, Sampling.Read(request.Options) with { Voice = opened }, model);
+        LineFiles files = targets.Open(line.Number, request.Output);
         try
         {
             if (files.MakesAudio)
-                files.Start(_codec?.SamplingRate ?? throw _noCodec!, request.Options.Has(DiaOptions.Trim));
-            return new LineJob(_answers, place, line.Number, id, request.Output, files, ids, config)
+                files.Start(Codec?.SamplingRate ?? throw NoCodec!, request.Options.Has(DiaOptions.Trim));
+            return new LineJob(answers, files, model.Config, piece, opened, generation, FrameRate)
             {
-                Doubts = doubts,
-                Text = said,
-                Crowded = crowded,
-                Prompt = prompt,
+                Place = place,
+                Line = line.Number,
+                Id = id,
+                Output = request.Output,
+                Doubts = new Doubts(request.Options),
                 KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt),
                 WantsAudio = files.MakesAudio,
             };

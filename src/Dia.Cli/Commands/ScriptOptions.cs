@@ -1,5 +1,4 @@
 using Dia.Cli.Options;
-using Dia.Text;
 
 namespace Dia.Cli.Commands;
 
@@ -10,12 +9,6 @@ namespace Dia.Cli.Commands;
 /// <param name="Retries">Further attempts for a piece, at most.</param>
 internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int Retries)
 {
-    // A piece and the voice before it together: what the model was trained on at most, 20 seconds, and in ids below what fits: the demo model, with
-    // 256 positions, learned texts of up to about 100. It is the sum that counts, so a piece that goes on from another gets half. More was tried: the
-    // demo model's word error over unseen sentences is 0.39 at 60 ids, 0.57 at 86, 0.76 at 120 and 0.91 at 180, and splitting such texts
-    // this way brings it down to 0.42, 0.47 and 0.55. A larger share for pieces would bring them to where it is worse.
-    private const double PartOfPositions = 3.0 / 8;
-
     /// <summary>How splitting works, for the help.</summary>
     public const string Help = """
         Long scripts: a text that is longer than the model can hold is split, as is any text with --split (not the lines of --lines
@@ -39,8 +32,8 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
         var options = new ScriptOptions(
             line.Has(DiaOptions.Split),
             line.Has(DiaOptions.NoSplit),
-            line.TryGet(DiaOptions.Speed, out double speed) ? speed : 1,
-            line.TryGet(DiaOptions.Retries, out int retries) ? retries : 0);
+            line.GetValue(DiaOptions.Speed) ?? 1,
+            line.GetValue(DiaOptions.Retries) ?? 0);
         foreach (OptionSpec<bool> other in new[] { DiaOptions.NoSplit, DiaOptions.Truncate })
             if (options.Split && line.Has(other))
                 throw CommandLine.Usage($"--split and {other.Name} contradict each other.");
@@ -53,7 +46,7 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
         return options;
     }
 
-    /// <summary>Whether the text goes through <see cref="ScriptFlow"/>.</summary>
+    /// <summary>Whether it is spoken as a script: one that is split, stretched or spoken again.</summary>
     /// <param name="tooLong">Whether text and transcript are longer than the model can hold.</param>
     /// <param name="line">The options.</param>
     public bool AskFor(bool tooLong, CommandLine line) => Speed != 1 || Retries > 0 || Splits(tooLong, line);
@@ -63,27 +56,4 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
     /// <param name="line">The options.</param>
     public bool Splits(bool tooLong, CommandLine line) =>
         Split || (tooLong && !NoSplit && !line.Has(DiaOptions.RawText) && !line.Has(DiaOptions.Truncate) && line.Get(DiaOptions.PromptCodes) is null);
-
-    /// <summary>Splits a script.</summary>
-    /// <param name="text">The script.</param>
-    /// <param name="positions">Ids the model holds.</param>
-    /// <param name="voiceIds">Ids of the transcript that stands before every piece, with a space; 0: the pieces before are the voice.</param>
-    /// <param name="voiceSeconds">How long that voice speaks.</param>
-    /// <param name="rowSeconds">How long the model can speak, the voice included.</param>
-    /// <exception cref="DiaException">Input: the transcript leaves no room.</exception>
-    public static IReadOnlyList<ScriptPiece> SplitText(string text, int positions, int voiceIds, double voiceSeconds, double rowSeconds)
-    {
-        int well = (int)(positions * PartOfPositions), half = Math.Max(well / 2, ScriptSplitter.LowestLimit);
-        if (positions - voiceIds < half)
-            throw new DiaException(DiaErrorKind.Input, $"the voice's transcript takes {voiceIds} of the {positions} bytes that the model holds, and leaves too few for the text. Use a shorter voice.");
-        int ids = voiceIds == 0 ? half : Math.Max(half, well - voiceIds);
-        double seconds = voiceIds == 0
-            ? ScriptSplitter.LongestSeconds / 2
-            : Math.Max(ScriptSplitter.ShortestSeconds, ScriptSplitter.LongestSeconds - voiceSeconds);
-        // Half of what is left, so that slow speech is not cut off; the voice of an earlier piece takes as much as the piece.
-        double room = voiceIds == 0 ? rowSeconds / 4 : (rowSeconds - voiceSeconds) / 2;
-        IReadOnlyList<ScriptPiece> pieces = ScriptSplitter.Split(text, ids, Math.Max(1, Math.Min(seconds, room)));
-        // Full stops or tags that fill a piece: spoken alone they are babble.
-        return pieces.All(p => ScriptText.HasSpeech(p.Text)) ? pieces : [.. pieces.Where(p => ScriptText.HasSpeech(p.Text))];
-    }
 }

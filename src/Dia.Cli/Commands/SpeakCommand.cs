@@ -1,5 +1,5 @@
-using Dia.Audio;
 using Dia.Backends;
+using Dia.Cli.Input;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -68,75 +68,46 @@ internal static class SpeakCommand
 
         using var files = new Checkpoints(run);
         using Device device = DeviceChoice.Create(run, files, model: true, codec: targets.WantsAudio || voice?.NeedsCodec == true);
+        DiaConfig config = files.OpenModel().Config;
+        int positions = config.EncoderConfig.MaxPositionEmbeddings;
+        var prepared = new PreparedText(new TextNotes(run, config), text, voice?.Voice);
+        bool tooLong = prepared.Length > positions, splits = script.Splits(tooLong, line), asScript = script.AskFor(tooLong, line);
+        ScriptPiece? whole = splits ? null : prepared.Whole(line, positions, asScript);
+
         using DiaForConditionalGeneration model = files.LoadModel(device);
-        string whole = new TextNotes(run, model.Config).Prepare(voice?.Before(text) ?? text);
-        bool asScript = script.AskFor(new DiaTokenizer().Encode(whole).Length > model.Config.EncoderConfig.MaxPositionEmbeddings, line);
-        using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, model.Config) : null;
-        int[,]? prompt = voice?.Open(model, codec).Codes;
+        using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, config) : null;
+        SpeechOptions options = Sampling.Read(line) with { Voice = prepared.Behind(voice?.Open(model, codec)), Speed = script.Speed, Retries = script.Retries };
         files.Report(model, device);
-        if (asScript)
-        {
-            // A transcript names the first speaker; without one the text has to.
-            string transcript = voice is { Transcript.Length: > 0 } ? whole[..^(text.Length + 1)] : "";
-            text = transcript.Length > 0 ? text : whole;
-            new SpeakScript(run, script, model, codec!, targets).Speak(text, prompt is null ? null : (transcript, prompt));
-            return;
-        }
+        if (tooLong && !splits)
+            run.Reporter.Note($"the text was cut from {prepared.Length} to {positions} bytes.");
+        GenerationConfig generation = Sampling.Resolve(line, options, model);
+        if (options.Retries > 0 && !generation.DoSample)
+            throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
 
-        (int[] ids, string said) = Fit(line, run.Reporter, model.Config, text, whole);
-        SpeakWhole(run, model, files, codec, ids, said, voice, prompt, targets);
-    }
-
-    /// <summary>Speaks a text in one run of the model.</summary>
-    private static void SpeakWhole(
-        Invocation run, DiaForConditionalGeneration model, Checkpoints files, DacModel? codec, int[] ids, string text, VoiceInput? voice, int[,]? prompt,
-        SpeechTargets targets)
-    {
-        bool keepPrompt = run.Line.Has(DiaOptions.KeepPrompt);
-        int promptRows = 1 + (prompt?.GetLength(0) ?? 0);
-        GenerationConfig config = Sampling.Resolve(run.Line, model, promptRows);
-        int rowLimit = Sampling.RowLimit(config, promptRows);
-        var doubts = new Doubts(run.Line, codec?.FrameRate ?? files.FrameRate, config, voice?.Transcript);
-        string? crowded = doubts.Room("the text", text, promptRows);
-        if (crowded is not null)
+        using var speaker = new Speaker(model, codec, codec?.FrameRate ?? files.FrameRate);
+        IReadOnlyList<ScriptPiece> pieces = whole is null ? speaker.Split(prepared.Script, options) : [whole];
+        if (tooLong && pieces.Count > 1)
+            run.Reporter.Note($"the text is {prepared.Length} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces (--no-split makes that an error).");
+        var longest = new Utterance(config, pieces.MaxBy(p => p.Characters)!, options.Voice, generation, speaker.FrameRate);
+        if (new Doubts(line).Room(pieces.Count == 1 ? "the text" : "the longest piece", longest) is { } crowded)
             run.Reporter.Alert(crowded);
 
-        using var engine = new SpeechEngine(model, codec);
-        using var output = new SpeechOutput(run, targets, codec, HeardText(text, voice?.Transcript, keepPrompt));
-        var clock = new ProgressClock(run.Reporter);
-        PieceJoiner? trim = targets.WantsAudio && run.Line.Has(DiaOptions.Trim) ? new PieceJoiner(codec!.SamplingRate, output.Write) : null;
-        var job = new Job(ids, config, ShowProgress, trim is null ? output.Write : trim.Write)
-        {
-            Prompt = prompt,
-            KeepPrompt = keepPrompt,
-            WantsAudio = targets.WantsAudio,
-        };
+        string? transcript = asScript ? options.Voice?.Transcript : voice?.Voice.Transcript;
+        using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice));
+        var report = new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio);
+        SpokenScript spoken;
         try
         {
-            engine.Run(job, run.Interruption.Token);
+            spoken = speaker.Speak(pieces, options, targets.WantsAudio ? output.Write : null, report, run.Interruption.Token);
         }
         finally
         {
             run.Reporter.ClearProgress();
         }
 
-        SpeechResult result = job.Result!;
-        trim?.Finish(trim: true);
-        output.Complete(result.Codes, result.Rows);
-        if (doubts.Of(result, job, text) is { } doubt)
-            run.Reporter.Suspicion(doubts.Describe("the speech", doubt, crowded is not null));
-        Summarize(run, config, result, output.Seconds, engine.Times, run.Clock.Elapsed.TotalSeconds);
+        output.Complete(spoken.Codes, spoken.Rows);
+        report.Summarize(spoken, output.Seconds);
         output.FinishPlaying();
-
-        void ShowProgress(int rows)
-        {
-            if (!clock.IsDue(out double now))
-                return;
-            double left = (rowLimit - promptRows - rows) * now / rows;
-            run.Reporter.Progress(targets.WantsAudio
-                ? Format.Text($"{rows / codec!.FrameRate:0.0} s of audio, {rows / codec.FrameRate / now:0.00} times real time, at most {left:0} s left")
-                : Format.Text($"{rows} rows, {rows / now:0.0} a second, at most {left:0} s left"));
-        }
     }
 
     /// <summary>
@@ -145,7 +116,7 @@ internal static class SpeakCommand
     /// <param name="text">The text.</param>
     /// <param name="transcript">What the voice's recording says; empty: the text begins with it; null: there is no voice.</param>
     /// <param name="keepPrompt">Whether that recording is part of the output.</param>
-    internal static string? HeardText(string text, string? transcript, bool keepPrompt) => transcript switch
+    private static string? HeardText(string text, string? transcript, bool keepPrompt) => transcript switch
     {
         null => text,
         "" => keepPrompt ? text : null,
@@ -160,57 +131,5 @@ internal static class SpeakCommand
         if (line.Words.Count > 0 && line.IsTyped(DiaOptions.File))
             throw CommandLine.Usage($"the text is given twice: as arguments and with -f {line.Get(DiaOptions.File)}.");
         TextInput.CheckNoFiles(line);
-    }
-
-    /// <summary>A text that is not split: whole, or cut where that is allowed.</summary>
-    /// <param name="line">The options.</param>
-    /// <param name="reporter">Told that it was cut; null: nobody is.</param>
-    /// <param name="config">The model's configuration.</param>
-    /// <param name="text">The text.</param>
-    /// <param name="whole">All that the model is given: a transcript before the text too.</param>
-    /// <returns>The ids of all, and what is left of the text.</returns>
-    /// <exception cref="DiaException">Input: it is too long.</exception>
-    internal static (int[] Ids, string Said) Fit(CommandLine line, Reporter? reporter, DiaConfig config, string text, string whole)
-    {
-        var tokenizer = new DiaTokenizer();
-        int[] ids = tokenizer.Encode(whole);
-        int length = ids.Length, positions = config.EncoderConfig.MaxPositionEmbeddings;
-        if (length <= positions)
-            return (ids, text);
-        if (!line.Has(DiaOptions.Truncate))
-            throw new DiaException(DiaErrorKind.Input, $"the text is {length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
-        reporter?.Note($"the text was cut from {length} to {positions} bytes.");
-        return (ids[..positions], ScriptText.First(text, positions - (length - tokenizer.Encode(text).Length)));
-    }
-
-    private static void Summarize(Invocation run, GenerationConfig config, SpeechResult result, double? seconds, SpeechTimes times, double wall)
-    {
-        if (result.FirstAudio is { } first)
-            run.Reporter.Detail(Format.Text($"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {wall - result.Elapsed.TotalSeconds + first.TotalSeconds:0.00} s after the program's start"));
-        double generated = result.Elapsed.TotalSeconds;
-        run.Reporter.Detail(Format.Text($"{result.GeneratedRows} steps in {generated:0.00} s, {result.GeneratedRows / generated:0.0} a second; memory {Format.Bytes(Environment.WorkingSet)}"));
-        run.Reporter.Detail(Format.Times(times));
-        run.Reporter.Summary(Format.Text($"{What(seconds, result.Frames, wall)}; {(result.Stop == SpeechStop.Eos ? "ended by itself" : "ended by the length limit")}; {(config.DoSample ? "" : "greedy, ")}seed {config.Seed}"));
-    }
-
-    /// <summary>What was made, and how fast; without seconds of audio it is codes.</summary>
-    internal static string What(double? seconds, int frames, double wall) => seconds is double s
-        ? Format.Text($"{s:0.00} s of audio ({frames} frames) in {wall:0.0} s, {s / wall:0.00} times real time")
-        : Format.Text($"{frames} frames of codes in {wall:0.0} s");
-
-    /// <summary>An utterance whose rows and samples go on at once.</summary>
-    /// <param name="textIds">The text's ids.</param>
-    /// <param name="config">How to generate.</param>
-    /// <param name="row">Told how many rows there are.</param>
-    /// <param name="write">Takes the samples.</param>
-    internal sealed class Job(int[] textIds, GenerationConfig config, Action<int> row, Action<ReadOnlySpan<float>> write) : SpeechJob(textIds, config)
-    {
-        public SpeechResult? Result { get; private set; }
-
-        protected override void OnRow(int rows) => row(rows);
-
-        protected override void OnSamples(ReadOnlySpan<float> samples) => write(samples);
-
-        protected override void OnCompleted(SpeechResult result) => Result = result;
     }
 }

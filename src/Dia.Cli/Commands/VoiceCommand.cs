@@ -1,5 +1,6 @@
 using Dia.Audio;
 using Dia.Backends;
+using Dia.Cli.Input;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
@@ -41,7 +42,7 @@ internal static class VoiceCommand
         DiaConfig? config = codecAlone ? null : ModelCatalog.ReadConfig(files.Folder);
         using DacModel codec = files.LoadCodec(device, config);
         using OutputFile file = run.Interruption.Open(output);
-        var voice = Voice.Encode(audio, text, codec, name, config is null ? int.MaxValue : VoiceInput.MaxFrames(config));
+        var voice = Voice.Encode(audio, text, codec, name, config is null ? int.MaxValue : Voice.MaxFrames(config));
         voice.Save(file.Stream);
         file.Commit();
         run.Reporter.Summary(Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: a voice of {voice.Codes.GetLength(0)} frames"));

@@ -15,14 +15,12 @@ internal static class LineAnswer
 
     /// <summary>The answer to a line that was spoken, with its newline.</summary>
     /// <param name="job">The line.</param>
-    /// <param name="result">What it came to.</param>
     /// <param name="seconds">Seconds of audio; null where none was made.</param>
-    /// <param name="doubt">Why it may not be what its text asked for; null: nothing says so.</param>
-    /// <param name="warning">What is to be said of that.</param>
+    /// <param name="warning">What is to be said of its doubt; null: it has none.</param>
     /// <param name="wav">The audio as a WAV; null where it went to a file, or was not made.</param>
-    public static ReadOnlySpan<byte> Done(
-        LineJob job, SpeechResult result, double? seconds, SpeechDoubt? doubt, string? warning, byte[]? wav) => Write(job.Line, job.Id, json =>
+    public static ReadOnlySpan<byte> Done(LineJob job, double? seconds, string? warning, byte[]? wav) => Write(job.Line, job.Id, json =>
     {
+        SpeechResult result = job.Result!;
         if (job.Output is not null)
             json.WriteString("output", job.Output);
         if (job.Files.CodesName is { } codes)
@@ -34,8 +32,8 @@ internal static class LineAnswer
         json.WriteNumber("seed", result.Seed);
         if (seconds is double audio)
             json.WriteNumber("rtf", Math.Round(audio / Math.Max(result.Elapsed.TotalSeconds, 1e-6), 2));
-        if (doubt is not null)
-            WriteWarning(json, Code(doubt.Kind), warning!);
+        if (warning is not null)
+            WriteWarning(json, Code(job.Doubt!.Kind), warning);
         if (wav is not null)
             json.WriteBase64String("audio", wav);
     });

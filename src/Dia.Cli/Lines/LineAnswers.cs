@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Speech;
 
 namespace Dia.Cli.Lines;
 
@@ -10,13 +9,14 @@ namespace Dia.Cli.Lines;
 /// Gives the answers, each when its turn has come: a JSON line each, or the audio of all lines as one WAV, and counts them.
 /// </summary>
 /// <param name="run">The options.</param>
-/// <param name="order">Whose turn it is.</param>
+/// <param name="window">Lines that may be taken and not answered.</param>
 /// <param name="output">Standard output; null where nothing goes there.</param>
 /// <param name="samplingRate">The codec's rate; 0 where there is none.</param>
-internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile? output, int samplingRate) : IDisposable
+internal sealed class LineAnswers(Invocation run, int window, OutputFile? output, int samplingRate) : IDisposable
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
+    private readonly AnswerOrder _order = new(!run.Line.Has(DiaOptions.Unordered), window);
     private WavWriter? _audio;
     private Player? _player;
     private double _seconds;
@@ -28,24 +28,29 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
     /// <summary>Lines that may not be what their text asked for.</summary>
     public long DoubtfulLines { get; private set; }
 
-    /// <summary>Begins the audio on standard output.</summary>
-    public void StartAudio() => _audio = new WavWriter(output!.Stream, samplingRate, run.Line.Has(DiaOptions.Raw));
+    /// <summary>Whether another line may be taken.</summary>
+    public bool HasRoom => _order.HasRoom;
 
-    /// <summary>Begins to play.</summary>
+    /// <summary>Takes a line: its place in the order of answers.</summary>
+    public long Take() => _order.Take();
+
+    /// <summary>Begins the audio on standard output, and begins to play, where that is asked for.</summary>
     /// <exception cref="DiaException">Output: there is nothing to play with.</exception>
-    public void StartPlaying() => _player = new Player(samplingRate, run.Interruption.Token);
+    public void Start(LineTargets targets)
+    {
+        _audio = targets.StandardOutput is null ? null : new WavWriter(output!.Stream, samplingRate, run.Line.Has(DiaOptions.Raw));
+        _player = targets.Plays ? new Player(samplingRate, run.Interruption.Token) : null;
+    }
 
     /// <summary>Some of a line's audio is there: it is heard at once where it is streamed and it is the line's turn.</summary>
     public void Stream(LineJob job)
     {
-        if ((_audio is not null || _player is not null) && order.IsNext(job.Place))
+        if ((_audio is not null || _player is not null) && _order.IsNext(job.Place))
             WriteKept(job);
     }
 
     /// <summary>A line is done; its files are written but not complete.</summary>
-    /// <param name="job">The line.</param>
-    /// <param name="result">What it came to.</param>
-    public void Done(LineJob job, SpeechResult result) => order.Give(job.Place, () =>
+    public void Done(LineJob job) => _order.Give(job.Place, () =>
     {
         try
         {
@@ -59,26 +64,25 @@ internal sealed class LineAnswers(Invocation run, AnswerOrder order, OutputFile?
 
         double? seconds = job.Files.MakesAudio ? job.Files.Samples / (double)samplingRate : null;
         _seconds += seconds ?? 0;
-        SpeechDoubt? doubt = job.Doubts.Of(result, job, job.Text);
-        string? warning = doubt is null ? null : job.Doubts.Describe("the speech", doubt, job.Crowded is not null);
+        string? warning = job.Doubt is null ? null : job.Doubts.Describe("the speech", job);
         if (_json)
-            output!.Stream.Write(LineAnswer.Done(job, result, seconds, doubt, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
+            output!.Stream.Write(LineAnswer.Done(job, seconds, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
         else if (job.Files.KeepsAudio)
             WriteKept(job);
         Count(job.Line, warning);
     });
 
     /// <summary>A line failed.</summary>
-    /// <param name="place">Its place in the order.</param>
+    /// <param name="place">Its place in the _order.</param>
     /// <param name="line">Its number.</param>
     /// <param name="id">Its id as JSON text, or null.</param>
     /// <param name="error">Why.</param>
-    public void Failed(long place, long line, string? id, DiaException error) => order.Give(place, () => Fail(line, id, error));
+    public void Failed(long place, long line, string? id, DiaException error) => _order.Give(place, () => Fail(line, id, error));
 
     /// <summary>A line would be spoken: it is answered where there is something to say of it.</summary>
     /// <param name="job">The line.</param>
     /// <param name="warning">What is to be said; null: nothing.</param>
-    public void Checked(LineJob job, string? warning) => order.Give(job.Place, () =>
+    public void Checked(LineJob job, string? warning) => _order.Give(job.Place, () =>
     {
         if (warning is not null && _json)
             output!.Stream.Write(LineAnswer.Checked(job.Line, job.Id, warning));

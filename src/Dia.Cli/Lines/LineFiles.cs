@@ -1,6 +1,5 @@
 using System.Buffers;
 using Dia.Audio;
-using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 

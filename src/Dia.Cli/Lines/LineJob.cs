@@ -1,45 +1,40 @@
 using System.Runtime.ExceptionServices;
-using Dia.Cli.Commands;
+using Dia.Cli.Output;
 using Dia.Configuration;
 using Dia.Speech;
+using Dia.Text;
 
 namespace Dia.Cli.Lines;
 
 /// <summary>A line that is being spoken.</summary>
 /// <param name="answers">Where its answer goes.</param>
-/// <param name="place">Its place in the order of answers.</param>
-/// <param name="line">Its number.</param>
-/// <param name="id">Its id as JSON text, or null.</param>
-/// <param name="output">The output that it names, or null.</param>
 /// <param name="files">Where its results go.</param>
-/// <param name="textIds">The text's ids.</param>
-/// <param name="config">How to generate.</param>
-internal sealed class LineJob(LineAnswers answers, long place, long line, string? id, string? output, LineFiles files, int[] textIds, GenerationConfig config)
-    : SpeechJob(textIds, config)
+/// <param name="config">The model's configuration.</param>
+/// <param name="piece">What is said.</param>
+/// <param name="voice">The voice; null: none.</param>
+/// <param name="generation">How to generate.</param>
+/// <param name="frameRate">Frames of a second of sound; null: not known.</param>
+internal sealed class LineJob(
+    LineAnswers answers, LineFiles files, DiaConfig config, ScriptPiece piece, Voice? voice, GenerationConfig generation, double? frameRate)
+    : Utterance(config, piece, voice, generation, frameRate)
 {
     /// <summary>Its place in the order of answers.</summary>
-    public long Place { get; } = place;
+    public required long Place { get; init; }
 
     /// <summary>Its number.</summary>
-    public long Line { get; } = line;
+    public required long Line { get; init; }
 
     /// <summary>Its id as JSON text, or null.</summary>
-    public string? Id { get; } = id;
+    public required string? Id { get; init; }
 
     /// <summary>The output that it names, or null.</summary>
-    public string? Output { get; } = output;
+    public required string? Output { get; init; }
 
     /// <summary>Where its results go.</summary>
     public LineFiles Files { get; } = files;
 
     /// <summary>Words for what is not as it should be, by the line's options.</summary>
     public required Doubts Doubts { get; init; }
-
-    /// <summary>What it says, without the transcript of a voice that is known.</summary>
-    public required string Text { get; init; }
-
-    /// <summary>What is to be said of less room than the text takes; null: there is enough.</summary>
-    public string? Crowded { get; init; }
 
     /// <inheritdoc/>
     protected override void OnSamples(ReadOnlySpan<float> samples)
@@ -51,8 +46,9 @@ internal sealed class LineJob(LineAnswers answers, long place, long line, string
     /// <inheritdoc/>
     protected override void OnCompleted(SpeechResult result)
     {
+        base.OnCompleted(result);
         Files.Finish(result.Codes, result.Rows);
-        answers.Done(this, result);
+        answers.Done(this);
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
-using Dia.Cli.Commands;
+using Dia.Cli.Input;
 using Dia.Cli.Options;
+using Dia.Speech;
 using Dia.Text;
 
 namespace Dia.Cli.Lines;
@@ -75,6 +76,23 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             // Half of a surrogate pair as an escape: valid JSON, and no text.
             throw new DiaException(DiaErrorKind.Input, "a string of the line is not valid Unicode: it holds half of a surrogate pair.", e);
         }
+    }
+
+    /// <summary>Reads the voice that the line names.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="paths">Where its paths may lead.</param>
+    /// <exception cref="DiaException">Usage: keys that do not go together, or a path that is not allowed. Input: it cannot be read.</exception>
+    public VoiceInput ReadVoice(Invocation run, LinePaths paths)
+    {
+        string cloneKey = Key(DiaOptions.Clone), textKey = Key(DiaOptions.CloneText), voiceKey = Key(DiaOptions.Voice);
+        string? clone = Options.Get(DiaOptions.Clone), transcript = Options.Get(DiaOptions.CloneText), voice = Options.Get(DiaOptions.Voice);
+        if (clone is not null && voice is not null)
+            throw CommandLine.Usage($"{cloneKey} and {voiceKey} both name a voice: give one of them.");
+        if ((clone is null) != (transcript is null))
+            throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
+        return voice is not null
+            ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
+            : new VoiceInput(clone!, VoiceInput.ReadVoice(run with { Line = Options }, paths.Input(cloneKey, clone!)), TextInput.Prepare(Options, transcript!, textKey));
     }
 
     private static LineRequest FromObject(JsonElement request, CommandLine command, out string? id)

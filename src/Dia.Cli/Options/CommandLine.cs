@@ -22,6 +22,10 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     }
 
     /// <summary>An option's value, or null.</summary>
+    public T? GetValue<T>(OptionSpec<T> option)
+        where T : struct => TryGet(option, out T value) ? value : null;
+
+    /// <summary>An option's value, or null.</summary>
     public string? Get(OptionSpec<string> option) => TryGet(option, out string value) ? value : null;
 
     /// <summary>Whether a value was typed; otherwise there is none, or the environment has it.</summary>

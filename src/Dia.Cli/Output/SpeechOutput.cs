@@ -1,5 +1,4 @@
 using Dia.Audio;
-using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Plot;
 using Dia.Codec;

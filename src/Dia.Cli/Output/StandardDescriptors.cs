@@ -29,6 +29,14 @@ internal static partial class StandardDescriptors
         ? throw new DiaException(DiaErrorKind.Input, "cannot read standard input: it is closed.")
         : Console.OpenStandardInput();
 
+    /// <summary>Refuses standard input where a file has to be mapped into memory.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void RefuseInput(string path, string wanted)
+    {
+        if (path == "-")
+            throw new DiaException(DiaErrorKind.Input, $"{wanted} cannot be read from standard input, since its file is mapped into memory: name a file (one that is called - is ./-).");
+    }
+
     /// <summary>
     /// Whether a descriptor was closed when the program began: what was handed over by exec cannot have the mark that says it is not to
     /// be handed over, and what has been opened here has it.

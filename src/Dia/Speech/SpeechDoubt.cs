@@ -29,6 +29,9 @@ public sealed record SpeechDoubt(SpeechDoubtKind Kind, string Message)
     // A word may be drawn out, and a limit may be set on purpose.
     private const double LeastEndless = 2;
 
+    /// <summary>Whether another seed may help.</summary>
+    public bool CanBeBetter => Kind is SpeechDoubtKind.Empty or SpeechDoubtKind.Short or SpeechDoubtKind.Endless;
+
     /// <summary>Looks at speech that was made.</summary>
     /// <param name="stop">Why it ended.</param>
     /// <param name="frames">Its frames, those of a voice before it left out.</param>

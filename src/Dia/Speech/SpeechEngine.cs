@@ -7,14 +7,8 @@ using Dia.Networks;
 
 namespace Dia.Speech;
 
-/// <summary>Where a <see cref="SpeechEngine"/> takes its jobs from. It is asked only when a place is free.</summary>
-/// <param name="wait">True: nothing runs, so wait for a job. False: give one if it is there, and do not wait.</param>
-/// <param name="job">The next job; null: none is there yet (only where <paramref name="wait"/> is false), or none follows.</param>
-/// <returns>False: none follows.</returns>
-public delegate bool SpeechSource(bool wait, out SpeechJob? job);
-
 /// <summary>
-/// Speaks utterances, several at a time: they share each pass over the weights (continuous batching: a finished one's place is taken by the
+/// Speaks utterances, several at a time: they share each pass over the weights (continuous batching: a finished one's slot is taken by the
 /// next at once). What a job gets is bit for bit what it gets alone. One run at a time: another thread's is refused (feed its jobs to the one that
 /// runs, or give it an engine of its own). Jobs' methods are called between turns on the device: they may use it, and dispose of anything.
 /// </summary>
@@ -30,7 +24,7 @@ public sealed class SpeechEngine : IDisposable
     private readonly DacModel? _codec;
     private readonly DecoderSession _session;
     private readonly IGenerationSteps _steps;
-    private readonly SpeechPlace?[] _places;
+    private readonly SpeechSlot?[] _slots;
     private readonly CodecPass? _pass;
     private readonly float[] _samples;
     private int _state;
@@ -50,7 +44,7 @@ public sealed class SpeechEngine : IDisposable
         DiaConfig config = model.Config;
         codec?.CheckFits(config);
         (_model, _codec) = (model, codec);
-        _places = new SpeechPlace?[batch];
+        _slots = new SpeechSlot?[batch];
         _pass = codec?.Pass;
         _samples = codec is null ? [] : new float[codec.WindowFrames * codec.HopLength];
         _session = model.CreateSession(batch, guidance: true);
@@ -66,7 +60,7 @@ public sealed class SpeechEngine : IDisposable
     }
 
     /// <summary>Most utterances at a time.</summary>
-    public int Batch => _places.Length;
+    public int Batch => _slots.Length;
 
     /// <summary>
     /// Generated rows after which the first frame of a job can be heard: its last channel comes max(delay) rows later, and the codec looks some
@@ -84,60 +78,53 @@ public sealed class SpeechEngine : IDisposable
     public void Run(SpeechJob job, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(job);
-        SpeechJob? left = job;
-        Run(() => Interlocked.Exchange(ref left, null), cancellationToken);
+        Run([job], cancellationToken);
+    }
+
+    /// <summary>Speaks jobs; each is asked for when a slot is free, and those that run wait for it.</summary>
+    /// <exception cref="InvalidOperationException">A run is under way.</exception>
+    /// <exception cref="ObjectDisposedException">Engine, model, codec or device is disposed, also while this runs.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; it is looked at before each step.</exception>
+    public void Run(IEnumerable<SpeechJob> jobs, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(jobs);
+        using IEnumerator<SpeechJob> each = jobs.GetEnumerator();
+        Run(_ => each.MoveNext() ? each.Current : null, cancellationToken);
     }
 
     /// <summary>Speaks jobs until there are no more.</summary>
-    /// <param name="next">Gives the next job, null: none follows. It is called only when a place is free, and the jobs that run wait for it.</param>
+    /// <param name="next">
+    /// Gives the next job; asked only when a slot is free. True: nothing runs, so wait for a job; null then means that none follows. False: give
+    /// one if it is there, and do not wait.
+    /// </param>
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <exception cref="InvalidOperationException">A run is under way.</exception>
     /// <exception cref="ObjectDisposedException">Engine, model, codec or device is disposed, also while this runs.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public void Run(Func<SpeechJob?> next, CancellationToken cancellationToken = default)
+    public void Run(Func<bool, SpeechJob?> next, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(next);
-        Run((bool _, out SpeechJob? job) => (job = next()) is not null, cancellationToken);
-    }
-
-    /// <summary>Speaks jobs until there are no more.</summary>
-    /// <param name="source">Where they come from; the jobs that run need not wait for it.</param>
-    /// <param name="cancellationToken">Looked at before each step.</param>
-    /// <exception cref="InvalidOperationException">A run is under way.</exception>
-    /// <exception cref="ObjectDisposedException">Engine, model, codec or device is disposed, also while this runs.</exception>
-    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public void Run(SpeechSource source, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(source);
         int state = Interlocked.CompareExchange(ref _state, Running, Idle);
         ObjectDisposedException.ThrowIf(state is Ending or Disposed, this);
         if (state == Running)
             throw new InvalidOperationException("This engine is running: one run at a time. Feed the job to the run that is under way, or make another engine.");
         try
         {
-            for (bool more = true; ;)
+            while (FillSlots(next, cancellationToken))
             {
-                more = more && FillPlaces(source, cancellationToken);
-                if (_steps.ActiveCount == 0)
-                {
-                    if (!more)
-                        return;
-                    continue;
-                }
-
                 ThrowIfCancelled(cancellationToken);
                 long start = Stopwatch.GetTimestamp();
                 _steps.Step();
                 Times.Steps += Stopwatch.GetElapsedTime(start);
-                foreach (SpeechPlace? place in _places)
-                    if (place is not null)
-                        Advance(place, cancellationToken);
+                foreach (SpeechSlot? slot in _slots)
+                    if (slot is not null)
+                        Advance(slot, cancellationToken);
             }
         }
         finally
         {
-            for (int place = 0; place < _places.Length; place++)
-                Leave(place);
+            for (int slot = 0; slot < _slots.Length; slot++)
+                Leave(slot);
             if (Interlocked.CompareExchange(ref _state, Idle, Running) == Ending)
                 Free();
         }
@@ -169,19 +156,17 @@ public sealed class SpeechEngine : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    /// <returns>Whether jobs may follow.</returns>
-    private bool FillPlaces(SpeechSource source, CancellationToken cancellationToken)
+    /// <returns>Whether a job runs.</returns>
+    private bool FillSlots(Func<bool, SpeechJob?> next, CancellationToken cancellationToken)
     {
-        for (int i = 0; i < _places.Length; i++)
+        for (int i = 0; i < _slots.Length; i++)
         {
-            // A job that ends with its first row leaves its place at once.
-            while (_places[i] is null)
+            // A job that ends with its first row leaves its slot at once.
+            while (_slots[i] is null)
             {
                 ThrowIfCancelled(cancellationToken);
-                if (!source(_steps.ActiveCount == 0, out SpeechJob? job))
-                    return false;
-                if (job is null)
-                    return true;
+                if (next(_steps.ActiveCount == 0) is not { } job)
+                    return _steps.ActiveCount > 0;
                 Start(i, job, cancellationToken);
             }
         }
@@ -193,13 +178,13 @@ public sealed class SpeechEngine : IDisposable
     {
         try
         {
-            var place = new SpeechPlace(_model, job.WantsAudio ? _codec : null, job, index);
+            var slot = new SpeechSlot(_model, job.WantsAudio ? _codec : null, job, index);
             long start = Stopwatch.GetTimestamp();
-            _session.Open(index, place.TextIds, default, place.Sequence.RowLimit, place.Sequence.Config.UsesGuidance);
+            _session.Open(index, slot.TextIds, default, slot.Sequence.RowLimit, slot.Sequence.Config.UsesGuidance);
             Times.Encoder += Stopwatch.GetElapsedTime(start);
-            _places[index] = place;
+            _slots[index] = slot;
             start = Stopwatch.GetTimestamp();
-            _steps.Start(index, place.Sequence);
+            _steps.Start(index, slot.Sequence);
             Times.Prompt += Stopwatch.GetElapsedTime(start);
         }
         catch (Exception e) when (!IsCancellation(e, cancellationToken))
@@ -209,32 +194,32 @@ public sealed class SpeechEngine : IDisposable
             return;
         }
 
-        Advance(_places[index]!, cancellationToken);
+        Advance(_slots[index]!, cancellationToken);
     }
 
-    /// <summary>Hands over what a place's newest row completes.</summary>
-    private void Advance(SpeechPlace place, CancellationToken cancellationToken)
+    /// <summary>Hands over what a slot's newest row completes.</summary>
+    private void Advance(SpeechSlot slot, CancellationToken cancellationToken)
     {
         try
         {
-            place.Advance(_pass, _samples, Times);
+            slot.Advance(_pass, _samples, Times);
         }
         catch (Exception e) when (!IsCancellation(e, cancellationToken))
         {
-            Leave(place.Index);
-            place.Job.OnFailed(e);
+            Leave(slot.Index);
+            slot.Job.OnFailed(e);
             return;
         }
 
-        if (place.Sequence.Finished)
-            Leave(place.Index);
+        if (slot.Sequence.Finished)
+            Leave(slot.Index);
     }
 
-    private void Leave(int place)
+    private void Leave(int slot)
     {
-        _steps.Stop(place);
-        _session.Close(place);
-        _places[place] = null;
+        _steps.Stop(slot);
+        _session.Close(slot);
+        _slots[slot] = null;
     }
 
     private static bool IsCancellation(Exception e, CancellationToken cancellationToken) => e is OperationCanceledException && cancellationToken.IsCancellationRequested;

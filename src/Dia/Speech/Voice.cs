@@ -1,7 +1,9 @@
 using System.Globalization;
 using Dia.Audio;
 using Dia.Codec;
+using Dia.Configuration;
 using Dia.IO;
+using Dia.Text;
 using Dia.Weights;
 
 namespace Dia.Speech;
@@ -29,13 +31,30 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     private const int MaxSeconds = 600;
 
     // More than any model's rows; a file cannot ask for more memory than its own size either way.
-    private const int MaxFrames = 1 << 20, MaxTranscript = 1 << 20, MaxChannels = 64, MaxCodecSamples = 1 << 10, MaxGeometry = 200;
+    private const int MostFrames = 1 << 20, MaxTranscript = 1 << 20, MaxChannels = 64, MaxCodecSamples = 1 << 10, MaxGeometry = 200;
+
+    private int[]? _transcriptIds;
+
+    /// <summary>What was spoken, as a voice to go on in.</summary>
+    internal Voice(int[,] codes, ScriptPiece piece)
+        : this(codes, piece.Text, null) => _transcriptIds = [.. piece.Ids, ' '];
 
     /// <summary>The recording's codes [frames, codebooks].</summary>
     public int[,] Codes { get; init; } = Codes ?? throw new ArgumentNullException(nameof(Codes));
 
-    /// <summary>What is said in it, speaker tags included.</summary>
-    public string Transcript { get; init; } = Transcript ?? throw new ArgumentNullException(nameof(Transcript));
+    /// <summary>What is said in it, speaker tags included; empty: the text that is to be spoken begins with it.</summary>
+    public string Transcript { get; } = Transcript ?? throw new ArgumentNullException(nameof(Transcript));
+
+    /// <summary>What the model is given before a text: the transcript's ids and a space's; none where there is no transcript.</summary>
+    /// <exception cref="DiaException">Input: the transcript holds half of a surrogate pair.</exception>
+    public int[] TranscriptIds => _transcriptIds ??= Transcript.Length == 0 ? [] : new DiaTokenizer().Encode(Transcript + " ");
+
+    /// <summary>Frames of a voice that leave a model room for a frame of speech.</summary>
+    public static int MaxFrames(DiaConfig model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.DecoderConfig.MaxPositionEmbeddings - 3;
+    }
 
     /// <summary>Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer)"/> does.</summary>
     /// <param name="audio">The recording.</param>
@@ -129,7 +148,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript))
             throw Error($"{path} is not a voice file. Make one with: dia voice IN.wav --text \"[S1] What is said in it.\" -o FILE");
         SafetensorsTensor tensor = file[CodesName];
-        if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MaxFrames || tensor.Shape[1] is < 1 or > MaxChannels)
+        if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MostFrames || tensor.Shape[1] is < 1 or > MaxChannels)
             throw Error($"{path}: codes is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has I16 [frames, codebooks], at least one frame. The file is damaged: make it again.");
         if (transcript.Length is 0 or > MaxTranscript)
             throw Error($"{path}: the transcript has {transcript.Length} characters. The file is damaged: make it again.");
@@ -148,7 +167,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     public void Save(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (Codes.GetLength(0) is < 1 or > MaxFrames || Codes.GetLength(1) is < 1 or > MaxChannels || Transcript.Length is 0 or > MaxTranscript)
+        if (Codes.GetLength(0) is < 1 or > MostFrames || Codes.GetLength(1) is < 1 or > MaxChannels || Transcript.Length is 0 or > MaxTranscript)
             throw Error($"A voice of [{Codes.GetLength(0)}, {Codes.GetLength(1)}] codes and {Transcript.Length} characters cannot be kept: it needs at least one of each.");
         short[] flat = new short[Codes.Length];
         int i = 0;

@@ -44,7 +44,7 @@ public static class ScriptSplitter
     }
 
     /// <summary>Splits a script.</summary>
-    /// <param name="text">The script; surrogates in pairs.</param>
+    /// <param name="script">The script, whole.</param>
     /// <param name="maxIds">Ids of a piece at most (a byte is one, a tag is one), at least <see cref="LowestLimit"/>.</param>
     /// <param name="longestSeconds">Seconds of speech of a piece at most; <see cref="LongestSeconds"/> where the model holds that.</param>
     /// <returns>
@@ -52,27 +52,28 @@ public static class ScriptSplitter
     /// (not where there is one piece only). Each starts with its speaker's tag, if the script has named one by then.
     /// </returns>
     /// <exception cref="DiaException">Usage: a limit is out of its range.</exception>
-    public static IReadOnlyList<ScriptPiece> Split(string text, int maxIds, double longestSeconds = LongestSeconds)
+    public static IReadOnlyList<ScriptPiece> Split(ScriptPiece script, int maxIds, double longestSeconds = LongestSeconds)
     {
-        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(script);
         if (maxIds < LowestLimit)
             throw new DiaException(DiaErrorKind.Usage, $"a piece of a script is limited to {maxIds} ids; it must be at least {LowestLimit}.");
         if (!(longestSeconds >= 1))
             throw new DiaException(DiaErrorKind.Usage, string.Create(CultureInfo.InvariantCulture, $"a piece of a script is limited to {longestSeconds} seconds; it must be at least 1."));
         int maxCharacters = (int)Math.Min(longestSeconds * CharactersPerSecond, maxIds);
-        List<ScriptCut> cuts = ScriptCuts.Find(text, Math.Min(maxIds - 2, maxCharacters - 1));
+        List<ScriptCut> cuts = ScriptCuts.Find(script.Text, Math.Min(maxIds - 2, maxCharacters - 1));
         int[] previous = Cheapest(CollectionsMarshal.AsSpan(cuts), maxIds, maxCharacters);
         var ends = new Stack<int>();
         for (int end = cuts.Count - 1; end > 0; end = previous[end])
             ends.Push(end);
         if (ends.Count <= 1 && (ends.Count == 0 || (cuts[^1].IdsAtNext <= maxIds && cuts[^1].CharactersAtNext <= maxCharacters)))
-            return [new ScriptPiece(0, text.Length, text)];
+            return [script];
         var pieces = new List<ScriptPiece>(ends.Count);
         int start = 0;
         foreach (int end in ends)
         {
-            string part = text[cuts[start].Next..cuts[end].Position];
-            pieces.Add(new ScriptPiece(cuts[start].Next, part.Length, cuts[start].RepeatedTag is { } tag ? tag + " " + part : part));
+            string part = script.Text[cuts[start].Next..cuts[end].Position];
+            var piece = new ScriptPiece(cuts[start].Next, part.Length, part, script.Ids[cuts[start].IdsAtNext..cuts[end].IdsBefore]);
+            pieces.Add(cuts[start].RepeatedTag is { } tag ? piece.Behind(tag) with { Start = piece.Start, Length = piece.Length } : piece);
             start = end;
         }
 

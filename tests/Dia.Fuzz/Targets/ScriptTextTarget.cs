@@ -39,7 +39,7 @@ internal sealed class ScriptTextTarget() : FuzzTarget("script-text")
         Demand(prepared == ScriptText.Normalize(prepared), "normalising again changes the text");
         Demand(!prepared.Contains('\r') && !prepared.Contains('\uFEFF') && prepared.Trim() == prepared, "something was left that belongs to a system");
         Demand(ReferenceEquals(text, ScriptText.Prepare(text, "the text", raw: true)), "raw text was changed");
-        Demand(ScriptSplitter.Split(prepared, 64).Any(p => ScriptText.HasSpeech(p.Text)), "what there was to say was lost");
+        Demand(ScriptSplitter.Split(new ScriptPiece(prepared), 64).Any(p => ScriptText.HasSpeech(p.Text)), "what there was to say was lost");
         return true;
     }
 

@@ -316,8 +316,8 @@ public sealed class ArgumentTests
         Names<ArgumentNullException>("model", () => new SpeechEngine(null!, null));
         using var engine = new SpeechEngine(small.Model, null);
         Names<ArgumentNullException>("job", () => engine.Run((SpeechJob)null!));
-        Names<ArgumentNullException>("next", () => engine.Run((Func<SpeechJob?>)null!));
-        Names<ArgumentNullException>("source", () => engine.Run((SpeechSource)null!));
+        Names<ArgumentNullException>("jobs", () => engine.Run((IEnumerable<SpeechJob>)null!));
+        Names<ArgumentNullException>("next", () => engine.Run((Func<bool, SpeechJob?>)null!));
         Names<ArgumentNullException>("textIds", () => new SpeechJob(null!, small.Config()));
         Names<ArgumentNullException>("config", () => new SpeechJob([1], null!));
 

@@ -9,26 +9,26 @@ public sealed class ScriptVoicesTests
     public void The_last_piece_with_all_speakers_goes_first()
     {
         var voices = new ScriptVoices();
-        Assert.Null(voices.Find("[S1] A.", (_, _) => true));
-        voices.Add("[S1] One. [S2] Two.", new int[3, 1]);
-        voices.Add("[S2] Three.", new int[4, 1]);
-        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S1] A.", (_, _) => true)?.Text);
-        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S2] A. [S1] B.", (_, _) => true)?.Text);
-        Assert.Equal("[S2] Three.", voices.Find("[S2] A.", (_, _) => true)?.Text);
-        Assert.Equal("[S2] Three.", voices.Find("A.", (_, _) => true)?.Text);
+        Assert.Null(voices.Find("[S1] A.", _ => true));
+        voices.Add(new Voice(new int[3, 1], "[S1] One. [S2] Two.", null));
+        voices.Add(new Voice(new int[4, 1], "[S2] Three.", null));
+        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S1] A.", _ => true)?.Transcript);
+        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S2] A. [S1] B.", _ => true)?.Transcript);
+        Assert.Equal("[S2] Three.", voices.Find("[S2] A.", _ => true)?.Transcript);
+        Assert.Equal("[S2] Three.", voices.Find("A.", _ => true)?.Transcript);
         // Where the better one does not fit, the other.
-        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S2] A.", (_, c) => c.GetLength(0) < 4)?.Text);
-        Assert.Null(voices.Find("[S2] A.", (_, _) => false));
-        voices.Add("[S2] Four. [S1] Five.", new int[5, 1]);
-        Assert.Equal("[S2] Four. [S1] Five.", voices.Find("[S2] A.", (_, _) => true)?.Text);
+        Assert.Equal("[S1] One. [S2] Two.", voices.Find("[S2] A.", v => v.Codes.GetLength(0) < 4)?.Transcript);
+        Assert.Null(voices.Find("[S2] A.", _ => false));
+        voices.Add(new Voice(new int[5, 1], "[S2] Four. [S1] Five.", null));
+        Assert.Equal("[S2] Four. [S1] Five.", voices.Find("[S2] A.", _ => true)?.Transcript);
     }
 
     [Fact]
     public void A_piece_without_audio_is_not_remembered()
     {
         var voices = new ScriptVoices();
-        voices.Add("[S1] One.", new int[0, 9]);
-        Assert.Null(voices.Find("[S1] A.", (_, _) => true));
+        voices.Add(new Voice(new int[0, 9], "[S1] One.", null));
+        Assert.Null(voices.Find("[S1] A.", _ => true));
     }
 }
 

@@ -33,9 +33,8 @@ public sealed class SpeechEngineTests
         using var loaded = new Loaded(name);
         List<Recorder> jobs = Jobs(loaded);
         using var engine = new SpeechEngine(loaded.Model, loaded.Codec, batch);
-        int given = 0;
-        engine.Run(() => given < jobs.Count ? jobs[given++] : null);
-        Assert.True(jobs.Select(j => j.Result!.GeneratedRows).Distinct().Count() > 2, "the jobs end at the same step: nobody takes a place that became free");
+        engine.Run(jobs);
+        Assert.True(jobs.Select(j => j.Result!.GeneratedRows).Distinct().Count() > 2, "the jobs end at the same step: nobody takes a slot that became free");
         foreach (Recorder job in jobs)
         {
             (int[,,] rows, int[,] codes) = loaded.Alone(job);
@@ -84,16 +83,16 @@ public sealed class SpeechEngineTests
     }
 
     [Fact]
-    public void A_place_is_filled_as_soon_as_it_is_free_and_no_sooner()
+    public void A_slot_is_filled_as_soon_as_it_is_free_and_no_sooner()
     {
         using var loaded = new Loaded("fixture");
         using var engine = new SpeechEngine(loaded.Model, null, 2);
         var running = new HashSet<int>();
         var log = new List<string>();
         int given = 0;
-        engine.Run(() =>
+        engine.Run(_ =>
         {
-            Assert.True(running.Count < 2, "a job was taken while every place was taken");
+            Assert.True(running.Count < 2, "a job was taken while every slot was taken");
             if (given == 5)
                 return null;
             int number = given++;
@@ -113,12 +112,11 @@ public sealed class SpeechEngineTests
         using var engine = new SpeechEngine(loaded.Model, null, 3);
         Recorder first = loaded.Job("[S1] a", c => c with { MaxNewTokens = 40 }), second = loaded.Job("[S2] b", c => c with { MaxNewTokens = 30 });
         var asked = new List<bool>();
-        engine.Run((bool wait, out SpeechJob? job) =>
+        engine.Run(wait =>
         {
             asked.Add(wait);
             // The second comes only after the first has its answer, as from someone who waits for it.
-            job = asked.Count == 1 ? first : first.Result is not null && second.Result is null && wait ? second : null;
-            return second.Result is null;
+            return asked.Count == 1 ? first : first.Result is not null && second.Result is null && wait ? second : null;
         });
         Assert.NotNull(first.Result);
         Assert.NotNull(second.Result);
@@ -140,8 +138,7 @@ public sealed class SpeechEngineTests
 
         Recorder good = Job(), badConfig = Job(c => c with { Temperature = -1 }), badIds = Job(ids: [1, 999]), overflow = Job(c => c with { Temperature = 1.2e-38, DoSample = true }), badSink = Job(), last = Job();
         badSink.Sink = () => throw new IOException("no space");
-        var jobs = new Queue<Recorder>([badConfig, good, badIds, overflow, badSink, last]);
-        engine.Run(() => jobs.TryDequeue(out Recorder? job) ? job : null);
+        engine.Run([badConfig, good, badIds, overflow, badSink, last]);
         Assert.Equal(DiaErrorKind.Usage, Assert.IsType<DiaException>(badConfig.Failure).Kind);
         Assert.Equal(DiaErrorKind.Input, Assert.IsType<DiaException>(badIds.Failure).Kind);
         Assert.Equal(DiaErrorKind.Model, Assert.IsType<DiaException>(overflow.Failure).Kind);
@@ -204,8 +201,7 @@ public sealed class SpeechEngineTests
                 after = GC.GetAllocatedBytesForCurrentThread();
         };
         jobs[0].Sink = () => reads += before > 0 && after == 0 ? 1 : 0;
-        var queue = new Queue<Recorder>(jobs);
-        engine.Run(() => queue.TryDequeue(out Recorder? job) ? job : null);
+        engine.Run(jobs);
         Assert.True(before > 0 && after > 0 && reads > 0, $"the steps that count did not happen: {jobs[0].Rows} rows, {reads} reads");
         Assert.Equal(0, after - before);
     }

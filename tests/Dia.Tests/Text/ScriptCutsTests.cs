@@ -81,7 +81,7 @@ public sealed class ScriptCutsTests
     public void Split_keeps_them_together(string together, string text)
     {
         for (int limit = 32; limit < 90; limit++)
-            Assert.Contains(ScriptSplitter.Split("[S1] " + text, limit), p => p.Text.Contains(together, StringComparison.Ordinal));
+            Assert.Contains(ScriptSplitter.Split(new ScriptPiece("[S1] " + text), limit), p => p.Text.Contains(together, StringComparison.Ordinal));
     }
 
     private static ScriptCutKind KindBetween(string before, string after) => Kind($"[S1] {before} {after}", 5 + before.Length);

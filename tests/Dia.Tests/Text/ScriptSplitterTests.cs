@@ -12,8 +12,9 @@ public sealed class ScriptSplitterTests
     public void A_text_that_fits_is_one_piece_as_it_is()
     {
         const string text = "  [S1] Hello there.  [S2] Hi. ";
-        var piece = Assert.Single(ScriptSplitter.Split(text, 256));
-        Assert.Equal(new ScriptPiece(0, text.Length, text), piece);
+        var script = new ScriptPiece(text);
+        Assert.Same(script, Assert.Single(ScriptSplitter.Split(script, 256)));
+        Assert.Equal((0, text.Length, text), (script.Start, script.Length, script.Text));
     }
 
     [Fact]
@@ -22,8 +23,8 @@ public sealed class ScriptSplitterTests
         string turn = string.Concat(Enumerable.Repeat("We walk along the river and talk. ", 4)).TrimEnd();
         string text = $"[S1] {turn} [S2] {turn}\n[S1] {turn}";
         // 136 characters a turn, 9 seconds: two turns fit into 300 characters, three do not, and one alone is as good as two.
-        Assert.All(ScriptSplitter.Split(text, 200), p => Assert.True(p.Text is ['[', 'S', _, ']', ' ', .. var rest] && rest == turn));
-        Assert.Equal(3, ScriptSplitter.Split(text, 200).Count);
+        Assert.All(ScriptSplitter.Split(new ScriptPiece(text), 200), p => Assert.True(p.Text is ['[', 'S', _, ']', ' ', .. var rest] && rest == turn));
+        Assert.Equal(3, ScriptSplitter.Split(new ScriptPiece(text), 200).Count);
     }
 
     [Fact]
@@ -31,7 +32,7 @@ public sealed class ScriptSplitterTests
     {
         string sentence = "This is a sentence that takes about four seconds to say aloud.";
         string text = "[S2] " + string.Join(' ', Enumerable.Repeat(sentence, 9));
-        var pieces = ScriptSplitter.Split(text, 1024);
+        var pieces = ScriptSplitter.Split(new ScriptPiece(text), 1024);
         Assert.True(pieces.Count >= 2);
         Assert.All(pieces, p => Assert.StartsWith("[S2] This", p.Text, StringComparison.Ordinal));
         Assert.All(pieces, p => Assert.EndsWith("aloud.", p.Text, StringComparison.Ordinal));
@@ -43,7 +44,7 @@ public sealed class ScriptSplitterTests
     {
         // 21 seconds in sentences of 3: not 18 and 3.
         string sentence = new string('a', 43) + ".";
-        var pieces = ScriptSplitter.Split("[S1] " + string.Join(' ', Enumerable.Repeat(sentence, 7)), 1024);
+        var pieces = ScriptSplitter.Split(new ScriptPiece("[S1] " + string.Join(' ', Enumerable.Repeat(sentence, 7))), 1024);
         Assert.All(pieces, p => Assert.InRange(p.Seconds, 8, 14));
     }
 
@@ -53,7 +54,7 @@ public sealed class ScriptSplitterTests
     [InlineData("What do you want from me today, my (clears throat) dear friend", ',')]
     public void Clauses_are_next_best(string text, char end)
     {
-        var pieces = ScriptSplitter.Split("[S1] " + text, 44);
+        var pieces = ScriptSplitter.Split(new ScriptPiece("[S1] " + text), 44);
         Assert.Equal(2, pieces.Count);
         Assert.Equal(end, pieces[0].Text[^1]);
     }
@@ -62,14 +63,14 @@ public sealed class ScriptSplitterTests
     public void Sounds_in_parentheses_stay_whole()
     {
         string text = "[S1] " + string.Concat(Enumerable.Repeat("(clears throat) ", 40));
-        Assert.All(ScriptSplitter.Split(text, 64), p => Assert.EndsWith("(clears throat)", p.Text, StringComparison.Ordinal));
+        Assert.All(ScriptSplitter.Split(new ScriptPiece(text), 64), p => Assert.EndsWith("(clears throat)", p.Text, StringComparison.Ordinal));
     }
 
     [Fact]
     public void A_word_longer_than_a_piece_is_cut()
     {
         string word = string.Concat(Enumerable.Repeat("äß😀", 100));
-        var pieces = ScriptSplitter.Split("[S1] " + word + " end.", 40);
+        var pieces = ScriptSplitter.Split(new ScriptPiece("[S1] " + word + " end."), 40);
         Assert.True(pieces.Count > 20);
         Assert.All(pieces, p => Assert.InRange(Tokenizer.Encode(p.Text).Length, 1, 40));
         Assert.Equal(word + " end.", string.Concat(pieces.Select(p => p.Text["[S1] ".Length..])));
@@ -79,7 +80,7 @@ public sealed class ScriptSplitterTests
     public void Sentences_without_spaces_are_found()
     {
         string sentence = string.Concat(Enumerable.Repeat("語", 20)) + "。";
-        var pieces = ScriptSplitter.Split("[S1] " + string.Concat(Enumerable.Repeat(sentence, 10)), 200);
+        var pieces = ScriptSplitter.Split(new ScriptPiece("[S1] " + string.Concat(Enumerable.Repeat(sentence, 10))), 200);
         Assert.True(pieces.Count > 1);
         Assert.All(pieces, p => Assert.EndsWith("。", p.Text, StringComparison.Ordinal));
     }
@@ -88,22 +89,22 @@ public sealed class ScriptSplitterTests
     public void A_last_tag_alone_is_no_piece()
     {
         string text = "[S1] " + string.Concat(Enumerable.Repeat("We go home now. ", 30)) + "[S2]";
-        Assert.EndsWith("now. [S2]", ScriptSplitter.Split(text, 256)[^1].Text, StringComparison.Ordinal);
+        Assert.EndsWith("now. [S2]", ScriptSplitter.Split(new ScriptPiece(text), 256)[^1].Text, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Limits_out_of_range_are_refused()
     {
-        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => ScriptSplitter.Split("a", 15)).Kind);
-        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => ScriptSplitter.Split("a", 16, double.NaN)).Kind);
+        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => ScriptSplitter.Split(new ScriptPiece("a"), 15)).Kind);
+        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => ScriptSplitter.Split(new ScriptPiece("a"), 16, double.NaN)).Kind);
     }
 
     [Fact]
     public void A_huge_text_takes_seconds_at_most()
     {
         // One word of 4 million letters, and many tags: the search must not be quadratic.
-        Assert.NotEmpty(ScriptSplitter.Split(new string('a', 4_000_000), 1024));
-        Assert.NotEmpty(ScriptSplitter.Split(string.Concat(Enumerable.Repeat("[S1]", 100_000)), 1024));
+        Assert.NotEmpty(ScriptSplitter.Split(new ScriptPiece(new string('a', 4_000_000)), 1024));
+        Assert.NotEmpty(ScriptSplitter.Split(new ScriptPiece(string.Concat(Enumerable.Repeat("[S1]", 100_000))), 1024));
     }
 
     [Fact]
@@ -126,7 +127,7 @@ public sealed class ScriptSplitterTests
 
     private static void Check(string text, int maxIds, double seconds)
     {
-        var pieces = ScriptSplitter.Split(text, maxIds, seconds);
+        var pieces = ScriptSplitter.Split(new ScriptPiece(text), maxIds, seconds);
         int position = 0;
         string speaker = "";
         foreach (ScriptPiece piece in pieces)
@@ -137,7 +138,8 @@ public sealed class ScriptSplitterTests
             string part = text[piece.Start..position];
             bool tagged = Tokenizer.Encode(part) is [1 or 2, ..];
             Assert.Equal(tagged || speaker.Length == 0 || pieces.Count == 1 ? part : speaker + " " + part, piece.Text);
-            Assert.InRange(Tokenizer.Encode(piece.Text).Length, pieces.Count == 1 ? 0 : 1, maxIds);
+            Assert.Equal(Tokenizer.Encode(piece.Text), piece.Ids);
+            Assert.InRange(piece.Ids.Length, pieces.Count == 1 ? 0 : 1, maxIds);
             Assert.True(piece.Seconds <= seconds, $"{piece.Seconds} of {seconds} seconds");
             for (int i = 0; i < part.Length;)
             {

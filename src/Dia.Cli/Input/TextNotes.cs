@@ -3,9 +3,9 @@ using Dia.Cli.Output;
 using Dia.Configuration;
 using Dia.Text;
 
-namespace Dia.Cli.Commands;
+namespace Dia.Cli.Input;
 
-/// <summary>Puts the speaker's tag in front of texts that have none, and says, once for a run, what the model makes of a text.</summary>
+/// <summary>Finds the texts that are to be given a speaker's tag, and says, once for a run, what the model makes of a text.</summary>
 /// <param name="run">The options and where to say it.</param>
 /// <param name="config">The model's configuration.</param>
 internal sealed class TextNotes(Invocation run, DiaConfig config)
@@ -14,10 +14,10 @@ internal sealed class TextNotes(Invocation run, DiaConfig config)
 
     private readonly bool _asItStands = run.Line.Has(DiaOptions.NoFixText) || run.Line.Has(DiaOptions.RawText);
 
-    /// <summary>A text as the model is given it.</summary>
+    /// <summary>The tag that is put in front of a text; null: none.</summary>
     /// <param name="text">The text, a transcript before it included.</param>
     /// <param name="line">The number of its line; null where it is the only text.</param>
-    public string Prepare(string text, long? line = null)
+    public string? TagFor(string text, long? line = null)
     {
         string what = line is long number ? Format.Text($"line {number}") : "the text", others = line is null ? "" : ", as it will be in other lines";
         bool fixes = !_asItStands && !ScriptText.StartsWithSpeaker(text);
@@ -27,6 +27,6 @@ internal sealed class TextNotes(Invocation run, DiaConfig config)
             run.Reporter.NoteOnce("markup", $"{what} holds {string.Join(", ", markup)}: that is read as text{others}. The model knows the tags [S1] and [S2], and sounds in parentheses, such as (laughs).");
         if (ScriptText.IsShortFor(config, text))
             run.Reporter.NoteOnce("length", Format.Text($"{what} has fewer than {ScriptText.FewCharacters} characters to say: the released model was trained on more, and is inconsistent there, as its authors say."));
-        return fixes ? "[S1] " + text : text;
+        return fixes ? "[S1]" : null;
     }
 }

@@ -4,7 +4,7 @@ using Dia.Cli.Output;
 using Dia.IO;
 using Dia.Text;
 
-namespace Dia.Cli.Commands;
+namespace Dia.Cli.Input;
 
 /// <summary>Where the text comes from: words, a file, or standard input.</summary>
 internal static class TextInput

@@ -1,12 +1,11 @@
 using Dia.Audio;
-using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Generation;
 using Dia.Speech;
 
-namespace Dia.Cli.Commands;
+namespace Dia.Cli.Input;
 
 /// <summary>The voice that the options name, read before the model is loaded so that what is wrong with it is known early.</summary>
 internal sealed class VoiceInput
@@ -15,22 +14,19 @@ internal sealed class VoiceInput
 
     private readonly string _name;
     private readonly AudioBuffer? _audio;
-    private readonly Voice? _voice;
 
     /// <summary>A recording and what is said in it.</summary>
-    public VoiceInput(string name, AudioBuffer audio, string transcript) => (_name, _audio, Transcript) = (name, audio, transcript);
+    public VoiceInput(string name, AudioBuffer audio, string transcript)
+        : this(name, new Voice(new int[0, 0], transcript, null)) => _audio = audio;
 
     /// <summary>A voice that is encoded already.</summary>
-    public VoiceInput(string name, Voice voice) => (_name, _voice, Transcript) = (name, voice, voice.Transcript);
+    public VoiceInput(string name, Voice voice) => (_name, Voice) = (name, voice);
 
-    /// <summary>What is said in it; empty where the text has it already.</summary>
-    public string Transcript { get; }
+    /// <summary>What is said in it, without the codes of a recording. No transcript: the text has it already.</summary>
+    public Voice Voice { get; }
 
     /// <summary>Whether it takes a codec to use it.</summary>
     public bool NeedsCodec => _audio is not null;
-
-    /// <summary>Frames of a voice that leave room for a frame of speech.</summary>
-    public static int MaxFrames(Configuration.DiaConfig config) => config.DecoderConfig.MaxPositionEmbeddings - 3;
 
     /// <summary>Reads what --clone, --voice or --prompt-codes name; null: none of them is given.</summary>
     /// <exception cref="DiaException">Usage: two of them, or options that do not go together. Input: it cannot be read.</exception>
@@ -46,7 +42,7 @@ internal sealed class VoiceInput
             throw CommandLine.Usage($"--clone-text says what the recording of --clone says: {option.Name} goes without it.");
         if (option == DiaOptions.Voice)
         {
-            RefuseStandardInput(path, "a voice file");
+            StandardDescriptors.RefuseInput(path, "a voice file");
             return new VoiceInput(path, Voice.Load(path));
         }
 
@@ -58,24 +54,6 @@ internal sealed class VoiceInput
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
             throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
         return new VoiceInput(Name(path), ReadVoice(run, path), transcript);
-    }
-
-    /// <summary>Reads the voice that a JSON line names.</summary>
-    /// <param name="run">The line's options, the command's voice left out.</param>
-    /// <param name="paths">Where its paths may lead.</param>
-    /// <exception cref="DiaException">Usage: keys that do not go together, or a path that is not allowed. Input: it cannot be read.</exception>
-    public static VoiceInput Read(Invocation run, LinePaths paths)
-    {
-        CommandLine line = run.Line;
-        string cloneKey = LineRequest.Key(DiaOptions.Clone), textKey = LineRequest.Key(DiaOptions.CloneText), voiceKey = LineRequest.Key(DiaOptions.Voice);
-        string? clone = line.Get(DiaOptions.Clone), transcript = line.Get(DiaOptions.CloneText), voice = line.Get(DiaOptions.Voice);
-        if (clone is not null && voice is not null)
-            throw CommandLine.Usage($"{cloneKey} and {voiceKey} both name a voice: give one of them.");
-        if ((clone is null) != (transcript is null))
-            throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
-        return voice is not null
-            ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
-            : new VoiceInput(clone!, ReadVoice(run, paths.Input(cloneKey, clone!)), TextInput.Prepare(line, transcript!, textKey));
     }
 
     /// <summary>A recording; "-" is standard input.</summary>
@@ -92,14 +70,6 @@ internal sealed class VoiceInput
     /// <summary>What messages call a file; "-" is standard input.</summary>
     public static string Name(string path) => path == "-" ? StandardInput : path;
 
-    /// <summary>Refuses standard input where a file has to be mapped into memory.</summary>
-    /// <exception cref="DiaException">Input.</exception>
-    public static void RefuseStandardInput(string path, string wanted)
-    {
-        if (path == "-")
-            throw new DiaException(DiaErrorKind.Input, $"{wanted} cannot be read from standard input, since its file is mapped into memory: name a file (one that is called - is ./-).");
-    }
-
     /// <summary>A recording to speak in the voice of: silence in front of it is cut, or the model goes on with more of it.</summary>
     /// <exception cref="DiaException">Input.</exception>
     public static AudioBuffer ReadVoice(Invocation run, string path)
@@ -113,23 +83,19 @@ internal sealed class VoiceInput
         return rest;
     }
 
-    /// <summary>The text with the transcript in front.</summary>
-    public string Before(string text) => Transcript.Length == 0 ? text : $"{Transcript} {text}";
-
     /// <summary>Checks that the model can speak with the voice, and encodes a recording.</summary>
     /// <param name="model">The model.</param>
     /// <param name="codec">The codec; null where none is needed.</param>
-    /// <param name="encodes">Whether a recording is encoded; otherwise it is only checked.</param>
-    /// <returns>The voice's codes, null where they are not made, and how many frames they are.</returns>
+    /// <param name="encodes">Whether a recording is encoded; otherwise it is only checked, and its codes say nothing but how many there are.</param>
     /// <exception cref="DiaException">Input: the model cannot speak with it.</exception>
-    public (int[,]? Codes, int Frames) Open(DiaForConditionalGeneration model, DacModel? codec, bool encodes = true)
+    public Voice Open(DiaForConditionalGeneration model, DacModel? codec, bool encodes = true)
     {
-        int most = MaxFrames(model.Config);
-        if (_voice is null && !encodes)
-            return (null, Voice.CheckRecording(_audio!, codec!, _name, most));
-        Voice voice = _voice ?? Voice.Encode(_audio!, Transcript, codec!, _name, most);
-        voice.Check(_name, model.Config.DecoderConfig.NumChannels, model.Config.EosTokenId, most, codec);
-        return (voice.Codes, voice.Codes.GetLength(0));
+        int most = Voice.MaxFrames(model.Config), channels = model.Config.DecoderConfig.NumChannels;
+        Voice voice = _audio is null ? Voice
+            : encodes ? Voice.Encode(_audio, Voice.Transcript, codec!, _name, most)
+            : Voice with { Codes = new int[Voice.CheckRecording(_audio, codec!, _name, most), channels] };
+        voice.Check(_name, channels, model.Config.EosTokenId, most, codec);
+        return voice;
     }
 
     /// <summary>The one option that names a voice; one from the environment gives way to one that is typed.</summary>

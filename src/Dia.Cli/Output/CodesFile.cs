@@ -1,7 +1,7 @@
 using Dia.IO;
 using Dia.Weights;
 
-namespace Dia.Cli.Commands;
+namespace Dia.Cli.Output;
 
 /// <summary>Files of audio codes: safetensors with `codes` [frames, channels] and, from a generation, `rows` [rows, channels], both int16.</summary>
 internal static class CodesFile
@@ -18,7 +18,7 @@ internal static class CodesFile
     /// <exception cref="DiaException">Input: no such file, not safetensors, or codes of another shape or type.</exception>
     public static int[,] Read(string path, bool asPrompt = false)
     {
-        VoiceInput.RefuseStandardInput(path, "a file of audio codes");
+        StandardDescriptors.RefuseInput(path, "a file of audio codes");
         FileContent.Refuse(path, "a file of audio codes", DiaErrorKind.Input, FileContentKind.Codes, FileContentKind.Tensors, asPrompt ? FileContentKind.Codes : FileContentKind.Voice);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         SafetensorsTensor tensor = file[CodesName];

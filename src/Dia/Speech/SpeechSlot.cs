@@ -9,7 +9,7 @@ using Dia.Processing;
 namespace Dia.Speech;
 
 /// <summary>A job that runs: its rows, and how far they were turned into frames and sound.</summary>
-internal sealed class SpeechPlace
+internal sealed class SpeechSlot
 {
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly GenerationConfig _config;
@@ -27,7 +27,7 @@ internal sealed class SpeechPlace
 
     /// <summary>Checks a job and prepares its rows.</summary>
     /// <exception cref="DiaException">Usage or Input: values that do not fit the model.</exception>
-    public SpeechPlace(DiaForConditionalGeneration model, DacModel? codec, SpeechJob job, int index)
+    public SpeechSlot(DiaForConditionalGeneration model, DacModel? codec, SpeechJob job, int index)
     {
         (Job, Index) = (job, index);
         DiaDecoderConfig decoder = model.Config.DecoderConfig;
@@ -53,7 +53,7 @@ internal sealed class SpeechPlace
     /// <summary>The text's ids, checked: a copy, as all that is used of the job.</summary>
     public int[] TextIds { get; }
 
-    /// <summary>Its place.</summary>
+    /// <summary>Its slot.</summary>
     public int Index { get; }
 
     /// <summary>Its rows.</summary>
@@ -92,17 +92,14 @@ internal sealed class SpeechPlace
         return count;
     }
 
-    /// <summary>
-    /// Frames whose last channel has come. The end is <see cref="DelayPattern.AudioFrames"/>'s for the rows so far: no row to come
-    /// can lower it.
-    /// </summary>
+    /// <summary>Frames whose last channel has come: no row to come can lower their end.</summary>
     private void TakeFrames()
     {
         ReadOnlySpan<int> rows = Sequence.Rows;
         int channels = _delay.Length, count = Sequence.RowCount;
         for (; _rowsSeen < count; _rowsSeen++)
             _pads += rows[_rowsSeen * channels] == _config.PadTokenId ? 1 : 0;
-        int end = Math.Min(count - _pads - 1, count - _maxDelay);
+        int end = DelayPattern.EndOfAudio(count, _pads, _maxDelay);
         for (; _nextFrame < end; _nextFrame++)
         {
             for (int c = 0; c < channels; c++)
