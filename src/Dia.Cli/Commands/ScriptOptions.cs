@@ -2,12 +2,8 @@ using Dia.Cli.Options;
 
 namespace Dia.Cli.Commands;
 
-/// <summary>What the options of the group "Long scripts" ask for.</summary>
-/// <param name="Split">Split even where the model could take the text whole.</param>
-/// <param name="NoSplit">Split nothing.</param>
-/// <param name="Speed">Times as fast.</param>
-/// <param name="Retries">Further attempts for a piece, at most.</param>
-internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int Retries)
+/// <summary>The options of the group "Long scripts".</summary>
+internal static class ScriptOptions
 {
     /// <summary>How splitting works, for the help.</summary>
     public const string Help = """
@@ -25,35 +21,19 @@ internal sealed record ScriptOptions(bool Split, bool NoSplit, double Speed, int
         --speed works while streaming and adds at most 35 ms to the wait.
         """;
 
-    /// <summary>Reads and checks them.</summary>
-    /// <exception cref="DiaException">Usage: they contradict each other.</exception>
-    public static ScriptOptions Read(CommandLine line)
+    /// <summary>Refuses options that contradict each other.</summary>
+    /// <exception cref="DiaException">Usage.</exception>
+    public static void Check(CommandLine line)
     {
-        var options = new ScriptOptions(
-            line.Has(DiaOptions.Split),
-            line.Has(DiaOptions.NoSplit),
-            line.GetValue(DiaOptions.Speed) ?? 1,
-            line.GetValue(DiaOptions.Retries) ?? 0);
+        bool split = line.Has(DiaOptions.Split);
         foreach (OptionSpec<bool> other in new[] { DiaOptions.NoSplit, DiaOptions.Truncate })
-            if (options.Split && line.Has(other))
+            if (split && line.Has(other))
                 throw CommandLine.Usage($"--split and {other.Name} contradict each other.");
-        if (options.Split && line.Has(DiaOptions.RawText))
+        if (split && line.Has(DiaOptions.RawText))
             throw CommandLine.Usage("--split and --raw-text contradict each other: a piece is given its speaker's tag, and white space between two is left out.");
-        if (options.Split && line.Get(DiaOptions.PromptCodes) is not null)
+        if (split && line.Get(DiaOptions.PromptCodes) is not null)
             throw CommandLine.Usage("--split needs to know where the transcript of --prompt-codes ends: name voice and transcript with --clone and --clone-text, or with --voice.");
-        if (options.Retries > 0 && line.Has(DiaOptions.Greedy))
+        if (line.GetValue(DiaOptions.Retries) > 0 && line.Has(DiaOptions.Greedy))
             throw CommandLine.Usage("--retries draws with another seed, and --greedy does not draw: leave one of them out.");
-        return options;
     }
-
-    /// <summary>Whether it is spoken as a script: one that is split, stretched or spoken again.</summary>
-    /// <param name="tooLong">Whether text and transcript are longer than the model can hold.</param>
-    /// <param name="line">The options.</param>
-    public bool AskFor(bool tooLong, CommandLine line) => Speed != 1 || Retries > 0 || Splits(tooLong, line);
-
-    /// <summary>Whether the text is split.</summary>
-    /// <param name="tooLong">Whether text and transcript are longer than the model can hold.</param>
-    /// <param name="line">The options.</param>
-    public bool Splits(bool tooLong, CommandLine line) =>
-        Split || (tooLong && !NoSplit && !line.Has(DiaOptions.RawText) && !line.Has(DiaOptions.Truncate) && line.Get(DiaOptions.PromptCodes) is null);
 }

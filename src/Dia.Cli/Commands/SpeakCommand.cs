@@ -61,7 +61,7 @@ internal static class SpeakCommand
 
         if (line.Has(DiaOptions.Check))
             throw CommandLine.Usage($"{DiaOptions.Check.Name} reads a list: it goes with {DiaOptions.Lines.Name} or {DiaOptions.JsonLines.Name}.");
-        var script = ScriptOptions.Read(line);
+        ScriptOptions.Check(line);
         var targets = SpeechTargets.Read(run);
         VoiceInput? voice = VoiceInput.Read(run);
         string text = TextInput.Read(line);
@@ -71,12 +71,13 @@ internal static class SpeakCommand
         DiaConfig config = files.OpenModel().Config;
         int positions = config.EncoderConfig.MaxPositionEmbeddings;
         var prepared = new PreparedText(new TextNotes(run, config), text, voice?.Voice);
-        bool tooLong = prepared.Length > positions, splits = script.Splits(tooLong, line), asScript = script.AskFor(tooLong, line);
+        SpeechOptions options = Sampling.Read(line);
+        bool tooLong = prepared.Length > positions, splits = options.Splits(tooLong), asScript = splits || options is not { Speed: 1, Retries: 0 };
         ScriptPiece? whole = splits ? null : prepared.Whole(line, positions, asScript);
 
         using DiaForConditionalGeneration model = files.LoadModel(device);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, config) : null;
-        SpeechOptions options = Sampling.Read(line) with { Voice = prepared.Behind(voice?.Open(model, codec)), Speed = script.Speed, Retries = script.Retries };
+        options = options with { Voice = prepared.Behind(voice?.Open(model, codec)) };
         files.Report(model, device);
         if (tooLong && !splits)
             run.Reporter.Note($"the text was cut from {prepared.Length} to {positions} bytes.");

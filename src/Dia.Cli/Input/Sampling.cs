@@ -13,6 +13,12 @@ internal static class Sampling
     {
         KeepVoice = line.Has(DiaOptions.KeepPrompt),
         Trim = line.Has(DiaOptions.Trim),
+        Splitting = line.Has(DiaOptions.Split) ? ScriptSplitting.Always
+            : line.Has(DiaOptions.Truncate) ? ScriptSplitting.Truncate
+            : line.Has(DiaOptions.NoSplit) || line.Has(DiaOptions.RawText) || line.Get(DiaOptions.PromptCodes) is not null ? ScriptSplitting.Never
+            : ScriptSplitting.WhereTooLong,
+        Speed = line.GetValue(DiaOptions.Speed) ?? 1,
+        Retries = line.GetValue(DiaOptions.Retries) ?? 0,
         Temperature = line.GetValue(DiaOptions.Temperature),
         TopP = line.GetValue(DiaOptions.TopP),
         TopK = line.GetValue(DiaOptions.TopK),

@@ -73,7 +73,7 @@ internal sealed class ScriptRun(Speaker speaker, SpeechOptions options, Generati
                 Pace = _pace,
                 KeepPrompt = index == 0 && options.KeepVoice,
                 WantsAudio = sink is not null,
-                Sink = sink,
+                Write = sink,
                 Kept = options.Retries > 0 ? [] : null,
             };
             speaker.Engine.Run(attempt, cancellationToken);
@@ -109,8 +109,6 @@ internal sealed class ScriptRun(Speaker speaker, SpeechOptions options, Generati
     private sealed class Attempt(ScriptRun run, int index, ScriptPiece piece, Voice? voice, GenerationConfig config)
         : Utterance(run.Speaker.Model.Config, piece, voice, config, run.Speaker.FrameRate)
     {
-        public Action<ReadOnlySpan<float>>? Sink { get; init; }
-
         public List<float>? Kept { get; init; }
 
         /// <summary>What is as it should be; of two that are not: what ends by itself, then the longer.</summary>
@@ -123,7 +121,7 @@ internal sealed class ScriptRun(Speaker speaker, SpeechOptions options, Generati
         {
             run._firstAudio ??= Stopwatch.GetElapsedTime(run._started);
             if (Kept is null)
-                Sink!(samples);
+                base.OnSamples(samples);
             else
                 Kept.AddRange(samples);
         }

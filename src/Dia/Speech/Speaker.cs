@@ -107,8 +107,7 @@ public sealed class Speaker : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         var script = new ScriptPiece(text);
-        bool splits = options.Splitting == ScriptSplitting.Always || (options.Splitting == ScriptSplitting.WhereTooLong && LengthOf(script, options) > Positions);
-        return Speak(splits ? Split(script, options) : [Fit(script, options)], options, write, observer, cancellationToken);
+        return Speak(options.Splits(LengthOf(script, options) > Positions) ? Split(script, options) : [Fit(script, options)], options, write, observer, cancellationToken);
     }
 
     /// <summary>Speaks the pieces of a script one after the other.</summary>
@@ -125,8 +124,7 @@ public sealed class Speaker : IDisposable
         ArgumentOutOfRangeException.ThrowIfZero(pieces.Count, nameof(pieces));
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Retries, nameof(options));
-        CheckVoice(options.Voice);
-        _ = write is null ? 0 : SamplingRate;
+        Check(options, write is not null);
         GenerationConfig config = options.Generation(Model);
         if (options.Retries > 0 && !config.DoSample)
             throw new DiaException(DiaErrorKind.Usage, "A piece is spoken again with another seed, and nothing is to be drawn: leave out the retries.");
@@ -135,7 +133,7 @@ public sealed class Speaker : IDisposable
 
     /// <summary>Speaks several texts, each by itself and as many at a time as the speaker's batch: each gets what it gets alone.</summary>
     /// <param name="texts">The texts; none is split.</param>
-    /// <param name="options">How; speed and retries are of one script.</param>
+    /// <param name="options">How; speed, trimming and retries are of one script.</param>
     /// <param name="write">Takes the next samples of the text of a number, from 0. Null: codes only.</param>
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <returns>What each came to, in order.</returns>
@@ -145,13 +143,18 @@ public sealed class Speaker : IDisposable
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Retries != 0 || options.Speed != 1 || options.Splitting == ScriptSplitting.Always)
-            throw new DiaException(DiaErrorKind.Usage, "Speed, retries and splitting are of one script: leave them out where several texts are spoken.");
-        CheckVoice(options.Voice);
+        if (options is not { Retries: 0, Speed: 1, Trim: false } || options.Splitting == ScriptSplitting.Always)
+            throw new DiaException(DiaErrorKind.Usage, "Speed, trimming, retries and splitting are of one script: leave them out where several texts are spoken.");
+        Check(options, write is not null);
         GenerationConfig config = options.Generation(Model);
-        Member[] members = [.. texts.Select((text, i) => new Member(this, Fit(new ScriptPiece(text), options), options, config, write is null ? null : samples => write(i, samples)))];
-        Engine.Run(members, cancellationToken);
-        return members;
+        Utterance[] utterances = [.. texts.Select((text, i) => new Utterance(Model.Config, Fit(new ScriptPiece(text), options), options.Voice, config, FrameRate)
+        {
+            KeepPrompt = options.KeepVoice,
+            WantsAudio = write is not null,
+            Write = samples => write!(i, samples),
+        })];
+        Engine.Run(utterances, cancellationToken);
+        return utterances;
     }
 
     /// <summary>
@@ -214,32 +217,10 @@ public sealed class Speaker : IDisposable
             : throw new DiaException(DiaErrorKind.Input, $"The text is {length} bytes long (a tag counts as one), the model takes {Positions}. Split or shorten it.");
     }
 
-    private void CheckVoice(Voice? voice)
+    private void Check(SpeechOptions options, bool wantsAudio)
     {
         DiaConfig config = Model.Config;
-        voice?.Check("The voice", config.DecoderConfig.NumChannels, config.EosTokenId, Voice.MaxFrames(config), Codec);
-    }
-
-    /// <summary>One of several texts.</summary>
-    private sealed class Member : Utterance
-    {
-        private readonly Action<ReadOnlySpan<float>>? _write;
-        private readonly PieceJoiner? _trim;
-
-        public Member(Speaker speaker, ScriptPiece piece, SpeechOptions options, GenerationConfig config, Action<ReadOnlySpan<float>>? write)
-            : base(speaker.Model.Config, piece, options.Voice, config, speaker.FrameRate)
-        {
-            _trim = write is null || !options.Trim ? null : new PieceJoiner(speaker.SamplingRate, write);
-            _write = _trim is null ? write : _trim.Write;
-            (KeepPrompt, WantsAudio) = (options.KeepVoice, write is not null && speaker.SamplingRate > 0);
-        }
-
-        protected internal override void OnSamples(ReadOnlySpan<float> samples) => _write!(samples);
-
-        protected internal override void OnCompleted(SpeechResult result)
-        {
-            _trim?.Finish(trim: true);
-            base.OnCompleted(result);
-        }
+        _ = wantsAudio ? SamplingRate : 0;
+        options.Voice?.Check("The voice", config.DecoderConfig.NumChannels, config.EosTokenId, Voice.MaxFrames(config), Codec);
     }
 }

@@ -67,6 +67,10 @@ public sealed partial record SpeechOptions
     /// <summary>Seed of the draw; null: a random one, which results name.</summary>
     public ulong? Seed { get; init; }
 
+    /// <summary>Whether a script is split.</summary>
+    /// <param name="tooLong">Whether it and the voice's transcript are longer than the model can hold.</param>
+    public bool Splits(bool tooLong) => Splitting == ScriptSplitting.Always || (tooLong && Splitting == ScriptSplitting.WhereTooLong);
+
     /// <summary>The configuration of a model's generation.</summary>
     public GenerationConfig Generation(DiaForConditionalGeneration model)
     {

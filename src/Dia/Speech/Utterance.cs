@@ -26,6 +26,9 @@ public class Utterance : SpeechJob
     /// <summary>How fast its script is spoken, which it is judged by.</summary>
     public SpeakingPace Pace { get; init; } = new();
 
+    /// <summary>Takes its samples, which are valid during the call only; null: nobody does.</summary>
+    public Action<ReadOnlySpan<float>>? Write { get; init; }
+
     /// <summary>What it came to; null before that.</summary>
     public SpeechResult? Result { get; private set; }
 
@@ -56,6 +59,9 @@ public class Utterance : SpeechJob
     private int Frames => (Result?.Frames ?? 0) - (KeepPrompt ? VoiceFrames : 0);
 
     private bool HasTranscript => Voice is { Transcript.Length: 0 };
+
+    /// <inheritdoc/>
+    protected internal override void OnSamples(ReadOnlySpan<float> samples) => Write?.Invoke(samples);
 
     /// <inheritdoc/>
     protected internal override void OnCompleted(SpeechResult result)
