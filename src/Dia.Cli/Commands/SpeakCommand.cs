@@ -95,11 +95,16 @@ internal static class SpeakCommand
 
         string? transcript = asScript ? options.Voice?.Transcript : voice?.Voice.Transcript;
         using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice));
-        var report = new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio);
+        Speak(speaker, pieces, options, output, targets.WantsAudio, new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio), run);
+    }
+
+    private static void Speak(
+        Speaker speaker, IReadOnlyList<ScriptPiece> pieces, SpeechOptions options, SpeechOutput output, bool wantsAudio, SpeechReport report, Invocation run)
+    {
         SpokenScript spoken;
         try
         {
-            spoken = speaker.Speak(pieces, options, targets.WantsAudio ? output.Write : null, report, run.Interruption.Token);
+            spoken = speaker.Speak(pieces, options, wantsAudio ? output.Write : null, report, run.Interruption.Token);
         }
         finally
         {

@@ -71,10 +71,6 @@ public sealed class AudioBuffer
     internal static void CheckSamplingRate(int samplingRate)
     {
         if (samplingRate is < MinSamplingRate or > MaxSamplingRate)
-        {
-            throw new DiaException(
-                DiaErrorKind.Input,
-                $"A sampling rate of {samplingRate} Hz is outside {MinSamplingRate} to {MaxSamplingRate} Hz.");
-        }
+            throw new DiaException(DiaErrorKind.Input, $"A sampling rate of {samplingRate} Hz is outside {MinSamplingRate} to {MaxSamplingRate} Hz.");
     }
 }

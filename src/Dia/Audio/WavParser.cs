@@ -93,10 +93,8 @@ internal sealed class WavParser(Stream stream, string name)
         var samples = new float[data.Length / format.BlockAlign * format.Channels];
         format.Decode(data, samples);
         for (int i = 0; format.IsFloat && i < samples.Length; i++)
-        {
             if (!float.IsFinite(samples[i]))
                 throw _source.Error(dataOffset + (long)i * format.BytesPerSample, "a sample that is not a finite number: the file is damaged.");
-        }
 
         return new AudioBuffer(samples, format.SamplingRate, format.Channels);
     }

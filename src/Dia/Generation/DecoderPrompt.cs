@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dia.Configuration;
+using Dia.Modeling;
 
 namespace Dia.Generation;
 
@@ -22,7 +23,7 @@ internal sealed class DecoderPrompt
     public DecoderPrompt(int[,,]? ids, int[,]? mask, int batch, GenerationConfig config, int vocabularySize)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
-        _ids = (int[,,]?)ids?.Clone() ?? BosRow(batch, config);
+        _ids = (int[,,]?)ids?.Clone() ?? ForwardInputs.BosRows(batch, config.Channels, config.BosTokenId);
         mask = ids is null ? null : (int[,]?)mask?.Clone();
         int rows = _ids.GetLength(1);
         if (_ids.GetLength(0) != batch || rows == 0 || _ids.GetLength(2) != config.Channels)
@@ -53,15 +54,6 @@ internal sealed class DecoderPrompt
 
     /// <summary>The id of a cell, row below <see cref="InputRows"/>; PAD says that it is not known.</summary>
     public int Id(int item, int row, int channel) => _ids[item, row, channel];
-
-    private static int[,,] BosRow(int batch, GenerationConfig config)
-    {
-        int[,,] ids = new int[batch, 1, config.Channels];
-        for (int item = 0; item < batch; item++)
-            for (int channel = 0; channel < config.Channels; channel++)
-                ids[item, 0, channel] = config.BosTokenId;
-        return ids;
-    }
 
     private void CheckIds(int vocabularySize)
     {

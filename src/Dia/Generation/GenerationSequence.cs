@@ -25,7 +25,7 @@ internal sealed class GenerationSequence
         _channels = _channelsLeft = config.Channels;
         _rows = new int[checked(rowLimit * _channels)];
         _ended = new bool[_channels];
-        EosDelay = new EosDelayPattern(config, rowLimit);
+        EosDelay = new EosDelayProcessor(config, rowLimit);
         for (int row = 0; row < prompt.Rows; row++)
             for (int channel = 0; channel < _channels; channel++)
                 _rows[(row * _channels) + channel] = prompt.Id(item, row, channel);
@@ -51,7 +51,7 @@ internal sealed class GenerationSequence
     public DiaException? Failure { get; private set; }
 
     /// <summary>The item's own last logits processor.</summary>
-    public EosDelayPattern EosDelay { get; }
+    public EosDelayProcessor EosDelay { get; }
 
     /// <summary>Rows at which it ends, left padding and prompt included.</summary>
     public int RowLimit { get; }

@@ -4,7 +4,7 @@ namespace Dia.Generation;
 
 /// <summary>
 /// The processors that turn a row's logits into the scores an id is picked from, in the order of numerics.md, "Generation", point 3
-/// (the last one, <see cref="EosDelayPattern"/>, has a state per item). All work in place on [channels, vocabulary] and allocate
+/// (the last one, <see cref="EosDelayProcessor"/>, has a state per item). All work in place on [channels, vocabulary] and allocate
 /// nothing; one object serves all items of a batch one after the other, since it holds scratch only.
 /// </summary>
 internal sealed class LogitsProcessors

@@ -90,7 +90,7 @@ public abstract unsafe class DiaModel : IDisposable
         ForwardInputs.CheckSizes(Config, inputIds.GetLength(0), inputIds.GetLength(1), decoderInputIds?.GetLength(1) ?? 1, outputAttentions);
         inputIds = (int[,])inputIds.Clone();
         attentionMask = (int[,]?)attentionMask?.Clone();
-        decoderInputIds = (int[,,]?)decoderInputIds?.Clone() ?? ForwardInputs.BosRows(Config, inputIds.GetLength(0));
+        decoderInputIds = (int[,,]?)decoderInputIds?.Clone() ?? ForwardInputs.BosRows(inputIds.GetLength(0), Config.DecoderConfig.NumChannels, Config.BosTokenId);
         decoderPositionIds = (int[,]?)decoderPositionIds?.Clone();
         decoderAttentionMask = (int[,]?)decoderAttentionMask?.Clone();
         labels = (int[,]?)labels?.Clone();

@@ -6,13 +6,13 @@ namespace Dia.Modeling;
 /// <summary>Checks what is given to a forward pass: a kernel that looks up an id trusts it.</summary>
 internal static class ForwardInputs
 {
-    /// <summary>One BOS row for each sequence.</summary>
-    public static int[,,] BosRows(DiaConfig config, int batch)
+    /// <summary>One BOS row for each sequence [batch, 1, channels].</summary>
+    public static int[,,] BosRows(int batch, int channels, int bosTokenId)
     {
-        var rows = new int[batch, 1, config.DecoderConfig.NumChannels];
+        var rows = new int[batch, 1, channels];
         for (int b = 0; b < batch; b++)
-            for (int c = 0; c < config.DecoderConfig.NumChannels; c++)
-                rows[b, 0, c] = config.BosTokenId;
+            for (int c = 0; c < channels; c++)
+                rows[b, 0, c] = bosTokenId;
         return rows;
     }
 

@@ -83,10 +83,8 @@ public static class DelayPattern
         ArgumentOutOfRangeException.ThrowIfGreaterThan(end, length);
         var frames = new int[Math.Max(0, end - start), delay.Length];
         for (int t = 0; t < frames.GetLength(0); t++)
-        {
             for (int c = 0; c < delay.Length; c++)
                 frames[t, c] = rows[(int)Math.Min((long)start + t + delay[c], length - 1), c];
-        }
         return frames;
     }
 
@@ -119,10 +117,8 @@ public static class DelayPattern
         if (delay.IsEmpty)
             throw new DiaException(DiaErrorKind.Usage, "The delay pattern is empty; it has one delay for each channel.");
         foreach (int d in delay)
-        {
             if (d is < 0 or > DiaConfig.MaxDelay)
                 throw new DiaException(DiaErrorKind.Usage, $"The delay pattern holds {d}; a delay is between 0 and {DiaConfig.MaxDelay} rows.");
-        }
     }
 
     private static void Check(int[,] rows, ReadOnlySpan<int> delay)

@@ -40,7 +40,7 @@ public sealed class LogitsProcessorsTests
             GenerationFixture.AssertScores(fixture.Floats("probabilities").AsSpan(channel * 40, 40), weights.Select(w => (float)(w / weights.Sum())).ToArray(), Tolerance, "probabilities");
         }
 
-        EosDelayPattern delay = new(config, 40);
+        EosDelayProcessor delay = new(config, 40);
         for (int step = 0; step < 17; step++)
         {
             float[] now = step == 0 ? scores : [.. cond.Select((c, i) => i % 40 == 36 ? None : c)];
@@ -148,7 +148,7 @@ public sealed class LogitsProcessorsTests
     public void TheLengthLimitForcesEosInEveryChannelAfterItsDelay()
     {
         GenerationConfig config = new() { EosTokenId = 2, DelayPattern = [0, 2, 1] };
-        EosDelayPattern delay = new(config, rowLimit: 8);
+        EosDelayProcessor delay = new(config, rowLimit: 8);
         for (int rows = 3; rows < 8; rows++)
         {
             float[] scores = [1, 0, -9, 1, 0, -9, 1, 0, -9];

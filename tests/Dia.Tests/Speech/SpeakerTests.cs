@@ -5,6 +5,7 @@ using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Speech;
+using Dia.Testing;
 using Dia.Text;
 using Dia.Weights;
 using Xunit;
@@ -36,33 +37,39 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     public SpeakerTests(Demo demo) => _demo = demo;
 
     [Fact]
+    public void A_program_speaks_in_three_lines()
+    {
+        using var folder = new TemporaryFolder();
+        using var speaker = Speaker.FromPretrained(Demo.Folder, CompiledModels.All, _demo.Device);
+        AudioBuffer sound = speaker.Speak(Short, new SpeechOptions { Seed = 7, Speed = 1.1 });
+        sound.Save(folder["out.wav"]);
+
+        AudioBuffer saved = WavReader.Read(folder["out.wav"]);
+        Assert.Equal(speaker.Codec!.SamplingRate, saved.SamplingRate);
+        Assert.InRange(saved.Frames, saved.SamplingRate / 2, 5 * saved.SamplingRate);
+        Assert.Equal(sound.Samples.Select(s => (float)WavWriter.ToInt16(s)), saved.Samples.Select(s => s * 32768));
+    }
+
+    [Fact]
     public void A_long_script_is_its_pieces_joined_and_stretched()
     {
-        using var speaker = Speaker.FromPretrained(Demo.Folder, CompiledModels.All, _demo.Device);
-        AudioBuffer sound = speaker.Speak(Script, new SpeechOptions { Seed = 7, Speed = 1.1, Trim = true });
-        using var folder = new Weights.TestFolder();
-        string path = Path.Combine(folder.Path, "out.wav");
-        sound.Save(path);
-
-        SpokenScript spoken = speaker.Speak(Script, new SpeechOptions { Seed = 7 }, write: null);
+        var sound = new List<float>();
+        SpokenScript spoken = _demo.Speaker.Speak(Script, Seed3 with { Speed = 1.1, Trim = true }, samples => sound.AddRange(samples));
         Assert.True(spoken.Pieces.Count > 2);
         Assert.Equal(Script, string.Join(' ', spoken.Pieces.Select(p => p.Piece.Text)));
         var expected = new List<float>();
-        var stretch = new TimeStretch(sound.SamplingRate, 1.1, samples => expected.AddRange(samples));
-        var joiner = new PieceJoiner(sound.SamplingRate, stretch.Write);
+        var stretch = new TimeStretch(_demo.Codec.SamplingRate, 1.1, samples => expected.AddRange(samples));
+        var joiner = new PieceJoiner(_demo.Codec.SamplingRate, stretch.Write);
         foreach (Utterance piece in spoken.Pieces)
         {
-            joiner.Write(speaker.Codec!.Decode(piece.Result!.Codes));
+            joiner.Write(_demo.Codec.Decode(piece.Result!.Codes));
             if (piece != spoken.Pieces[^1])
                 joiner.EndPiece();
         }
 
         joiner.Finish(trim: true);
         stretch.Finish();
-        Assert.Equal(expected, sound.Samples);
-        AudioBuffer saved = WavReader.Read(path);
-        Assert.Equal(sound.SamplingRate, saved.SamplingRate);
-        Assert.Equal(sound.Samples.Select(s => (float)WavWriter.ToInt16(s)), saved.Samples.Select(s => s * 32768));
+        Assert.Equal(expected, sound);
     }
 
     [Fact]
@@ -118,7 +125,7 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     public void One_piece_is_what_the_engine_makes_of_it()
     {
         GenerationConfig config = Seed3.Generation(_demo.Model);
-        // The checkpoint says a temperature; for the rest the released model's.
+        // What the checkpoint says.
         Assert.Equal((3.0, 45, 0.95, 0.6, true), (config.GuidanceScale, config.TopK, config.TopP, config.Temperature, config.DoSample));
         using var engine = new SpeechEngine(_demo.Model, _demo.Codec);
         var samples = new List<float>();
@@ -187,12 +194,12 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     [Fact]
     public void Two_speakers_at_once_get_what_each_gets_alone()
     {
-        float[][] alone = [.. new ulong[] { 3, 4 }.Select(seed => _demo.Speaker.Speak(Turns, InPieces with { Seed = seed }).Samples)];
+        float[][] alone = [.. new ulong[] { 3, 4 }.Select(seed => _demo.Speaker.Speak(Turns, InPieces with { Seed = seed, MaxNewTokens = 60 }).Samples)];
         var sounds = new float[2][];
         Parallel.For(0, 2, i =>
         {
             using var speaker = new Speaker(_demo.Model, _demo.Codec);
-            sounds[i] = speaker.Speak(Turns, InPieces with { Seed = 3 + (ulong)i }).Samples;
+            sounds[i] = speaker.Speak(Turns, InPieces with { Seed = 3 + (ulong)i, MaxNewTokens = 60 }).Samples;
         });
         Assert.Equal(alone, sounds);
     }
@@ -220,8 +227,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     [Fact]
     public void A_given_voice_speaks_every_piece_and_is_heard_once_where_it_is_kept()
     {
-        string transcript = File.ReadAllText(TestTensors.FixturePath("demo", "voice.txt")).Trim();
-        Voice voice = Voice.Encode(WavReader.Read(TestTensors.FixturePath("demo", "voice.wav")), transcript, _demo.Codec, "me", Voice.MaxFrames(_demo.Model.Config));
+        string transcript = File.ReadAllText(Fixtures.Path("demo", "voice.txt")).Trim();
+        Voice voice = Voice.Encode(WavReader.Read(Fixtures.Path("demo", "voice.wav")), transcript, _demo.Codec, "me", Voice.MaxFrames(_demo.Model.Config));
         SpeechOptions options = Seed3 with { Voice = voice }, inPieces = options with { Splitting = ScriptSplitting.Always };
         SpokenScript spoken = _demo.Speaker.Speak(Turns, inPieces, write: null), kept = _demo.Speaker.Speak(Turns, inPieces with { KeepVoice = true }, write: null);
         Assert.True(spoken.Pieces.Count > 1);
@@ -265,7 +272,7 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         speaker.Dispose();
         Assert.Throws<ObjectDisposedException>(() => speaker.Speak(Short));
         Assert.NotEmpty(_demo.Speaker.Speak(Short, Seed3).Samples); // model and codec stay the caller's
-        Assert.Throws<DiaException>(() => Speaker.FromPretrained(ModelFolder.Open(TestTensors.FixturePath("generate", "model")), CompiledModels.All, _demo.Device)); // it has no codec
+        Assert.Throws<DiaException>(() => Speaker.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, _demo.Device)); // it has no codec
     }
 
     private sealed class Watcher : ISpeechObserver
@@ -306,7 +313,7 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
             Speaker = new Speaker(Model, Codec);
         }
 
-        internal static ModelFolder Folder => ModelFolder.Open(Path.Combine(TestTensors.FixturePath(), "..", "..", "configs", "dia-demo"));
+        internal static ModelFolder Folder => ModelFolder.Open(Fixtures.Demo);
 
         internal Device Device { get; } = TestDevice.Create("cpu2");
 

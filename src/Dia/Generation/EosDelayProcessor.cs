@@ -6,7 +6,7 @@ namespace Dia.Generation;
 /// The last processor, one per item: once channel 0's best id is EOS, or the item has as many rows as leave just room for the delay,
 /// each channel is forced to EOS its delay's number of steps later. numerics.md, "Generation", point 3.
 /// </summary>
-internal sealed class EosDelayPattern(GenerationConfig config, int rowLimit)
+internal sealed class EosDelayProcessor(GenerationConfig config, int rowLimit)
 {
     private readonly int[] _delays = [.. config.DelayPattern];
     private readonly int _eos = config.EosTokenId;
