@@ -128,7 +128,7 @@ internal static unsafe class Kernels
         foreach (int count in new[] { 32768, 32768 * 2 })
         {
             float* x = Values(cpu, count), y = Values(cpu, count);
-            Console.WriteLine($"add of {count} values: {Time(() => cpu.Add(y, x, count)) * 1e6:F1} us");
+            Console.WriteLine($"subtract of {count} values: {Time(() => cpu.Subtract(y, x, count)) * 1e6:F1} us");
             cpu.Memory.Free(x);
             cpu.Memory.Free(y);
         }

@@ -129,7 +129,7 @@ internal static unsafe class Program
             b.Linear(x.OnDevice, y.OnDevice, w, 2, Width, Width, Phase.Decode, true);
             b.Attention(y.OnDevice, x.OnDevice, batch, 0, 4, 2, Width / 2, null);
             b.GatedActivation(y.OnDevice, x.OnDevice, 1, Width, Configuration.HiddenActivation.Silu);
-            b.Add(y.OnDevice, x.OnDevice, Width);
+            b.Subtract(y.OnDevice, x.OnDevice, Width);
         }
 
         return GC.GetAllocatedBytesForCurrentThread() - before;

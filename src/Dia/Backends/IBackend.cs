@@ -76,9 +76,6 @@ public unsafe interface IBackend : IDisposable
     /// <summary>y[r] += v for every row of y [rows, d].</summary>
     void AddRow(float* y, float* v, int rows, int d);
 
-    /// <summary>y += x over count values.</summary>
-    void Add(float* y, float* x, long count);
-
     /// <summary>y −= x over count values.</summary>
     void Subtract(float* y, float* x, long count);
 

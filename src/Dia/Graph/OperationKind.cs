@@ -30,7 +30,7 @@ public enum OperationKind
     /// <summary>Softmax attention.</summary>
     Attention,
 
-    /// <summary>Sum of two values.</summary>
+    /// <summary>Sum of two values: of the graph before its rewrites, no backend's.</summary>
     Add,
 
     /// <summary>A constant row added to every row.</summary>

@@ -87,7 +87,7 @@ public sealed unsafe class CpuThreadsTests
             cpu.Linear(y, x, w, 20, 600, 600, Phase.Prefill, false);
             cpu.Linear(y, x, w, 2, 600, 600, Phase.Decode, false);
             cpu.Attention(y, x, new AttentionBatch(&item, 1, 20, 20), 0, 6, 6, 100, null);
-            cpu.Add(y, x, 20 * 600);
+            cpu.Subtract(y, x, 20 * 600);
         }
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }

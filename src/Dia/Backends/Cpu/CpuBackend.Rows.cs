@@ -50,9 +50,6 @@ public readonly unsafe partial struct CpuBackend
     public void AddRow(float* y, float* v, int rows, int d) => Elementwise.Rows(_threads, new Add(y, v, d), rows, d);
 
     /// <inheritdoc/>
-    public void Add(float* y, float* x, long count) => Elementwise.Values(_threads, new Add(y, x, 0), count);
-
-    /// <inheritdoc/>
     public void Subtract(float* y, float* x, long count) => Elementwise.Values(_threads, new Subtract(y, x), count);
 
     /// <inheritdoc/>

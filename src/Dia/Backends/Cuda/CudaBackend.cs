@@ -127,9 +127,6 @@ public readonly unsafe partial struct CudaBackend : IBackend
     public void AddRow(float* y, float* v, int rows, int d) => Kernels.Add(CudaKernels.Over((long)rows * d), y, v, (ulong)rows * (ulong)d, (ulong)d);
 
     /// <inheritdoc/>
-    public void Add(float* y, float* x, long count) => Kernels.Add(CudaKernels.Over(count), y, x, (ulong)count, (ulong)count);
-
-    /// <inheritdoc/>
     public void Subtract(float* y, float* x, long count) => Kernels.Subtract(CudaKernels.Over(count), y, x, (ulong)count);
 
     /// <inheritdoc/>

@@ -253,14 +253,8 @@ public readonly unsafe struct ScalarBackend : IBackend
     public void AddRow(float* y, float* v, int rows, int d)
     {
         for (long r = 0; r < rows; r++)
-            Add(y + r * d, v, d);
-    }
-
-    /// <inheritdoc/>
-    public void Add(float* y, float* x, long count)
-    {
-        for (long i = 0; i < count; i++)
-            y[i] += x[i];
+            for (int i = 0; i < d; i++)
+                y[r * d + i] += v[i];
     }
 
     /// <inheritdoc/>
