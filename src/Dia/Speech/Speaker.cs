@@ -63,7 +63,7 @@ public sealed class Speaker : IDisposable
     /// <param name="device">Where they run.</param>
     /// <param name="batch">Most texts at a time, where several are spoken.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits. Device: no memory.</exception>
-    public static Speaker FromPretrained(ModelFolder folder, IEnumerable<CompiledModel> models, Device device, int batch = 1)
+    public static Speaker FromPretrained(ModelFolder folder, IEnumerable<CompiledNetwork> models, Device device, int batch = 1)
     {
         DiaForConditionalGeneration? model = null;
         DacModel? codec = null;

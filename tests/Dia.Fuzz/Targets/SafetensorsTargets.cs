@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Dia.Cli.Commands;
+using Dia.Cli.Output;
 using Dia.Codec;
 using Dia.Speech;
 using Dia.Weights;
