@@ -1,4 +1,4 @@
-// The three usage examples of the reference library, in C#: dotnet run --project examples -- MODEL_DIR VOICE.wav OUT_DIR
+// The three usage examples of the reference library, in C#, and a script: dotnet run --project examples -- MODEL_DIR VOICE.wav OUT_DIR
 using Dia.Audio;
 using Dia.Backends;
 using Dia.Backends.Cpu;
@@ -7,6 +7,7 @@ using Dia.Compiled;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Processing;
+using Dia.Speech;
 using Dia.Weights;
 
 if (args.Length != 3)
@@ -40,4 +41,10 @@ processor.SaveAudio(processor.Decode(rows, promptLength), Path.Combine(outFolder
 inputs = processor.Process(["[S1] The letter is fast again."], [new AudioBuffer(samples, codec.SamplingRate)], generation: false, outputLabels: true);
 DiaOutput output = model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels);
 Console.WriteLine($"loss {output.Loss}");
+
+// 4. A script of any length, split, spoken piece by piece in the same voices, and joined
+string script = string.Concat(Enumerable.Repeat("[S1] The voice is blue now. [S2] You know the quiet voice. ", 6));
+using var speaker = Speaker.FromPretrained(folder, CompiledModels.All, device);
+AudioBuffer sound = speaker.Speak(script, new SpeechOptions { Seed = 1, Speed = 1.1 });
+sound.Save(Path.Combine(outFolder, "script.wav"));
 return 0;

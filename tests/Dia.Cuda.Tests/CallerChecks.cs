@@ -172,14 +172,10 @@ internal static class CallerChecks
         }
     }
 
-    private sealed class RowJob(int[] ids, GenerationConfig config) : SpeechJob(ids, config)
+    private sealed class RowJob(int[] ids, GenerationConfig config) : Utterance(ids, config)
     {
         public Action<int>? Row { get; set; }
 
-        public SpeechResult? Result { get; private set; }
-
         protected internal override void OnRow(int rows) => Row?.Invoke(rows);
-
-        protected internal override void OnCompleted(SpeechResult result) => Result = result;
     }
 }

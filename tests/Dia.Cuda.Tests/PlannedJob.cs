@@ -11,7 +11,7 @@ using Dia.Weights;
 namespace Dia.Cuda.Tests;
 
 /// <summary>An utterance as long as the model allows, which is left once everything that it needs was allocated.</summary>
-internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRow) : SpeechJob(ids, config)
+internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRow) : Utterance(ids, config)
 {
     private const int Batch = 2;
 

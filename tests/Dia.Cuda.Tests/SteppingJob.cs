@@ -10,7 +10,7 @@ using Dia.Weights;
 namespace Dia.Cuda.Tests;
 
 /// <summary>An utterance of which only the managed bytes that its steps allocate are of interest.</summary>
-internal sealed class SteppingJob(int[] ids, GenerationConfig config) : SpeechJob(ids, config)
+internal sealed class SteppingJob(int[] ids, GenerationConfig config) : Utterance(ids, config)
 {
     // From the step that is captured on, everything is there that steps need; the last rows end the sequence.
     private const int First = 12, Last = 40;

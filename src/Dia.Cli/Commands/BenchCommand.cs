@@ -158,14 +158,10 @@ internal static class BenchCommand
         return table.ToString();
     }
 
-    private sealed class TimedJob(int[] textIds, GenerationConfig config) : SpeechJob(textIds, config)
+    private sealed class TimedJob(int[] textIds, GenerationConfig config) : Utterance(textIds, config)
     {
         public long FirstRow { get; private set; }
 
-        public SpeechResult? Result { get; private set; }
-
         protected override void OnRow(int rows) => FirstRow = FirstRow == 0 ? Stopwatch.GetTimestamp() : FirstRow;
-
-        protected override void OnCompleted(SpeechResult result) => Result = result;
     }
 }

@@ -32,7 +32,9 @@ internal sealed class PreparedText
     public ScriptPiece Script { get; }
 
     /// <summary>The voice with what stands before its transcript.</summary>
-    public Voice? Behind(Voice? voice) => voice is null || _tag is null || !_hasTranscript ? voice : new Voice(voice.Codes, $"{_tag} {voice.Transcript}", voice.Codec);
+    public Voice? Behind(Voice? voice) => voice is null || _tag is null || !_hasTranscript
+        ? voice
+        : new Voice(voice.Codes, $"{_tag} {voice.Transcript}", voice.Codec);
 
     /// <summary>The text in one piece: whole, or cut where that is allowed.</summary>
     /// <param name="line">The options.</param>

@@ -55,7 +55,8 @@ public sealed class Speaker : IDisposable
     internal SpeechEngine Engine { get; }
 
     /// <summary>Samples a second.</summary>
-    internal int SamplingRate => Codec?.SamplingRate ?? throw new DiaException(DiaErrorKind.Usage, "This speaker has no codec: it makes codes only.");
+    internal int SamplingRate => Codec?.SamplingRate
+        ?? throw new DiaException(DiaErrorKind.Usage, "This speaker has no codec: it makes codes only.");
 
     /// <summary>Opens a model and its codec, and disposes of them with the speaker.</summary>
     /// <param name="folder">The model's folder, with its codec in dac/.</param>
@@ -85,7 +86,9 @@ public sealed class Speaker : IDisposable
     /// <param name="text">The script, as the model is to be given it: its speakers' tags included.</param>
     /// <param name="options">How; null: as the checkpoint says.</param>
     /// <param name="cancellationToken">Looked at before each step.</param>
-    /// <exception cref="DiaException">Usage: options out of range, or no codec. Input: the text is too long and not to be split, or a voice does not fit.</exception>
+    /// <exception cref="DiaException">
+    /// Usage: options out of range, or no codec. Input: the text is too long and not to be split, or a voice does not fit.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public AudioBuffer Speak(string text, SpeechOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -103,11 +106,13 @@ public sealed class Speaker : IDisposable
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <exception cref="DiaException">As for <see cref="Speak(string, SpeechOptions?, CancellationToken)"/>.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public SpokenScript Speak(string text, SpeechOptions options, Action<ReadOnlySpan<float>>? write, ISpeechObserver? observer = null, CancellationToken cancellationToken = default)
+    public SpokenScript Speak(
+        string text, SpeechOptions options, Action<ReadOnlySpan<float>>? write, ISpeechObserver? observer = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         var script = new ScriptPiece(text);
-        return Speak(options.Splits(LengthOf(script, options) > Positions) ? Split(script, options) : [Fit(script, options)], options, write, observer, cancellationToken);
+        bool splits = options.Splits(tooLong: LengthOf(script, options) > Positions);
+        return Speak(splits ? Split(script, options) : [Fit(script, options)], options, write, observer, cancellationToken);
     }
 
     /// <summary>Speaks the pieces of a script one after the other.</summary>
@@ -118,7 +123,9 @@ public sealed class Speaker : IDisposable
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <exception cref="DiaException">Usage: options out of range, or no codec. Input: a voice does not fit.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public SpokenScript Speak(IReadOnlyList<ScriptPiece> pieces, SpeechOptions options, Action<ReadOnlySpan<float>>? write, ISpeechObserver? observer = null, CancellationToken cancellationToken = default)
+    public SpokenScript Speak(
+        IReadOnlyList<ScriptPiece> pieces, SpeechOptions options, Action<ReadOnlySpan<float>>? write, ISpeechObserver? observer = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pieces);
         ArgumentOutOfRangeException.ThrowIfZero(pieces.Count, nameof(pieces));
@@ -139,7 +146,8 @@ public sealed class Speaker : IDisposable
     /// <returns>What each came to, in order.</returns>
     /// <exception cref="DiaException">Usage: options out of range, or no codec. Input: a text is too long, or a voice does not fit.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public IReadOnlyList<Utterance> SpeakAll(IReadOnlyList<string> texts, SpeechOptions options, Action<int, ReadOnlySpan<float>>? write, CancellationToken cancellationToken = default)
+    public IReadOnlyList<Utterance> SpeakAll(
+        IReadOnlyList<string> texts, SpeechOptions options, Action<int, ReadOnlySpan<float>>? write, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
@@ -147,7 +155,8 @@ public sealed class Speaker : IDisposable
             throw new DiaException(DiaErrorKind.Usage, "Speed, trimming, retries and splitting are of one script: leave them out where several texts are spoken.");
         Check(options, write is not null);
         GenerationConfig config = options.Generation(Model);
-        Utterance[] utterances = [.. texts.Select((text, i) => new Utterance(Model.Config, Fit(new ScriptPiece(text), options), options.Voice, config, FrameRate)
+        Utterance[] utterances = [.. texts.Select((text, i) => new Utterance(
+            Model.Config, Fit(new ScriptPiece(text), options), options.Voice, config, FrameRate)
         {
             KeepPrompt = options.KeepVoice,
             WantsAudio = write is not null,
@@ -168,7 +177,8 @@ public sealed class Speaker : IDisposable
     {
         ArgumentNullException.ThrowIfNull(script);
         ArgumentNullException.ThrowIfNull(options);
-        double rate = FrameRate ?? throw new DiaException(DiaErrorKind.Usage, "Splitting a script needs to know how long a frame is: give the speaker a codec, or its frame rate.");
+        double rate = FrameRate
+            ?? throw new DiaException(DiaErrorKind.Usage, "Splitting a script needs to know how long a frame is: give the speaker a codec, or its frame rate.");
         GenerationConfig config = options.Generation(Model);
         int positions = Positions, voiceIds = 0, voiceFrames = 0;
         if (options.Voice is { } voice)
@@ -188,7 +198,9 @@ public sealed class Speaker : IDisposable
         // Half of the rows that are left, so that slow speech is not cut off; the voice of an earlier piece takes as much as the piece.
         (int ids, double seconds, double room) = voiceIds == 0
             ? (half, ScriptSplitter.LongestSeconds / 2, rowSeconds / 4)
-            : (Math.Max(half, well - voiceIds), Math.Max(ScriptSplitter.ShortestSeconds, ScriptSplitter.LongestSeconds - voiceSeconds), (rowSeconds - voiceSeconds) / 2);
+            : (Math.Max(half, well - voiceIds),
+                Math.Max(ScriptSplitter.ShortestSeconds, ScriptSplitter.LongestSeconds - voiceSeconds),
+                (rowSeconds - voiceSeconds) / 2);
         IReadOnlyList<ScriptPiece> pieces = ScriptSplitter.Split(script, ids, Math.Max(1, Math.Min(seconds, room)));
         // Full stops or tags that fill a piece: spoken alone they are babble.
         return pieces.All(p => ScriptText.HasSpeech(p.Text)) ? pieces : [.. pieces.Where(p => ScriptText.HasSpeech(p.Text))];

@@ -9,8 +9,8 @@ namespace Dia.Speech;
 
 /// <summary>
 /// Speaks utterances, several at a time: they share each pass over the weights (continuous batching: a finished one's slot is taken by the
-/// next at once). What a job gets is bit for bit what it gets alone. One run at a time: another thread's is refused (feed its jobs to the one that
-/// runs, or give it an engine of its own). Jobs' methods are called between turns on the device: they may use it, and dispose of anything.
+/// next at once). Each gets bit for bit what it gets alone. One run at a time: another thread's is refused (feed its utterances to the run that
+/// is under way, or give it an engine of its own). Their methods are called between turns on the device: they may use it, and dispose of anything.
 /// </summary>
 public sealed class SpeechEngine : IDisposable
 {
@@ -63,7 +63,7 @@ public sealed class SpeechEngine : IDisposable
     public int Batch => _slots.Length;
 
     /// <summary>
-    /// Generated rows after which the first frame of a job can be heard: its last channel comes max(delay) rows later, and the codec looks some
+    /// Generated rows after which the first frame of an utterance can be heard: its last channel comes max(delay) rows later, and the codec looks some
     /// frames ahead. 0 without a codec.
     /// </summary>
     public int FirstAudioRows => _codec is null ? 0 : _model.Config.DelayPattern.Max() + 1 + _codec.LookAheadFrames;
@@ -71,37 +71,37 @@ public sealed class SpeechEngine : IDisposable
     /// <summary>Where the time went so far.</summary>
     public SpeechTimes Times { get; } = new();
 
-    /// <summary>Speaks one job.</summary>
+    /// <summary>Speaks one utterance.</summary>
     /// <exception cref="InvalidOperationException">A run is under way.</exception>
     /// <exception cref="ObjectDisposedException">Engine, model, codec or device is disposed, also while this runs.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; it is looked at before each step.</exception>
-    public void Run(SpeechJob job, CancellationToken cancellationToken = default)
+    public void Run(Utterance utterance, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(job);
-        Run([job], cancellationToken);
+        ArgumentNullException.ThrowIfNull(utterance);
+        Run([utterance], cancellationToken);
     }
 
-    /// <summary>Speaks jobs; each is asked for when a slot is free, and those that run wait for it.</summary>
+    /// <summary>Speaks utterances; each is asked for when a slot is free, and those that run wait for it.</summary>
     /// <exception cref="InvalidOperationException">A run is under way.</exception>
     /// <exception cref="ObjectDisposedException">Engine, model, codec or device is disposed, also while this runs.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; it is looked at before each step.</exception>
-    public void Run(IEnumerable<SpeechJob> jobs, CancellationToken cancellationToken = default)
+    public void Run(IEnumerable<Utterance> utterances, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(jobs);
-        using IEnumerator<SpeechJob> each = jobs.GetEnumerator();
+        ArgumentNullException.ThrowIfNull(utterances);
+        using IEnumerator<Utterance> each = utterances.GetEnumerator();
         Run(_ => each.MoveNext() ? each.Current : null, cancellationToken);
     }
 
-    /// <summary>Speaks jobs until there are no more.</summary>
+    /// <summary>Speaks utterances until there are no more.</summary>
     /// <param name="next">
-    /// Gives the next job; asked only when a slot is free. True: nothing runs, so wait for a job; null then means that none follows. False: give
-    /// one if it is there, and do not wait.
+    /// Gives the next utterance; asked only when a slot is free. True: nothing runs, so wait for one; null then means that none follows.
+    /// False: give one if it is there, and do not wait.
     /// </param>
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <exception cref="InvalidOperationException">A run is under way.</exception>
     /// <exception cref="ObjectDisposedException">Engine, model, codec or device is disposed, also while this runs.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public void Run(Func<bool, SpeechJob?> next, CancellationToken cancellationToken = default)
+    public void Run(Func<bool, Utterance?> next, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(next);
         int state = Interlocked.CompareExchange(ref _state, Running, Idle);
@@ -156,29 +156,29 @@ public sealed class SpeechEngine : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    /// <returns>Whether a job runs.</returns>
-    private bool FillSlots(Func<bool, SpeechJob?> next, CancellationToken cancellationToken)
+    /// <returns>Whether an utterance runs.</returns>
+    private bool FillSlots(Func<bool, Utterance?> next, CancellationToken cancellationToken)
     {
         for (int i = 0; i < _slots.Length; i++)
         {
-            // A job that ends with its first row leaves its slot at once.
+            // An utterance that ends with its first row leaves its slot at once.
             while (_slots[i] is null)
             {
                 ThrowIfCancelled(cancellationToken);
-                if (next(_steps.ActiveCount == 0) is not { } job)
+                if (next(_steps.ActiveCount == 0) is not { } utterance)
                     return _steps.ActiveCount > 0;
-                Start(i, job, cancellationToken);
+                Start(i, utterance, cancellationToken);
             }
         }
 
         return true;
     }
 
-    private void Start(int index, SpeechJob job, CancellationToken cancellationToken)
+    private void Start(int index, Utterance utterance, CancellationToken cancellationToken)
     {
         try
         {
-            var slot = new SpeechSlot(_model, job.WantsAudio ? _codec : null, job, index);
+            var slot = new SpeechSlot(_model, utterance.WantsAudio ? _codec : null, utterance, index);
             long start = Stopwatch.GetTimestamp();
             _session.Open(index, slot.TextIds, default, slot.Sequence.RowLimit, slot.Sequence.Config.UsesGuidance);
             Times.Encoder += Stopwatch.GetElapsedTime(start);
@@ -190,7 +190,7 @@ public sealed class SpeechEngine : IDisposable
         catch (Exception e) when (!IsCancellation(e, cancellationToken))
         {
             Leave(index);
-            job.OnFailed(e);
+            utterance.OnFailed(e);
             return;
         }
 
@@ -207,7 +207,7 @@ public sealed class SpeechEngine : IDisposable
         catch (Exception e) when (!IsCancellation(e, cancellationToken))
         {
             Leave(slot.Index);
-            slot.Job.OnFailed(e);
+            slot.Utterance.OnFailed(e);
             return;
         }
 

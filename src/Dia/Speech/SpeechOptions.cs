@@ -20,7 +20,9 @@ public enum ScriptSplitting
     Truncate,
 }
 
-/// <summary>How a <see cref="Speaker"/> speaks. What is not set of the sampling is the checkpoint's, and where that says nothing the released model's.</summary>
+/// <summary>
+/// How a <see cref="Speaker"/> speaks. What is not set of the sampling is the checkpoint's, and where that says nothing the released model's.
+/// </summary>
 public sealed partial record SpeechOptions
 {
     private const double DefaultTemperature = 1.2;

@@ -10,7 +10,7 @@ public enum SpeechStop
     Length,
 }
 
-/// <summary>What a job of a <see cref="SpeechEngine"/> came to.</summary>
+/// <summary>What an utterance of a <see cref="SpeechEngine"/> came to.</summary>
 public sealed record SpeechResult
 {
     /// <summary>The rows [rows, channels] as <c>generate</c> returns them: prompt, delay, EOS and PAD included.</summary>
@@ -34,10 +34,10 @@ public sealed record SpeechResult
     /// <summary>Rows that were generated.</summary>
     public required int GeneratedRows { get; init; }
 
-    /// <summary>From the job's start to its end.</summary>
+    /// <summary>From the utterance's start to its end.</summary>
     public required TimeSpan Elapsed { get; init; }
 
-    /// <summary>From the job's start to its first samples; null: there were none.</summary>
+    /// <summary>From the utterance's start to its first samples; null: there were none.</summary>
     public required TimeSpan? FirstAudio { get; init; }
 
     /// <summary>Rows that were generated before the first samples; 0: there were none.</summary>

@@ -8,7 +8,7 @@ using Dia.Processing;
 
 namespace Dia.Speech;
 
-/// <summary>A job that runs: its rows, and how far they were turned into frames and sound.</summary>
+/// <summary>An utterance that runs: its rows, and how far they were turned into frames and sound.</summary>
 internal sealed class SpeechSlot
 {
     private readonly long _started = Stopwatch.GetTimestamp();
@@ -25,32 +25,32 @@ internal sealed class SpeechSlot
     private int _firstAudioRows;
     private float? _peak;
 
-    /// <summary>Checks a job and prepares its rows.</summary>
+    /// <summary>Checks an utterance and prepares its rows.</summary>
     /// <exception cref="DiaException">Usage or Input: values that do not fit the model.</exception>
-    public SpeechSlot(DiaForConditionalGeneration model, DacModel? codec, SpeechJob job, int index)
+    public SpeechSlot(DiaForConditionalGeneration model, DacModel? codec, Utterance utterance, int index)
     {
-        (Job, Index) = (job, index);
+        (Utterance, Index) = (utterance, index);
         DiaDecoderConfig decoder = model.Config.DecoderConfig;
-        _config = job.Config.CopyFor(decoder);
-        TextIds = [.. job.TextIds];
+        _config = utterance.Config.CopyFor(decoder);
+        TextIds = [.. utterance.TextIds];
         ForwardInputs.CheckText(model.Config, TextIds);
         _delay = [.. _config.DelayPattern];
         _maxDelay = DelayPattern.Max(_delay);
         _frame = new int[_delay.Length];
-        int[,] codes = job.Prompt ?? new int[0, _delay.Length];
+        int[,] codes = utterance.Prompt ?? new int[0, _delay.Length];
         DelayPattern.CheckChannels(codes.GetLength(1), _delay);
         (int[,,] ids, _) = DelayPattern.BuildRows([codes], _delay, _config.BosTokenId, null, _config.PadTokenId);
         var prompt = new DecoderPrompt(ids, null, 1, _config, decoder.VocabSize);
         int limit = _config.RowLimit(prompt.Rows, model.RowCapacity);
         Sequence = new GenerationSequence(prompt, 0, _config, decoder.VocabSize, limit);
-        _start = _nextFrame = job.KeepPrompt ? Enumerable.Range(0, Sequence.RowCount).Count(IsBosRow) : ids.GetLength(1) - _maxDelay;
+        _start = _nextFrame = utterance.KeepPrompt ? Enumerable.Range(0, Sequence.RowCount).Count(IsBosRow) : ids.GetLength(1) - _maxDelay;
         _stream = codec is null ? null : new CodecStream(codec, _delay.Length, limit);
     }
 
-    /// <summary>The job.</summary>
-    public SpeechJob Job { get; }
+    /// <summary>The utterance.</summary>
+    public Utterance Utterance { get; }
 
-    /// <summary>The text's ids, checked: a copy, as all that is used of the job.</summary>
+    /// <summary>The text's ids, checked: a copy, as all that is used of the utterance.</summary>
     public int[] TextIds { get; }
 
     /// <summary>Its slot.</summary>
@@ -67,7 +67,7 @@ internal sealed class SpeechSlot
     {
         if (Sequence.Failure is { } failure)
             throw failure;
-        Job.OnRow(Sequence.Generated);
+        Utterance.OnRow(Sequence.Generated);
         TakeFrames();
         if (Sequence.Finished)
             _stream?.Complete();
@@ -77,11 +77,11 @@ internal sealed class SpeechSlot
                 (_firstAudio, _firstAudioRows) = (Stopwatch.GetElapsedTime(_started), Sequence.Generated);
             foreach (float sample in samples[..count])
                 _peak = Math.Max(_peak ?? 0, Math.Abs(sample));
-            Job.OnSamples(samples[..count]);
+            Utterance.OnSamples(samples[..count]);
         }
 
         if (Sequence.Finished)
-            Job.OnCompleted(Result());
+            Utterance.OnCompleted(Result());
     }
 
     private static int Read(CodecStream stream, CodecPass pass, Span<float> samples, SpeechTimes times)

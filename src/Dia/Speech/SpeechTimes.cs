@@ -1,7 +1,7 @@
 namespace Dia.Speech;
 
 /// <summary>
-/// Where the time of a <see cref="SpeechEngine"/> went, all jobs together. On a device that works by itself it is when the host waited: there a
+/// Where the time of a <see cref="SpeechEngine"/> went, all utterances together. On a device that works by itself it is when the host waited: there a
 /// stage's end can fall into the next one's time.
 /// </summary>
 public sealed class SpeechTimes

@@ -9,7 +9,7 @@ using Dia.Weights;
 namespace Dia.Speech;
 
 /// <summary>
-/// A voice to speak with: what a codec made of a recording, and what is said in it. Its codes are a <see cref="SpeechJob.Prompt"/>, its
+/// A voice to speak with: what a codec made of a recording, and what is said in it. Its codes are a <see cref="Utterance.Prompt"/>, its
 /// transcript stands in front of the text. Kept in a file it need not be encoded again.
 /// </summary>
 /// <param name="Codes">The recording's codes [frames, codebooks].</param>

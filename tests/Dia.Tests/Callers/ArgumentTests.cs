@@ -315,11 +315,11 @@ public sealed class ArgumentTests
         Names<ArgumentNullException>("visitor", () => small.Device.Accept<object>(null!));
         Names<ArgumentNullException>("model", () => new SpeechEngine(null!, null));
         using var engine = new SpeechEngine(small.Model, null);
-        Names<ArgumentNullException>("job", () => engine.Run((SpeechJob)null!));
-        Names<ArgumentNullException>("jobs", () => engine.Run((IEnumerable<SpeechJob>)null!));
-        Names<ArgumentNullException>("next", () => engine.Run((Func<bool, SpeechJob?>)null!));
-        Names<ArgumentNullException>("textIds", () => new SpeechJob(null!, small.Config()));
-        Names<ArgumentNullException>("config", () => new SpeechJob([1], null!));
+        Names<ArgumentNullException>("utterance", () => engine.Run((Utterance)null!));
+        Names<ArgumentNullException>("utterances", () => engine.Run((IEnumerable<Utterance>)null!));
+        Names<ArgumentNullException>("next", () => engine.Run((Func<bool, Utterance?>)null!));
+        Names<ArgumentNullException>("textIds", () => new Utterance(null!, small.Config()));
+        Names<ArgumentNullException>("config", () => new Utterance([1], null!));
 
         // A backend that is not the model's would take its weights for its own.
         using Device scalar = new ScalarDevice();

@@ -71,19 +71,15 @@ internal sealed class SmallModel : IDisposable
 }
 
 /// <summary>A job that does what a test wants when a row comes, and keeps what it got.</summary>
-internal sealed class TestJob(int[] ids, GenerationConfig config) : SpeechJob(ids, config)
+internal sealed class TestJob(int[] ids, GenerationConfig config) : Utterance(ids, config)
 {
     public Action<int>? Row { get; set; }
-
-    public SpeechResult? Result { get; private set; }
 
     public List<float> Samples { get; } = [];
 
     protected internal override void OnRow(int rows) => Row?.Invoke(rows);
 
     protected internal override void OnSamples(ReadOnlySpan<float> samples) => Samples.AddRange(samples);
-
-    protected internal override void OnCompleted(SpeechResult result) => Result = result;
 }
 
 /// <summary>An observer that does what a test wants when a row comes.</summary>

@@ -240,15 +240,13 @@ public sealed class SpeechEngineTests
 
     private static int[] Flat(Array values) => [.. values.Cast<int>()];
 
-    private sealed class Recorder(int[] ids, GenerationConfig config) : SpeechJob(ids, config)
+    private sealed class Recorder(int[] ids, GenerationConfig config) : Utterance(ids, config)
     {
         public List<float> Samples { get; } = [];
 
         public List<(int Row, int Count)> Chunks { get; } = [];
 
         public int Rows { get; private set; }
-
-        public SpeechResult? Result { get; private set; }
 
         public Exception? Failure { get; private set; }
 
@@ -281,7 +279,7 @@ public sealed class SpeechEngineTests
         protected internal override void OnCompleted(SpeechResult result)
         {
             Assert.Null(Result);
-            Result = result;
+            base.OnCompleted(result);
             Completed?.Invoke(result);
         }
 
@@ -332,7 +330,7 @@ public sealed class SpeechEngineTests
         }
 
         /// <summary>The same by <c>Generate</c> and the processor.</summary>
-        public (int[,,] Rows, int[,] Codes) Alone(SpeechJob job)
+        public (int[,,] Rows, int[,] Codes) Alone(Utterance job)
         {
             int[,] ids = new int[1, job.TextIds.Length], mask = new int[1, job.TextIds.Length];
             for (int i = 0; i < job.TextIds.Length; i++)
