@@ -50,11 +50,10 @@ public sealed class TensorFile
     }
 
     /// <summary>A file of its JSON and data, valid or not.</summary>
-    public static byte[] Bytes(string json, byte[] data)
-    {
-        byte[] text = Encoding.UTF8.GetBytes(json);
-        return [.. BitConverter.GetBytes((long)text.Length), .. text, .. data];
-    }
+    public static byte[] Bytes(string json, ReadOnlySpan<byte> data) => Bytes(Encoding.UTF8.GetBytes(json), data);
+
+    /// <summary>The same of JSON in bytes.</summary>
+    public static byte[] Bytes(ReadOnlySpan<byte> json, ReadOnlySpan<byte> data) => [.. BitConverter.GetBytes((long)json.Length), .. json, .. data];
 
     /// <summary>Overwrites values of a bfloat16 tensor in its file, rounded to the nearest.</summary>
     public static void OverwriteBFloat16(string path, string name, int first, float[] values)

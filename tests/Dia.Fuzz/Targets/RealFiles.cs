@@ -14,9 +14,6 @@ internal static class RealFiles
     public static byte[][] Configurations(string modelType) =>
         [.. All("configs", "config.json").Concat(All("tests/fixtures", "config.json")).Where(f => Encoding.UTF8.GetString(f).Contains($"\"model_type\": \"{modelType}\"", StringComparison.Ordinal))];
 
-    /// <summary>A safetensors file from its JSON and its data, fit or not.</summary>
-    public static byte[] Safetensors(ReadOnlySpan<byte> json, ReadOnlySpan<byte> data) => [.. BitConverter.GetBytes((long)json.Length), .. json, .. data];
-
     /// <summary>The parts of a safetensors file that is one.</summary>
     public static (byte[] Json, byte[] Data) Parts(byte[] file)
     {

@@ -35,7 +35,7 @@ internal static class SafetensorsInputs
         byte[] data = new byte[at];
         for (int i = 0; i < at; i++)
             data[i] = (byte)random.Below(3);
-        return RealFiles.Safetensors(Encoding.UTF8.GetBytes(json.Append('}').ToString()), data);
+        return TensorFile.Bytes(Encoding.UTF8.GetBytes(json.Append('}').ToString()), data);
     }
 
     /// <summary>One tensor of small integers.</summary>
@@ -53,7 +53,7 @@ internal static class SafetensorsInputs
         byte[] data = new byte[at];
         for (int i = 0; i < at; i += size)
             data[i] = (byte)(i % 200);
-        return RealFiles.Safetensors(Encoding.UTF8.GetBytes(json.Append('}').ToString()), data);
+        return TensorFile.Bytes(Encoding.UTF8.GetBytes(json.Append('}').ToString()), data);
     }
 
     public static byte[] Mutate(Randomness random, IReadOnlyList<byte[]> seeds)
@@ -71,7 +71,7 @@ internal static class SafetensorsInputs
         Mutations.Json(random, header, RealFiles.Parts(other).Json);
         if (random.OneIn(4))
             Mutations.Binary(random, rest, other);
-        return RealFiles.Safetensors([.. header], [.. rest]);
+        return TensorFile.Bytes([.. header], [.. rest]);
     }
 }
 
