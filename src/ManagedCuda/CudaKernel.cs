@@ -64,7 +64,8 @@ public sealed class CudaKernel
             if (result != CUResult.Success)
             {
                 CudaException failure = CudaException.Of(result, nameof(Native.cuLaunchKernel));
-                throw new CudaException(result, $"{failure.Message}: kernel {KernelName}, grid {grid}, block {block}, {sharedMemory} bytes of shared memory", null);
+                throw new CudaException(result, $"{failure.Message}: kernel {KernelName}, grid {grid}, block {block}, {sharedMemory} bytes of shared memory",
+                    null);
             }
         }
     }

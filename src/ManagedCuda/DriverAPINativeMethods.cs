@@ -26,7 +26,9 @@ public static unsafe partial class DriverAPINativeMethods
     [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
     public static partial CUResult cuMemFree_v2(void* dptr);
 
-    /// <summary>Copies from the host to the device in a stream. Host memory must be pinned and stay untouched until the stream got there; so in what follows.</summary>
+    /// <summary>
+    /// Copies from the host to the device in a stream. Host memory must be pinned and stay untouched until the stream got there; so in what follows.
+    /// </summary>
     /// <param name="dstDevice">To.</param>
     /// <param name="srcHost">From.</param>
     /// <param name="byteCount">Bytes.</param>

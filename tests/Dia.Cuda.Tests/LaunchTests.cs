@@ -6,15 +6,18 @@ using Xunit;
 
 namespace Dia.Cuda.Tests;
 
-/// <summary>The launches of <see cref="CudaKernels"/> beside the module's kernels: the driver copies each argument with the size that the kernel says.</summary>
+/// <summary>
+/// The launches of <see cref="CudaKernels"/> beside the module's kernels: the driver copies each argument with the size that the kernel says.
+/// </summary>
 public partial class LaunchTests
 {
     // The parameters of each kernel, as PTX types: "rms_norm" has u64 u64 u64 u32 f32.
     private static readonly Dictionary<string, string> Kernels = ReadKernels();
 
     // The launches by the kernels' names, without what tells a variant; their parameters are those behind the grid.
-    private static readonly ILookup<string, string> Launches = typeof(CudaKernels).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
-        .ToLookup(m => WordStart().Replace(m.Name, "_$0").ToLowerInvariant(), m => string.Join(' ', m.GetParameters().SkipWhile(p => p.ParameterType != typeof(dim3)).Skip(1).Select(Type)));
+    private static readonly ILookup<string, string> Launches = typeof(CudaKernels)
+        .GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+        .ToLookup(m => WordStart().Replace(m.Name, "_$0").ToLowerInvariant(), Parameters);
 
     [Fact]
     public void EveryKernelHasALaunchWithItsParameters()
@@ -29,6 +32,9 @@ public partial class LaunchTests
         ILookup<string, string> kernels = Kernels.ToLookup(k => Variant().Replace(k.Key, ""), k => k.Value);
         Assert.All(Launches, launches => Assert.All(launches, parameters => Assert.Contains(parameters, kernels[launches.Key])));
     }
+
+    private static string Parameters(MethodInfo launch) =>
+        string.Join(' ', launch.GetParameters().SkipWhile(p => p.ParameterType != typeof(dim3)).Skip(1).Select(Type));
 
     private static string Type(ParameterInfo parameter) => System.Type.GetTypeCode(parameter.ParameterType) switch
     {

@@ -37,7 +37,11 @@ public class SharedHeaderTests
         foreach (FieldInfo constant in typeof(KernelConstants).GetFields())
             text.Append($"constexpr int {constant.Name} = {constant.GetRawConstantValue()};\n");
         foreach (Type type in Enumerations)
-            text.Append($"\nenum class {type.Name} {{ {string.Join(", ", Enum.GetNames(type).Select(n => $"{n} = {Convert.ToInt32(Enum.Parse(type, n))}"))} }};\n");
+        {
+            IEnumerable<string> values = Enum.GetNames(type).Select(name => $"{name} = {Convert.ToInt32(Enum.Parse(type, name))}");
+            text.Append($"\nenum class {type.Name} {{ {string.Join(", ", values)} }};\n");
+        }
+
         foreach (Type type in Structs)
         {
             text.Append($"\nstruct {type.Name}\n{{\n");

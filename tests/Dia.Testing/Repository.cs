@@ -9,7 +9,9 @@ public static class Repository
     /// <summary>A path in it.</summary>
     public static string At(params string[] parts) => Path.Combine([Root, .. parts]);
 
-    /// <summary>The configuration files of a name, those of the fixtures and those that are compiled in: relative to the root, '/' between parts, sorted.</summary>
+    /// <summary>
+    /// The configuration files of a name, those of the fixtures and those that are compiled in: relative to the root, '/' between parts, sorted.
+    /// </summary>
     public static IEnumerable<string> Configurations(string fileName) => new[] { "configs", "tests/fixtures" }
         .SelectMany(folder => Directory.EnumerateFiles(At(folder), fileName, SearchOption.AllDirectories))
         .Select(path => Path.GetRelativePath(Root, path))

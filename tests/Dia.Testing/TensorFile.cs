@@ -39,7 +39,15 @@ public sealed class TensorFile
         List<byte> data = [];
         foreach ((string name, int[] shape, Array values) in tensors)
         {
-            string type = values switch { float[] => "F32", long[] => "I64", int[] => "I32", short[] => "I16", byte[] => "U8", _ => throw new NotSupportedException(values.GetType().Name) };
+            string type = values switch
+            {
+                float[] => "F32",
+                long[] => "I64",
+                int[] => "I32",
+                short[] => "I16",
+                byte[] => "U8",
+                _ => throw new NotSupportedException(values.GetType().Name),
+            };
             byte[] bytes = new byte[Buffer.ByteLength(values)];
             Buffer.BlockCopy(values, 0, bytes, 0, bytes.Length);
             header[name] = $$"""{"dtype":"{{type}}","shape":[{{string.Join(',', shape)}}],"data_offsets":[{{data.Count}},{{data.Count + bytes.Length}}]}""";

@@ -105,13 +105,15 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
     }
 
-    private static (Twin<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout, Twin<float>[] caches, int capacity, int width, Twin<byte>[]? masks)
+    private static (Twin<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout, Twin<float>[] caches,
+        int capacity, int width, Twin<byte>[]? masks)
     {
         AttentionItem[] host = new AttentionItem[layout.Length], device = new AttentionItem[layout.Length];
         int rows = 0;
         for (int n = 0; n < layout.Length; n++)
         {
-            AttentionItem item = new() { FirstRow = rows, Rows = layout[n].Rows, KeyCount = layout[n].Keys, CausalStart = layout[n].Start, LayerStride = 2L * capacity * width };
+            AttentionItem item = new() { FirstRow = rows, Rows = layout[n].Rows, KeyCount = layout[n].Keys, CausalStart = layout[n].Start,
+                LayerStride = 2L * capacity * width };
             Twin<float> values = caches[n].From(capacity * width);
             Twin<byte> mask = masks is null ? default : masks[n];
             host[n] = item with { Keys = caches[n].OnHost, Values = values.OnHost, Mask = mask.OnHost };

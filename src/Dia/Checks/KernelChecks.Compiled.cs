@@ -81,25 +81,30 @@ public sealed unsafe partial class KernelChecks<TBackend>
         using CheckMemory<TBackend> memory = Memory(30);
         bool isLinear = o.Kind == OperationKind.Linear;
         int k = o.K * Math.Max(o.Kernel, 1);
-        WeightSpec spec = isLinear ? new("check", [o.N, o.K], WeightRole.Linear) : new("check", [o.N, o.K, o.Kernel], WeightRole.Convolution), biasSpec = new("check", [o.N], WeightRole.Vector);
+        WeightSpec spec = isLinear ? new("check", [o.N, o.K], WeightRole.Linear) : new("check", [o.N, o.K, o.Kernel], WeightRole.Convolution),
+            biasSpec = new("check", [o.N], WeightRole.Vector);
         float[] values = memory.Floats(o.N * k).Values.ToArray(), biases = memory.Floats(o.N).Values.ToArray();
         Twin<float> x = memory.Floats((int)OperationRunner.InputValues(o, rows)), y = memory.Floats(rows * o.N);
         string shapes = isLinear ? Text($"[{rows}, {o.N}, {o.K}]") : Text($"[{rows}, {o.K}, {o.N}] k{o.Kernel} s{o.Stride} d{o.Dilation}");
         foreach (WeightFormat format in Formats)
         {
             StoredWeight stored = memory.Store(format, values), storedBias = memory.Store(format, biases);
-            var device = new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = memory.Prepare(spec, stored), Bias = memory.Prepare(biasSpec, storedBias), Rows = rows, Phase = phase };
+            var device = new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = memory.Prepare(spec, stored), Bias = memory.Prepare(biasSpec, storedBias),
+                Rows = rows, Phase = phase };
             OperationRunner.Run(_backend, o, device);
             float[] whole = memory.Download(y);
-            CompareColumns($"{OperationRunner.Name(o.Kind, phase)} {format}", shapes, whole, rows, o.N, tolerance(format), isLinear ? k / 4.0 : Math.Max(2, k / 4.0), (to, from, count) =>
+            CompareColumns($"{OperationRunner.Name(o.Kind, phase)} {format}", shapes, whole, rows, o.N, tolerance(format),
+                isLinear ? k / 4.0 : Math.Max(2, k / 4.0), (to, from, count) =>
                 OperationRunner.Run(_scalar, o with { N = count }, new Operands
                 {
-                    Y = (float*)to, X = x.OnHost, Weight = _scalar.Prepare(spec, stored.From((long)from * k)), Bias = _scalar.Prepare(biasSpec, storedBias.From(from)), Rows = rows, Phase = phase,
+                    Y = (float*)to, X = x.OnHost, Weight = _scalar.Prepare(spec, stored.From((long)from * k)),
+                        Bias = _scalar.Prepare(biasSpec, storedBias.From(from)), Rows = rows, Phase = phase,
                 }));
             for (int few = 1; phase == Phase.Decode && few <= 2; few++)
             {
                 OperationRunner.Run(_backend, o, device with { Rows = few });
-                Compare($"step_linear rows alike {format}", Text($"[{few}, {o.N}, {o.K}]"), memory.Download(y).AsSpan(0, few * o.N), whole.AsSpan(0, few * o.N), 0);
+                Compare($"step_linear rows alike {format}", Text($"[{few}, {o.N}, {o.K}]"), memory.Download(y).AsSpan(0, few * o.N), whole.AsSpan(0, few * o.N),
+                    0);
             }
 
             memory.ReleaseWeights();

@@ -54,7 +54,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             {
                 _scalar.Linear(y.OnHost, x.OnHost, host, rows, n, k, Phase.Prefill, accumulate);
                 _backend.Linear(y.OnDevice, x.OnDevice, device, rows, n, k, Phase.Prefill, accumulate);
-                Compare($"block_linear{(accumulate ? " accumulated" : "")} {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
+                Compare($"block_linear{(accumulate ? " accumulated" : "")} {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k),
+                    Math.Max(1, k / 4.0));
             }
 
             Twin<float> unaligned = memory.Unaligned(rows * k);
@@ -81,13 +82,15 @@ public sealed unsafe partial class KernelChecks<TBackend>
             {
                 _scalar.Convolution(y.OnHost, x.OnHost, host, hostBias, rows, inputs, outputs, kernel, stride, dilation, accumulate);
                 _backend.Convolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, kernel, stride, dilation, accumulate);
-                Compare($"convolution{(accumulate ? " accumulated" : "")} {format}", shapes, memory.Download(y), y.Values, ConvolutionTolerance(format, k), Math.Max(2, k / 4.0));
+                Compare($"convolution{(accumulate ? " accumulated" : "")} {format}", shapes, memory.Download(y), y.Values, ConvolutionTolerance(format, k),
+                    Math.Max(2, k / 4.0));
             }
 
             float[] whole = memory.Download(y);
             int from = rows / 3;
             Twin<float> part = memory.Floats((rows - from) * outputs);
-            _backend.Convolution(part.OnDevice, x.OnDevice + (from * stride * inputs), device, deviceBias, rows - from, inputs, outputs, kernel, stride, dilation, false);
+            _backend.Convolution(part.OnDevice, x.OnDevice + (from * stride * inputs), device, deviceBias, rows - from, inputs, outputs, kernel, stride,
+                dilation, false);
             Compare("convolution rows alike " + format, shapes, memory.Download(part), whole.AsSpan(from * outputs), 0);
         }
     }
@@ -103,7 +106,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             Twin<float> x = memory.Floats((rows + 1) * inputs), y = memory.Floats(rows * stride * outputs);
             _scalar.TransposedConvolution(y.OnHost, x.OnHost, host, hostBias, rows, inputs, outputs, stride);
             _backend.TransposedConvolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, stride);
-            Compare("transposed_convolution " + format, Text($"[{rows}, {inputs}, {outputs}] s{stride}"), memory.Download(y), y.Values, ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
+            Compare("transposed_convolution " + format, Text($"[{rows}, {inputs}, {outputs}] s{stride}"), memory.Download(y), y.Values,
+                ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
         }
     }
 

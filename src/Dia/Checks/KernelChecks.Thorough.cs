@@ -10,7 +10,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
 {
     private static readonly int[] Widths = [.. Enumerable.Range(1, 33), 127, 2048];
 
-    /// <summary>Every operation at every small width and some large ones, with every value that a weight can have, and NaN and infinity in every phase.</summary>
+    /// <summary>
+    /// Every operation at every small width and some large ones, with every value that a weight can have, and NaN and infinity in every phase.
+    /// </summary>
     internal void RunThorough()
     {
         foreach (int width in Widths)
@@ -45,18 +47,21 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
 
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation, int rows) in (ReadOnlySpan<(int, int, int, int, int, int)>)
-            [(1, 1, 1, 1, 1, 1), (1, 64, 7, 1, 1, 50), (24, 1, 7, 1, 1, 50), (24, 24, 7, 1, 3, 33), (12, 20, 7, 1, 9, 400), (6, 33, 10, 5, 1, 19), (300, 17, 3, 1, 1, 11), (5, 40, 1, 1, 1, 9)])
+            [(1, 1, 1, 1, 1, 1), (1, 64, 7, 1, 1, 50), (24, 1, 7, 1, 1, 50), (24, 24, 7, 1, 3, 33), (12, 20, 7, 1, 9, 400), (6, 33, 10, 5, 1, 19),
+                (300, 17, 3, 1, 1, 11), (5, 40, 1, 1, 1, 9)])
         {
             Convolution(inputs, outputs, kernel, stride, dilation, rows);
         }
 
-        foreach ((int inputs, int outputs, int stride, int rows) in (ReadOnlySpan<(int, int, int, int)>)[(1, 1, 1, 1), (24, 12, 2, 10), (12, 6, 5, 33), (96, 48, 8, 7), (8, 1, 3, 250)])
+        foreach ((int inputs, int outputs, int stride, int rows) in (ReadOnlySpan<(int, int, int, int)>)[(1, 1, 1, 1), (24, 12, 2, 10), (12, 6, 5, 33),
+            (96, 48, 8, 7), (8, 1, 3, 250)])
             TransposedConvolution(inputs, outputs, stride, rows);
         Codes(1024, 8);
         Codes(17, 3);
         CloseCodes(2, 1);
         foreach ((int rows, int keys, int heads, int keyHeads, int headDim, int start) in (ReadOnlySpan<(int, int, int, int, int, int)>)
-            [(1, 1, 1, 1, 2, -1), (5, 5, 4, 2, 16, 0), (1, 77, 8, 2, 24, 76), (1, 77, 4, 4, 34, 76), (9, 40, 3, 3, 8, 31), (37, 37, 2, 2, 20, -1), (70, 300, 4, 1, 128, 230), (1, 300, 16, 16, 128, 299), (1, 30, 5, 5, 32, 12)])
+            [(1, 1, 1, 1, 2, -1), (5, 5, 4, 2, 16, 0), (1, 77, 8, 2, 24, 76), (1, 77, 4, 4, 34, 76), (9, 40, 3, 3, 8, 31), (37, 37, 2, 2, 20, -1),
+                (70, 300, 4, 1, 128, 230), (1, 300, 16, 16, 128, 299), (1, 30, 5, 5, 32, 12)])
         {
             foreach (bool mapped in (ReadOnlySpan<bool>)[false, true])
                 Attention("of three", heads, keyHeads, headDim, [(rows, keys, start), (rows, keys, start), (rows, keys, start)], mapped);
@@ -90,7 +95,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             _scalar.Linear(sums.OnHost, x.OnHost, host, 1, N, K, phase, false);
             _backend.Linear(sums.OnDevice, x.OnDevice, device, 1, N, K, phase, false);
             if (format == WeightFormat.Float16)
-                Compare($"every value summed, {OperationRunner.Name(OperationKind.Linear, phase)} {format}", $"[1, {N}, {K}]", memory.Download(sums), sums.Values, SumTolerance(K));
+                Compare($"every value summed, {OperationRunner.Name(OperationKind.Linear, phase)} {format}", $"[1, {N}, {K}]", memory.Download(sums),
+                    sums.Values, SumTolerance(K));
         }
     }
 
@@ -106,10 +112,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
         x = memory.Place<float>(values);
         _scalar.Linear(y.OnHost, x.OnHost, host, Rows, N, K, phase, false);
         _backend.Linear(y.OnDevice, x.OnDevice, device, Rows, N, K, phase, false);
-        Compare($"not finite, {OperationRunner.Name(OperationKind.Linear, phase)} {format}", $"[{Rows}, {N}, {K}]", memory.Download(y), y.Values, SumTolerance(K), K / 4.0);
+        Compare($"not finite, {OperationRunner.Name(OperationKind.Linear, phase)} {format}", $"[{Rows}, {N}, {K}]", memory.Download(y), y.Values,
+            SumTolerance(K), K / 4.0);
     }
 
-    /// <summary>A key or value that is NaN or infinite touches the rows that see it, and no other: the processor keeps to that; a GPU multiplies what is hidden by 0.</summary>
+    /// <summary>
+    /// A key or value that is NaN or infinite touches the rows that see it, and no other: the processor keeps to that; a GPU multiplies what is
+    /// hidden by 0.
+    /// </summary>
     internal void HiddenKeys(int rows, int headDim)
     {
         using CheckMemory<TBackend> memory = Memory(22);

@@ -75,7 +75,8 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
             StepLinear(n, k);
         BlockLinear(261, 256); // large enough for a library's product
 
-        foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (12, 2, 16), (4, 4, 64), (2, 1, 128), (3, 3, 136), (2, 1, 256), (5, 5, 22)])
+        foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (12, 2, 16), (4, 4, 64), (2, 1, 128),
+            (3, 3, 136), (2, 1, 256), (5, 5, 22)])
         {
             Rotary(heads, keyHeads, headDim);
             Attention(heads, keyHeads, headDim);
@@ -276,7 +277,8 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
             Twin<float> alone = memory.Floats(o.N);
             OperationRunner.Run(_backend, o, new Operands { Y = alone.OnDevice, X = x.OnDevice, Weight = device, Bias = deviceBias, Rows = 1 });
             bool alike = MemoryMarshal.AsBytes<float>(memory.Download(alone)).SequenceEqual(MemoryMarshal.AsBytes(whole.AsSpan(0, o.N)));
-            Compare($"{OperationRunner.Name(o.Kind, default)} {(hasWeight ? format : o.Activation)}", $"[{rows}, {o.N}]", alike ? whole : [], y.Values, tolerance * U);
+            Compare($"{OperationRunner.Name(o.Kind, default)} {(hasWeight ? format : o.Activation)}", $"[{rows}, {o.N}]", alike ? whole : [], y.Values,
+                tolerance * U);
         }
     }
 
@@ -286,11 +288,13 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
         using CheckMemory<TBackend> memory = Memory(4);
         int count = height * width;
         float[] special = memory.Floats(2 * count, 12).Values.ToArray();
-        ReadOnlySpan<float> unusual = [0, -0f, float.NaN, float.PositiveInfinity, float.NegativeInfinity, 1e-30f, -1e-30f, 1e-42f, 100, -100, 0.5f, -0.5f, 1e10f];
+        ReadOnlySpan<float> unusual = [0, -0f, float.NaN, float.PositiveInfinity, float.NegativeInfinity, 1e-30f, -1e-30f, 1e-42f, 100, -100, 0.5f, -0.5f,
+            1e10f];
         unusual.CopyTo(special);
         unusual.CopyTo(special.AsSpan(2 * width)); // the second row's gates
         Twin<float> x = memory.Place<float>(special), y = memory.Floats(count), more = memory.Floats(count, 12), row = memory.Floats(width);
-        foreach (HiddenActivation activation in (ReadOnlySpan<HiddenActivation>)[HiddenActivation.Silu, HiddenActivation.Gelu, HiddenActivation.GeluNew, HiddenActivation.Relu])
+        foreach (HiddenActivation activation in (ReadOnlySpan<HiddenActivation>)[HiddenActivation.Silu, HiddenActivation.Gelu, HiddenActivation.GeluNew,
+            HiddenActivation.Relu])
             Rows(new OperationInfo(default, "", OperationKind.GatedActivation) { N = width, Activation = activation }, height, [.. special]);
         Rows(new OperationInfo(default, "", OperationKind.Snake) { N = width }, height, special[..count]);
         _scalar.Tanh(y.OnHost, x.OnHost, count);

@@ -1,6 +1,6 @@
 namespace ManagedCuda.BasicTypes;
 
-/// <summary>What a call of the driver returns: of its codes those that are treated in a way of their own. <see cref="CudaException"/> has the driver's name of any.</summary>
+/// <summary>What a call of the driver returns: the codes that are treated in a way of their own. <see cref="CudaException"/> has the name of any.</summary>
 public enum CUResult
 {
     /// <summary>The call did what it should.</summary>

@@ -21,7 +21,8 @@ public sealed unsafe class CudaBlas : IDisposable
     {
         ContextHandle context = ContextHandle.RequireCurrent();
         Native.cublasCreate_v2(out nint handle).ThrowIfFailed();
-        _handle = new ContextResource(context, handle, static h => Native.cublasDestroy_v2(h) == CublasStatus.Success ? CUResult.Success : CUResult.ErrorUnknown);
+        _handle = new ContextResource(
+            context, handle, static h => Native.cublasDestroy_v2(h) == CublasStatus.Success ? CUResult.Success : CUResult.ErrorUnknown);
         Native.cublasSetStream_v2(handle, stream.Stream).ThrowIfFailed();
     }
 

@@ -25,8 +25,8 @@ internal static unsafe class CudaBlasNativeMethods
     public static bool IsThere => Library.Current.Functions is not null;
 
     // In the order of their names.
-    private static nint[] Functions =>
-        Library.Current.Functions ?? throw new DllNotFoundException($"cuBLAS is not on this machine: the loader finds none of {string.Join(", ", LibraryNames)}.");
+    private static nint[] Functions => Library.Current.Functions
+        ?? throw new DllNotFoundException($"cuBLAS is not on this machine: the loader finds none of {string.Join(", ", LibraryNames)}.");
 
     /// <summary>
     /// A new handle for the current context. The first one decides which library is used: one that does not start, as on a driver that is
@@ -56,7 +56,8 @@ internal static unsafe class CudaBlasNativeMethods
     public static CublasStatus cublasGetVersion_v2(nint handle, int* version) => ((delegate* unmanaged<nint, int*, CublasStatus>)Functions[2])(handle, version);
 
     // Also gives up a workspace of the program's.
-    public static CublasStatus cublasSetStream_v2(nint handle, nint streamId) => ((delegate* unmanaged<nint, nint, CublasStatus>)Functions[3])(handle, streamId);
+    public static CublasStatus cublasSetStream_v2(nint handle, nint streamId) =>
+        ((delegate* unmanaged<nint, nint, CublasStatus>)Functions[3])(handle, streamId);
 
     public static CublasStatus cublasSetWorkspace_v2(nint handle, void* workspace, nuint workspaceSizeInBytes) =>
         ((delegate* unmanaged<nint, void*, nuint, CublasStatus>)Functions[4])(handle, workspace, workspaceSizeInBytes);

@@ -53,7 +53,8 @@ internal sealed class ContextHandle : SafeHandle
         Native.cuCtxGetCurrent(out nint context).ThrowIfFailed();
         return Owners.TryGetValue(context, out WeakReference<ContextHandle>? owner) && owner.TryGetTarget(out ContextHandle? found)
             ? found
-            : throw new CudaException(CUResult.ErrorInvalidContext, "No context is current in this thread: create a CudaContext, or call its SetCurrent.", null);
+            : throw new CudaException(CUResult.ErrorInvalidContext, "No context is current in this thread: create a CudaContext, or call its SetCurrent.",
+                null);
     }
 
     /// <inheritdoc/>

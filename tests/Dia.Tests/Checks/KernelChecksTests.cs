@@ -60,7 +60,8 @@ public sealed unsafe class KernelChecksTests
             {
                 Twin<float> some = memory.Place<float>(all.Values.Slice(first * N, count * N));
                 cpu.Linear(some.OnDevice, x.OnDevice + (first * K), w, count, N, K, phase, true);
-                Assert.True(MemoryMarshal.AsBytes<float>(memory.Download(some)).SequenceEqual(MemoryMarshal.AsBytes(new Span<float>(all.OnDevice + (first * N), count * N))));
+                var same = new Span<float>(all.OnDevice + (first * N), count * N);
+                Assert.True(MemoryMarshal.AsBytes<float>(memory.Download(some)).SequenceEqual(MemoryMarshal.AsBytes(same)));
             }
         }
     }
@@ -83,7 +84,8 @@ public sealed unsafe class KernelChecksTests
         using var memory = new CheckMemory<ScalarBackend>(default, 1);
         const int Keys = 7, HeadDim = 5, Rows = 3;
         byte[] mask = [0, 0, 1, 1, 0, 0, 0];
-        Twin<float> keys = memory.Floats(Keys * HeadDim), values = memory.Floats(Keys * HeadDim), q = memory.Floats(Rows * HeadDim), y = memory.Floats(Rows * HeadDim), map = memory.Floats(Rows * Keys);
+        Twin<float> keys = memory.Floats(Keys * HeadDim), values = memory.Floats(Keys * HeadDim), q = memory.Floats(Rows * HeadDim),
+            y = memory.Floats(Rows * HeadDim), map = memory.Floats(Rows * Keys);
         AttentionItem item = new() { Rows = Rows, Keys = keys.OnHost, Values = values.OnHost, KeyCount = Keys, Mask = memory.Place<byte>(mask).OnHost };
         default(ScalarBackend).Attention(y.OnHost, q.OnHost, new AttentionBatch(&item, 1, Rows, Keys), 0, 1, 1, HeadDim, map.OnHost);
         for (int key = 0; key < Keys; key++)
@@ -102,7 +104,11 @@ public sealed unsafe class KernelChecksTests
         where TBackend : struct, IBackend
     {
         List<KernelCheck> all = [];
-        var checks = new KernelChecks<TBackend>(backend, all.Add) { IsUnaligned = unaligned, Made = values => made.Add(Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values)))) };
+        var checks = new KernelChecks<TBackend>(backend, all.Add)
+        {
+            IsUnaligned = unaligned,
+            Made = values => made.Add(Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values)))),
+        };
         checks.RunOdd();
         checks.RunThorough();
         checks.HiddenKeys(9, 8);

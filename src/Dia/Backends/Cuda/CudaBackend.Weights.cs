@@ -22,7 +22,8 @@ public readonly unsafe partial struct CudaBackend
                 return new Weight(Place(spec, from, values.Length * (long)sizeof(float)), WeightFormat.Float32);
         }
 
-        return new Weight(spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution ? Pack(spec, stored, bytes) : Place(spec, stored.Data, bytes), stored.Format);
+        return new Weight(spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution ? Pack(spec, stored, bytes) : Place(spec, stored.Data, bytes),
+            stored.Format);
     }
 
     /// <inheritdoc/>

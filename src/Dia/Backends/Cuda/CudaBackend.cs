@@ -89,7 +89,8 @@ public readonly unsafe partial struct CudaBackend : IBackend
 
     /// <inheritdoc/>
     public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half) =>
-        Kernels.RopeKeyValues(new dim3(batch.MaxRows, batch.Count, Ceiling(keyHeads * half, RopeThreads)), keys, values, cos, sin, batch.Items, layer, keyHeads, half);
+        Kernels.RopeKeyValues(new dim3(batch.MaxRows, batch.Count, Ceiling(keyHeads * half, RopeThreads)), keys, values, cos, sin, batch.Items, layer, keyHeads,
+            half);
 
     /// <inheritdoc/>
     public void Attention(float* y, float* q, in AttentionBatch batch, int layer, int heads, int keyHeads, int headDim, float* maps)
@@ -110,11 +111,15 @@ public readonly unsafe partial struct CudaBackend : IBackend
         void* partials = _device.Scratch(batch.Count * PartialSize(batch.MaxKeys, heads, headDim) * sizeof(float));
         bool several = group > 1, vectors = headDim % 4 == 0;
         int chunks = several ? Ceiling(group, PieceHeads) : 1;
-        Kernels.AttendPiece(several, vectors, new dim3(pieces, keyHeads * chunks, batch.Count), partials, q, batch.Items, layer, heads, keyHeads, headDim, pieces);
+        Kernels.AttendPiece(several, vectors, new dim3(pieces, keyHeads * chunks, batch.Count), partials, q, batch.Items, layer, heads, keyHeads, headDim,
+            pieces);
         Kernels.JoinPieces(new dim3(heads, batch.Count), y, partials, batch.Items, layer, heads, keyHeads, headDim, pieces);
     }
 
-    /// <summary>Float32 values that the attention of a row leaves between its two kernels: of each piece of keys and head a sum of values, its weight and its maximum.</summary>
+    /// <summary>
+    /// Float32 values that the attention of a row leaves between its two kernels: of each piece of keys and head a sum of values, its weight and
+    /// its maximum.
+    /// </summary>
     internal static long PartialSize(int keys, int heads, int headDim) => (long)Pieces(keys) * heads * (headDim + 2);
 
     private static int Pieces(int keys) => Ceiling(Math.Max(keys, 1), PieceKeys);
@@ -130,11 +135,13 @@ public readonly unsafe partial struct CudaBackend : IBackend
     public void Subtract(float* y, float* x, long count) => Kernels.Subtract(CudaKernels.Over(count), y, x, (ulong)count);
 
     /// <inheritdoc/>
-    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
+    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
+        bool accumulate)
     {
         // Without dilation the window of a row is one contiguous run.
         int k = checked(kernel * inputs), tapLength = dilation == 1 ? k : inputs;
-        Kernels.ProductMma(w.Format, Tiles(rows, outputs), y, x, w.Data, bias.Data, (long)stride * inputs, (long)dilation * inputs, tapLength, outputs, rows, outputs, k, accumulate ? 1 : 0);
+        Kernels.ProductMma(w.Format, Tiles(rows, outputs), y, x, w.Data, bias.Data, (long)stride * inputs, (long)dilation * inputs, tapLength, outputs, rows,
+            outputs, k, accumulate ? 1 : 0);
     }
 
     /// <inheritdoc/>

@@ -74,7 +74,8 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
 
     public void RmsNorm(dim3 grid, float* y, float* x, void* w, int d, float eps) => Launch(_rmsNorm, grid, RowThreads, 0, y, x, w, d, eps);
 
-    public void Snake(dim3 grid, float* y, float* x, void* alpha, ulong count, int channels) => Launch(_snake, grid, RowThreads, 0, y, x, alpha, count, channels);
+    public void Snake(dim3 grid, float* y, float* x, void* alpha, ulong count, int channels) =>
+        Launch(_snake, grid, RowThreads, 0, y, x, alpha, count, channels);
 
     public void Add(dim3 grid, float* y, float* x, ulong count, ulong width) => Launch(_add, grid, RowThreads, 0, y, x, count, width);
 
@@ -121,7 +122,8 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
         Launch(_ropeKeyValues, grid, RopeThreads, 0, keys, values, cos, sin, items, layer, keyHeads, half);
 
     public void AttendPiece(
-        bool severalHeads, bool vectors, dim3 grid, void* partials, float* q, AttentionItem* items, int layer, int heads, int keyHeads, int headDim, int pieces) =>
+        bool severalHeads, bool vectors, dim3 grid, void* partials, float* q, AttentionItem* items, int layer, int heads, int keyHeads, int headDim,
+        int pieces) =>
         Launch(_attendPiece[(severalHeads ? 2 : 0) + (vectors ? 1 : 0)], grid, PieceThreads, 0, partials, q, items, layer, heads, keyHeads, headDim, pieces);
 
     public void JoinPieces(dim3 grid, float* y, void* partials, AttentionItem* items, int layer, int heads, int keyHeads, int headDim, int pieces) =>
