@@ -6,6 +6,7 @@ using Dia.Checks;
 using Dia.Cuda.Tests.MachineCode;
 using Dia.Graph;
 using Dia.Networks;
+using Dia.Tests.Checks;
 using Dia.Weights;
 
 namespace Dia.Cuda.Tests;
@@ -59,7 +60,7 @@ internal static unsafe class Program
                     new KernelChecks<CudaBackend>(backend, Report).RunOdd();
                     break;
                 case "thorough":
-                    new KernelChecks<CudaBackend>(backend, Report).RunThorough();
+                    new ThoroughChecks<CudaBackend>(backend, new KernelChecks<CudaBackend>(backend, Report)).Run();
                     break;
                 case "model":
                     var checks = new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16);

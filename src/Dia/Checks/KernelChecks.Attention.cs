@@ -5,7 +5,7 @@ namespace Dia.Checks;
 // Attention and the rotary embedding.
 public sealed unsafe partial class KernelChecks<TBackend>
 {
-    private const int Layers = 2;
+    internal const int Layers = 2;
 
     /// <summary>The rotary table, queries, and keys that are appended to caches.</summary>
     public void Rotary(int heads, int keyHeads, int headDim)
@@ -50,7 +50,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         Attention("blocks with maps, great scores", heads, keyHeads, headDim, [(6, 6, 0), (5, 40, 35), (3, 35, -1), (2, 35, -1)], true, 100);
     }
 
-    private void Attention(string name, int heads, int keyHeads, int headDim, (int Rows, int Keys, int Start)[] layout, bool mapped, float greater = 1)
+    internal void Attention(string name, int heads, int keyHeads, int headDim, (int Rows, int Keys, int Start)[] layout, bool mapped, float greater = 1)
     {
         using CheckMemory<TBackend> memory = Memory(21);
         int width = keyHeads * headDim, mostKeys = layout.Max(i => i.Keys), capacity = mostKeys + 2;
@@ -105,7 +105,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
     }
 
-    private static (Twin<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout, Twin<float>[] caches,
+    internal static (Twin<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout, Twin<float>[] caches,
         int capacity, int width, Twin<byte>[]? masks)
     {
         AttentionItem[] host = new AttentionItem[layout.Length], device = new AttentionItem[layout.Length];

@@ -111,7 +111,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
     }
 
-    private static double SumTolerance(int k) => (4 + Math.Sqrt(k)) * U;
+    internal static double SumTolerance(int k) => (4 + Math.Sqrt(k)) * U;
 
     private static double ConvolutionTolerance(WeightFormat format, int k) => SumTolerance(k) + (format == WeightFormat.Float32 ? 0 : 1.0 / (1 << 17));
 }

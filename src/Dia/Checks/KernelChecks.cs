@@ -31,7 +31,7 @@ public interface IKernelChecks
 public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
     where TBackend : struct, IBackend
 {
-    private const double U = 1.0 / (1 << 24);
+    internal const double U = 1.0 / (1 << 24);
 
     private readonly TBackend _backend;
     private readonly ScalarBackend _scalar = default;
@@ -53,7 +53,7 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
     /// <summary>Receives what the backend made in each comparison, for those who compare runs.</summary>
     internal Action<ReadOnlySpan<float>>? Made { get; init; }
 
-    private WeightFormat[] Formats { get; }
+    internal WeightFormat[] Formats { get; }
 
     /// <inheritdoc/>
     public void RunOdd()
@@ -99,12 +99,12 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
             CloseCodes(entries, d);
     }
 
-    private CheckMemory<TBackend> Memory(int seed) => new(_backend, seed, IsUnaligned, _report);
+    internal CheckMemory<TBackend> Memory(int seed) => new(_backend, seed, IsUnaligned, _report);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Reports the greatest difference, relative to the greater of the expected value and <paramref name="scale"/>.</summary>
-    private void Compare(string name, string shapes, ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, double tolerance, double scale = 1)
+    internal void Compare(string name, string shapes, ReadOnlySpan<float> actual, ReadOnlySpan<float> expected, double tolerance, double scale = 1)
     {
         Made?.Invoke(actual);
         double error = actual.Length == expected.Length ? 0 : double.PositiveInfinity;
@@ -124,7 +124,7 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
         _report(new KernelCheck(name, shapes, actual.SequenceEqual(expected) ? 0 : double.PositiveInfinity, 0));
 
     /// <summary>Look-ups: copies, and sums of a few values.</summary>
-    private void Tables(int rows, int channels, int vocabulary, int width)
+    internal void Tables(int rows, int channels, int vocabulary, int width)
     {
         foreach (WeightFormat format in Formats)
         {
@@ -283,7 +283,7 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
     }
 
     /// <summary>Operations on single values.</summary>
-    private void Values(int height = 13, int width = 29)
+    internal void Values(int height = 13, int width = 29)
     {
         using CheckMemory<TBackend> memory = Memory(4);
         int count = height * width;
