@@ -43,17 +43,17 @@ public partial class CudaContext
     /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
     public static Version GetDeviceComputeCapability(int deviceId) => CapabilityOf(DeviceOf(deviceId));
 
-    /// <summary>The device's memory in bytes.</summary>
+    /// <summary>The device's memory in bytes. The context becomes the thread's current one.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
     public long GetTotalDeviceMemorySize() => MemoryInfo().Total;
 
-    /// <summary>The device's memory that no one uses, in bytes.</summary>
+    /// <summary>The device's memory that no one uses, in bytes. The context becomes the thread's current one.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
     public long GetFreeDeviceMemorySize() => MemoryInfo().Free;
 
     private (long Free, long Total) MemoryInfo()
     {
-        using Scope _ = Enter();
+        SetCurrent();
         Native.cuMemGetInfo_v2(out nuint free, out nuint total).ThrowIfFailed();
         return checked(((long)free, (long)total));
     }

@@ -1,6 +1,5 @@
 using System.Text;
 using ManagedCuda.BasicTypes;
-using ManagedCuda.Handles;
 using Native = ManagedCuda.DriverAPINativeMethods;
 
 namespace ManagedCuda;
@@ -10,21 +9,13 @@ public partial class CudaContext
 {
     private const int ErrorLogBytes = 16 << 10;
 
-    /// <summary>Loads a module from PTX.</summary>
-    /// <param name="moduleImage">The PTX; a zero at the end is added where there is none.</param>
-    /// <returns>The module, which belongs to the context.</returns>
+    /// <summary>Loads a module from PTX. The context becomes the thread's current one.</summary>
+    /// <param name="image">The PTX; a zero at the end is added.</param>
+    /// <returns>The module, which goes with the context.</returns>
     /// <exception cref="CudaException">The driver failed; the message holds what its compiler says.</exception>
-    public nint LoadModulePTX(ReadOnlySpan<byte> moduleImage)
+    public unsafe nint LoadModulePTX(ReadOnlySpan<byte> image)
     {
-        using Scope _ = Enter();
-        nint module = Load(moduleImage);
-        lock (_modulesLock)
-            _modules.Add(new ContextResource(_context, module, static m => Native.cuModuleUnload(m)));
-        return module;
-    }
-
-    private static unsafe nint Load(ReadOnlySpan<byte> image)
-    {
+        SetCurrent();
         byte[] terminated = new byte[image.Length + 1];
         image.CopyTo(terminated);
         byte[] log = new byte[ErrorLogBytes];

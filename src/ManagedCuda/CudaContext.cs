@@ -12,8 +12,6 @@ public sealed partial class CudaContext : IDisposable
 {
     private readonly int _device;
     private readonly ContextHandle _context;
-    private readonly List<ContextResource> _modules = [];
-    private readonly Lock _modulesLock = new();
 
     /// <summary>A new context.</summary>
     /// <param name="deviceId">The device's ordinal, from 0.</param>
@@ -32,28 +30,6 @@ public sealed partial class CudaContext : IDisposable
     /// <exception cref="CudaException">The driver failed.</exception>
     public void SetCurrent() => Native.cuCtxSetCurrent(Context).ThrowIfFailed();
 
-    /// <summary>Unloads the modules and destroys the context, once what else was made in it is disposed.</summary>
-    public void Dispose()
-    {
-        lock (_modulesLock)
-        {
-            foreach (ContextResource module in _modules)
-                module.Dispose();
-            _modules.Clear();
-        }
-
-        _context.Dispose();
-    }
-
-    /// <summary>Makes the context current until the scope ends: methods work in whatever thread they are called.</summary>
-    private Scope Enter()
-    {
-        Native.cuCtxPushCurrent_v2(Context).ThrowIfFailed();
-        return default;
-    }
-
-    private readonly ref struct Scope : IDisposable
-    {
-        public void Dispose() => _ = Native.cuCtxPopCurrent_v2(out _);
-    }
+    /// <summary>Destroys the context, its modules with it, once what else was made in it is disposed.</summary>
+    public void Dispose() => _context.Dispose();
 }

@@ -124,9 +124,6 @@ public static unsafe partial class DriverAPINativeMethods
     [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
     internal static partial CUResult cuModuleLoadDataEx(out nint module, byte* image, uint numOptions, CUJITOption* options, nint* optionValues);
 
-    [LibraryImport(CUDA_DRIVER_API_DLL_NAME)]
-    internal static partial CUResult cuModuleUnload(nint hmod);
-
     [LibraryImport(CUDA_DRIVER_API_DLL_NAME, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial CUResult cuModuleGetFunction(out nint hfunc, nint hmod, string name);
 
