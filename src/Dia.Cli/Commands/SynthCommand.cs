@@ -1,6 +1,5 @@
 using Dia.Checks;
 using Dia.Cli.Options;
-using Dia.Configuration;
 using Dia.Networks;
 using Dia.Weights;
 

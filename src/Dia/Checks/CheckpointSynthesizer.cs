@@ -1,6 +1,5 @@
 using System.Text;
 using Dia.Backends.Cpu;
-using Dia.Graph;
 using Dia.IO;
 using Dia.Weights;
 

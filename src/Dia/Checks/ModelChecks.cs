@@ -159,9 +159,7 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
         for (int i = 0; i < text.Length; i++)
             mask[0, i] = 1;
         rowMask[0, 0] = 1;
-        int[,,] rows = new int[1, 1, config.DecoderConfig.NumChannels];
-        for (int c = 0; c < rows.Length; c++)
-            rows[0, 0, c] = config.BosTokenId;
+        int[,,] rows = ForwardInputs.BosRows(1, config.DecoderConfig.NumChannels, config.BosTokenId);
         return new DiaInputs { InputIds = ids, AttentionMask = mask, DecoderInputIds = rows, DecoderAttentionMask = rowMask };
     }
 

@@ -1,5 +1,4 @@
 using Dia.Configuration;
-using Dia.Modeling;
 
 namespace Dia.Generation;
 

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Configuration;
-using Dia.Graph;
 using Dia.Networks;
 using Dia.Weights;
 

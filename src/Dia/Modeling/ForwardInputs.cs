@@ -16,14 +16,13 @@ internal static class ForwardInputs
         return rows;
     }
 
-    /// <summary>The text alone.</summary>
+    /// <summary>The ids of a text or of several.</summary>
     /// <exception cref="DiaException">Input.</exception>
-    public static void CheckText(DiaConfig config, int[,] inputIds, int[,]? attentionMask)
+    public static void CheckText(DiaConfig config, Array inputIds)
     {
         if (inputIds.Length == 0)
             throw Error("input_ids is empty: give at least one byte of text.");
         CheckRange(inputIds, "input_ids", 0, config.EncoderConfig.VocabSize - 1);
-        CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
     }
 
     /// <summary>A copy of the text, so that nobody can change what was checked.</summary>
@@ -38,7 +37,8 @@ internal static class ForwardInputs
         if (inputIds is null)
             throw new ArgumentException("It holds no InputIds.", argument);
         (int[,] ids, int[,]? mask) = ((int[,])inputIds.Clone(), (int[,]?)attentionMask?.Clone());
-        CheckText(config, ids, mask);
+        CheckText(config, ids);
+        CheckSame(mask, "attention_mask", ids.GetLength(0), ids.GetLength(1));
         return (ids, mask);
     }
 
@@ -63,20 +63,12 @@ internal static class ForwardInputs
         }
     }
 
-    /// <summary>One text, without padding.</summary>
-    /// <exception cref="DiaException">Input.</exception>
-    public static void CheckText(DiaConfig config, int[] ids)
-    {
-        if (ids.Length == 0)
-            throw Error("input_ids is empty: give at least one byte of text.");
-        CheckRange(ids, "input_ids", 0, config.EncoderConfig.VocabSize - 1);
-    }
-
     /// <summary>All of them.</summary>
     /// <exception cref="DiaException">Input.</exception>
     public static void Check(DiaConfig config, int[,] inputIds, int[,]? attentionMask, int[,,] decoderInputIds, int[,]? positions, int[,]? decoderMask, int[,]? labels)
     {
-        CheckText(config, inputIds, attentionMask);
+        CheckText(config, inputIds);
+        CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
         int batch = decoderInputIds.GetLength(0), rows = decoderInputIds.GetLength(1), channels = decoderInputIds.GetLength(2);
         if (batch != inputIds.GetLength(0) || channels != config.DecoderConfig.NumChannels || rows == 0)
             throw Error($"decoder_input_ids is [{batch}, {rows}, {channels}]; it must be [{inputIds.GetLength(0)}, rows, {config.DecoderConfig.NumChannels}] with at least one row.");

@@ -1,4 +1,3 @@
-using Dia.Graph;
 using Dia.Weights;
 using ManagedCuda;
 using ManagedCuda.VectorTypes;
