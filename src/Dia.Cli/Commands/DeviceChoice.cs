@@ -33,7 +33,7 @@ internal static class DeviceChoice
             return Fitted(new ScalarDevice());
         if (name.StartsWith("cuda", StringComparison.Ordinal))
             return Fitted(Start(run, Ordinal(name)));
-        if (name == "auto" && CudaDevice.HasDriver && TryCudas(run, ordinal => Fitted(Start(run, ordinal))) is { } gpu)
+        if (name == "auto" && CudaDriver.IsThere && TryCudas(run, ordinal => Fitted(Start(run, ordinal))) is { } gpu)
             return gpu;
         return Fitted(new CpuDevice(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount));
 
@@ -100,7 +100,7 @@ internal static class DeviceChoice
     {
         try
         {
-            return CudaDevice.Count();
+            return CudaDriver.Count();
         }
         catch (DiaException)
         {

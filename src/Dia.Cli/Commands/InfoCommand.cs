@@ -57,7 +57,7 @@ internal static class InfoCommand
     {
         try
         {
-            return string.Concat(Enumerable.Range(0, CudaDevice.Count()).Select(i => Format.Text($", cuda:{i} ({CudaDevice.NameOf(i)})")));
+            return string.Concat(Enumerable.Range(0, CudaDriver.Count()).Select(i => Format.Text($", cuda:{i} ({CudaDriver.NameOf(i)})")));
         }
         catch (DiaException e)
         {

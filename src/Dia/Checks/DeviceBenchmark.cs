@@ -1,6 +1,7 @@
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Generation;
+using Dia.Modeling;
 
 namespace Dia.Checks;
 
@@ -52,11 +53,7 @@ public sealed class DeviceBenchmark : IDisposable
         using Lock.Scope turn = _device.Enter(), modelTurn = Turn(model?.Tenant), codecTurn = Turn(codec?.Tenant);
         if (model is not null)
             SamplerTimings.Run(_device, _clock, model, report);
-        IOperationTimings timings = _device.Accept(new Timings(_clock, report));
-        if (model is not null)
-            timings.Run(model, rows, textLength);
-        if (codec is not null)
-            timings.Run(codec);
+        _device.Accept(new Timings(_clock, model, codec, rows, textLength, report))();
     }
 
     /// <summary>Seconds of one run on the device, its end included.</summary>
@@ -72,9 +69,16 @@ public sealed class DeviceBenchmark : IDisposable
 
     private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
 
-    private sealed class Timings(DeviceClock clock, Action<KernelTiming> report) : IBackendVisitor<IOperationTimings>
+    private sealed class Timings(DeviceClock clock, DiaModel? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report) : IBackendVisitor<Action>
     {
-        public IOperationTimings Visit<TBackend>(TBackend backend)
-            where TBackend : struct, IBackend => new OperationTimings<TBackend>(backend, clock, report);
+        public Action Visit<TBackend>(TBackend backend)
+            where TBackend : struct, IBackend => () =>
+            {
+                var timings = new OperationTimings<TBackend>(backend, clock, report);
+                if (model is not null)
+                    timings.Run(model, rows, textLength);
+                if (codec is not null)
+                    timings.Run(codec);
+            };
     }
 }

@@ -22,11 +22,7 @@ public static class DeviceSelfTest
         ArgumentNullException.ThrowIfNull(networks);
         ArgumentNullException.ThrowIfNull(report);
         using Lock.Scope turn = device.Enter();
-        IKernelChecks kernels = device.Accept(new Checks(report));
-        kernels.RunOdd();
-        if (!small)
-            foreach (CompiledNetwork network in networks)
-                kernels.RunCompiled(network);
+        device.Accept(new Operations(small ? [] : networks, report))();
         SamplerChecks.Run(device, report);
         using var reference = new ScalarDevice();
         if (model is not null)
@@ -35,9 +31,15 @@ public static class DeviceSelfTest
             new CodecChecks(device, reference, report).Run(codec);
     }
 
-    private sealed class Checks(Action<KernelCheck> report) : IBackendVisitor<IKernelChecks>
+    private sealed class Operations(IReadOnlyList<CompiledNetwork> networks, Action<KernelCheck> report) : IBackendVisitor<Action>
     {
-        public IKernelChecks Visit<TBackend>(TBackend backend)
-            where TBackend : struct, IBackend => new KernelChecks<TBackend>(backend, report);
+        public Action Visit<TBackend>(TBackend backend)
+            where TBackend : struct, IBackend => () =>
+            {
+                var checks = new KernelChecks<TBackend>(backend, report);
+                checks.RunOdd();
+                foreach (CompiledNetwork network in networks)
+                    checks.RunCompiled(network);
+            };
     }
 }

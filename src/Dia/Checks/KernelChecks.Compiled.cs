@@ -16,7 +16,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
     private readonly HashSet<(OperationKind, int, int, int, int, int, int, int, int, int, HiddenActivation)> _seen = [];
 
-    /// <inheritdoc/>
+    /// <summary>Every operation at the shapes of a network, in every format of weights. A shape that an earlier one has is not repeated.</summary>
     public void RunCompiled(CompiledNetwork network)
     {
         ArgumentNullException.ThrowIfNull(network);

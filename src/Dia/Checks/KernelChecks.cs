@@ -9,16 +9,6 @@ using Dia.Weights;
 
 namespace Dia.Checks;
 
-/// <summary>Checks of a backend's operations.</summary>
-public interface IKernelChecks
-{
-    /// <summary>Every operation at odd shapes: small enough for any device.</summary>
-    void RunOdd();
-
-    /// <summary>Every operation at the shapes of a network, in every format of weights. A shape that an earlier one has is not repeated.</summary>
-    void RunCompiled(CompiledNetwork network);
-}
-
 /// <summary>
 /// Compares every operation of a backend with the scalar backend's: at given shapes, and at odd ones (tails, unaligned operands, one
 /// row, more rows than a tile, NaN and infinity). The operands come from a seed.
@@ -28,7 +18,7 @@ public interface IKernelChecks
 /// their magnitudes (k·u at worst): that much, plus a few roundings, is allowed. Products of 16-bit codecs may take their activations in two
 /// 16-bit halves: 2^-17 of that sum more. What is a copy, a choice or the same sum made twice must be equal.
 /// </remarks>
-public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
+public sealed unsafe partial class KernelChecks<TBackend>
     where TBackend : struct, IBackend
 {
     internal const double U = 1.0 / (1 << 24);
@@ -55,7 +45,7 @@ public sealed unsafe partial class KernelChecks<TBackend> : IKernelChecks
 
     internal WeightFormat[] Formats { get; }
 
-    /// <inheritdoc/>
+    /// <summary>Every operation at odd shapes: small enough for any device.</summary>
     public void RunOdd()
     {
         Tables(5, 3, 11, 37);

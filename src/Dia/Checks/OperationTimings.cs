@@ -8,25 +8,12 @@ using Dia.Weights;
 
 namespace Dia.Checks;
 
-/// <summary>Timings of the operations of what is loaded.</summary>
-internal interface IOperationTimings
-{
-    /// <summary>The operations of a model.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="rows">Rows in the caches.</param>
-    /// <param name="textLength">Bytes of the text.</param>
-    void Run(DiaModel model, int rows, int textLength);
-
-    /// <summary>The operations of a codec's decoder.</summary>
-    void Run(DacModel codec);
-}
-
 /// <summary>
 /// Times the operations of a decoding step, of a block and of a codec's window, as the tables of operations list them, on the loaded weights. Those of a
 /// step run over all layers, each with its own weights and caches, with the rows that they have there, and behind as many bytes as the rest of the step
 /// moves: so the device's caches hold no more of them than in real work.
 /// </summary>
-internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, DeviceClock clock, Action<KernelTiming> report) : IOperationTimings
+internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, DeviceClock clock, Action<KernelTiming> report)
     where TBackend : struct, IBackend
 {
     private const int BlockRows = 128;
@@ -35,7 +22,10 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     private const int FewFrames = 4;
     private const double Patience = 0.3;
 
-    /// <inheritdoc/>
+    /// <summary>The operations of a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="rows">Rows in the caches.</param>
+    /// <param name="textLength">Bytes of the text.</param>
     public void Run(DiaModel model, int rows, int textLength)
     {
         Work[] all = [.. model.Compiled.Operations().Select(o => new Work(o, model.Specs, model.Weights.Weights, model.Network.Weights))];
@@ -56,7 +46,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         Time("block", attention, new Load(1, BlockRows, BlockRows, false, Phase.Prefill), run => (clock.Time(run), 0));
     }
 
-    /// <inheritdoc/>
+    /// <summary>The operations of a codec's decoder.</summary>
     public void Run(DacModel codec)
     {
         double few = clock.Time(() => codec.Decode(new int[FewFrames, codec.Codebooks]));

@@ -44,7 +44,7 @@ public sealed unsafe class CudaDevice : Device
     internal CudaDevice(int ordinal, byte[]? kernels, Action? assembling = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(ordinal);
-        Version driver = CheckDriver();
+        Version driver = CudaDriver.Check();
         try
         {
             int count = CudaContext.GetDeviceCount();
@@ -76,9 +76,6 @@ public sealed unsafe class CudaDevice : Device
             throw;
         }
     }
-
-    /// <summary>Whether there is NVIDIA's driver.</summary>
-    public static bool HasDriver => CudaContext.TryLoad();
 
     /// <inheritdoc/>
     public override string Name { get; }
@@ -148,15 +145,6 @@ public sealed unsafe class CudaDevice : Device
 
         return _scratch;
     }
-
-    /// <summary>How many GPUs the driver has.</summary>
-    /// <exception cref="DiaException">The driver does not start (Device).</exception>
-    public static int Count() => Ask(static () => CudaContext.GetDeviceCount());
-
-    /// <summary>The name of a GPU that is not taken.</summary>
-    /// <param name="ordinal">Which one, from 0.</param>
-    /// <exception cref="DiaException">The driver does not start (Device).</exception>
-    public static string NameOf(int ordinal) => Ask(() => CudaContext.GetDeviceName(ordinal));
 
     /// <summary>Makes the context the calling thread's.</summary>
     /// <exception cref="DiaException">The device has failed (Device).</exception>
@@ -397,36 +385,6 @@ public sealed unsafe class CudaDevice : Device
         _scratches.Add((nint)workspace);
         _blas!.SetWorkspace(workspace, BlasWorkspace);
         _blasHasWorkspace = true;
-    }
-
-    /// <summary>What the driver says; its own words where it fails.</summary>
-    private static T Ask<T>(Func<T> question)
-    {
-        try
-        {
-            return CudaContext.TryLoad() ? question() : default!;
-        }
-        catch (CudaException e)
-        {
-            throw new DiaException(DiaErrorKind.Device, e.Message, e);
-        }
-    }
-
-    private static Version CheckDriver()
-    {
-        if (!CudaContext.TryLoad())
-            throw new DiaException(DiaErrorKind.Device, "libcuda.so.1 was not found: install the NVIDIA driver or use --device cpu.");
-        try
-        {
-            Version version = CudaContext.GetDriverVersion();
-            if (version < new Version(11, 4))
-                throw new DiaException(DiaErrorKind.Device, Text($"The NVIDIA driver supports CUDA {version}; 11.4 or later is needed (driver 470). Update the driver, or use --device cpu."));
-            return version;
-        }
-        catch (CudaException e)
-        {
-            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message.TrimEnd('.', ' ')}. Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
-        }
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
