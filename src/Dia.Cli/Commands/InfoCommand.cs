@@ -5,7 +5,6 @@ using System.Runtime.Intrinsics.X86;
 using System.Text;
 using Dia.Backends.Cuda;
 using Dia.Cli.Options;
-using Dia.Cli.Output;
 using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Networks;

@@ -36,7 +36,7 @@ internal static class ManWriter
 
         text.Append(".SH EXIT STATUS\n");
         foreach (var (code, meaning) in ExitCodes.Meanings)
-            text.Append($".TP\n{Bold(Output.Format.Text($"{code}"))}\n{Line(meaning)}");
+            text.Append($".TP\n{Bold(Format.Text($"{code}"))}\n{Line(meaning)}");
         text.Append(".SH ENVIRONMENT\nAn option on the command line goes before its variable; an empty variable counts as not set. The variable of a flag is 1 or 0.\n");
         foreach (OptionSpec option in commands.SelectMany(c => c.Options).Where(o => o.HasVariable).DistinctBy(o => o.Name).OrderBy(o => o.Name, StringComparer.Ordinal))
             text.Append($".TP\n{Bold(option.Variable)}\nSets {Bold(option.Name)}.\n");

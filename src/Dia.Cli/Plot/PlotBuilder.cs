@@ -1,5 +1,4 @@
 using Dia.Audio;
-using Dia.Cli.Output;
 
 namespace Dia.Cli.Plot;
 

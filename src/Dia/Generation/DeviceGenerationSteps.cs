@@ -65,11 +65,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
         _sequences[slot] = sequence;
         Take(slot);
         if (!sequence.Finished)
-        {
-            // Ascending slots: the session is promised that.
-            int at = _active.BinarySearch(slot);
-            _active.Insert(~at, slot);
-        }
+            _active.Insert(~_active.BinarySearch(slot), slot); // ascending: the session is promised that
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Dia.Configuration;
 using Dia.Modeling;
 
@@ -15,7 +16,7 @@ internal sealed class GenerationSteps : IGenerationSteps
     private readonly GenerationSequence?[] _sequences;
     private readonly float[] _logits; // all items', then behind them those without the text
     private readonly float[] _scores;
-    private readonly int[] _active;
+    private readonly List<int> _active;
     private readonly int[] _inputRows;
     private readonly int[] _picked;
 
@@ -33,13 +34,13 @@ internal sealed class GenerationSteps : IGenerationSteps
         _sequences = new GenerationSequence?[slots];
         _logits = new float[checked(2 * slots * _logitsLength)];
         _scores = new float[_logitsLength];
-        _active = new int[slots];
+        _active = new List<int>(slots);
         _inputRows = new int[slots * channels];
         _picked = new int[channels];
     }
 
     /// <inheritdoc/>
-    public int ActiveCount { get; private set; }
+    public int ActiveCount => _active.Count;
 
     /// <summary>Steps whose ids are picked where the logits are, if the device has a sampler and no observer wants to see scores; else these.</summary>
     /// <param name="session">The network, with the caches of each slot.</param>
@@ -62,25 +63,12 @@ internal sealed class GenerationSteps : IGenerationSteps
         _session.Prompt(slot, rows, rows.Length / _channels, logits);
         _sequences[slot] = sequence;
         AddRow(sequence, logits[.._logitsLength], logits[_logitsLength..]);
-        if (sequence.Finished)
-            return;
-
-        // Ascending slots: the session is promised that.
-        int at = ActiveCount++;
-        for (; at > 0 && _active[at - 1] > slot; at--)
-            _active[at] = _active[at - 1];
-        _active[at] = slot;
+        if (!sequence.Finished)
+            _active.Insert(~_active.BinarySearch(slot), slot); // ascending: the session is promised that
     }
 
     /// <inheritdoc/>
-    public void Stop(int slot)
-    {
-        int left = 0;
-        for (int i = 0; i < ActiveCount; i++)
-            if (_active[i] != slot)
-                _active[left++] = _active[i];
-        ActiveCount = left;
-    }
+    public void Stop(int slot) => _active.Remove(slot);
 
     /// <summary>Nothing to do.</summary>
     public void Dispose()
@@ -90,27 +78,27 @@ internal sealed class GenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Step()
     {
-        if (ActiveCount == 0)
+        if (_active.Count == 0)
             return;
-        int row = ActiveCount, left = 0;
-        for (int i = 0; i < ActiveCount; i++)
+        int row = _active.Count;
+        for (int i = 0; i < _active.Count; i++)
         {
             GenerationSequence sequence = _sequences[_active[i]]!;
             sequence.LastRow.CopyTo(_inputRows.AsSpan(i * _channels));
             row += sequence.Config.UsesGuidance ? 1 : 0;
         }
 
-        _session.Step(_active.AsSpan(0, ActiveCount), _inputRows.AsSpan(0, ActiveCount * _channels), _logits.AsSpan(0, row * _logitsLength));
-        row = ActiveCount;
-        for (int i = 0; i < ActiveCount; i++)
+        _session.Step(CollectionsMarshal.AsSpan(_active), _inputRows.AsSpan(0, _active.Count * _channels), _logits.AsSpan(0, row * _logitsLength));
+        row = _active.Count;
+        for (int i = 0; i < _active.Count; i++)
         {
             GenerationSequence sequence = _sequences[_active[i]]!;
             AddRow(sequence, Logits(i), sequence.Config.UsesGuidance ? Logits(row++) : []);
-            if (!sequence.Finished)
-                _active[left++] = _active[i];
         }
 
-        ActiveCount = left;
+        for (int i = _active.Count - 1; i >= 0; i--)
+            if (_sequences[_active[i]]!.Finished)
+                _active.RemoveAt(i);
     }
 
     private ReadOnlySpan<float> Logits(int row) => _logits.AsSpan(row * _logitsLength, _logitsLength);

@@ -122,9 +122,6 @@ public static unsafe class WeightFormats
         /// <summary>Bits of a value.</summary>
         public int ValueBits => valueBits;
 
-        /// <summary>Values that are stored together, behind their scale if they have one.</summary>
-        public int BlockValues => blockValues;
-
         /// <summary>Bytes of a block: its scale, then its values.</summary>
         public int BlockBytes => scaleBytes + (blockValues * valueBits / 8);
 

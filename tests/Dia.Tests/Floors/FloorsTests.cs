@@ -2,10 +2,10 @@ using Xunit;
 
 namespace Dia.Tests.Floors;
 
-/// <summary>The folders of the library are floors: who is on one uses those below, and of its own floor nobody who uses it.</summary>
+/// <summary>The folders of the library, and those of the command, are floors: who is on one uses those below, and of its own floor nobody who uses it.</summary>
 public sealed class FloorsTests
 {
-    /// <summary>From the ground up. The devices are high, so that what runs on any of them can name none.</summary>
+    /// <summary>From the ground up. The devices are high, so that what runs on any of them can name none. What a folder sees of the one that it is in is not looked at.</summary>
     private static readonly string[][] Floors =
     [
         ["Dia"],
@@ -20,36 +20,44 @@ public sealed class FloorsTests
         ["Dia.Speech"],
         ["Dia.Backends.Cpu", "Dia.Backends.Cuda", "Dia.Backends.Scalar"],
         ["Dia.Checks"],
+        ["Dia.Cli.Options", "Dia.Cli.Plot"],
+        ["Dia.Cli.Output"],
+        ["Dia.Cli.Input"],
+        ["Dia.Cli.Lines"],
+        ["Dia.Cli.Commands"],
+        ["Dia.Cli"],
     ];
 
-    private static readonly Sources Library = Sources.Under("src/Dia");
+    private static readonly Sources Library = Sources.Under("src/Dia"), Command = Sources.Under("src/Dia.Cli");
 
     [Fact]
     public void A_folder_is_a_namespace()
     {
         Assert.All(Library.Files, f => Assert.Equal(string.Join('.', ["Dia", .. f.Path.Split('/')[..^1]]), f.Namespace));
-        Assert.Equal(Floors.SelectMany(f => f).Order(), Library.Namespaces.Order());
+        Assert.All(Command.Files, f => Assert.Equal(string.Join('.', ["Dia.Cli", .. f.Path.Split('/')[..^1]]), f.Namespace));
+        Assert.Equal(Floors.SelectMany(f => f).Order(), Library.Namespaces.Concat(Command.Namespaces).Order());
     }
 
     [Fact]
     public void Floors_are_only_climbed()
     {
-        Assert.True(Library.Arrows().Count() > 100);
+        Assert.True(Library.Arrows().Count() > 100 && Command.Arrows().Count() > 20);
         Assert.Empty(Faults(Library));
+        Assert.Empty(Faults(Command));
     }
 
     [Fact]
     public void Nothing_is_used_without_being_named_in_the_file()
     {
-        Assert.Empty(Library.Naming("global using"));
-        Assert.DoesNotContain("<Using", File.ReadAllText(Repository.At("src/Dia/Dia.csproj")), StringComparison.Ordinal);
+        Assert.Empty(Library.Naming("global using").Concat(Command.Naming("global using")));
+        Assert.All(new[] { "src/Dia/Dia.csproj", "src/Dia.Cli/Dia.Cli.csproj" }, path => Assert.DoesNotContain("<Using", File.ReadAllText(Repository.At(path)), StringComparison.Ordinal));
     }
 
     [Fact]
     public void Only_the_GPUs_folder_knows_the_driver_s_binding()
     {
         Assert.All(Library.Naming("ManagedCuda"), path => Assert.StartsWith("Backends/Cuda/", path, StringComparison.Ordinal));
-        Assert.Empty(Sources.Under("src/Dia.Cli").Naming("ManagedCuda"));
+        Assert.Empty(Command.Naming("ManagedCuda"));
         Assert.Empty(Sources.Under("src/ManagedCuda").Naming("Dia"));
     }
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Dia.Speech;
 
-namespace Dia.Cli.Output;
+namespace Dia.Cli;
 
 /// <summary>Text for people, the same in every language setting.</summary>
 internal static class Format
