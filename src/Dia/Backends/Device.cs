@@ -19,11 +19,11 @@ public abstract class Device : IDisposable
     {
     }
 
-    /// <summary>What the system calls it.</summary>
+    /// <summary>What it is called.</summary>
     public abstract string Name { get; }
 
-    /// <summary>What it is, in a few words.</summary>
-    public abstract string Description { get; }
+    /// <summary>The same, and what it is.</summary>
+    public virtual string Description => Name;
 
     /// <summary>What else is to be known of it, a line each.</summary>
     public virtual IReadOnlyList<string> Details => [];

@@ -12,7 +12,7 @@ namespace Dia.Backends;
 /// the row's place among them, or threads. So a batch equals its single runs and streamed audio equals unstreamed audio,
 /// bit for bit.
 /// </remarks>
-public unsafe interface IBackend : IDisposable
+public unsafe interface IBackend
 {
     /// <summary>Where the pointers of all operations point.</summary>
     DeviceMemory Memory { get; }

@@ -10,15 +10,10 @@ namespace Dia.Checks;
 /// Compares what the device's sampler picks with what <see cref="GenerationLoop"/> picks from the same logits, row by row until every
 /// sequence has ended: each id must be the same.
 /// </summary>
-internal sealed unsafe class SamplerChecks
+internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> report)
 {
     private const int Batch = 3;
     private const int Channels = 4;
-
-    private readonly Device _device;
-    private readonly Action<KernelCheck> _report;
-
-    private SamplerChecks(Device device, Action<KernelCheck> report) => (_device, _report) = (device, report);
 
     /// <summary>Runs all checks of a device's own sampler, if it has one.</summary>
     public static void Run(Device device, Action<KernelCheck> report)
@@ -35,15 +30,15 @@ internal sealed unsafe class SamplerChecks
         const int Vocabulary = 36;
         GenerationConfig config = new() { DelayPattern = [0, 2, 1, 3], EosTokenId = 30, PadTokenId = 31, BosTokenId = 32, MaxNewTokens = 24, TopK = null };
         var prompt = new DecoderPrompt(null, null, 1, config, Vocabulary);
-        using DeviceSampler sampler = _device.CreateSampler(1, Channels, Vocabulary)!;
+        using DeviceSampler sampler = device.CreateSampler(1, Channels, Vocabulary)!;
         sampler.Open(0, new GenerationSequence(prompt, 0, config, Vocabulary, config.RowLimit(prompt.Rows, 4096), 0).Sampled(), 0, -1);
         sampler.ReportOverRow(0);
-        float* logits = _device.Memory.Allocate(Channels * Vocabulary);
+        float* logits = device.Memory.Allocate(Channels * Vocabulary);
         sampler.Sample(logits, null, null, null);
-        _device.Synchronize();
+        device.Synchronize();
         ReadOnlySpan<int> row = sampler.Row(0, 0);
-        _device.Memory.Free(logits);
-        _report(new KernelCheck("sampler: progress is reported behind the row", "", row[0] == 1 && row[1] == 0 ? 0 : double.PositiveInfinity, 0));
+        device.Memory.Free(logits);
+        report(new KernelCheck("sampler: progress is reported behind the row", "", row[0] == 1 && row[1] == 0 ? 0 : double.PositiveInfinity, 0));
     }
 
     /// <summary>Greedy and sampling runs under every setting, with ties, prompts, ends and numbers that are not finite.</summary>
@@ -83,7 +78,7 @@ internal sealed unsafe class SamplerChecks
         double error = 0;
         for (int i = 0; i < x.Length; i++)
             error = Math.Max(error, Ulps(y[i], Math.Exp(x[i])));
-        _report(new KernelCheck("sampler: e^x in ulp", $"[{x.Length}]", error, 2));
+        report(new KernelCheck("sampler: e^x in ulp", $"[{x.Length}]", error, 2));
     }
 
     private static double Ulps(double a, double b) => Math.Abs(BitConverter.DoubleToInt64Bits(a) - BitConverter.DoubleToInt64Bits(b));
@@ -103,12 +98,12 @@ internal sealed unsafe class SamplerChecks
             failure = e; // of one sequence, which ends the loop; the others are compared as far as they are
         }
 
-        using DeviceSampler sampler = _device.CreateSampler(Batch + 1, Channels, logits.Vocabulary)!;
+        using DeviceSampler sampler = device.CreateSampler(Batch + 1, Channels, logits.Vocabulary)!;
         List<string> faults = [];
-        using var run = new DeviceRun(_device, sampler, logits, config, prompt, limit, expected);
+        using var run = new DeviceRun(device, sampler, logits, config, prompt, limit, expected);
         run.Compare(faults, failure);
         string shapes = string.Create(CultureInfo.InvariantCulture, $"[{Batch}, {Channels}, {logits.Vocabulary}]{(faults.Count > 0 ? ": " + faults[0] : "")}");
-        _report(new KernelCheck("sampler: " + name, shapes, faults.Count == 0 ? 0 : double.PositiveInfinity, 0));
+        report(new KernelCheck("sampler: " + name, shapes, faults.Count == 0 ? 0 : double.PositiveInfinity, 0));
     }
 
     private static int[,,] Prompt(GenerationConfig config)

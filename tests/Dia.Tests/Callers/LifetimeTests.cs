@@ -193,7 +193,7 @@ public sealed class LifetimeTests
     {
         using Device device = new CpuDevice(2);
         using var small = new SmallModel(device);
-        device.Accept(new BackendItself()).Dispose();
+        ((IDisposable)device.Accept(new BackendItself())).Dispose();
         Assert.Throws<ObjectDisposedException>(() => small.Model.Generate(small.Inputs(), small.Config()));
         Assert.Throws<ObjectDisposedException>(() => small.Codec.Decode(small.Codes(3)));
     }

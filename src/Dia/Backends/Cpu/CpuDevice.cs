@@ -24,10 +24,7 @@ public sealed class CpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override string Name => "cpu";
-
-    /// <inheritdoc/>
-    public override string Description => $"cpu, {_backend.Threads} thread{(_backend.Threads == 1 ? "" : "s")}";
+    public override string Name => $"cpu, {_backend.Threads} thread{(_backend.Threads == 1 ? "" : "s")}";
 
     /// <inheritdoc/>
     public override DeviceMemory Memory => _backend.Memory;

@@ -27,11 +27,6 @@ public readonly unsafe partial struct CudaBackend : IBackend
 
     private CudaKernels Kernels => _device.Kernels;
 
-    /// <summary>Nothing to do: the device is disposed by its owner.</summary>
-    public void Dispose()
-    {
-    }
-
     /// <inheritdoc/>
     public void Embed(float* y, int* ids, in Weight table, int rows, int d) => LookUpCode(y, ids, 1, table, rows, d);
 

@@ -11,7 +11,7 @@ internal sealed unsafe class CudaClock : DeviceClock
 
     // More than any GPU's cache holds.
     private const long LargestCache = 1L << 29;
-    private const double WarmUp = 0.5;
+    private const double WarmUp = 0.5, LongEnough = 0.005;
     private const int LeastPasses = 5, MostPasses = 1000;
     private const int LargestProduct = 8192;
 
@@ -129,62 +129,41 @@ internal sealed unsafe class CudaClock : DeviceClock
     /// <summary>The best over copies that grow until one takes some milliseconds.</summary>
     private double CopyBandwidth()
     {
-        double best = 0;
-        for (long bytes = 1 << 20; bytes <= Math.Min(LargestCopy, _device.BytesFree / 4); bytes *= 2)
+        double rate = 0, seconds = 0;
+        for (long bytes = 1 << 20; seconds <= LongEnough && bytes <= Math.Min(LargestCopy, _device.BytesFree / 4); bytes *= 2)
         {
-            float* from = _device.Memory.Allocate(bytes / sizeof(float)), to = null;
-            double seconds;
-            try
-            {
-                to = _device.Memory.Allocate(bytes / sizeof(float));
-                seconds = CopySeconds(to, from, bytes);
-            }
-            finally
-            {
-                _device.Memory.Free(from);
-                _device.Memory.Free(to);
-            }
-
             // Small copies stay in the cache: the largest counts.
-            best = 2.0 * bytes / seconds;
-            if (seconds > 0.005)
-                break;
+            seconds = Shortest(6, 2 * bytes / sizeof(float), from => _device.DeviceMemory.Copy((byte*)from + bytes, (void*)from, bytes));
+            rate = 2.0 * bytes / seconds;
         }
 
-        return best;
-    }
-
-    private double CopySeconds(float* to, float* from, long bytes)
-    {
-        double seconds = double.PositiveInfinity;
-        for (int pass = 0; pass < 6; pass++)
-            seconds = Math.Min(seconds, Seconds(() => _device.DeviceMemory.Copy(to, from, bytes), 1));
-        return seconds;
+        return rate;
     }
 
     private double ProductRate()
     {
-        double best = 0;
-        for (int n = 256; n <= LargestProduct; n *= 2)
+        double best = 0, seconds = 0;
+        for (int n = 256; seconds <= LongEnough && n <= LargestProduct; n *= 2)
         {
             long count = (long)n * n;
-            float* memory = _device.Memory.Allocate(3 * count);
-            double seconds = double.PositiveInfinity;
-            try
-            {
-                for (int pass = 0; pass < 3; pass++)
-                    seconds = Math.Min(seconds, Seconds(() => _device.BlasProduct(memory, memory + count, memory + (2 * count), n, n, n, false), 1));
-            }
-            finally
-            {
-                _device.Memory.Free(memory);
-            }
-
+            seconds = Shortest(3, 3 * count, y => _device.BlasProduct((float*)y, (float*)y + count, (float*)y + (2 * count), n, n, n, false));
             best = Math.Max(best, 2.0 * count * n / seconds);
-            if (seconds > 0.005)
-                break;
         }
 
         return best;
+    }
+
+    /// <summary>Seconds of the shortest of some runs, in memory of so many values.</summary>
+    private double Shortest(int runs, long values, Action<nint> run)
+    {
+        float* memory = _device.Memory.Allocate(values);
+        try
+        {
+            return Enumerable.Range(0, runs).Min(_ => Seconds(() => run((nint)memory), 1));
+        }
+        finally
+        {
+            _device.Memory.Free(memory);
+        }
     }
 }

@@ -25,11 +25,6 @@ public readonly unsafe struct ScalarBackend : IBackend
     {
     }
 
-    /// <summary>Nothing to do.</summary>
-    public void Dispose()
-    {
-    }
-
     /// <inheritdoc/>
     public void Embed(float* y, int* ids, in Weight table, int rows, int d) => LookUpCode(y, ids, 1, table, rows, d);
 

@@ -16,10 +16,7 @@ public sealed class ScalarDevice : Device
     internal ScalarDevice(DeviceMemory memory) => _backend = new ScalarBackend(memory);
 
     /// <inheritdoc/>
-    public override string Name => "scalar";
-
-    /// <inheritdoc/>
-    public override string Description => "scalar (reference loops)";
+    public override string Name => "scalar (reference loops)";
 
     /// <inheritdoc/>
     public override DeviceMemory Memory => _backend.Memory;
