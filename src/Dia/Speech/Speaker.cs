@@ -203,7 +203,8 @@ public sealed class Speaker : IDisposable
                 (rowSeconds - voiceSeconds) / 2);
         IReadOnlyList<ScriptPiece> pieces = ScriptSplitter.Split(script, ids, Math.Max(1, Math.Min(seconds, room)));
         // Full stops or tags that fill a piece: spoken alone they are babble.
-        return pieces.All(p => ScriptText.HasSpeech(p.Text)) ? pieces : [.. pieces.Where(p => ScriptText.HasSpeech(p.Text))];
+        ScriptPiece[] said = [.. pieces.Where(p => ScriptText.HasSpeech(p.Text))];
+        return said.Length > 0 ? said : pieces;
     }
 
     /// <inheritdoc/>

@@ -114,29 +114,22 @@ internal sealed class SpeechSlot
     {
         int[,] rows = new int[Sequence.RowCount, _delay.Length];
         Buffer.BlockCopy(Sequence.Rows.ToArray(), 0, rows, 0, rows.Length * sizeof(int));
+        int forced = Sequence.RowLimit - _maxDelay - 1;
+        IEnumerable<int> generated = Enumerable.Range(Sequence.RowCount - Sequence.Generated, Sequence.Generated);
         return new SpeechResult
         {
             Rows = rows,
             Codes = DelayPattern.Undo(rows, _delay, Math.Min(_start, _nextFrame), _nextFrame),
             Samples = _stream?.Samples ?? 0,
             Peak = _peak,
-            Stop = EndedByItself() ? SpeechStop.Eos : SpeechStop.Length,
+            // Channel 0's EOS came before the row where it is forced.
+            Stop = generated.FirstOrDefault(row => rows[row, 0] == _config.EosTokenId, forced) < forced ? SpeechStop.Eos : SpeechStop.Length,
             Seed = _config.Seed,
             GeneratedRows = Sequence.Generated,
             Elapsed = Stopwatch.GetElapsedTime(_started),
             FirstAudio = _firstAudio,
             FirstAudioRows = _firstAudioRows,
         };
-    }
-
-    /// <summary>Whether channel 0's EOS came before the row where it is forced.</summary>
-    private bool EndedByItself()
-    {
-        int forced = Sequence.RowLimit - _maxDelay - 1;
-        for (int row = Sequence.RowCount - Sequence.Generated; row < Sequence.RowCount; row++)
-            if (Sequence.Rows[row * _delay.Length] == _config.EosTokenId)
-                return row < forced;
-        return false;
     }
 
     private bool IsBosRow(int row) => Sequence.Rows[row * _delay.Length] == _config.BosTokenId;
