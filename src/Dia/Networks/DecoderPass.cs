@@ -59,7 +59,7 @@ public sealed unsafe class DecoderPass : IDisposable
         Phase = phase;
         (_channels, _half) = (config.NumChannels, config.HeadDim / 2);
         Trace = trace;
-        _capacity = ArenaRows.RoundUp(capacity);
+        _capacity = ArenaSizes.Rows(capacity);
         _sequences = new DecoderSequence[sequences];
         _inputs = new DeviceBlock(network.Memory, InputSizes(_capacity, sequences, _channels, _half));
         try

@@ -7,7 +7,11 @@ namespace Dia.Networks;
 /// <param name="EncoderOutput">Where the encoder output is there.</param>
 /// <param name="DecoderWidth">What an audio row takes in the arena of a <see cref="DecoderPass"/>.</param>
 /// <param name="DecoderOutput">Where the decoder output is there.</param>
-public readonly record struct ArenaSizes(long EncoderWidth, long EncoderOutput, long DecoderWidth, long DecoderOutput);
+public readonly record struct ArenaSizes(long EncoderWidth, long EncoderOutput, long DecoderWidth, long DecoderOutput)
+{
+    /// <summary>Rows of an arena come in sixteens, so that every activation in it starts on a 64-byte line.</summary>
+    internal static int Rows(int rows) => checked((rows + 15) & ~15);
+}
 
 /// <summary>
 /// The encoder and decoder of one configuration on one backend: what an emitted class implements. It holds weights and nothing of

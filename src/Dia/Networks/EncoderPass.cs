@@ -29,7 +29,7 @@ public sealed unsafe class EncoderPass : IDisposable
         Rows = ids.Length;
         SequenceCount = batch;
         int length = Rows / batch, half = rope.InverseFrequencies.Length;
-        _capacity = ArenaRows.RoundUp(Rows);
+        _capacity = ArenaSizes.Rows(Rows);
         _inputs = new DeviceBlock(network.Memory, InputSizes(Rows, batch, half));
         try
         {

@@ -130,10 +130,10 @@ public sealed class MemoryPlan
     }
 
     private static long Encoder(ArenaSizes arenas, DiaConfig config, int text) =>
-        Floats(arenas.EncoderWidth * ArenaRows.RoundUp(text)) + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
+        Floats(arenas.EncoderWidth * ArenaSizes.Rows(text)) + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
 
     private static long Decoder(ArenaSizes arenas, DiaDecoderConfig d, int rows, int sequences) =>
-        Floats(arenas.DecoderWidth * ArenaRows.RoundUp(rows)) + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaRows.RoundUp(rows), sequences, d.NumChannels, d.HeadDim / 2)));
+        Floats(arenas.DecoderWidth * ArenaSizes.Rows(rows)) + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaSizes.Rows(rows), sequences, d.NumChannels, d.HeadDim / 2)));
 
     private static long Pieces(long bytes) => bytes == 0 ? 0 : ArenaPieces.Size(bytes);
 

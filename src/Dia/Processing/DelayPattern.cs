@@ -19,27 +19,6 @@ public static class DelayPattern
         return max;
     }
 
-    /// <summary>
-    /// Delays rows [T, C] into [T + max(delay), C]: out[t, c] = rows[t - delay[c], c], BOS before the first row, PAD after the last.
-    /// </summary>
-    /// <exception cref="ArgumentException">The pattern is empty, or a delay is negative.</exception>
-    /// <exception cref="DiaException">Input: the rows have not the pattern's channels.</exception>
-    public static int[,] BuildDelayed(int[,] rows, ReadOnlySpan<int> delay, int bosTokenId, int padTokenId)
-    {
-        Check(rows, delay);
-        int length = rows.GetLength(0);
-        var delayed = new int[checked(length + Max(delay)), delay.Length];
-        for (int t = 0; t < delayed.GetLength(0); t++)
-        {
-            for (int c = 0; c < delay.Length; c++)
-            {
-                int source = t - delay[c];
-                delayed[t, c] = source < 0 ? bosTokenId : source < length ? rows[source, c] : padTokenId;
-            }
-        }
-        return delayed;
-    }
-
     /// <summary>Rows and mask [B, T] of prompts: for each left padding, a BOS row, the codes, in training an EOS row; then the delay.</summary>
     /// <param name="codes">The codes [frames, C] of each item.</param>
     /// <param name="delay">The delay of each channel.</param>

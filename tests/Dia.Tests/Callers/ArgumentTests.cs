@@ -363,7 +363,6 @@ public sealed class ArgumentTests
         Assert.Single(processor.BatchDecode(new int[1, 0, 9]));
         int[,] rows = new int[5, 2];
         Names<ArgumentOutOfRangeException>("delay", () => DelayPattern.Undo(rows, [0, -9], 0, 3));
-        Names<ArgumentOutOfRangeException>("delay", () => DelayPattern.BuildDelayed(rows, [0, int.MinValue], 0, 0));
         Names<ArgumentException>("delay", () => DelayPattern.AudioFrames(new int[2, 0], [], 0, 0));
         Refused(DiaErrorKind.Input, "2 channels", () => DelayPattern.AudioFrames(rows, [0], 0, 0));
     }

@@ -87,7 +87,7 @@ public sealed class DiaProcessorTests : IDisposable
         int[,] plain = new int[2, Channels];
         for (int c = 0; c < Channels; c++)
             (plain[0, c], plain[1, c]) = (66, 64);
-        int[,] rows = DelayPattern.BuildDelayed(plain, Delay, 66, 65);
+        int[,] rows = Delayed.Of(plain, Delay, 66, 65);
         Assert.Empty(_processor.Decode(Batch(rows)));
         Assert.Empty(_processor.Decode(Batch(rows), audioPromptLen: 1000));
     }
@@ -113,7 +113,7 @@ public sealed class DiaProcessorTests : IDisposable
     public void FramesThatWereCutAreNotAudio()
     {
         // Nine rows: the last channels, fifteen rows later, never came.
-        int[,] rows = DelayPattern.BuildDelayed(new int[20, Channels], Delay, 66, 65);
+        int[,] rows = Delayed.Of(new int[20, Channels], Delay, 66, 65);
         int[,] cut = new int[9, Channels];
         Array.Copy(rows, cut, cut.Length);
         Assert.Empty(_processor.Decode(Batch(cut)));
