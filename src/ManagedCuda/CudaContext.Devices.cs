@@ -31,7 +31,13 @@ public partial class CudaContext
     /// <summary>A device's name.</summary>
     /// <param name="deviceId">The device's ordinal, from 0.</param>
     /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
-    public static string GetDeviceName(int deviceId) => NameOf(DeviceOf(deviceId));
+    public static unsafe string GetDeviceName(int deviceId)
+    {
+        const int Bytes = 256;
+        byte* name = stackalloc byte[Bytes];
+        Native.cuDeviceGetName(name, Bytes, DeviceOf(deviceId)).ThrowIfFailed();
+        return Marshal.PtrToStringUTF8((nint)name)!;
+    }
 
     /// <summary>A property of the device.</summary>
     /// <param name="attribute">Which.</param>
@@ -41,7 +47,11 @@ public partial class CudaContext
     /// <summary>A device's compute capability; 8.0 is sm_80.</summary>
     /// <param name="deviceId">The device's ordinal, from 0.</param>
     /// <exception cref="CudaException">There is no driver or no such device, or the driver failed.</exception>
-    public static Version GetDeviceComputeCapability(int deviceId) => CapabilityOf(DeviceOf(deviceId));
+    public static Version GetDeviceComputeCapability(int deviceId)
+    {
+        int device = DeviceOf(deviceId);
+        return new(AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMajor), AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMinor));
+    }
 
     /// <summary>The device's memory in bytes. The context becomes the thread's current one.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
@@ -79,22 +89,11 @@ public partial class CudaContext
         return device;
     }
 
-    private static unsafe string NameOf(int device)
-    {
-        const int Bytes = 256;
-        byte* name = stackalloc byte[Bytes];
-        Native.cuDeviceGetName(name, Bytes, device).ThrowIfFailed();
-        return Marshal.PtrToStringUTF8((nint)name)!;
-    }
-
     private static int AttributeOf(int device, CUDeviceAttribute attribute)
     {
         Native.cuDeviceGetAttribute(out int value, attribute, device).ThrowIfFailed();
         return value;
     }
-
-    private static Version CapabilityOf(int device) =>
-        new(AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMajor), AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMinor));
 
     // A class of its own, so that the library is looked for when someone asks.
     private static class Driver

@@ -10,16 +10,14 @@ public partial class CudaContext
     private const int ErrorLogBytes = 16 << 10;
 
     /// <summary>Loads a module from PTX. The context becomes the thread's current one.</summary>
-    /// <param name="image">The PTX; a zero at the end is added.</param>
+    /// <param name="image">The PTX, which ends in a zero.</param>
     /// <returns>The module, which goes with the context.</returns>
     /// <exception cref="CudaException">The driver failed; the message holds what its compiler says.</exception>
     public unsafe nint LoadModulePTX(ReadOnlySpan<byte> image)
     {
         SetCurrent();
-        byte[] terminated = new byte[image.Length + 1];
-        image.CopyTo(terminated);
         byte[] log = new byte[ErrorLogBytes];
-        fixed (byte* code = terminated, errors = log)
+        fixed (byte* code = image, errors = log)
         {
             CUJITOption* options = stackalloc CUJITOption[] { CUJITOption.ErrorLogBufferSizeBytes, CUJITOption.ErrorLogBuffer };
             nint* values = stackalloc nint[] { log.Length, (nint)errors };

@@ -15,9 +15,6 @@ public enum CUMemHostAllocFlags
 [Flags]
 public enum CUStreamFlags
 {
-    /// <summary>The null stream waits for it and it waits for the null stream.</summary>
-    None = 0,
-
     /// <summary>Independent of the null stream.</summary>
     NonBlocking = 1,
 }
@@ -28,9 +25,6 @@ public enum CUEventFlags
 {
     /// <summary>With a time; waiting spins.</summary>
     Default = 0,
-
-    /// <summary>Waiting sleeps.</summary>
-    BlockingSync = 1,
 
     /// <summary>Without a time, which makes it cheaper.</summary>
     DisableTiming = 2,

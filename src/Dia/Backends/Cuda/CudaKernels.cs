@@ -1,3 +1,4 @@
+using System.Numerics;
 using Dia.Weights;
 using ManagedCuda;
 using ManagedCuda.VectorTypes;
@@ -23,10 +24,7 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
     private readonly CudaKernel[] _embedSum = module.ByFormat("embed_sum");
     private readonly CudaKernel[] _widen = module.ByFormat("widen");
     private readonly CudaKernel[] _nearestCode = module.ByFormat("nearest_code");
-    private readonly CudaKernel[] _stepLinear1 = module.ByFormat("step_linear_1");
-    private readonly CudaKernel[] _stepLinear2 = module.ByFormat("step_linear_2");
-    private readonly CudaKernel[] _stepLinear4 = module.ByFormat("step_linear_4");
-    private readonly CudaKernel[] _stepLinear8 = module.ByFormat("step_linear_8");
+    private readonly CudaKernel[][] _stepLinear = Array.ConvertAll([1, 2, 4, 8], tile => module.ByFormat($"step_linear_{tile}"));
     private readonly CudaKernel[] _product = module.ByFormat("product");
     private readonly CudaKernel[] _productMma = WeightFormats.Each(f => module.Load((f.ValueBits == 16 ? "product_mma_" : "product_") + f.Name));
     private readonly CudaKernel[] _packConvolution = WeightFormats.Each(f => module.Load($"pack_convolution_{f.ValueBits}"));
@@ -94,11 +92,8 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
         Launch(_nearestCode[(int)format], grid, CodeWarps * WarpSize, 0, codes, x, codebook, codeStride, rows, entries, d);
 
     /// <summary>With tiles of 1, 2, 4 or 8 rows.</summary>
-    public void StepLinear(int tile, WeightFormat format, int warps, dim3 grid, float* y, float* x, void* w, int rows, int n, int k, int accumulate)
-    {
-        CudaKernel[] kernels = tile switch { 1 => _stepLinear1, 2 => _stepLinear2, 4 => _stepLinear4, _ => _stepLinear8 };
-        Launch(kernels[(int)format], grid, warps * WarpSize, 0, y, x, w, rows, n, k, accumulate);
-    }
+    public void StepLinear(int tile, WeightFormat format, int warps, dim3 grid, float* y, float* x, void* w, int rows, int n, int k, int accumulate) =>
+        Launch(_stepLinear[BitOperations.Log2((uint)tile)][(int)format], grid, warps * WarpSize, 0, y, x, w, rows, n, k, accumulate);
 
     /// <summary>In float32, whatever the format.</summary>
     public void Product(
