@@ -53,15 +53,9 @@ public partial class CudaContext
         return new(AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMajor), AttributeOf(device, CUDeviceAttribute.ComputeCapabilityMinor));
     }
 
-    /// <summary>The device's memory in bytes. The context becomes the thread's current one.</summary>
+    /// <summary>The device's memory in bytes: what no one uses, and all of it. The context becomes the thread's current one.</summary>
     /// <exception cref="CudaException">The driver failed.</exception>
-    public long GetTotalDeviceMemorySize() => MemoryInfo().Total;
-
-    /// <summary>The device's memory that no one uses, in bytes. The context becomes the thread's current one.</summary>
-    /// <exception cref="CudaException">The driver failed.</exception>
-    public long GetFreeDeviceMemorySize() => MemoryInfo().Free;
-
-    private (long Free, long Total) MemoryInfo()
+    public (long Free, long Total) GetMemoryInfo()
     {
         SetCurrent();
         Native.cuMemGetInfo_v2(out nuint free, out nuint total).ThrowIfFailed();

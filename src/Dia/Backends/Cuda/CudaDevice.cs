@@ -56,7 +56,7 @@ public sealed unsafe class CudaDevice : Device
                 throw new DiaException(DiaErrorKind.Device, Text($"GPU {ordinal} ({Name}) has compute capability {capability}; the kernels need 8.0 (Ampere) or later. Use --device cpu."));
             _context = new CudaContext(ordinal);
             int multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
-            TotalMemory = _context.GetTotalDeviceMemorySize();
+            TotalMemory = _context.GetMemoryInfo().Total;
             _stream = new CudaStream(CUStreamFlags.NonBlocking);
             Kernels = LoadKernels(kernels, assembling);
             DeviceMemory = new CudaMemory(this);
@@ -111,7 +111,7 @@ public sealed unsafe class CudaDevice : Device
         get
         {
             long free = 0;
-            Try("say how much memory is free", _context, context => free = context.GetFreeDeviceMemorySize());
+            Try("say how much memory is free", _context, context => free = context.GetMemoryInfo().Free);
             return free;
         }
     }
