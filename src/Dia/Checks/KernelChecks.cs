@@ -4,7 +4,6 @@ using Dia.Backends;
 using Dia.Backends.Scalar;
 using Dia.Configuration;
 using Dia.Graph;
-using Dia.Networks;
 using Dia.Weights;
 
 namespace Dia.Checks;
