@@ -62,7 +62,8 @@ internal sealed class Figures(Report report, int threads)
         DiaInputs inputs = Inputs(model, PromptRows);
         try
         {
-            model.Generate(inputs, model.GenerationConfig() with { MaxLength = model.Config.DecoderConfig.MaxPositionEmbeddings }, observer, cancellationToken: stop.Token);
+            model.Generate(inputs, model.GenerationConfig() with { MaxLength = model.Config.DecoderConfig.MaxPositionEmbeddings }, observer,
+                cancellationToken: stop.Token);
         }
         catch (OperationCanceledException)
         {
@@ -73,7 +74,7 @@ internal sealed class Figures(Report report, int threads)
         // The caches' rows that this run did not write, as if it had gone on to its end: beyond the large page that the last row is in.
         var d = model.Config.DecoderConfig;
         double row = d.NumKeyValueHeads * d.HeadDim * sizeof(float), resident = Math.Ceiling(PromptRows * row / LargePage) * LargePage;
-        double unwritten = 2.0 * 2 * d.NumHiddenLayers * ((d.MaxPositionEmbeddings * row) - resident);
+        double unwritten = 2.0 * 2 * d.NumHiddenLayers * (d.MaxPositionEmbeddings * row - resident);
         report.AtMost("1.6B: resident memory of generating and decoding, whole length", (bytes + unwritten) / 1e9, 4.5, " GB");
         Report.Note("    of an utterance of this length", $"{bytes / 1e9:g4} GB");
     }
@@ -130,12 +131,13 @@ internal sealed class Figures(Report report, int threads)
         using var second = new KeyValueCache(network.Memory, d.NumHiddenLayers, PromptRows, d.NumKeyValueHeads * d.HeadDim);
         var rope = new RotaryEmbedding(Configuration.RotaryFrequencies.For(d));
         rope.Update(PromptRows);
-        var conditional = new DecoderSequence { Self = first, Cross = cross, Rope = rope };
-        var unconditional = new DecoderSequence { Self = second, Cross = null, Rope = rope };
+        var conditional = new DecoderStream { Self = first, Cross = cross, Rope = rope };
+        var unconditional = new DecoderStream { Self = second, Cross = null, Rope = rope };
         float* constants = network.Memory.Allocate((long)d.NumHiddenLayers * d.HiddenSize);
         int[] ids = [.. RandomCodes(PromptRows, d.NumChannels, model.Config.EosTokenId).Cast<int>()];
         using var pass = new DecoderPass(network, d, 2 * PromptRows, 2, Phase.Prefill) { UnconditionalCross = constants };
-        Arithmetic($"1.6B: prompt of {PromptRows} rows, guidance {(guidance ? "on" : "off")}", work.PromptFlops(PromptRows, TextLength, guidance), 0.40, 5, () =>
+        Arithmetic($"1.6B: prompt of {PromptRows} rows, guidance {(guidance ? "on" : "off")}", work.PromptFlops(PromptRows, TextLength, guidance),
+            0.40, 5, () =>
         {
             pass.Clear();
             pass.Add(conditional, ids);
@@ -156,9 +158,10 @@ internal sealed class Figures(Report report, int threads)
         long bytes = work.StepBytes(WeightFormat.BFloat16);
         int vocabulary = model.Config.DecoderConfig.VocabSize, rows = PromptRows + Steps;
         GenerationConfig config = model.GenerationConfig();
-        DiaInputs inputs = Inputs(model, PromptRows - (Steps / 2) - WarmUp);
+        DiaInputs inputs = Inputs(model, PromptRows - Steps / 2 - WarmUp);
         using DecoderSession session = model.OpenSession(inputs.InputIds!, inputs.AttentionMask, rows, guidance: true);
-        var loop = new GenerationLoop(GenerationSteps.For(session), config, new DecoderPrompt(inputs.DecoderInputIds, null, 1, config, vocabulary), vocabulary, rows);
+        var loop =
+            new GenerationLoop(GenerationSteps.For(session), config, new DecoderPrompt(inputs.DecoderInputIds, null, 1, config, vocabulary), vocabulary, rows);
         using CpuThreads pool = new(threads);
         byte* weights = (byte*)model.Weights.Weights.Min(w => (nuint)w.Data);
         // The prompt, and what happens only once.
@@ -231,7 +234,8 @@ internal sealed class Figures(Report report, int threads)
         GenerationConfig config = model.GenerationConfig();
         DiaInputs inputs = Inputs(model, PromptRows, utterances);
         DecoderSession session = model.OpenSession(inputs.InputIds!, inputs.AttentionMask, rows, guidance: true);
-        return (session, new GenerationLoop(GenerationSteps.For(session), config, new DecoderPrompt(inputs.DecoderInputIds, null, utterances, config, vocabulary), vocabulary, rows));
+        return (session, new GenerationLoop(GenerationSteps.For(session), config,
+            new DecoderPrompt(inputs.DecoderInputIds, null, utterances, config, vocabulary), vocabulary, rows));
     }
 
     /// <summary>Reports work done per time as a part of the multiply-add rate.</summary>

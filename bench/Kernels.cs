@@ -117,7 +117,8 @@ internal static unsafe class Kernels
             best = Math.Min(best, time);
         }
         ofPeak.Sort();
-        Console.WriteLine($"rows {rows,2} {format,-8} n {n,5} k {k,5}: best {best * 1e6,8:F1} us {2.0 * rows * n * k / best / 1e9,5:F0} GFLOP/s {n * (double)k * size / best / 1e9,5:F1} GB/s; {ofPeak[2],4:P0} of peak (median), {n * (double)k * size / best / bandwidth,4:P0} of bandwidth");
+        Console.WriteLine(
+            $"rows {rows,2} {format,-8} n {n,5} k {k,5}: best {best * 1e6,8:F1} us {2.0 * rows * n * k / best / 1e9,5:F0} GFLOP/s {n * (double)k * size / best / 1e9,5:F1} GB/s; {ofPeak[2],4:P0} of peak (median), {n * (double)k * size / best / bandwidth,4:P0} of bandwidth");
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
     }
@@ -142,10 +143,12 @@ internal static unsafe class Kernels
         AttentionItem* list = stackalloc AttentionItem[items];
         long size = (long)keys * KeyHeads * HeadDim;
         for (int i = 0; i < items; i++)
-            list[i] = new AttentionItem { FirstRow = i * rows, Rows = rows, Keys = cache + 2 * i * size, Values = cache + (2 * i + 1) * size, KeyCount = keys, CausalStart = keys - rows };
+            list[i] = new AttentionItem { FirstRow = i * rows, Rows = rows, Keys = cache + 2 * i * size, Values = cache + (2 * i + 1) * size, KeyCount = keys,
+                CausalStart = keys - rows };
         nint at = (nint)list;
         double time = Time(() => cpu.Attention(y, q, new AttentionBatch((AttentionItem*)at, items, rows, keys), 0, Heads, KeyHeads, HeadDim, null));
-        Console.WriteLine($"attention items {items} rows {rows} keys {keys}: {time * 1e6:F1} us {4.0 * items * rows * Heads * HeadDim * keys / time / 1e9:F1} GFLOP/s");
+        Console.WriteLine(
+            $"attention items {items} rows {rows} keys {keys}: {time * 1e6:F1} us {4.0 * items * rows * Heads * HeadDim * keys / time / 1e9:F1} GFLOP/s");
         cpu.Memory.Free(q);
         cpu.Memory.Free(y);
         cpu.Memory.Free(cache);

@@ -25,7 +25,7 @@ internal sealed class Work(IReadOnlyList<OperationInfo> operations, WeightSpec[]
     private double DecoderFlops(Function function, int rows, double pairs, int textRows, bool guidance)
     {
         var all = operations.Where(o => o.Function == function).ToLookup(o => o.Rows == Rows.Conditional);
-        return ((guidance ? 2 : 1) * Flops(all[false], rows, pairs, 0)) + Flops(all[true], rows, 0, (double)rows * textRows);
+        return (guidance ? 2 : 1) * Flops(all[false], rows, pairs, 0) + Flops(all[true], rows, 0, (double)rows * textRows);
     }
 
     /// <summary>Products, and scores and weighted values of so many pairs of query and key.</summary>

@@ -39,7 +39,8 @@ processor.SaveAudio(processor.Decode(rows, promptLength), Path.Combine(outFolder
 
 // 3. Training rows and their loss
 inputs = processor.Process(["[S1] The letter is fast again."], [new AudioBuffer(samples, codec.SamplingRate)], generation: false, outputLabels: true);
-DiaOutput output = model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels);
+DiaOutput output =
+    model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels);
 Console.WriteLine($"loss {output.Loss}");
 
 // 4. A script of any length, split, spoken piece by piece in the same voices, and joined

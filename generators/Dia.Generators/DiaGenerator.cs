@@ -1,4 +1,3 @@
-using System.Text;
 using Dia.Configuration;
 using Dia.Generators.Diagnostics;
 using Dia.Generators.Emission;
@@ -50,7 +49,8 @@ public sealed class DiaGenerator : IIncrementalGenerator
             foreach (var (hintName, text) in ModelEmitter.Emit(spec))
                 output.AddSource(hintName, SourceText.From(text, Utf8));
         });
-        context.RegisterSourceOutput(models.Select(static (set, _) => new EquatableArray<string>([.. set.Specs.SelectMany(s => s.NetworkNames)])), static (output, names) =>
+        context.RegisterSourceOutput(models.Select(static (set, _) => new EquatableArray<string>([.. set.Specs.SelectMany(s => s.NetworkNames)])),
+            static (output, names) =>
             output.AddSource("CompiledModels.g.cs", SourceText.From(ModelEmitter.EmitList(names), Utf8)));
     }
 

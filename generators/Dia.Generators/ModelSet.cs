@@ -27,7 +27,8 @@ internal sealed record ModelSet(EquatableArray<ModelSpec> Specs, EquatableArray<
             var spec = new ModelSpec(name, ModelSpec.Identifier(name), main?.Dia, main?.Dac ?? codec?.Dac);
             string? clash = spec.ClassNames.FirstOrDefault(taken.ContainsKey);
             FolderProblem? problem = Problem(main, codec)
-                ?? (clash is null ? null : new FolderProblem(main!.Path, $"'{folder.Key}' would give the class {clash}, as '{taken[clash]}' does; rename one of the two folders"));
+                ?? (clash is null ? null
+                    : new FolderProblem(main!.Path, $"'{folder.Key}' would give the class {clash}, as '{taken[clash]}' does; rename one of the two folders"));
             if (problem is not null)
             {
                 problems.Add(problem);
@@ -55,7 +56,8 @@ internal sealed record ModelSet(EquatableArray<ModelSpec> Specs, EquatableArray<
             return new FolderProblem(main.Path, $"this is a codec's configuration; beside dac/ '{main.Folder}' needs a model's");
         int channels = dia.DecoderConfig.NumChannels;
         if (dac.NCodebooks != channels)
-            return new FolderProblem(codec.Path, FormattableString.Invariant($"n_codebooks is {dac.NCodebooks} where the model's decoder_config.num_channels is {channels}; they must be equal"));
+            return new FolderProblem(codec.Path, FormattableString.Invariant(
+                $"n_codebooks is {dac.NCodebooks} where the model's decoder_config.num_channels is {channels}; they must be equal"));
         // Every id below EOS is a code the model may give.
         return dac.CodebookSize >= dia.EosTokenId ? null : new FolderProblem(codec.Path, FormattableString.Invariant(
             $"codebook_size is {dac.CodebookSize} where the model's eos_token_id is {dia.EosTokenId}; ids below it must all be codes"));

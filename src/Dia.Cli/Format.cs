@@ -1,6 +1,3 @@
-using System.Globalization;
-using Dia.Speech;
-
 namespace Dia.Cli;
 
 /// <summary>Text for people, the same in every language setting.</summary>

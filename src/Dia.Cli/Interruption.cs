@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dia.Cli.Output;
 
 namespace Dia.Cli;
@@ -80,7 +79,8 @@ internal sealed class Interruption : IDisposable
             if (complete > 0)
                 said.Add(complete == 1 ? "one file is complete and stays" : $"{complete} files are complete and stay");
             if (dropped.Length > 0)
-                said.Add($"{string.Join(", ", dropped)} {(dropped.Length == 1 ? "was" : "were")} not complete and {(dropped.Length == 1 ? "was" : "were")} dropped");
+                said.Add(
+                    $"{string.Join(", ", dropped)} {(dropped.Length == 1 ? "was" : "were")} not complete and {(dropped.Length == 1 ? "was" : "were")} dropped");
             if (cut.Length > 0)
                 said.Add($"{string.Join(", ", cut)} {(cut.Length == 1 ? "has" : "have")} what was written so far");
             _reporter.Summary($"dia: interrupted: {(said.Count == 0 ? "nothing was written" : string.Join("; ", said))}.");

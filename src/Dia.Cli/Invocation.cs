@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 
@@ -31,7 +30,8 @@ internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interrupt
         }
 
         if (!Console.IsOutputRedirected)
-            throw CommandLine.Usage($"there is nowhere to write to: name a file with -o FILE, or send standard output to a file or pipe ({Line.Command.Title} ... > FILE).");
+            throw CommandLine.Usage(
+                $"there is nowhere to write to: name a file with -o FILE, or send standard output to a file or pipe ({Line.Command.Title} ... > FILE).");
         return "-";
     }
 

@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-
 namespace Dia.Cli;
 
 /// <summary>Memory that is kept back, so that enough is left to say that there is too little.</summary>

@@ -1,8 +1,6 @@
-using System.Text;
 using Dia.Cli.Commands;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.IO;
 
 namespace Dia.Cli;
 
@@ -84,7 +82,8 @@ internal static class Program
                 Reporter.Error($"cannot write standard output: {StandardDescriptors.Describe(error)}");
                 return ExitCodes.Output;
             default:
-                Reporter.Error($"internal error. This is a bug: please report it in the issue tracker of Dia.Aot, with the command and these lines.\ndia {BuildInfo.Version}\n{error}");
+                Reporter.Error(
+                    $"internal error. This is a bug: please report it in the issue tracker of Dia.Aot, with the command and these lines.\ndia {BuildInfo.Version}\n{error}");
                 return ExitCodes.Internal;
         }
     }

@@ -28,12 +28,14 @@ public sealed class CodecTests : TestFolder
                 continue;
             File.WriteAllBytes(In("a.wav"), Wav.OfFloats(16000, 1, TensorFile.Open(cases).Floats(key + ".audio")));
             Succeeds(Executable.WithFixtures.RunOn(device, "encode", In("a.wav"), "-o", In("c"), "--codec", codec));
-            Assert.Equal(Turned(TensorFile.Open(cases).Ints(key + ".codes"), TensorFile.Open(cases).Shape(key + ".codes")), TensorFile.Open(In("c")).Ints("codes"));
+            Assert.Equal(Turned(TensorFile.Open(cases).Ints(key + ".codes"), TensorFile.Open(cases).Shape(key + ".codes")),
+                TensorFile.Open(In("c")).Ints("codes"));
             compared++;
         }
 
         Assert.True(compared > 0);
-        foreach (string key in TensorFile.Open(cases).Names.Where(n => n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)))
+        foreach (string key in TensorFile.Open(cases).Names.Where(n =>
+            n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)))
         {
             int[] shape = TensorFile.Open(cases).Shape(key);
             TensorFile.Write(In("c"), ("codes", [shape[1], shape[0]], Turned(TensorFile.Open(cases).Ints(key), shape)));
@@ -43,7 +45,7 @@ public sealed class CodecTests : TestFolder
             Assert.Equal(audio.Length, samples.Length);
             // 1e-5 for the arithmetic, one step of 16 bits for the rounding.
             for (int i = 0; i < audio.Length; i++)
-                Assert.InRange(samples[i] / 32768.0, audio[i] - 1e-5 - (1 / 32768.0), audio[i] + 1e-5 + (1 / 32768.0));
+                Assert.InRange(samples[i] / 32768.0, audio[i] - 1e-5 - 1 / 32768.0, audio[i] + 1e-5 + 1 / 32768.0);
         }
     }
 
@@ -57,7 +59,8 @@ public sealed class CodecTests : TestFolder
         File.WriteAllText(In("lines"), "[S1] Hi.\n");
         Fails(3, Executable.WithFixtures.Run(["--lines", "-f", In("lines"), .. speak[..^1], In("{n}.wav")]), "4 codebooks", "--codec DIR");
         File.WriteAllBytes(In("me.wav"), Wav.OfFloats(16000, 1, Tone(16000, 8000)));
-        Fails(3, Executable.WithFixtures.Run("voice", In("me.wav"), "--text", "[S1] x", "--model", model, "--codec", codec, "-o", In("v")), "4 codebooks", "--codec DIR");
+        Fails(3, Executable.WithFixtures.Run("voice", In("me.wav"), "--text", "[S1] x", "--model", model, "--codec", codec, "-o", In("v")), "4 codebooks",
+            "--codec DIR");
         Assert.Equal(["lines", "me.wav"], Names());
     }
 
@@ -114,6 +117,6 @@ public sealed class CodecTests : TestFolder
     private static int[] Turned(int[] codes, int[] shape)
     {
         int frames = shape[1], channels = shape[0];
-        return [.. Enumerable.Range(0, codes.Length).Select(i => codes[(i % channels * frames) + (i / channels)])];
+        return [.. Enumerable.Range(0, codes.Length).Select(i => codes[i % channels * frames + i / channels])];
     }
 }

@@ -54,7 +54,8 @@ public sealed class CodesTests : TestFolder
     {
         Succeeds(Dia.Run("encode", Fixtures.Path("demo/voice.wav"), "-o", In("voice")));
         Assert.Equal(["codes"], TensorFile.Open(In("voice")).Names);
-        Succeeds(Dia.Run(File.ReadAllText(Fixtures.Path("demo/voice.txt")).Trim() + " [S1] Hello.", "--prompt-codes", In("voice"), "--seed", "1", "--codes", In("c")));
+        Succeeds(Dia.Run(File.ReadAllText(Fixtures.Path("demo/voice.txt")).Trim() + " [S1] Hello.", "--prompt-codes", In("voice"), "--seed", "1",
+            "--codes", In("c")));
         Assert.True(TensorFile.Open(In("c")).Shape("codes")[0] > 0);
     }
 

@@ -9,7 +9,8 @@ public sealed class CommandTests : TestFolder
     public void Info_lists_what_is_compiled_in()
     {
         string text = Succeeds(Dia.Run("info")).Text;
-        foreach (string part in new[] { "dia-demo", "dia-1.6b", "model inside: dia-demo", "sha256", "bits wide", "arena", "self cache", "cross cache", "weights" })
+        foreach (
+            string part in new[] { "dia-demo", "dia-1.6b", "model inside: dia-demo", "sha256", "bits wide", "arena", "self cache", "cross cache", "weights" })
             Assert.Contains(part, text, StringComparison.Ordinal);
     }
 
@@ -19,14 +20,17 @@ public sealed class CommandTests : TestFolder
         string text = Succeeds(Dia.Run("info", "--graph", "dia-1.6b")).Text;
         foreach (string part in new[]
             {
-                "Encode: ", "CrossKeyValues: ", "UnconditionalCross: ", "Decode: ", "Logits: ", "Loss: ", "CodecEncode: ", "CodecQuantize: ", "CodecDecode: ", "104.5 KiB a row",
-                "query [rows, 2048] = Linear(normed)", "model.decoder.layers.17.mlp.down_proj.weight [2048, 8192]", "16/4 heads of 128", "[unconditional rows, 2048] = AddConstant", "kernel 7, stride 1, dilation 9, padding 27",
+                "Encode: ", "CrossKeyValues: ", "UnconditionalCross: ", "Decode: ", "Logits: ", "Loss: ", "CodecEncode: ", "CodecQuantize: ", "CodecDecode: ",
+                    "104.5 KiB a row",
+                "query [rows, 2048] = Linear(normed)", "model.decoder.layers.17.mlp.down_proj.weight [2048, 8192]", "16/4 heads of 128",
+                    "[unconditional rows, 2048] = AddConstant", "kernel 7, stride 1, dilation 9, padding 27",
             })
             Assert.Contains(part, text, StringComparison.Ordinal);
 
         // A multiply-add of each of the decoder's parameters is two operations: norms and embeddings add less than a thousandth.
-        long row = long.Parse(System.Text.RegularExpressions.Regex.Match(text, "Decode: ([0-9,]+) floating").Groups[1].Value.Replace(",", "", StringComparison.Ordinal), System.Globalization.CultureInfo.InvariantCulture);
-        const long Layer = (2L * 2048 * 2048) + (2L * 512 * 2048) + (2L * 2048 * 2048) + (3L * 8192 * 2048);
+        long row = long.Parse(System.Text.RegularExpressions.Regex.Match(text, "Decode: ([0-9,]+) floating").Groups[1].Value.Replace(",", "",
+            StringComparison.Ordinal), System.Globalization.CultureInfo.InvariantCulture);
+        const long Layer = 2L * 2048 * 2048 + 2L * 512 * 2048 + 2L * 2048 * 2048 + 3L * 8192 * 2048;
         Assert.InRange(row, 2 * 18 * Layer, 2 * 18 * Layer * 1.002);
         Fails(2, Dia.Run("info", "--graph", "dia-2b"), "dia-1.6b");
     }

@@ -44,11 +44,14 @@ public sealed class CompletionTests : TestFolder
     public void Bash_completes()
     {
         File.WriteAllText(In("dia.bash"), Succeeds(Dia.Run("completion", "bash")).Text);
-        const string script = "cd \"$1\" && source ./dia.bash && shift && COMP_WORDS=(dia \"$@\") COMP_CWORD=$# && { _dia; printf '%s\\n' \"${COMPREPLY[@]}\"; }";
+        const string script =
+            "cd \"$1\" && source ./dia.bash && shift && COMP_WORDS=(dia \"$@\") COMP_CWORD=$# && { _dia; printf '%s\\n' \"${COMPREPLY[@]}\"; }";
         foreach (var (line, offered, refused) in Cases)
-            Check(line, offered, refused, Succeeds(Dia.Shell("script=$1; shift; exec bash -uc \"$script\" bash \"$@\"", [script, Folder, .. line])).Text.Split('\n'));
+            Check(line, offered, refused,
+                Succeeds(Dia.Shell("script=$1; shift; exec bash -uc \"$script\" bash \"$@\"", [script, Folder, .. line])).Text.Split('\n'));
         // What bash makes of --device=s.
-        Check(["--device", "=", "s"], ["scalar"], ["auto"], Succeeds(Dia.Shell("exec bash -c \"$1\" bash \"$2\" --device = s", script, Folder)).Text.Split('\n'));
+        Check(["--device", "=", "s"], ["scalar"], ["auto"],
+            Succeeds(Dia.Shell("exec bash -c \"$1\" bash \"$2\" --device = s", script, Folder)).Text.Split('\n'));
         Assert.Contains("_dia dia", Succeeds(Dia.Shell("cd $1 && exec bash -c 'source ./dia.bash; complete -p dia'", Folder)).Text, StringComparison.Ordinal);
     }
 
@@ -60,7 +63,8 @@ public sealed class CompletionTests : TestFolder
         {
             // fish offers options only once a dash is there, long ones after two, and takes a flag's other name as said.
             string typed = "dia " + string.Join(' ', line.Select(w => w.Contains(' ', StringComparison.Ordinal) ? $"\"{w}\"" : w));
-            string[] offers = [.. Succeeds(Dia.Shell("cd $1 && HOME=$1 exec fish -c 'source dia.fish; complete -C $argv[1]' \"$2\"", Folder, typed)).Text.Split('\n').Select(o => o.Split('\t')[0].TrimEnd('/'))];
+            string[] offers = [.. Succeeds(Dia.Shell("cd $1 && HOME=$1 exec fish -c 'source dia.fish; complete -C $argv[1]' \"$2\"", Folder, typed)).Text.Split(
+                '\n').Select(o => o.Split('\t')[0].TrimEnd('/'))];
             Check(line, offered, refused, offers);
         }
     }
@@ -71,8 +75,10 @@ public sealed class CompletionTests : TestFolder
         File.WriteAllText(In("_dia"), Succeeds(Dia.Run("completion", "zsh")).Text);
         Assert.Empty(Succeeds(Dia.Shell("exec zsh -n $1", In("_dia"))).Error);
         // Both ways of loading it.
-        Assert.Equal("_dia\n", Succeeds(Dia.Shell("cd $1 && exec zsh -fc 'autoload -Uz compinit; compinit -u -D; source ./_dia; print $_comps[dia]'", Folder)).Text);
-        Assert.Equal("_dia\n", Succeeds(Dia.Shell("cd $1 && exec zsh -fc 'fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; print $_comps[dia]'", Folder)).Text);
+        Assert.Equal("_dia\n",
+            Succeeds(Dia.Shell("cd $1 && exec zsh -fc 'autoload -Uz compinit; compinit -u -D; source ./_dia; print $_comps[dia]'", Folder)).Text);
+        Assert.Equal("_dia\n",
+            Succeeds(Dia.Shell("cd $1 && exec zsh -fc 'fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; print $_comps[dia]'", Folder)).Text);
     }
 
     [NeedsFact("zsh")]
@@ -92,8 +98,10 @@ public sealed class CompletionTests : TestFolder
             for ((i = 0; i < 200; i++)); do zpty -r -t z out && all+=$out; [[ $all == *GOT:*:* ]] && break; sleep 0.1; done
             print -r -- $all
             """;
-        foreach (var (typed, got) in new[] { ("dia --temp", "--temperature"), ("dia encod", "encode"), ("dia --device sc", "--device scalar"), ("dia convert --dtype bf", "convert --dtype bf16"), ("dia completion fi", "completion fish") })
-            Assert.Contains($"GOT: {got}", Succeeds(Dia.Shell("cd $1 && exec zsh -fc \"$2\" zsh \"$3\"", Folder, script, typed)).Text, StringComparison.Ordinal);
+        foreach (var (typed, got) in new[] { ("dia --temp", "--temperature"), ("dia encod", "encode"), ("dia --device sc", "--device scalar"),
+            ("dia convert --dtype bf", "convert --dtype bf16"), ("dia completion fi", "completion fish") })
+            Assert.Contains($"GOT: {got}", Succeeds(Dia.Shell("cd $1 && exec zsh -fc \"$2\" zsh \"$3\"", Folder, script, typed)).Text,
+                StringComparison.Ordinal);
     }
 
     [Fact]

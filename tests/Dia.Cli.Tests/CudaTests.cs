@@ -41,14 +41,16 @@ public sealed partial class CudaTests : TestFolder
     {
         (long kernels, long graphs) few = Launches(20), many = Launches(30);
 
-        // Ten rows more (of some forty before it ends by itself) are ten graphs more, give or take the steps that are under way when the sequence ends, and no kernel more.
+        // Ten rows more (of some forty before it ends by itself) are ten graphs more, give or take the steps that are under way when the sequence ends, and no
+        // kernel more.
         Assert.Equal(few.kernels, many.kernels);
         Assert.InRange(many.graphs - few.graphs, 6, 14);
     }
 
     private (long Kernels, long Graphs) Launches(int rows)
     {
-        string[] args = ["[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--greedy", "--max-tokens", rows.ToString(CultureInfo.InvariantCulture), "--device", "cuda", "--codes", In("c")];
+        string[] args = ["[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--greedy", "--max-tokens", rows.ToString(CultureInfo.InvariantCulture),
+            "--device", "cuda", "--codes", In("c")];
         Outcome outcome = Succeeds(Executable.WithFixtures.RunOnGpu(args, ("DIA_SOFTGPU_STATS", "1")));
         Match calls = Calls().Match(outcome.Error);
         Assert.True(calls.Success, outcome.Error);

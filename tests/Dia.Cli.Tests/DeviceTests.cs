@@ -14,7 +14,8 @@ public sealed class DeviceTests : TestFolder
         // Greedy: equal but for scores closer than rounding, which this text has none of.
         string[] greedy = ["[S1] Hello world.", "--max-tokens", "40", "--greedy"];
         Succeeds(Dia.Run([.. greedy, "--device", "cpu", "--codes", In("cpu")]));
-        Assert.Contains("cuda, Software GPU", Succeeds(Dia.RunOnGpu([.. greedy, "--device", "cuda", "--codes", In("cuda"), "-v"])).Error, StringComparison.Ordinal);
+        Assert.Contains("cuda, Software GPU", Succeeds(Dia.RunOnGpu([.. greedy, "--device", "cuda", "--codes", In("cuda"), "-v"])).Error,
+            StringComparison.Ordinal);
         Assert.Equal(TensorFile.Open(In("cpu")).Ints("rows"), TensorFile.Open(In("cuda")).Ints("rows"));
     }
 
@@ -33,7 +34,8 @@ public sealed class DeviceTests : TestFolder
         Assert.Contains("on cuda, Software GPU", said, StringComparison.Ordinal);
         Assert.DoesNotContain("note", said, StringComparison.Ordinal);
 
-        foreach ((string name, string value, string says) in new[] { ("DIA_SOFTGPU_MEMORY", "20000000", "memory"), ("DIA_SOFTGPU_DRIVER", "11000", "11.4"), ("DIA_SOFTGPU_SM", "75", "7.5"), ("DIA_SOFTGPU_FAIL", "cuInit:1=100", "NVIDIA GPU") })
+        foreach ((string name, string value, string says) in new[] { ("DIA_SOFTGPU_MEMORY", "20000000", "memory"), ("DIA_SOFTGPU_DRIVER", "11000", "11.4"),
+            ("DIA_SOFTGPU_SM", "75", "7.5"), ("DIA_SOFTGPU_FAIL", "cuInit:1=100", "NVIDIA GPU") })
         {
             said = Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("b"), "-v"], (name, value))).Error;
             Assert.Contains("on cpu,", said, StringComparison.Ordinal);
@@ -41,7 +43,8 @@ public sealed class DeviceTests : TestFolder
             Assert.Contains(says, note, StringComparison.Ordinal);
         }
 
-        Assert.DoesNotContain("note", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "-q"], ("DIA_SOFTGPU_MEMORY", "20000000"))).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("note", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "-q"], ("DIA_SOFTGPU_MEMORY", "20000000"))).Error,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,7 +59,8 @@ public sealed class DeviceTests : TestFolder
         note = Assert.Single(said.Split('\n'), l => l.StartsWith("dia: note: running on the processor. ", StringComparison.Ordinal));
         Assert.Contains("cuda:0: The GPU Software GPU has", note, StringComparison.Ordinal);
         Assert.Contains("cuda:1: The GPU Software GPU 1 has", note, StringComparison.Ordinal);
-        Assert.Contains("on cuda, Software GPU 1,", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "--device", "cuda:1", "-v"], ("DIA_SOFTGPU_MEMORY", "20000000,1000000000"))).Error, StringComparison.Ordinal);
+        Assert.Contains("on cuda, Software GPU 1,", Succeeds(Dia.RunOnGpu([.. Speak, "--codes", In("c"), "--device", "cuda:1", "-v"],
+            ("DIA_SOFTGPU_MEMORY", "20000000,1000000000"))).Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -107,7 +111,8 @@ public sealed class DeviceTests : TestFolder
         // A small model, the first call of each function, each allocation: other calls are tests/gpu/long.
         string[] args = ["[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--greedy", "--max-tokens", "20", "--device", "cuda", "-q"];
         Outcome good = Succeeds(Executable.WithFixtures.RunOnGpu([.. args, "--codes", In("good")], ("DIA_SOFTGPU_STATS", "1")));
-        List<(string Name, string Value)> failures = [.. Regex.Matches(good.Error, "[0-9]+ (cu[A-Za-z0-9_]+)").Select(m => ("DIA_SOFTGPU_FAIL", m.Groups[1].Value + ":1=999"))];
+        List<(string Name, string Value)> failures =
+            [.. Regex.Matches(good.Error, "[0-9]+ (cu[A-Za-z0-9_]+)").Select(m => ("DIA_SOFTGPU_FAIL", m.Groups[1].Value + ":1=999"))];
         Assert.InRange(failures.Count, 35, 60);
         int allocations = int.Parse(Regex.Match(good.Error, "([0-9]+) allocations").Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture);
         failures.AddRange(Enumerable.Range(1, allocations).Select(n => ("DIA_SOFTGPU_OOM", $"{n}")));
@@ -132,16 +137,19 @@ public sealed class DeviceTests : TestFolder
     public void A_first_start_says_why_it_takes_long()
     {
         (string, string) slow = ("DIA_SOFTGPU_ASSEMBLY", "2500");
-        Assert.Single(Regex.Matches(Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"], slow)).Error, "dia: note: the driver assembles the kernels for this GPU"));
+        Assert.Single(
+            Regex.Matches(Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"], slow)).Error, "dia: note: the driver assembles the kernels for this GPU"));
         Assert.Single(Regex.Matches(Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav")], slow)).Error, "assembles the kernels"));
-        Assert.DoesNotContain("assembles", Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-q", "-o", In("a.wav")], slow)).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("assembles", Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-q", "-o", In("a.wav")], slow)).Error,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Bench_on_a_GPU_counts_launches()
     {
         string text = Succeeds(Executable.WithFixtures.RunOnGpu(["bench", "--device", "cuda", "--model", Fixtures.Path("generate/model")])).Text;
-        foreach (string part in new[] { "launches", "us each", "sample_rows, advance", "rope_table", "attention over the text", "a step, guided", "measured copy bandwidth" })
+        foreach (string part in new[] { "launches", "us each", "sample_rows, advance", "rope_table", "attention over the text", "a step, guided",
+            "measured copy bandwidth" })
             Assert.Contains(part, text, StringComparison.Ordinal);
     }
 
@@ -149,7 +157,8 @@ public sealed class DeviceTests : TestFolder
     public void Info_shows_the_device_and_the_plan()
     {
         string text = Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text;
-        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b", "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "activations, codes", "working memory" })
+        foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b",
+            "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "activations, codes", "working memory" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1")).Text;
         foreach (string part in new[] { "device: cpu, 1 thread\n", "beside the mapped file", "memory plan of dia-demo" })
@@ -165,10 +174,12 @@ public sealed class DeviceTests : TestFolder
         long bytes = (long)(double.Parse(plan.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) * (1 << 20));
 
         // In one piece: a second allocation would fail. The figure is printed to a tenth of a MiB.
-        Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav"), "--codes", In("a")], ("DIA_SOFTGPU_MEMORY", $"{bytes + 100_000}"), ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
+        Succeeds(Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("a.wav"), "--codes", In("a")], ("DIA_SOFTGPU_MEMORY", $"{bytes + 100_000}"),
+            ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
         Fails(5, Dia.RunOnGpu([.. Speak, "--device", "cuda", "-o", In("b.wav")], ("DIA_SOFTGPU_MEMORY", $"{bytes - 100_000}")), "too little memory");
         File.WriteAllLines(In("lines"), ["[S1] Hi.", "[S1] Yes."]);
-        Succeeds(Dia.RunOnGpu(["--lines", "-f", In("lines"), "--seed", "3", "--batch", "2", "--max-tokens", "24", "--device", "cuda", "-o", In("{n}.wav")], ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
+        Succeeds(Dia.RunOnGpu(["--lines", "-f", In("lines"), "--seed", "3", "--batch", "2", "--max-tokens", "24", "--device", "cuda", "-o", In("{n}.wav")],
+            ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
         Succeeds(Dia.RunOnGpu(["decode", In("a"), "-o", In("c.wav"), "--device", "cuda"], ("DIA_SOFTGPU_FAIL", "cuMemAlloc_v2:2=2")));
     }
 
@@ -178,14 +189,17 @@ public sealed class DeviceTests : TestFolder
     public void Selftest_passes_and_shows_a_table(string device)
     {
         string text = Succeeds(Dia.Run("selftest", "--small", "--device", device)).Text;
-        foreach (string part in new[] { "what ", "tolerance", "step_linear BFloat16", "attention", "convolution", "nearest_code", "dia-demo: encoder", "logits of steps", "greedy rows", "codec: decoded samples", "0 failed" })
+        foreach (string part in new[] { "what ", "tolerance", "step_linear BFloat16", "attention", "convolution", "nearest_code", "dia-demo: encoder",
+            "logits of steps", "greedy rows", "codec: decoded samples", "0 failed" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("FAIL", text, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Selftest_passes_at_the_compiled_shapes() =>
-        Assert.Contains("block_linear BFloat16", Succeeds(Dia.Run("selftest", "--device", "cpu")).Text.Split('\n').First(l => l.Contains("[67, 16384, 2048], 24 outputs of it", StringComparison.Ordinal) && l.Contains("block_linear BFloat16", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains("block_linear BFloat16",
+            Succeeds(Dia.Run("selftest", "--device", "cpu")).Text.Split('\n').First(l => l.Contains("[67, 16384, 2048], 24 outputs of it",
+            StringComparison.Ordinal) && l.Contains("block_linear BFloat16", StringComparison.Ordinal)), StringComparison.Ordinal);
 
     [Fact]
     public void Selftest_passes_on_the_software_GPU() =>
@@ -199,7 +213,8 @@ public sealed class DeviceTests : TestFolder
     public void Bench_shows_ratios()
     {
         string text = Succeeds(Dia.Run("bench", "--device", "cpu", "--threads", "1")).Text;
-        foreach (string part in new[] { "of bandwidth", "step_linear BFloat16", "attention over the rows", "block_linear", "transposed_convolution", "measured read bandwidth", "steps a second", "times real time", "first audio", "loading" })
+        foreach (string part in new[] { "of bandwidth", "step_linear BFloat16", "attention over the rows", "block_linear", "transposed_convolution",
+            "measured read bandwidth", "steps a second", "times real time", "first audio", "loading" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
     }

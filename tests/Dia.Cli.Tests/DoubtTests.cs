@@ -33,7 +33,9 @@ public sealed class DoubtTests : TestFolder
     public void Speech_shorter_than_its_text_is_suspicious()
     {
         string[] args = [Short, "--seed", "3", "-q", "-o", In("a.wav")];
-        Assert.Matches("^dia: warning: the speech ended after .* s, too soon for its 82 characters\\. Another seed may help \\(--retries N tries some\\)\\.\n$", Succeeds(Dia.Run(args)).Error);
+        Assert.Matches(
+            "^dia: warning: the speech ended after .* s, too soon for its 82 characters\\. Another seed may help \\(--retries N tries some\\)\\.\n$",
+            Succeeds(Dia.Run(args)).Error);
         Assert.Equal(1, Dia.Run([.. args, "--strict"]).ExitCode);
         Outcome greedy = Succeeds(Dia.Run([Short, "--greedy", "-q", "-o", In("a.wav")]));
         Assert.DoesNotContain("seed may help", greedy.Error, StringComparison.Ordinal);
@@ -59,9 +61,11 @@ public sealed class DoubtTests : TestFolder
         short[] once = Wav.Parse(File.ReadAllBytes(Recording)).Samples;
         float[] samples = [.. Enumerable.Repeat(once, 16).SelectMany(s => s).Select(s => s / 32768f)];
         File.WriteAllBytes(In("long.wav"), Wav.OfFloats(16000, 1, samples));
-        Outcome outcome = Succeeds(Dia.Run("[S1] Hello world, how are you today my friends?", "--seed", "3", "-q", "--clone", In("long.wav"), "--clone-text", Transcript, "-o", In("a.wav")));
+        Outcome outcome = Succeeds(Dia.Run("[S1] Hello world, how are you today my friends?", "--seed", "3", "-q", "--clone", In("long.wav"), "--clone-text",
+            Transcript, "-o", In("a.wav")));
         string[] lines = outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Matches("the text has 43 characters, which take about 2.9 s to say, and there is room for 1.0 s after the voice. Use a shorter voice.", lines[0]);
+        Assert.Matches(
+            "the text has 43 characters, which take about 2.9 s to say, and there is room for 1.0 s after the voice. Use a shorter voice.", lines[0]);
         Assert.All(lines, l => Assert.DoesNotContain("seed may help", l, StringComparison.Ordinal));
         Assert.True(lines.Length > 1, outcome.Error); // what became of it
     }
@@ -95,7 +99,8 @@ public sealed class DoubtTests : TestFolder
         JsonElement[] answers = [.. outcome.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
         Assert.False(answers[0].TryGetProperty("warnings", out _));
         Assert.Equal(["short", "cut"], answers[1..].Select(a => a.GetProperty("warnings")[0].GetProperty("code").GetString()));
-        Assert.Contains("Raise --max-tokens", answers[2].GetProperty("warnings")[0].GetProperty("message").GetString(), StringComparison.Ordinal); // the line's own
+        Assert.Contains("Raise --max-tokens", answers[2].GetProperty("warnings")[0].GetProperty("message").GetString(),
+            StringComparison.Ordinal); // the line's own
         Assert.Contains("too soon", answers[1].GetProperty("warnings")[0].GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Contains("3 lines, 0 failed, 2 with warnings", outcome.Error, StringComparison.Ordinal);
         Outcome strict = Dia.Run([.. args, "--strict", "-q"], input);

@@ -41,7 +41,8 @@ public sealed class ForwardTests : TestFolder
     {
         string folder = Fixtures.Path("tiny/base");
         foreach (string threads in new[] { "1", "2", "3" })
-            Succeeds(Executable.WithFixtures.Run("forward", Path.Combine(folder, "forward.safetensors"), In(threads), "--model", folder, "--threads", threads, "--hidden-states", "--attentions"));
+            Succeeds(Executable.WithFixtures.Run("forward", Path.Combine(folder, "forward.safetensors"), In(threads), "--model", folder, "--threads", threads,
+                "--hidden-states", "--attentions"));
         Assert.Equal(File.ReadAllBytes(In("1")), File.ReadAllBytes(In("2")));
         Assert.Equal(File.ReadAllBytes(In("1")), File.ReadAllBytes(In("3")));
     }
@@ -68,7 +69,7 @@ public sealed class ForwardTests : TestFolder
         int[] ids = TensorFile.Open(all).Ints("in.decoder_input_ids");
         long[] turned = new long[ids.Length];
         for (int i = 0; i < ids.Length; i++)
-            turned[(((i / rows / channels * channels) + (i % channels)) * rows) + (i / channels % rows)] = ids[i];
+            turned[(i / rows / channels * channels + i % channels) * rows + i / channels % rows] = ids[i];
         var text = ("input_ids", new[] { 2, 26 }, (Array)TensorFile.Open(all).Ints("in.input_ids"));
         TensorFile.Write(In("rows"), text, ("decoder_input_ids", [batch, rows, channels], ids));
         TensorFile.Write(In("channels"), text, ("decoder_input_ids", [batch * channels, rows], turned));

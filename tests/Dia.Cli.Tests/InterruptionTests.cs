@@ -13,7 +13,8 @@ public sealed class InterruptionTests : TestFolder
     [InlineData("--codes $1/c", "dia: interrupted: $1/c, $1/a.wav were not complete and were dropped.")]
     public void Files_that_are_not_there_are_named(string more, string says)
     {
-        Outcome outcome = Dia.Shell($"$DIA {LongRun} -o $1/a.wav {more} & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 1 ]; do sleep 0.05; done; {Stop}", Folder);
+        Outcome outcome =
+            Dia.Shell($"$DIA {LongRun} -o $1/a.wav {more} & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 1 ]; do sleep 0.05; done; {Stop}", Folder);
         Assert.Equal(143, outcome.ExitCode);
         Assert.Contains(says.Replace("$1", Folder, StringComparison.Ordinal), outcome.Error, StringComparison.Ordinal);
         Assert.Empty(Names());
@@ -23,11 +24,13 @@ public sealed class InterruptionTests : TestFolder
     public void Lines_that_are_complete_are_counted()
     {
         // The third line never ends within this test: the first two are there by then.
-        string script = $"printf '[S1] Hello world.\\n[S1] Good night.\\n%s\\n' '{Fixtures.LongText}' | $DIA --lines --batch 1 --device scalar --seed 5 -o $1/{{n}}.wav & pid=$!; "
+        string script =
+            $"printf '[S1] Hello world.\\n[S1] Good night.\\n%s\\n' '{Fixtures.LongText}' | $DIA --lines --batch 1 --device scalar --seed 5 -o $1/{{n}}.wav & pid=$!; "
             + $"while [ ! -e $1/2.wav ]; do sleep 0.05; done; {Stop}";
         Outcome outcome = Dia.Shell(script, Folder);
         Assert.Equal(143, outcome.ExitCode);
-        Assert.Contains($"dia: interrupted: 2 files are complete and stay; {In("3.wav")} was not complete and was dropped.", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains($"dia: interrupted: 2 files are complete and stay; {In("3.wav")} was not complete and was dropped.", outcome.Error,
+            StringComparison.Ordinal);
         Assert.Equal(["1.wav", "2.wav"], Names());
     }
 
@@ -43,7 +46,9 @@ public sealed class InterruptionTests : TestFolder
     public void Before_anything_is_written_it_says_that()
     {
         // Standard input never ends: the text is still being read.
-        Outcome outcome = Dia.Shell($"mkfifo $1/text; sleep 30 > $1/text & holder=$!; $DIA -o $1/a.wav < $1/text & pid=$!; sleep 1; kill -TERM $pid; wait $pid; code=$?; kill $holder; exit $code", Folder);
+        Outcome outcome =
+            Dia.Shell(
+            $"mkfifo $1/text; sleep 30 > $1/text & holder=$!; $DIA -o $1/a.wav < $1/text & pid=$!; sleep 1; kill -TERM $pid; wait $pid; code=$?; kill $holder; exit $code", Folder);
         Assert.Equal(143, outcome.ExitCode);
         Assert.Contains("dia: interrupted: nothing was written.", outcome.Error, StringComparison.Ordinal);
     }

@@ -48,7 +48,9 @@ public sealed class MannersTests : TestFolder
     public void A_signal_leaves_no_half_file_of_any_kind(string signal, int exitCode)
     {
         // All three files are open once their temporary names are there.
-        Outcome outcome = Dia.Shell($"$DIA {LongRun} -o $1/a.wav --codes $1/c --plot $1/p.png & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 3 ]; do sleep 0.05; done; sleep 0.3; kill -$2 $pid; wait $pid", Folder, signal);
+        Outcome outcome =
+            Dia.Shell(
+            $"$DIA {LongRun} -o $1/a.wav --codes $1/c --plot $1/p.png & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 3 ]; do sleep 0.05; done; sleep 0.3; kill -$2 $pid; wait $pid", Folder, signal);
         Assert.Equal(exitCode, outcome.ExitCode);
         Assert.Empty(Names());
     }
@@ -60,7 +62,9 @@ public sealed class MannersTests : TestFolder
     public void An_ignored_signal_stays_ignored(string signal)
     {
         // nohup, and background jobs of a script.
-        Outcome outcome = Dia.Shell($"trap '' $2; $DIA {LongRun} -q -o $1/a.wav & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 1 ]; do sleep 0.05; done; sleep 0.3; kill -$2 $pid; sleep 1.5; kill -0 $pid && echo alive; kill -KILL $pid; wait $pid", Folder, signal);
+        Outcome outcome =
+            Dia.Shell(
+            $"trap '' $2; $DIA {LongRun} -q -o $1/a.wav & pid=$!; while [ $(ls -A $1 | grep -c tmp) -lt 1 ]; do sleep 0.05; done; sleep 0.3; kill -$2 $pid; sleep 1.5; kill -0 $pid && echo alive; kill -KILL $pid; wait $pid", Folder, signal);
         Assert.Equal("alive\n", outcome.Text);
     }
 
@@ -81,7 +85,9 @@ public sealed class MannersTests : TestFolder
     public void A_full_disk_is_an_output_error_and_keeps_the_old_file()
     {
         Directory.CreateDirectory(In("small"));
-        Outcome outcome = Dia.Shell($"unshare -m sh -c 'mount -t tmpfs -o size=8k none $1 && echo old > $1/a.wav && $0 \"[S1] Hello world.\" --greedy -q -o $1/a.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q -o $1/c.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q > $1/b.wav; echo $?; ls -A $1; cat $1/a.wav' $DIA $1", In("small"));
+        Outcome outcome =
+            Dia.Shell(
+            $"unshare -m sh -c 'mount -t tmpfs -o size=8k none $1 && echo old > $1/a.wav && $0 \"[S1] Hello world.\" --greedy -q -o $1/a.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q -o $1/c.wav; echo $?; $0 \"[S1] Hello world.\" --greedy -q > $1/b.wav; echo $?; ls -A $1; cat $1/a.wav' $DIA $1", In("small"));
         Assert.Equal("6\n6\n6\na.wav\nb.wav\nold\n", outcome.Text);
         string[] errors = outcome.Error.TrimEnd('\n').Split('\n');
         Assert.Equal(3, errors.Length);
@@ -104,7 +110,10 @@ public sealed class MannersTests : TestFolder
     {
         Directory.CreateDirectory(In("fixed"));
         // Root may write anywhere; without its capabilities it is a user like others.
-        Outcome outcome = Dia.Shell("chmod 555 $1; if [ $(id -u) = 0 ]; then exec setpriv --bounding-set -all $DIA '[S1] Hi.' -o $1/a.wav; else exec $DIA '[S1] Hi.' -o $1/a.wav; fi", In("fixed"));
+        Outcome outcome =
+            Dia.Shell(
+            "chmod 555 $1; if [ $(id -u) = 0 ]; then exec setpriv --bounding-set -all $DIA '[S1] Hi.' -o $1/a.wav; else exec $DIA '[S1] Hi.' -o $1/a.wav; fi",
+            In("fixed"));
         Fails(6, outcome, "a.wav", "permission denied");
         Assert.DoesNotContain(".tmp", outcome.Error, StringComparison.Ordinal);
         Assert.Equal(["fixed"], Names());
@@ -159,7 +168,8 @@ public sealed class MannersTests : TestFolder
     public void A_locale_changes_no_byte(string locale)
     {
         string[] call = ["[S1] Gr\u00FC\u00DFe, I said 1.5.", "--greedy", "--temperature", "1.5", "--seed", "1"];
-        Outcome usual = Succeeds(Dia.Run(call, [], ("LC_ALL", "C.UTF-8"))), other = Succeeds(Dia.Run([.. call, "--codes", In("Gr\u00FC\u00DFe"), "-o", "-"], [], ("LC_ALL", locale), ("LANG", locale)));
+        Outcome usual = Succeeds(Dia.Run(call, [], ("LC_ALL", "C.UTF-8"))),
+            other = Succeeds(Dia.Run([.. call, "--codes", In("Gr\u00FC\u00DFe"), "-o", "-"], [], ("LC_ALL", locale), ("LANG", locale)));
         Assert.Equal(usual.Output, other.Output);
         Assert.Equal(usual.Error.Split(" in ")[0], other.Error.Split(" in ")[0]);
         Assert.Equal(["Gr\u00FC\u00DFe"], Names());
@@ -183,7 +193,8 @@ public sealed class MannersTests : TestFolder
     public void A_bad_variable_is_named(string variable)
     {
         Fails(2, Dia.Run(["[S1] Hi.", "-o", In("a.wav")], [], (variable, "1,5x")), $"{variable} is '1,5x'", "must be");
-        Assert.Contains($"[{variable}]", Succeeds(Dia.Run("--help")).Text.Replace("\n" + new string(' ', 28), " ", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains($"[{variable}]", Succeeds(Dia.Run("--help")).Text.Replace("\n" + new string(' ', 28), " ", StringComparison.Ordinal),
+            StringComparison.Ordinal);
         Assert.Empty(Names());
     }
 
@@ -199,14 +210,16 @@ public sealed class MannersTests : TestFolder
     [NeedsFact("script")]
     public void Progress_is_one_line_that_is_written_over_and_gone_at_the_end()
     {
-        string shown = Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hello there.' --device scalar --greedy --max-tokens 60 --seed 1 -o $1\" /dev/null", In("a.wav"))).Text;
+        string shown = Succeeds(
+            Dia.Shell("exec script -qec \"$DIA '[S1] Hello there.' --device scalar --greedy --max-tokens 60 --seed 1 -o $1\" /dev/null", In("a.wav"))).Text;
         string[] updates = shown.Split('\r', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(updates.Length > 4);
         Assert.Matches(@"^\d+\.\d s of audio, \d+\.\d\d times real time, at most \d+ s left\e\[K$", updates[0]);
         Assert.Equal(1, shown.Count(c => c == '\n'));
         Assert.Equal("\e[K", updates[^2][..3]);
         Assert.EndsWith("seed 1", updates[^2], StringComparison.Ordinal);
-        string quiet = Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hi.' -q --device scalar --greedy --max-tokens 60 -o $1\" /dev/null", In("a.wav"))).Text;
+        string quiet =
+            Succeeds(Dia.Shell("exec script -qec \"$DIA '[S1] Hi.' -q --device scalar --greedy --max-tokens 60 -o $1\" /dev/null", In("a.wav"))).Text;
         Assert.Empty(quiet);
     }
 

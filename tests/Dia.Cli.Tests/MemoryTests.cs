@@ -55,7 +55,8 @@ public sealed class MemoryTests : TestFolder
             done += outcome.ExitCode == 0 ? 1 : 0;
             if (outcome.ExitCode != 5)
                 continue;
-            Assert.Matches(@"dia: (too little|out of) memory[^\n]*\d MiB of the \d+\.\d MiB of address space that ulimit -v allows are taken\.[^\n]*\n$", outcome.Error);
+            Assert.Matches(@"dia: (too little|out of) memory[^\n]*\d MiB of the \d+\.\d MiB of address space that ulimit -v allows are taken\.[^\n]*\n$",
+                outcome.Error);
             Assert.DoesNotContain(Names(), n => n.Contains(".tmp", StringComparison.Ordinal)); // A checkpoint's folder may have some of its files.
             Assert.False(File.Exists(In("made")), where);
         }
@@ -83,8 +84,10 @@ public sealed class MemoryTests : TestFolder
         File.Delete(In("a.wav"));
 
         // Not even the model's copies fit; then they do, but the caches do not.
-        Fails(5, Dia.Shell(script, Folder, (24 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the model", "the control group allows 24.0 MiB");
-        Fails(5, Dia.Shell(script, Folder, (34 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the work", "the control group allows 34.0 MiB");
+        Fails(5, Dia.Shell(script, Folder, (24 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the model",
+            "the control group allows 24.0 MiB");
+        Fails(5, Dia.Shell(script, Folder, (34 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the work",
+            "the control group allows 34.0 MiB");
         Assert.Empty(Names());
     }
 

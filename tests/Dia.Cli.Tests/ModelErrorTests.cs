@@ -95,7 +95,8 @@ public sealed class ModelErrorTests : TestFolder
         Fails(3, outcome, "--model");
         Assert.Contains("none", Succeeds(Dia.Shell("exec $1 info", In("dia"))).Text, StringComparison.Ordinal);
 
-        Succeeds(Dia.Shell($"cp $1 $2 && printf '\\{Convert.ToString(all[^60] ^ 1, 8)}' | dd of=$2 bs=1 seek={all.Length - 60} conv=notrunc status=none", Dia.Path, In("damaged")));
+        Succeeds(Dia.Shell($"cp $1 $2 && printf '\\{Convert.ToString(all[^60] ^ 1, 8)}' | dd of=$2 bs=1 seek={all.Length - 60} conv=notrunc status=none",
+            Dia.Path, In("damaged")));
         Fails(3, Dia.Shell("exec $1 '[S1] Hi.' -o $2", In("damaged"), In("a.wav")), "damaged");
     }
 }

@@ -61,14 +61,17 @@ public sealed class NameBytesTests : TestFolder
         File.CreateSymbolicLink(In("link.wav"), In(name + ".wav"));
         Succeeds(Dia.Run("[S1] Hi.", "--max-tokens", "17", "-o", In("link.wav")));
         Succeeds(Dia.Run(["[S1] Hi.", "--max-tokens", "17"], [], ("DIA_OUTPUT", In(name + "2"))));
-        Outcome lines = Succeeds(Dia.Run(["--jsonl", "--output-dir", In(name + ".d")], Encoding.UTF8.GetBytes($"{{\"text\":\"[S1] Hi.\",\"max_tokens\":17,\"output\":\"{name}\"}}\n{{\"text\":\"[S1] Hi.\",\"max_tokens\":17,\"output\":\"\\ufffd\"}}\n")));
-        Assert.Equal(new[] { name, name + ".d", name + ".d/\uFFFD", name + ".d/" + name, name + ".wav", name + "2", "c.wav", "link.wav" }.Order(StringComparer.Ordinal), Names());
+        Outcome lines = Succeeds(Dia.Run(["--jsonl", "--output-dir", In(name + ".d")], Encoding.UTF8.GetBytes(
+            $"{{\"text\":\"[S1] Hi.\",\"max_tokens\":17,\"output\":\"{name}\"}}\n{{\"text\":\"[S1] Hi.\",\"max_tokens\":17,\"output\":\"\\ufffd\"}}\n")));
+        Assert.Equal(new[] { name, name + ".d", name + ".d/\uFFFD", name + ".d/" + name, name + ".wav", name + "2", "c.wav",
+            "link.wav" }.Order(StringComparer.Ordinal), Names());
     }
 
     [Fact]
     public void A_link_to_a_name_that_is_not_UTF8_is_refused()
     {
-        Outcome outcome = Dia.Shell(Bad + "ln -s $BAD.wav a.wav; " + Say + "-o a.wav; echo $?; touch $BAD.wav; " + Say + "-o a.wav; echo $?; ls -A | wc -l", Folder);
+        Outcome outcome =
+            Dia.Shell(Bad + "ln -s $BAD.wav a.wav; " + Say + "-o a.wav; echo $?; touch $BAD.wav; " + Say + "-o a.wav; echo $?; ls -A | wc -l", Folder);
         Assert.Equal("6\n6\n2\n", outcome.Text);
         Assert.Contains("not UTF-8", outcome.Error, StringComparison.Ordinal);
         // What it reads is what is there.
@@ -91,12 +94,15 @@ public sealed class NameBytesTests : TestFolder
 
     [Fact]
     public void An_executable_in_such_a_folder_finds_its_model() =>
-        Succeeds(Dia.Shell(Bad + "mkdir $BAD; cp $DIA $BAD/dia; $BAD/dia '[S1] Hi.' --seed 3 --max-tokens 17 -o a.wav; $DIA '[S1] Hi.' --seed 3 --max-tokens 17 -o b.wav; cmp a.wav b.wav", Folder));
+        Succeeds(
+            Dia.Shell(Bad
+            + "mkdir $BAD; cp $DIA $BAD/dia; $BAD/dia '[S1] Hi.' --seed 3 --max-tokens 17 -o a.wav; $DIA '[S1] Hi.' --seed 3 --max-tokens 17 -o b.wav; cmp a.wav b.wav", Folder));
 
     [Fact]
     public void Half_a_surrogate_pair_is_no_name()
     {
-        Outcome outcome = Dia.Run(["--jsonl", "--output-dir", Folder], "{\"text\":\"[S1] Hi.\",\"output\":\"a\\ud800.wav\"}\n{\"text\":\"[S1] Hi.\",\"clone\":\"\\udc00\",\"clone_text\":\"x\"}\n"u8.ToArray());
+        Outcome outcome = Dia.Run(["--jsonl", "--output-dir", Folder],
+            "{\"text\":\"[S1] Hi.\",\"output\":\"a\\ud800.wav\"}\n{\"text\":\"[S1] Hi.\",\"clone\":\"\\udc00\",\"clone_text\":\"x\"}\n"u8.ToArray());
         Assert.Equal(1, outcome.ExitCode);
         Assert.Equal(3, outcome.Text.Split("surrogate").Length);
         Assert.Empty(Names());

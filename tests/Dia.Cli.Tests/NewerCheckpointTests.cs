@@ -20,7 +20,8 @@ public sealed class NewerCheckpointTests : TestFolder
         // That the older spelling's are the reference's is what ForwardTests sees.
         string model = Fixtures.Path("tiny/" + older), inputs = Path.Combine(model, "forward.safetensors");
         Succeeds(Executable.WithFixtures.Run("forward", inputs, In("older"), "--model", model, "--hidden-states"));
-        Outcome outcome = Succeeds(Executable.WithFixtures.Run("forward", inputs, In("newer"), "--model", Combined(newer, model), "--hidden-states", "--strict"));
+        Outcome outcome =
+            Succeeds(Executable.WithFixtures.Run("forward", inputs, In("newer"), "--model", Combined(newer, model), "--hidden-states", "--strict"));
         Assert.DoesNotContain("warning", outcome.Error, StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(In("older")), File.ReadAllBytes(In("newer")));
     }

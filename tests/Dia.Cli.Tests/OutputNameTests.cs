@@ -26,7 +26,8 @@ public sealed class OutputNameTests : TestFolder
         Fails(2, Dia.Run(["--lines", "-o", In("{n}." + name)], "[S1] Hi.\n"u8.ToArray()), "ffmpeg");
         // Before anything else is looked at.
         Fails(2, Dia.Run("decode", In("missing"), "-o", In(name)), "dia decode ... | ffmpeg -i - " + name);
-        Outcome lines = Dia.Run(["--jsonl", "--output-dir", Folder], System.Text.Encoding.UTF8.GetBytes($"{{\"text\":\"[S1] Hi.\",\"output\":\"{name}\"}}\n{{\"text\":\"[S1] Hi.\",\"output\":\"a.wav\",\"max_tokens\":17}}\n"));
+        Outcome lines = Dia.Run(["--jsonl", "--output-dir", Folder], System.Text.Encoding.UTF8.GetBytes(
+            $"{{\"text\":\"[S1] Hi.\",\"output\":\"{name}\"}}\n{{\"text\":\"[S1] Hi.\",\"output\":\"a.wav\",\"max_tokens\":17}}\n"));
         Assert.Equal(1, lines.ExitCode);
         Assert.Contains("\"code\":\"usage\"", lines.Text, StringComparison.Ordinal);
         Assert.Contains($"output is '{name}', but audio is written as WAV", lines.Text, StringComparison.Ordinal);
@@ -103,8 +104,11 @@ public sealed class OutputNameTests : TestFolder
         File.CreateSymbolicLink(In("sub/b.wav"), "../up.wav");
         File.CreateSymbolicLink(In("linked"), "sub/deep");
         File.CreateSymbolicLink(In("sub/deep/c.wav"), "../beside.wav");
-        Succeeds(Dia.Shell("cd $1; for f in a.wav ./sub/b.wav linked/c.wav linked/../d.wav linked/e.wav other/../f.wav; do $DIA '[S1] Hi.' --max-tokens 17 -o $f || exit; done", Folder));
-        Assert.Equal(["a.wav", "f.wav", "linked", "linked/c.wav", "linked/e.wav", "other", "sub", "sub/b.wav", "sub/beside.wav", "sub/d.wav", "sub/deep", "sub/deep/c.wav", "sub/deep/e.wav", "target.wav", "up.wav"], Names());
+        Succeeds(
+            Dia.Shell(
+            "cd $1; for f in a.wav ./sub/b.wav linked/c.wav linked/../d.wav linked/e.wav other/../f.wav; do $DIA '[S1] Hi.' --max-tokens 17 -o $f || exit; done", Folder));
+        Assert.Equal(["a.wav", "f.wav", "linked", "linked/c.wav", "linked/e.wav", "other", "sub", "sub/b.wav", "sub/beside.wav", "sub/d.wav", "sub/deep",
+            "sub/deep/c.wav", "sub/deep/e.wav", "target.wav", "up.wav"], Names());
         File.CreateSymbolicLink(In("circle.wav"), "circle.wav");
         Fails(6, Dia.Run([.. Say, "-o", In("circle.wav")]), "circle.wav");
     }

@@ -129,7 +129,9 @@ public sealed class OutputTests : TestFolder
     public void An_interruption_ends_even_what_does_not_look_up()
     {
         // Nobody reads the FIFO, so opening it takes for ever; the codes' file is open by then.
-        Outcome outcome = Dia.Shell("mkfifo $1/fifo && { $DIA '[S1] Hi.' -q --codes $1/codes -o $1/fifo & pid=$!; while ! ls -A $1 | grep -q tmp; do sleep 0.05; done; kill -TERM $pid; wait $pid; }", Folder);
+        Outcome outcome =
+            Dia.Shell(
+            "mkfifo $1/fifo && { $DIA '[S1] Hi.' -q --codes $1/codes -o $1/fifo & pid=$!; while ! ls -A $1 | grep -q tmp; do sleep 0.05; done; kill -TERM $pid; wait $pid; }", Folder);
         Assert.Equal(143, outcome.ExitCode);
         Assert.Equal(["fifo"], Names());
     }
@@ -155,7 +157,8 @@ public sealed class OutputTests : TestFolder
     public void A_terminal_sees_progress()
     {
         using var terminal = new Terminal();
-        Outcome outcome = Succeeds(Dia.Shell("exec $DIA '[S1] Hello world. How are you today?' --device scalar --greedy --max-tokens 60 -o $2 2> $1", terminal.Path, In("a.wav")));
+        Outcome outcome = Succeeds(
+            Dia.Shell("exec $DIA '[S1] Hello world. How are you today?' --device scalar --greedy --max-tokens 60 -o $2 2> $1", terminal.Path, In("a.wav")));
         string shown = terminal.Read();
         Assert.Contains("times real time, at most", shown, StringComparison.Ordinal);
         Assert.Contains("seed", shown, StringComparison.Ordinal);
@@ -175,7 +178,8 @@ public sealed class OutputTests : TestFolder
         string model = CopyOf(Fixtures.Demo);
         TensorFile.OverwriteBFloat16(Path.Combine(model, "model.safetensors"), "logits_dense.weight", eos * width, state);
 
-        Outcome outcome = Succeeds(Dia.Run("[S1] Hi.", "--model", model, "--greedy", "--cfg-scale", "1", "-o", In("a.wav"), "--codes", In("c"), "--plot", In("p.png")));
+        Outcome outcome =
+            Succeeds(Dia.Run("[S1] Hi.", "--model", model, "--greedy", "--cfg-scale", "1", "-o", In("a.wav"), "--codes", In("c"), "--plot", In("p.png")));
         Png.Parse(File.ReadAllBytes(In("p.png")));
         Assert.Contains("warning: ", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("no audio", outcome.Error, StringComparison.Ordinal);

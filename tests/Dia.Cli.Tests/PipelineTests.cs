@@ -4,7 +4,9 @@ using Dia.Cli.Tests.Support;
 
 namespace Dia.Cli.Tests;
 
-/// <summary>The executable among the other tools of a shell: sox, ffmpeg, GNU parallel (apt-get install sox ffmpeg parallel), head, FIFOs, full disks.</summary>
+/// <summary>
+/// The executable among the other tools of a shell: sox, ffmpeg, GNU parallel (apt-get install sox ffmpeg parallel), head, FIFOs, full disks.
+/// </summary>
 public sealed class PipelineTests : TestFolder
 {
     private const string Hello = "$DIA '[S1] Hello world.' --greedy -q";
@@ -35,7 +37,8 @@ public sealed class PipelineTests : TestFolder
         Succeeds(Dia.Shell(Hello + " -o $1/a.wav", Folder));
         int samples = int.Parse(Succeeds(Dia.Shell("soxi -s $1/a.wav", Folder)).Text, System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal(Expected.Value.Length, samples);
-        Assert.Equal("pcm_s16le,16000,1", Succeeds(Dia.Shell("ffprobe -v error -show_entries stream=codec_name,sample_rate,channels -of csv=p=0 $1/a.wav", Folder)).Text.Trim());
+        Assert.Equal("pcm_s16le,16000,1",
+            Succeeds(Dia.Shell("ffprobe -v error -show_entries stream=codec_name,sample_rate,channels -of csv=p=0 $1/a.wav", Folder)).Text.Trim());
     }
 
     [Theory]
@@ -51,7 +54,8 @@ public sealed class PipelineTests : TestFolder
     public void What_others_pipe_is_read_as_the_file_is(string convert)
     {
         // Every one of these keeps 16 bits as they are, so the codes are the same to the last bit; a stereo pair averages to itself.
-        Succeeds(Dia.Shell(Hello + " -o $1/a.wav && $DIA encode $1/a.wav -q -o $1/a.codes && " + convert + " | $DIA encode /dev/stdin -q -o $1/b.codes", Folder));
+        Succeeds(
+            Dia.Shell(Hello + " -o $1/a.wav && $DIA encode $1/a.wav -q -o $1/a.codes && " + convert + " | $DIA encode /dev/stdin -q -o $1/b.codes", Folder));
         Assert.Equal(TensorFile.Open(In("a.codes")).Shape("codes"), TensorFile.Open(In("b.codes")).Shape("codes"));
         Assert.Equal(TensorFile.Open(In("a.codes")).Ints("codes"), TensorFile.Open(In("b.codes")).Ints("codes"));
     }
@@ -96,7 +100,10 @@ public sealed class PipelineTests : TestFolder
     [Fact]
     public void A_text_comes_through_a_FIFO()
     {
-        Outcome outcome = Succeeds(Dia.Shell("mkfifo $1/in $1/out && (printf '[S1] Hello ' ; sleep 0.5; printf 'world.') > $1/in & cd $1; while ! [ -p out ]; do sleep 0.05; done; $DIA --greedy -q --raw -f in -o out & cat out; wait", Folder));
+        Outcome outcome =
+            Succeeds(
+            Dia.Shell(
+            "mkfifo $1/in $1/out && (printf '[S1] Hello ' ; sleep 0.5; printf 'world.') > $1/in & cd $1; while ! [ -p out ]; do sleep 0.05; done; $DIA --greedy -q --raw -f in -o out & cat out; wait", Folder));
         Assert.Equal(Expected.Value, Wav.Raw(outcome.Output));
     }
 
@@ -120,7 +127,8 @@ public sealed class PipelineTests : TestFolder
     public void The_locale_means_nothing(string locale)
     {
         const string script = "printf '[S1] \\303\\237\\304\\261 na\\303\\257ve.\\n' | $DIA -q --temperature 0.5 --top-p 0.9 --seed 3 --raw --max-tokens 60";
-        Assert.Equal(Succeeds(Dia.Shell("LC_ALL=C.UTF-8; export LC_ALL; " + script)).Output, Succeeds(Dia.Shell($"LC_ALL={locale} LANG={locale}; export LC_ALL LANG; " + script)).Output);
+        Assert.Equal(Succeeds(Dia.Shell("LC_ALL=C.UTF-8; export LC_ALL; " + script)).Output,
+            Succeeds(Dia.Shell($"LC_ALL={locale} LANG={locale}; export LC_ALL LANG; " + script)).Output);
     }
 
     [TmpfsFact]
@@ -129,7 +137,8 @@ public sealed class PipelineTests : TestFolder
         Directory.CreateDirectory(In("disk"));
         // 16 kB: less than the sound of two words.
         Outcome outcome = Dia.Shell(
-            "mount -t tmpfs -o size=16k tmpfs $1/disk && { printf old > $1/disk/a.wav; " + Hello + " -o $1/disk/a.wav; code=$?; ls -A $1/disk; cat $1/disk/a.wav; umount $1/disk; exit $code; }", Folder);
+            "mount -t tmpfs -o size=16k tmpfs $1/disk && { printf old > $1/disk/a.wav; " + Hello
+                + " -o $1/disk/a.wav; code=$?; ls -A $1/disk; cat $1/disk/a.wav; umount $1/disk; exit $code; }", Folder);
         Assert.Equal(6, outcome.ExitCode);
         Assert.Equal("a.wav\nold", outcome.Text);
         Assert.StartsWith("dia: ", outcome.Error, StringComparison.Ordinal);
@@ -143,7 +152,8 @@ public sealed class PipelineTests : TestFolder
         public TmpfsFactAttribute()
         {
             string folder = Directory.CreateTempSubdirectory("dia-mount-").FullName;
-            using Process mount = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "mount -t tmpfs -o size=16k tmpfs $1 && umount $1", "sh", folder]) { RedirectStandardError = true })!;
+            using Process mount = Process.Start(
+                new ProcessStartInfo("/bin/sh", ["-c", "mount -t tmpfs -o size=16k tmpfs $1 && umount $1", "sh", folder]) { RedirectStandardError = true })!;
             mount.WaitForExit();
             Directory.Delete(folder);
             if (mount.ExitCode != 0)

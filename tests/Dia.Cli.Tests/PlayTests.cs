@@ -88,7 +88,9 @@ public sealed class PlayTests : TestFolder
     public void An_interruption_ends_the_sound()
     {
         Install("aplay", "touch $OUT/started; exec sleep 60");
-        Outcome outcome = Dia.Shell("export OUT=$1; PATH=$1/bin:$PATH $DIA '[S1] Hello world.' --seed 3 --play & pid=$!; while [ ! -e $1/started ]; do sleep 0.05; done; sleep 0.5; kill -TERM $pid; wait $pid", Folder);
+        Outcome outcome =
+            Dia.Shell(
+            "export OUT=$1; PATH=$1/bin:$PATH $DIA '[S1] Hello world.' --seed 3 --play & pid=$!; while [ ! -e $1/started ]; do sleep 0.05; done; sleep 0.5; kill -TERM $pid; wait $pid", Folder);
         Assert.Equal(143, outcome.ExitCode);
     }
 

@@ -47,8 +47,10 @@ public sealed class PlotTests : TestFolder
         int quiet = samples.Max(s => Math.Abs((int)s)) / 50;
         const int left = 96, width = 1200;
         // A pixel for rounding, another since a point of the envelope can be two samples.
-        Assert.InRange(start, left + width * (double)Array.FindIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length - 2, left + width * (double)Array.FindIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length + 2);
-        Assert.InRange(end, left + width * (double)Array.FindLastIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length - 2, left + width * (double)Array.FindLastIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length + 3);
+        Assert.InRange(start, left + width * (double)Array.FindIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length - 2,
+            left + width * (double)Array.FindIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length + 2);
+        Assert.InRange(end, left + width * (double)Array.FindLastIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length - 2,
+            left + width * (double)Array.FindLastIndex(samples, s => Math.Abs((int)s) >= quiet) / samples.Length + 3);
     }
 
     [Fact]

@@ -16,7 +16,8 @@ public sealed partial class PublishedChecksTests
         tests.WaitForExit();
         Assert.True(tests.ExitCode == 0, said);
         string[] classes = [.. Passed().Matches(said).Select(m => m.Groups[1].Value)];
-        foreach (string name in new[] { "DiaTokenizer", "RotaryEmbedding", "LogitsProcessors", "DiaProcessor", "DiaFeatureExtractor", "Resampler", "WavReader", "WavWriter", "KernelChecks" })
+        foreach (string name in new[] { "DiaTokenizer", "RotaryEmbedding", "LogitsProcessors", "DiaProcessor", "DiaFeatureExtractor", "Resampler", "WavReader",
+            "WavWriter", "KernelChecks" })
             Assert.Contains(name, classes);
     }
 

@@ -27,7 +27,8 @@ public sealed class RecordingTests : TestFolder
         Assert.Equal(expected, piped.Output);
         Assert.Contains($"warning: standard input: the 'data' chunk says {size} bytes", piped.Error, StringComparison.Ordinal);
         Assert.Contains(says, Succeeds(Dia.Run("voice", In("cut.wav"), "--text", Transcript)).Error, StringComparison.Ordinal);
-        Assert.Contains(says, Succeeds(Dia.Run("[S1] Hi.", "--clone", In("cut.wav"), "--clone-text", Transcript, "--max-tokens", "17", "-o", In("a.wav"))).Error, StringComparison.Ordinal);
+        Assert.Contains(says, Succeeds(Dia.Run("[S1] Hi.", "--clone", In("cut.wav"), "--clone-text", Transcript, "--max-tokens", "17", "-o",
+            In("a.wav"))).Error, StringComparison.Ordinal);
         // Once for each recording, not for each line.
         string line = "{\"text\":\"[S1] Hi.\",\"max_tokens\":17,\"clone\":\"cut.wav\",\"clone_text\":\"[S1] x\"}\n";
         Outcome lines = Succeeds(Dia.Run(["--jsonl", "--input-dir", Folder], Encoding.UTF8.GetBytes(line + line)));
@@ -40,7 +41,8 @@ public sealed class RecordingTests : TestFolder
     public void Containers_of_other_programs_are_read()
     {
         byte[] expected = Succeeds(Dia.Run("encode", Recording)).Output;
-        foreach (string make in new[] { "sox $1 $2.w64", "ffmpeg -v error -i $1 -rf64 always $2.wav", "ffmpeg -v error -i $1 $2.w64", "sox $1 -t wavpcm -e signed -b 24 $2.wav" })
+        foreach (string make in new[] { "sox $1 $2.w64", "ffmpeg -v error -i $1 -rf64 always $2.wav", "ffmpeg -v error -i $1 $2.w64",
+            "sox $1 -t wavpcm -e signed -b 24 $2.wav" })
         {
             string output = make.EndsWith(".w64", StringComparison.Ordinal) ? In("x.w64") : In("x.wav");
             File.Delete(output);
@@ -50,7 +52,8 @@ public sealed class RecordingTests : TestFolder
             Assert.DoesNotContain("warning", outcome.Error, StringComparison.Ordinal);
         }
 
-        foreach (string make in new[] { "ffmpeg -v error -i $1 -rf64 always -f wav -", "ffmpeg -v error -i $1 -f w64 -", "sox $1 -t wav -", "ffmpeg -v error -i $1 -f wav -" })
+        foreach (string make in new[] { "ffmpeg -v error -i $1 -rf64 always -f wav -", "ffmpeg -v error -i $1 -f w64 -", "sox $1 -t wav -",
+            "ffmpeg -v error -i $1 -f wav -" })
             Assert.True(expected.AsSpan().SequenceEqual(Succeeds(Dia.Shell(make + " | $DIA encode -", Recording)).Output), make);
     }
 
@@ -97,7 +100,8 @@ public sealed class RecordingTests : TestFolder
         RefusedAsVoice(In("x.wav"), "x.wav has a peak of 12000 where full scale is 1");
         Fails(4, Dia.Run("encode", In("x.wav"), "-o", In("c")), "x.wav has a peak of 12000 where full scale is 1");
         File.WriteAllBytes(In("y.wav"), Wav.OfFloats(16000, 1, Tone(1.9f)));
-        foreach (Outcome outcome in new[] { Dia.Run("encode", In("y.wav")), Dia.Run("voice", In("y.wav"), "--text", "[S1] x"), Dia.Run("[S1] Hi.", "--clone", In("y.wav"), "--clone-text", "[S1] x", "--max-tokens", "17", "-o", In("a.wav")) })
+        foreach (Outcome outcome in new[] { Dia.Run("encode", In("y.wav")), Dia.Run("voice", In("y.wav"), "--text", "[S1] x"),
+            Dia.Run("[S1] Hi.", "--clone", In("y.wav"), "--clone-text", "[S1] x", "--max-tokens", "17", "-o", In("a.wav")) })
             Assert.Contains("warning: " + In("y.wav") + " has a peak of 1.9 ", Succeeds(outcome).Error, StringComparison.Ordinal);
         File.WriteAllBytes(In("y.wav"), Wav.OfFloats(16000, 1, Tone(1.4f)));
         Assert.DoesNotContain("warning", Succeeds(Dia.Run("encode", In("y.wav"))).Error, StringComparison.Ordinal);

@@ -28,7 +28,8 @@ public sealed class ReferenceRunsTests : TestFolder
     {
         string fixture = Fixtures.Path($"generate/{name}.safetensors");
         using JsonDocument about = JsonDocument.Parse(File.ReadAllText(Fixtures.Path($"generate/{name}.json")));
-        string Setting(string key, string none) => about.RootElement.GetProperty(key) is { ValueKind: JsonValueKind.Number } number ? number.GetRawText() : none;
+        string Setting(string key, string none) => about.RootElement.GetProperty(key) is { ValueKind: JsonValueKind.Number } number
+            ? number.GetRawText() : none;
         string[] args =
         [
             "--model", Fixtures.Path("generate/model"), "--greedy", "--codes", In("c"),
@@ -58,14 +59,16 @@ public sealed class ReferenceRunsTests : TestFolder
     {
         // The reference runs them and gets no frame: generate/cut-at-16-shortest.
         for (int rows = 1; rows <= 16; rows += 5)
-            Fails(2, Executable.WithFixtures.Run("[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--codes", In("c"), "--max-tokens", rows.ToString(CultureInfo.InvariantCulture)), "from 17");
+            Fails(2, Executable.WithFixtures.Run("[S1] Hi.", "--model", Fixtures.Path("generate/model"), "--codes", In("c"), "--max-tokens",
+                rows.ToString(CultureInfo.InvariantCulture)), "from 17");
     }
 
     [Fact]
     public void Rows_do_not_depend_on_the_number_of_threads()
     {
         foreach (string threads in new[] { "1", "2" })
-            Succeeds(Executable.WithFixtures.Run("[S1] Hi there.", "--model", Fixtures.Path("generate/model"), "--seed", "3", "--threads", threads, "--codes", In(threads)));
+            Succeeds(Executable.WithFixtures.Run("[S1] Hi there.", "--model", Fixtures.Path("generate/model"), "--seed", "3", "--threads", threads, "--codes",
+                In(threads)));
         Assert.Equal(File.ReadAllBytes(In("1")), File.ReadAllBytes(In("2")));
     }
 }

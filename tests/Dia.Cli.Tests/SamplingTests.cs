@@ -108,7 +108,7 @@ public sealed partial class SamplingTests : TestFolder
         const float trusted = 1e-3f;
         int[] expected = TensorFile.Open(fixture).Ints(name + ".rows"), rows = TensorFile.Open(In("c")).Ints("rows");
         float[] gaps = TensorFile.Open(fixture).Floats(name + ".gap");
-        int channels = 9, close = Array.FindIndex(gaps, g => g < trusted), same = close < 0 ? expected.Length : (1 + (close / channels)) * channels;
+        int channels = 9, close = Array.FindIndex(gaps, g => g < trusted), same = close < 0 ? expected.Length : (1 + close / channels) * channels;
         Assert.Equal(expected[..same], rows[..same]);
         if (close >= 0)
             return;
@@ -117,9 +117,9 @@ public sealed partial class SamplingTests : TestFolder
         short[] samples = Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples;
         Assert.Equal(audio.Length, samples.Length);
         // 1e-4 for the codec's arithmetic, one step of 16 bits for the rounding.
-        const double tolerance = 1e-4 + (1.0 / 32768);
+        const double tolerance = 1e-4 + 1.0 / 32768;
         for (int i = 0; i < samples.Length; i++)
-            Assert.True(Math.Abs((samples[i] / 32768.0) - audio[i]) <= tolerance, $"sample {i}: {samples[i] / 32768.0}, expected {audio[i]}");
+            Assert.True(Math.Abs(samples[i] / 32768.0 - audio[i]) <= tolerance, $"sample {i}: {samples[i] / 32768.0}, expected {audio[i]}");
     }
 
     private byte[] Codes(string[] args, params (string Name, string Value)[] environment)

@@ -62,7 +62,8 @@ public sealed partial class ScriptTests : TestFolder
         int length = Wav.Parse(plain).Samples.Length;
         foreach (double speed in (double[])[0.5, 0.8, 1.5, 2])
         {
-            byte[] output = Succeeds(Dia.Run([Short, "--seed", "3", "--speed", speed.ToString(System.Globalization.CultureInfo.InvariantCulture), "-o", "-"], [])).Output;
+            byte[] output =
+                Succeeds(Dia.Run([Short, "--seed", "3", "--speed", speed.ToString(System.Globalization.CultureInfo.InvariantCulture), "-o", "-"], [])).Output;
             Assert.InRange(Wav.Parse(output).Samples.Length, length / speed * 0.95, length / speed * 1.05);
         }
     }
@@ -155,7 +156,7 @@ public sealed partial class ScriptTests : TestFolder
         // No piece goes on from another, and none repeats the transcript.
         Assert.All(pieces, p => Assert.Contains($"after {frames} frames of a voice", p, StringComparison.Ordinal));
         Assert.All(pieces, p => Assert.DoesNotContain(transcript, p, StringComparison.Ordinal));
-        Assert.Equal(Script, string.Join(' ', pieces.Select(p => p[(p.IndexOf("[S", StringComparison.Ordinal))..])));
+        Assert.Equal(Script, string.Join(' ', pieces.Select(p => p[p.IndexOf("[S", StringComparison.Ordinal)..])));
         Assert.InRange(Wav.Parse(File.ReadAllBytes(In("a.wav"))).Samples.Length / (double)Rate, 9, 24);
 
         Succeeds(Dia.Run("voice", recording, "--text", transcript, "-o", In("v")));
@@ -171,7 +172,8 @@ public sealed partial class ScriptTests : TestFolder
     [Fact]
     public void A_line_that_is_too_long_is_an_error_that_names_no_option_it_has_not()
     {
-        Outcome outcome = Dia.Run(["--lines", "-o", In("{n}.wav"), "--max-tokens", "20", "--seed", "1"], System.Text.Encoding.UTF8.GetBytes(Script + "\n" + Short + "\n"));
+        Outcome outcome =
+            Dia.Run(["--lines", "-o", In("{n}.wav"), "--max-tokens", "20", "--seed", "1"], System.Text.Encoding.UTF8.GetBytes(Script + "\n" + Short + "\n"));
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("line 1: the text is", outcome.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("--no-split", outcome.Error, StringComparison.Ordinal);

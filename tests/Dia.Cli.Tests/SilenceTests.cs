@@ -74,7 +74,8 @@ public sealed class SilenceTests : TestFolder
         Assert.Equal(File.ReadAllBytes(In("a")), File.ReadAllBytes(In("b")));
     }
 
-    private static string[] Quiet => ["[S1] The voice is blue now. [S2] You know the quiet voice. [S1] They want the blue river.", "--seed", "3", "--max-tokens", "103"];
+    private static string[] Quiet =>
+        ["[S1] The voice is blue now. [S2] You know the quiet voice. [S1] They want the blue river.", "--seed", "3", "--max-tokens", "103"];
 
     private short[] Speak(params string[] options)
     {

@@ -17,7 +17,8 @@ public sealed class StrangeCheckpointTests : TestFolder
         (string, int[], Array)[] extra = [.. Enumerable.Range(0, 10).Select(i => ($"lora.{i}", new[] { 2 }, (Array)new float[2]))];
         TensorFile.Write(path, [.. All(path), .. extra]);
         Outcome outcome = Succeeds(Speak(model, "extra"));
-        Assert.Contains($"dia: warning: {path} holds 10 tensors that the model does not have, and that are ignored: lora.0, lora.1, ", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains($"dia: warning: {path} holds 10 tensors that the model does not have, and that are ignored: lora.0, lora.1, ", outcome.Error,
+            StringComparison.Ordinal);
         Assert.Contains("and 2 more", outcome.Error, StringComparison.Ordinal);
         Assert.Equal(1, Count(outcome.Error, " holds "));
         Assert.Equal(File.ReadAllBytes(In("plain")), File.ReadAllBytes(In("extra")));
@@ -34,7 +35,8 @@ public sealed class StrangeCheckpointTests : TestFolder
     {
         string model = CopyOf(Fixtures.Demo), path = Path.Combine(model, "dac/model.safetensors");
         TensorFile.Write(path, [.. All(path), ("decoder.extra", [1], new float[1])]);
-        Assert.Contains("dac/model.safetensors holds 1 tensor that the model does not have, and that is ignored: decoder.extra.", Succeeds(Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav"), "--max-tokens", "30")).Error, StringComparison.Ordinal);
+        Assert.Contains("dac/model.safetensors holds 1 tensor that the model does not have, and that is ignored: decoder.extra.",
+            Succeeds(Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav"), "--max-tokens", "30")).Error, StringComparison.Ordinal);
         Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("b.wav"), "--max-tokens", "30", "--strict"), "decoder.extra");
         Assert.False(File.Exists(In("b.wav")));
     }
@@ -55,7 +57,8 @@ public sealed class StrangeCheckpointTests : TestFolder
     [Theory]
     [InlineData("config.json", "\"num_channels\"", "\"sliding_window\": 4", "decoder_config.\"sliding_window\"")]
     [InlineData("config.json", "\"model_type\": \"dia_encoder\"", "\"attention_bias\": true", "encoder_config.\"attention_bias\"")]
-    [InlineData("config.json", "\"model_type\": \"dia\"", "\"quantization_config\": {\"quant_method\": \"compressed-tensors\"}", "quantised (\"compressed-tensors\")")]
+    [InlineData("config.json", "\"model_type\": \"dia\"", "\"quantization_config\": {\"quant_method\": \"compressed-tensors\"}",
+        "quantised (\"compressed-tensors\")")]
     [InlineData("config.json", "\"model_type\": \"dia\"", "\"tie_encoder_decoder\": true", "tie_encoder_decoder")]
     [InlineData("dac/config.json", "\"model_type\": \"dac\"", "\"encoder_rates\": [2]", "\"encoder_rates\"")]
     [InlineData("dac/config.json", "\"model_type\": \"dac\"", "\"quantization_config\": {}", "quantised")]
@@ -84,7 +87,8 @@ public sealed class StrangeCheckpointTests : TestFolder
         WriteAs(path, type, bytes, values);
         Fails(3, Speak(model, "out"), $"stored as {type}: {says} (", "F32, BF16 or F16");
         if (type is not ("I8" or "U8" or "BOOL"))
-            Fails(3, Executable.WithFixtures.Run("convert", model, "--dtype", "bf16", "-o", In("converted")), $"is {type}: {says.Replace("supported", "converted", StringComparison.Ordinal)}");
+            Fails(3, Executable.WithFixtures.Run("convert", model, "--dtype", "bf16", "-o", In("converted")),
+                $"is {type}: {says.Replace("supported", "converted", StringComparison.Ordinal)}");
     }
 
     [Fact]
@@ -130,7 +134,8 @@ public sealed class StrangeCheckpointTests : TestFolder
         {
             Assert.Equal(0, array.Length % values);
             int length = array.Length / values * bytes;
-            json.Append(System.Globalization.CultureInfo.InvariantCulture, $"{(json.Length == 1 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + length}]}}");
+            json.Append(System.Globalization.CultureInfo.InvariantCulture,
+                $"{(json.Length == 1 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + length}]}}");
             at += length;
         }
 

@@ -44,7 +44,8 @@ public sealed class StreamingTests : TestFolder
 
     [Fact]
     public void Verbose_tells_the_time_to_first_audio() =>
-        Assert.Matches(@"first audio after [0-9.]+ s \(26 steps\), [0-9.]+ s after the program's start", Succeeds(Dia.Run([.. Script, "-v", "-o", In("a.wav")])).Error);
+        Assert.Matches(@"first audio after [0-9.]+ s \(26 steps\), [0-9.]+ s after the program's start",
+            Succeeds(Dia.Run([.. Script, "-v", "-o", In("a.wav")])).Error);
 
     [Fact]
     public void A_reader_that_leaves_ends_it_at_once()
@@ -110,7 +111,8 @@ public sealed class StreamingTests : TestFolder
         byte[] whole = Succeeds(Dia.Run([.. Slow, "--raw"])).Output;
         // The shell's file cannot be taken back; exec makes the process that is signalled the program itself.
         using Process process = Dia.StartShell("exec $DIA \"$@\" > $0", [In("a.raw"), .. Slow, "--raw"]);
-        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromMinutes(1) && !(File.Exists(In("a.raw")) && new FileInfo(In("a.raw")).Length >= 1024);)
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromMinutes(1)
+            && !(File.Exists(In("a.raw")) && new FileInfo(In("a.raw")).Length >= 1024);)
             Thread.Sleep(5);
         Signal(process, signal);
         Outcome outcome = Executable.Finish(process, []);

@@ -77,7 +77,8 @@ public sealed class TextTests : TestFolder
     public void A_transcript_means_the_same_on_every_system()
     {
         string recording = Fixtures.Path("demo/voice.wav");
-        foreach (var (name, transcript) in (ReadOnlySpan<(string, string)>)[("a", "[S1] The letter\nis fast again."), ("b", "\uFEFF\r\n[s1] The letter\r\nis fast again.\r\n")])
+        foreach (var (name, transcript) in (ReadOnlySpan<(string, string)>)[("a", "[S1] The letter\nis fast again."),
+            ("b", "\uFEFF\r\n[s1] The letter\r\nis fast again.\r\n")])
         {
             Succeeds(Dia.Run("voice", recording, "--text", transcript, "-o", In(name + ".voice")));
             Succeeds(Dia.Run("[S1] Hi.", "--clone", recording, "--clone-text", transcript, "--greedy", "--max-tokens", "30", "--codes", In(name)));
@@ -114,7 +115,8 @@ public sealed class TextTests : TestFolder
         Assert.Equal(1, outcome.Error.Split("note: ").Length - 1);
         foreach (string part in (string[])["<pause 1s>, [S3], **Good**", "read as text", "[S1] and [S2]", "(laughs)"])
             Assert.Contains(part, outcome.Error, StringComparison.Ordinal);
-        Assert.DoesNotContain("note: ", Succeeds(Dia.Run("[S1] Hi, e.g. a [sic]. (laughs) 1 < 2.", "--max-tokens", "20", "--codes", In("c"))).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("note: ", Succeeds(Dia.Run("[S1] Hi, e.g. a [sic]. (laughs) 1 < 2.", "--max-tokens", "20", "--codes", In("c"))).Error,
+            StringComparison.Ordinal);
         Assert.DoesNotContain("[S3]", Succeeds(Dia.Run("[S3] Hi.", "-q", "--max-tokens", "20", "--codes", In("c"))).Error, StringComparison.Ordinal);
         Assert.Contains("[s1]", Succeeds(Dia.Run("[s1] Hi.", "--raw-text", "--max-tokens", "20", "--codes", In("c"))).Error, StringComparison.Ordinal);
     }
@@ -134,7 +136,8 @@ public sealed class TextTests : TestFolder
     [Fact]
     public void Full_stops_alone_are_no_piece()
     {
-        Outcome outcome = Succeeds(Dia.Run("[S1] Hi you. " + string.Concat(Enumerable.Repeat(". ", 200)), "--seed", "1", "--max-tokens", "40", "-v", "--codes", In("c")));
+        Outcome outcome =
+            Succeeds(Dia.Run("[S1] Hi you. " + string.Concat(Enumerable.Repeat(". ", 200)), "--seed", "1", "--max-tokens", "40", "-v", "--codes", In("c")));
         Assert.DoesNotMatch(@"\d characters[^:]*: \[S1\] [. ]+\n", outcome.Error);
         Assert.DoesNotContain("1 pieces", outcome.Error, StringComparison.Ordinal);
     }

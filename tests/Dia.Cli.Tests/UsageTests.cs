@@ -90,7 +90,8 @@ public sealed class UsageTests : TestFolder
     {
         Outcome outcome = Succeeds(Dia.Run(args));
         Assert.Empty(outcome.Error);
-        foreach (string part in new[] { "dia \"[S1] Hello there.", "--temperature X", "Default: 1.2.", "[DIA_TEMPERATURE]", "--top-p", "0.95", "45", "3.0", "forward", "encode", "decode", "synth", "convert", "bundle", "info" })
+        foreach (string part in new[] { "dia \"[S1] Hello there.", "--temperature X", "Default: 1.2.", "[DIA_TEMPERATURE]", "--top-p", "0.95", "45", "3.0",
+            "forward", "encode", "decode", "synth", "convert", "bundle", "info" })
             Assert.Contains(part, outcome.Text, StringComparison.Ordinal);
     }
 
@@ -102,7 +103,8 @@ public sealed class UsageTests : TestFolder
     [InlineData("convert", "--dtype TYPE")]
     [InlineData("bundle", "MODEL")]
     [InlineData("info", "SHA-256")]
-    public void Every_command_has_its_help(string command, string part) => Assert.Contains(part, Succeeds(Dia.Run(command, "--help")).Text, StringComparison.Ordinal);
+    public void Every_command_has_its_help(string command, string part) =>
+        Assert.Contains(part, Succeeds(Dia.Run(command, "--help")).Text, StringComparison.Ordinal);
 
     [Fact]
     public void The_version_is_a_line() => Assert.Matches(@"^dia \d+\.\d+\.\d+\n$", Succeeds(Dia.Run("--version")).Text);

@@ -111,7 +111,8 @@ public sealed class VoiceTests : TestFolder
 
     public static TheoryData<string, string> BadRecordings() => new()
     {
-        { "silent", "is silent" }, { "empty", "no samples" }, { "long", "Cut it" }, { "text", "WAV" }, { "nothing", "" }, { "nan", "not a finite number" }, { "missing", "x.wav" },
+        { "silent", "is silent" }, { "empty", "no samples" }, { "long", "Cut it" }, { "text", "WAV" }, { "nothing", "" }, { "nan", "not a finite number" },
+            { "missing", "x.wav" },
     };
 
     [Theory]
@@ -182,9 +183,11 @@ public sealed class VoiceTests : TestFolder
     {
         string text = "[S1] " + string.Concat(Enumerable.Repeat("a", 240));
         Fails(4, Dia.Run([text, .. Clone, "--no-split", "-o", In("a.wav")]), $"{Transcript.Length - 3 + 1 + text.Length - 3} bytes");
-        Outcome outcome = Succeeds(Dia.Run(["Hello.", "--clone", Recording, "--clone-text", "The letter is fast again.", "--max-tokens", "20", "-o", In("a.wav")]));
+        Outcome outcome =
+            Succeeds(Dia.Run(["Hello.", "--clone", Recording, "--clone-text", "The letter is fast again.", "--max-tokens", "20", "-o", In("a.wav")]));
         Assert.Contains("[S1] was put in front", outcome.Error, StringComparison.Ordinal);
-        Assert.DoesNotContain("[S1] was put in front", Succeeds(Dia.Run(["Hello.", .. Clone, "--max-tokens", "20", "-o", In("a.wav")])).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("[S1] was put in front", Succeeds(Dia.Run(["Hello.", .. Clone, "--max-tokens", "20", "-o", In("a.wav")])).Error,
+            StringComparison.Ordinal);
     }
 
     /// <summary>16-bit samples as a WAV of another form, exactly the same values.</summary>

@@ -79,7 +79,8 @@ public sealed class WrongKindTests : TestFolder
             if (args[0] is not ("convert" or "bundle" or "forward"))
                 args = [.. args, "-o", In("out")];
             Outcome outcome = Dia.Run(args);
-            if (outcome.ExitCode != exitCode || !outcome.Error.Contains(In(file), StringComparison.Ordinal) || says.Split('|').Any(s => !outcome.Error.Contains(s, StringComparison.Ordinal)))
+            if (outcome.ExitCode != exitCode || !outcome.Error.Contains(In(file), StringComparison.Ordinal)
+                || says.Split('|').Any(s => !outcome.Error.Contains(s, StringComparison.Ordinal)))
                 wrong.Append(file).Append(" as ").Append(use).Append(": ").Append(outcome.ExitCode).Append(' ').Append(outcome.Error);
         }
 
@@ -103,7 +104,8 @@ public sealed class WrongKindTests : TestFolder
     public void Json_lines_say_it_too()
     {
         Make();
-        Outcome outcome = Dia.Run(["--jsonl", "--input-dir", Folder], "{\"text\":\"[S1] Hi.\",\"clone\":\"x.voice\",\"clone_text\":\"x\"}\n{\"text\":\"[S1] Hi.\",\"voice\":\"me.wav\"}\n"u8.ToArray());
+        Outcome outcome = Dia.Run(["--jsonl", "--input-dir", Folder],
+            "{\"text\":\"[S1] Hi.\",\"clone\":\"x.voice\",\"clone_text\":\"x\"}\n{\"text\":\"[S1] Hi.\",\"voice\":\"me.wav\"}\n"u8.ToArray());
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains("x.voice is a voice file, not a WAV. --voice FILE", outcome.Text, StringComparison.Ordinal);
         Assert.Contains("me.wav is a recording (WAV), not a voice file ", outcome.Text, StringComparison.Ordinal);

@@ -18,7 +18,8 @@ public sealed class WrongModelPathTests : TestFolder
         Cache(Fixtures.Demo, Snapshot);
         Cache(Path.Combine(Fixtures.Demo, "dac"), "models--descript--dac_44khz/snapshots/ffff");
         string root = In("hub"), snapshot = Path.Combine(root, Snapshot), named = Path.Combine(root, path);
-        foreach (string[] args in new string[][] { ["[S1] Hi.", "-o", In("a.wav"), "--model", named], ["bundle", named, "-o", In("a.wav")], ["convert", named, "--dtype", "f32", "-o", In("a.wav")] })
+        foreach (string[] args in new string[][] { ["[S1] Hi.", "-o", In("a.wav"), "--model", named], ["bundle", named, "-o", In("a.wav")],
+            ["convert", named, "--dtype", "f32", "-o", In("a.wav")] })
         {
             Outcome outcome = Dia.Run(args);
             Fails(3, outcome, "is no checkpoint itself. Name the folder ", snapshot + ".");
@@ -52,7 +53,8 @@ public sealed class WrongModelPathTests : TestFolder
         Fails(3, Dia.Run("[S1] Hi.", "--model", In("all"), "-o", In("a.wav")), $"{In("all")} is no checkpoint itself. Name the folder {model}.");
         Fails(3, Dia.Run("[S1] Hi.", "--model", Path.Combine(model, "onnx"), "-o", In("a.wav")), $"Name the folder {model}.");
         Fails(3, Dia.Run("encode", Fixtures.Path("demo/voice.wav"), "--model", In("all"), "-o", In("c")), $"Name the folder {model}.");
-        Fails(3, Dia.Run("[S1] Hi.", "--model", Path.Combine(model, "config.json"), "-o", In("a.wav")), $"is one file of a checkpoint. Name its folder, {model}.");
+        Fails(3, Dia.Run("[S1] Hi.", "--model", Path.Combine(model, "config.json"), "-o", In("a.wav")),
+            $"is one file of a checkpoint. Name its folder, {model}.");
     }
 
     [Fact]
@@ -121,7 +123,8 @@ public sealed class WrongModelPathTests : TestFolder
     {
         string model = CopyOf(Fixtures.Demo);
         File.WriteAllBytes(Path.Combine(model, "model.safetensors"), bytes);
-        Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav")), "model.safetensors " + (says.StartsWith("is ", StringComparison.Ordinal) ? says : "is "), says);
+        Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav")),
+            "model.safetensors " + (says.StartsWith("is ", StringComparison.Ordinal) ? says : "is "), says);
         if (what is "empty" or "LFS" or "HTML")
         {
             File.WriteAllBytes(Path.Combine(model, "config.json"), bytes);
@@ -135,7 +138,8 @@ public sealed class WrongModelPathTests : TestFolder
         string model = CopyOf(Fixtures.Demo), index = Path.Combine(model, "model.safetensors.index.json");
         File.Delete(Path.Combine(model, "model.safetensors"));
         File.WriteAllText(index, "{\"weight_map\": {\"a\": \"model-1-of-2.safetensors\", \"b\": \"model-2-of-2.safetensors\"}}");
-        Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav")), "names 2 files that are missing: model-1-of-2.safetensors, model-2-of-2.safetensors");
+        Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav")),
+            "names 2 files that are missing: model-1-of-2.safetensors, model-2-of-2.safetensors");
         File.Move(index, Path.Combine(model, "model-1-of-2.safetensors"));
         File.WriteAllText(Path.Combine(model, "model-2-of-2.safetensors"), "x");
         Fails(3, Dia.Run("[S1] Hi.", "--model", model, "-o", In("a.wav")), "fetch model.safetensors.index.json too");
@@ -146,7 +150,8 @@ public sealed class WrongModelPathTests : TestFolder
 
     [Fact]
     public void A_name_on_the_hub_is_not_fetched() =>
-        Fails(3, Dia.Run("[S1] Hi.", "--model", "nari-labs/Dia-1.6B-0626", "-o", In("a.wav")), "nari-labs/Dia-1.6B-0626: no such folder", "Nothing is downloaded here");
+        Fails(3, Dia.Run("[S1] Hi.", "--model", "nari-labs/Dia-1.6B-0626", "-o", In("a.wav")), "nari-labs/Dia-1.6B-0626: no such folder",
+            "Nothing is downloaded here");
 
     /// <summary>A cache as the hub's library lays it out: files are links to blobs.</summary>
     private void Cache(string model, string snapshot, bool main = true)

@@ -16,7 +16,7 @@ public sealed class BlasLibraryTests : IDisposable
     [InlineData("12 11", "cublasCreate_v2:1=8", "cuBLAS 12.")]
     [InlineData("12", "cublasCreate_v2:1=1", "cuBLAS is not used")]
     [InlineData("12 13", "cublasCreate_v2:1=1,cublasCreate_v2:2=1", "cuBLAS is not used")]
-    public void ALibraryThatDoesNotStartIsPassedOver(string libraries, string failures, string says)
+    public void A_library_that_does_not_start_is_passed_over(string libraries, string failures, string says)
     {
         // All of them are the software GPU's, which says that it is 12.
         string gpu = Repository.At("out", "softgpu", "libsoftgpu.so");

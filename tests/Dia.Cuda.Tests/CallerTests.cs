@@ -2,7 +2,9 @@ using Xunit;
 
 namespace Dia.Cuda.Tests;
 
-/// <summary>The GPU against its caller: <see cref="CallerChecks"/> on the software GPU, which reports what is never freed and what is used after it was.</summary>
+/// <summary>
+/// The GPU against its caller: <see cref="CallerChecks"/> on the software GPU, which reports what is never freed and what is used after it was.
+/// </summary>
 public class CallerTests
 {
     private static readonly string Folder = $"\"{Fixtures.Path("generate/model")}\"";
@@ -16,23 +18,23 @@ public class CallerTests
     [InlineData("cuEventCreate", 9, 5, 999)]
     [InlineData("cuMemHostAlloc", 6, 2, 2)]
     [InlineData("cuGraphInstantiateWithFlags", 2, 2, 999)]
-    public void AFailedCallLeavesNoMemoryBehind(string function, int first, int span, int status)
+    public void A_failed_call_leaves_no_memory_behind(string function, int first, int span, int status)
     {
         var failures = new List<string>();
         for (int i = 0, call = first; i < 60; i++)
         {
             failures.Add($"{function}:{call}={status}");
-            call += 1 + (37 * (i + 1) % span);
+            call += 1 + 37 * (i + 1) % span;
         }
 
         Passes($"leaks {Folder} 16 3", 2, $"DIA_SOFTGPU_FAIL={string.Join(',', failures)}", "DIA_SOFTGPU_LEAKS=1");
     }
 
     [Fact]
-    public void DisposingIsRightInAnyOrder() => Passes($"lifetimes {Folder}", 18, "DIA_SOFTGPU_LEAKS=1");
+    public void Disposing_is_right_in_any_order() => Passes($"lifetimes {Folder}", 18, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
-    public void ThreadsAndGpusTakeTurns() => Passes($"threads {Folder}", 4, "DIA_SOFTGPU_MEMORY=1000000000,1000000000", "DIA_SOFTGPU_LEAKS=1");
+    public void Threads_and_gpus_take_turns() => Passes($"threads {Folder}", 4, "DIA_SOFTGPU_MEMORY=1000000000,1000000000", "DIA_SOFTGPU_LEAKS=1");
 
     private static void Passes(string arguments, int least, params string[] settings)
     {

@@ -6,7 +6,7 @@ namespace Dia.Cuda.Tests;
 public class FailureTests
 {
     [Fact]
-    public void WithoutADriverTheMessageSaysHowToGetOne()
+    public void Without_a_driver_the_message_says_how_to_get_one()
     {
         string empty = Directory.CreateTempSubdirectory().FullName;
         (int exitCode, string[] lines) = GpuProcess.Run("kernels", empty, []);
@@ -29,7 +29,7 @@ public class FailureTests
     [InlineData("DIA_SOFTGPU_OOM=40 DIA_SOFTGPU_FAIL=cuMemGetInfo_v2:2=999", "could not say how much memory is free")]
     [InlineData("DIA_SOFTGPU_LOST=400", "The GPU Software GPU could not")]
     [InlineData("DIA_SOFTGPU_LOST=2000", "The GPU Software GPU could not")]
-    public void AFailureIsAnErrorOfTheDevice(string setting, string message)
+    public void A_failure_is_an_error_of_the_device(string setting, string message)
     {
         (int exitCode, string[] lines) = GpuProcess.Run("kernels", setting.Split(' '));
         Assert.Equal(5, exitCode);

@@ -19,7 +19,8 @@ internal static class GpuProcess
     /// <summary>The same where the folder of the driver is given; an empty folder is a machine without one.</summary>
     public static (int ExitCode, string[] Lines) Run(string arguments, string library, string[] settings)
     {
-        var start = new ProcessStartInfo("dotnet", $"\"{typeof(GpuProcess).Assembly.Location}\" {arguments}") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", $"\"{typeof(GpuProcess).Assembly.Location}\" {arguments}") { RedirectStandardOutput = true,
+            RedirectStandardError = true };
         start.Environment["LD_LIBRARY_PATH"] = library;
         foreach (string setting in settings)
             start.Environment[setting[..setting.IndexOf('=')]] = setting[(setting.IndexOf('=') + 1)..];

@@ -10,32 +10,32 @@ public class KernelTests
     [Theory]
     [InlineData("DIA_SOFTGPU_SEED=1", "DIA_SOFTGPU_DRIVER=11040")]
     [InlineData("DIA_SOFTGPU_SEED=2", "DIA_SOFTGPU_DRIVER=12000")]
-    public void OperationsAgreeWithTheScalarBackend(string seed, string driver) => AllPass("kernels", 400, seed, driver, "DIA_SOFTGPU_LEAKS=1");
+    public void Operations_agree_with_the_scalar_backend(string seed, string driver) => AllPass("kernels", 400, seed, driver, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
-    public void OperationsAgreeAtEverySmallWidth() => AllPass("thorough", 2500, "DIA_SOFTGPU_SEED=4", "DIA_SOFTGPU_DRIVER=12000", "DIA_SOFTGPU_LEAKS=1");
+    public void Operations_agree_at_every_small_width() => AllPass("thorough", 2500, "DIA_SOFTGPU_SEED=4", "DIA_SOFTGPU_DRIVER=12000", "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
-    public void TheDemoModelsShapesAgreeWithTheScalarBackend() => AllPass("model dia-demo", 150, "DIA_SOFTGPU_SEED=3");
+    public void The_demo_models_shapes_agree_with_the_scalar_backend() => AllPass("model dia-demo", 150, "DIA_SOFTGPU_SEED=3");
 
     [Theory]
     [InlineData("DIA_SOFTGPU_SEED=1")]
     [InlineData("DIA_SOFTGPU_SEED=2")]
-    public void TheSamplerPicksTheHostsIds(string seed) => AllPass("sampler", 19, seed, "DIA_SOFTGPU_LEAKS=1");
+    public void The_sampler_picks_the_hosts_ids(string seed) => AllPass("sampler", 19, seed, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
-    public void AStepsLaunchesAllocateNothing() => AllPass($"allocations \"{Fixtures.Path("generate/model")}\"", 2);
+    public void A_steps_launches_allocate_nothing() => AllPass($"allocations \"{Fixtures.Path("generate/model")}\"", 2);
 
     // With and without cuBLAS, which has memory of its own in the plan.
     [Theory]
     [InlineData("DIA_SOFTGPU_DRIVER=11040")]
     [InlineData("DIA_SOFTGPU_DRIVER=12000")]
-    public void ThePlanIsWhatALongestUtteranceTakes(string driver) =>
+    public void The_plan_is_what_a_longest_utterance_takes(string driver) =>
         AllPass($"plan \"{Fixtures.Path("generate/model")}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
 
     /// <summary>The committed module is what the sources give, wherever the compiler is installed.</summary>
     [Fact]
-    public void TheModuleIsWhatTheSourcesGive()
+    public void The_module_is_what_the_sources_give()
     {
         if (!HasCompiler())
             return;
@@ -46,7 +46,7 @@ public class KernelTests
 
     /// <summary>The committed table of estimates is what its script gives, wherever Python is installed.</summary>
     [Fact]
-    public void TheEstimatesAreWhatTheScriptGives()
+    public void The_estimates_are_what_the_script_gives()
     {
         if (!IsInstalled("python3"))
             return;
@@ -61,7 +61,7 @@ public class KernelTests
     [InlineData("decode attention: barrier before the softmax")]
     [InlineData("advance: progress is reported before the row")]
     [InlineData("step: the barrier of a chunk in a loop that is not the warp's")]
-    public void AFaultIsFound(string name)
+    public void A_fault_is_found(string name)
     {
         if (!HasCompiler())
             return;
@@ -77,7 +77,8 @@ public class KernelTests
         return there;
     }
 
-    private static bool IsInstalled(string program) => Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
+    private static bool IsInstalled(string program) =>
+        Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
 
     private static void AllPass(string arguments, int least, params string[] settings)
     {

@@ -20,14 +20,14 @@ public partial class LaunchTests
         .ToLookup(m => WordStart().Replace(m.Name, "_$0").ToLowerInvariant(), Parameters);
 
     [Fact]
-    public void EveryKernelHasALaunchWithItsParameters()
+    public void Every_kernel_has_a_launch_with_its_parameters()
     {
         Assert.True(Kernels.Count > 40);
         Assert.All(Kernels, kernel => Assert.Contains(kernel.Value, Launches[Variant().Replace(kernel.Key, "")]));
     }
 
     [Fact]
-    public void EveryLaunchHasAKernelWithItsParameters()
+    public void Every_launch_has_a_kernel_with_its_parameters()
     {
         ILookup<string, string> kernels = Kernels.ToLookup(k => Variant().Replace(k.Key, ""), k => k.Value);
         Assert.All(Launches, launches => Assert.All(launches, parameters => Assert.Contains(parameters, kernels[launches.Key])));

@@ -30,7 +30,8 @@ internal sealed record Mutation(string Name, string File, string Checks, string[
             string[] place = lines[at + 1][..lines[at + 1].IndexOf(':')].Split(", ");
             int end = Array.FindIndex(lines, at + 2, l => l.StartsWith("== ", StringComparison.Ordinal));
             string[] hunk = [.. lines[(at + 2)..(end < 0 ? lines.Length : end)].Where(l => l.Trim().Length > 0)];
-            list.Add(new Mutation(name, place[0], place[1], [.. hunk.Where(l => l[0] != '+').Select(l => l[1..].Trim())], [.. hunk.Where(l => l[0] != '-').Select(l => l[1..])]));
+            list.Add(new Mutation(name, place[0], place[1], [.. hunk.Where(l => l[0] != '+').Select(l => l[1..].Trim())],
+                [.. hunk.Where(l => l[0] != '-').Select(l => l[1..])]));
             at += 2;
         }
 
@@ -49,9 +50,11 @@ internal sealed record Mutation(string Name, string File, string Checks, string[
 
         // Empty lines do not count: the list is free to leave them out.
         int[] full = [.. Enumerable.Range(0, lines.Count).Where(i => lines[i].Trim().Length > 0)];
-        int[] places = [.. Enumerable.Range(0, Math.Max(0, full.Length - From.Length + 1)).Where(i => From.Select((line, j) => line == WithoutContinuation(lines[full[i + j]])).All(same => same))];
+        int[] places = [.. Enumerable.Range(0, Math.Max(0, full.Length - From.Length + 1))
+            .Where(i => From.Select((line, j) => line == WithoutContinuation(lines[full[i + j]])).All(same => same))];
         if (places.Length != 1)
-            throw new InvalidOperationException($"{File} has its lines {places.Length} times; they must be there once. Bring tests/gpu/mutations.txt up to date.");
+            throw new InvalidOperationException(
+                $"{File} has its lines {places.Length} times; they must be there once. Bring tests/gpu/mutations.txt up to date.");
         int first = full[places[0]], count = full[places[0] + From.Length - 1] - first + 1;
         string[] to = [.. To.Select((line, i) => count == 1 && lines[first].EndsWith('\\') && i == To.Length - 1 ? line + " \\" : line)];
         lines.RemoveRange(first, count);
@@ -79,7 +82,8 @@ internal sealed record Mutation(string Name, string File, string Checks, string[
             string? failure = lines.FirstOrDefault(line => line.StartsWith("FAIL\t", StringComparison.Ordinal));
 
             // A crash of the program is not what a check says.
-            return exitCode is 1 or 5 && failure is not null ? (true, violation ?? failure[5..].Replace('\t', ' ')) : (false, $"exit code {exitCode}, {lines.Length} lines, the last: {lines.LastOrDefault()}");
+            return exitCode is 1 or 5 && failure is not null ? (true, violation
+                ?? failure[5..].Replace('\t', ' ')) : (false, $"exit code {exitCode}, {lines.Length} lines, the last: {lines.LastOrDefault()}");
         }
         catch (InvalidOperationException e)
         {

@@ -30,9 +30,10 @@ internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRo
             report(new KernelCheck("weights: bytes that are not as planned", "", Math.Abs(memory.Pieces!.Used - Setup(plan) - plan.Parts[0].Bytes), 0));
             using var engine = new SpeechEngine(model, null, Batch);
             using var enough = new CancellationTokenSource();
-            int[] text = [.. Enumerable.Range(0, model.Config.EncoderConfig.MaxPositionEmbeddings).Select(i => 'a' + (i % 26))];
+            int[] text = [.. Enumerable.Range(0, model.Config.EncoderConfig.MaxPositionEmbeddings).Select(i => 'a' + i % 26)];
             int rows = 0;
-            GenerationConfig config = model.GenerationConfig() with { MaxNewTokens = null, MaxLength = model.Config.DecoderConfig.MaxPositionEmbeddings, GuidanceScale = 3, DoSample = true, Seed = 3 };
+            GenerationConfig config = model.GenerationConfig() with { MaxNewTokens = null, MaxLength = model.Config.DecoderConfig.MaxPositionEmbeddings,
+                GuidanceScale = 3, DoSample = true, Seed = 3 };
             PlannedJob[] jobs = [.. Enumerable.Range(0, Batch).Select(i => new PlannedJob(text, config, () =>
             {
                 if (++rows == 8)
@@ -53,7 +54,8 @@ internal sealed class PlannedJob(int[] ids, GenerationConfig config, Action onRo
             report(new KernelCheck("bytes outside the arena", "", memory.BytesOutsideArena, 0));
 
             // Half the prompt's rows are not there, or a text's activations are fewer than a prompt's.
-            report(new KernelCheck("part of the plan that nothing took", $"{memory.Pieces.MostUsed} of {plan.Bytes}", 1 - (memory.Pieces.MostUsed / (double)plan.Bytes), 0.2));
+            report(new KernelCheck("part of the plan that nothing took", $"{memory.Pieces.MostUsed} of {plan.Bytes}",
+                1 - memory.Pieces.MostUsed / (double)plan.Bytes, 0.2));
         }
 
         report(new KernelCheck("bytes of the arena that a model leaves behind", "", memory.Pieces.Used - Setup(plan), 0));

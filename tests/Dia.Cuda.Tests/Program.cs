@@ -32,7 +32,8 @@ internal static unsafe class Program
             failed |= !check.Passed;
             if (kernels is not null && check.Passed)
                 return;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(check.Passed ? "PASS" : "FAIL")}\t{check.Name}\t{check.Shapes}\t{check.Error:g3}\t{check.Tolerance:g3}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{(check.Passed ? "PASS" : "FAIL")}\t{check.Name}\t{check.Shapes}\t{check.Error:g3}\t{check.Tolerance:g3}"));
             if (kernels is not null)
                 Environment.Exit(1);
         }
@@ -116,9 +117,9 @@ internal static unsafe class Program
         const int Width = 64;
         (_, Weight w) = memory.Weight(WeightRole.Linear, WeightFormat.BFloat16, [Width, Width]);
         (_, Weight norm) = memory.Weight(WeightRole.Vector, WeightFormat.BFloat16, [Width]);
-        Twin<float> x = memory.Floats(2 * Width), y = memory.Floats(2 * Width), cache = memory.Floats(16 * Width);
-        AttentionItem item = new() { Rows = 1, Keys = cache.OnDevice, Values = cache.OnDevice + (8 * Width), KeyCount = 5, CausalStart = 4 };
-        Twin<AttentionItem> items = memory.Place<AttentionItem>([item]);
+        Mirrored<float> x = memory.Floats(2 * Width), y = memory.Floats(2 * Width), cache = memory.Floats(16 * Width);
+        AttentionItem item = new() { Rows = 1, Keys = cache.OnDevice, Values = cache.OnDevice + 8 * Width, KeyCount = 5, CausalStart = 4 };
+        Mirrored<AttentionItem> items = memory.Place<AttentionItem>([item]);
         AttentionBatch batch = new(items.OnDevice, 1, 1, 8);
         long before = 0;
         for (int round = 0; round < 3; round++)

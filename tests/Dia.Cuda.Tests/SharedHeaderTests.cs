@@ -15,7 +15,7 @@ public class SharedHeaderTests
     private static readonly Type[] Structs = [typeof(AttentionItem), typeof(SequenceState)];
 
     [Fact]
-    public void TheHeaderIsWhatCSharpSays()
+    public void The_header_is_what_c_sharp_says()
     {
         string path = Repository.At("src/Dia/Backends/Cuda/Kernels/shared.h"), header = Header();
         if (Environment.GetEnvironmentVariable("DIA_UPDATE_BASELINES") == "1")

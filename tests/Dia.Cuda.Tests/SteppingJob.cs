@@ -26,7 +26,8 @@ internal sealed class SteppingJob(int[] ids, GenerationConfig config) : Utteranc
         using DiaForConditionalGeneration model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
         using var engine = new SpeechEngine(model, null, 2);
         SteppingJob[] jobs = [.. new[] { 3.0, 1 }.Select(scale =>
-            new SteppingJob(new DiaTokenizer().Encode("[S1] Hi."), model.GenerationConfig() with { MaxNewTokens = 60, GuidanceScale = scale, DoSample = true, TopK = 30, Seed = 3 }))];
+            new SteppingJob(new DiaTokenizer().Encode("[S1] Hi."),
+                model.GenerationConfig() with { MaxNewTokens = 60, GuidanceScale = scale, DoSample = true, TopK = 30, Seed = 3 }))];
         engine.Run(jobs);
         return jobs[0]._after - jobs[0]._before;
     }

@@ -52,7 +52,8 @@ public sealed class JsonLinesProperties
         // A letter, or there might be nothing to say.
         string valid = "a" + Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Get));
         string? path = output is null ? null : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(output));
-        string json = $"{{\"id\":{id.Get},\"text\":{JsonSerializer.Serialize(valid)},\"output\":{JsonSerializer.Serialize(path)},\"seed\":{seed},\"greedy\":{(greedy ? "true" : "false")}}}";
+        string json =
+            $"{{\"id\":{id.Get},\"text\":{JsonSerializer.Serialize(valid)},\"output\":{JsonSerializer.Serialize(path)},\"seed\":{seed},\"greedy\":{(greedy ? "true" : "false")}}}";
         LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), Command, out string? written);
         Assert.Equal(ScriptText.Normalize(valid), request.Text);
         CommandLine raw = Command with { Values = new Dictionary<OptionSpec, object> { [DiaOptions.RawText] = true } };
@@ -70,7 +71,8 @@ public sealed class JsonLinesProperties
         OptionSpec<string>[] sources = [DiaOptions.Clone, DiaOptions.CloneText, DiaOptions.Voice, DiaOptions.PromptCodes];
         CommandLine command = Command with { Values = sources.ToDictionary(o => (OptionSpec)o, _ => (object)"the command's") };
         string?[] given = [.. new[] { clone, transcript, voice }.Select(v => v is null ? null : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(v.Get)))];
-        string json = JsonSerializer.Serialize(new Dictionary<string, string?> { ["text"] = "x", ["clone"] = given[0], ["clone_text"] = given[1], ["voice"] = given[2] });
+        string json =
+            JsonSerializer.Serialize(new Dictionary<string, string?> { ["text"] = "x", ["clone"] = given[0], ["clone_text"] = given[1], ["voice"] = given[2] });
         LineRequest request = LineRequest.FromJson(new InputLine(1, Encoding.UTF8.GetBytes(json)), command, out _);
         bool own = given.Any(v => v is not null);
         Assert.Equal(own, request.OwnVoice);

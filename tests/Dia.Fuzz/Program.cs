@@ -37,7 +37,8 @@ internal static class Program
         {
             if (args[i] is not ("--target" or "--count" or "--seed" or "--first" or "--threads" or "--input") || i + 1 == args.Length)
             {
-                Console.Error.WriteLine($"usage: tests/fuzz [--target NAME] [--count N] [--seed N] [--first N] [--threads N] [--input BASE64]\ntargets: {string.Join(' ', Targets.Keys)}");
+                Console.Error.WriteLine(
+                    $"usage: tests/fuzz [--target NAME] [--count N] [--seed N] [--first N] [--threads N] [--input BASE64]\ntargets: {string.Join(' ', Targets.Keys)}");
                 return 2;
             }
 
@@ -62,7 +63,8 @@ internal static class Program
         bool failed = false;
         foreach (string name in only is null ? Targets.Keys : [only])
         {
-            FuzzResult result = new Fuzzer(Targets[name], (ulong)Number("--seed", 1), Number("--first", 0), Number("--count", 1_000_000)).Run((int)Number("--threads", Environment.ProcessorCount));
+            FuzzResult result = new Fuzzer(Targets[name], (ulong)Number("--seed", 1), Number("--first", 0), Number("--count", 1_000_000))
+                .Run((int)Number("--threads", Environment.ProcessorCount));
             Console.WriteLine(result);
             foreach (string failure in result.Failures)
                 Console.WriteLine(failure);

@@ -15,7 +15,8 @@ internal static class Drive
 
     // Warnings on, and no global usings: emitted code must not lean on the project's settings.
     private static readonly CSharpCompilation Empty = CSharpCompilation.Create("Emitted", [], References(),
-        new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable, warningLevel: 9999));
+        new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable,
+            warningLevel: 9999));
 
     public static GeneratorDriver Create(IEnumerable<TestFile> files)
     {

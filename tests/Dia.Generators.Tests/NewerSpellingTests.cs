@@ -28,9 +28,11 @@ public sealed class NewerSpellingTests
     [Fact]
     public void An_unknown_key_inside_rope_parameters_is_an_error_at_its_place()
     {
-        string json = File.ReadAllText(Repository.At("tests", "fixtures", "newer", "tiny-base", "config.json")).Replace("\"rope_type\"", "\n\"rope_typ\"", StringComparison.Ordinal);
+        string json = File.ReadAllText(Repository.At("tests", "fixtures", "newer", "tiny-base", "config.json"))
+            .Replace("\"rope_type\"", "\n\"rope_typ\"", StringComparison.Ordinal);
         GeneratorDriver driver = Drive.Create([new TestFile("/repository", "configs/x", "config.json", json)]).RunGenerators(Drive.Compilation());
-        Assert.All(driver.GetRunResult().Diagnostics, d => Assert.Equal(("DIA0005", DiagnosticSeverity.Error, 0), (d.Id, d.Severity, d.Location.GetLineSpan().StartLinePosition.Character)));
+        Assert.All(driver.GetRunResult().Diagnostics, d =>
+            Assert.Equal(("DIA0005", DiagnosticSeverity.Error, 0), (d.Id, d.Severity, d.Location.GetLineSpan().StartLinePosition.Character)));
         Assert.Equal(2, driver.GetRunResult().Diagnostics.Length);
     }
 }

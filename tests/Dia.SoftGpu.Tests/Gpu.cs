@@ -119,7 +119,8 @@ internal sealed unsafe class Gpu
     }
 
     /// <summary>A kernel from its body: parameters p0, p1, ... of 64 bits; see <see cref="Header"/>.</summary>
-    public nint Compile(string body, string outside = "", string directives = "", int parameters = 4) => Kernel(Load(Source(body, outside, directives, parameters)), "k");
+    public nint Compile(string body, string outside = "", string directives = "", int parameters = 4) =>
+        Kernel(Load(Source(body, outside, directives, parameters)), "k");
 
     public const string Header = ".version 7.0\n.target sm_80\n.address_size 64\n";
 

@@ -6,7 +6,8 @@ namespace Dia.Testing;
 public static class Fixtures
 {
     /// <summary>More than the demo model speaks well: with seed 5 it goes on for 700 frames, which plain loops take minutes for.</summary>
-    public const string LongText = "[S1] The letter is fast again. [S2] Hello world. [S1] The letter is fast again. [S2] You know the quiet voice. [S1] They want the blue river.";
+    public const string LongText =
+        "[S1] The letter is fast again. [S2] Hello world. [S1] The letter is fast again. [S2] You know the quiet voice. [S1] They want the blue river.";
 
     /// <summary>The demo model's checkpoint.</summary>
     public static string Demo { get; } = Repository.At("configs", "dia-demo");

@@ -73,7 +73,7 @@ public sealed class TensorFile
         for (int i = 0; i < values.Length; i++)
         {
             uint bits = BitConverter.SingleToUInt32Bits(values[i]);
-            BinaryPrimitives.WriteUInt16LittleEndian(file._bytes.AsSpan(start + (2 * (first + i))), (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16));
+            BinaryPrimitives.WriteUInt16LittleEndian(file._bytes.AsSpan(start + 2 * (first + i)), (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16));
         }
 
         File.WriteAllBytes(path, file._bytes);
@@ -128,7 +128,7 @@ public sealed class TensorFile
         var result = new T[shape.Aggregate(1, (a, b) => a * b)];
         int size = result.Length == 0 ? 0 : (end - start) / result.Length;
         for (int i = 0; i < result.Length; i++)
-            result[i] = read(type, _bytes.AsSpan(start + (i * size), size));
+            result[i] = read(type, _bytes.AsSpan(start + i * size, size));
         return result;
     }
 }

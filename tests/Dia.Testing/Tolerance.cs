@@ -14,7 +14,8 @@ public static class Tolerance
             throw new ToleranceException($"{name}: {actual.Length} values, expected {expected.Length}");
         (double error, int at) = Worst(expected, actual);
         if (error > relative)
-            throw new ToleranceException($"{name}: value {at} is {actual[at]}, expected {expected[at]}: off by {error:g3} of the largest value, allowed {relative:g3}");
+            throw new ToleranceException(
+                $"{name}: value {at} is {actual[at]}, expected {expected[at]}: off by {error:g3} of the largest value, allowed {relative:g3}");
     }
 
     private static (double Error, int At) Worst(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)

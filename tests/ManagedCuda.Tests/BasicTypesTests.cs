@@ -8,7 +8,7 @@ public class BasicTypesTests
 {
     // The sizes of cuda.h on a 64-bit system: what crosses the border must have them.
     [Fact]
-    public void SizesAreTheDrivers()
+    public void Sizes_are_the_drivers()
     {
         Assert.Equal(4, Unsafe.SizeOf<CUResult>());
         Assert.Equal(4, Unsafe.SizeOf<CUDeviceAttribute>());
@@ -18,7 +18,7 @@ public class BasicTypesTests
     }
 
     [Fact]
-    public void ExtentsAreOneWhereNothingIsSaid()
+    public void Extents_are_one_where_nothing_is_said()
     {
         dim3 extent = 7;
         Assert.Equal("(7, 1, 1)", extent.ToString());

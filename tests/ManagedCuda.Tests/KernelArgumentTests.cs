@@ -15,7 +15,7 @@ public unsafe class KernelArgumentTests
     }
 
     [Fact]
-    public void AnArgumentIsItsValuesBytes()
+    public void An_argument_is_its_values_bytes()
     {
         Assert.Equal(-7, Read<int>(-7));
         Assert.Equal(0x80000000L, Read<long>(0x80000000L));
@@ -28,7 +28,7 @@ public unsafe class KernelArgumentTests
     }
 
     [Fact]
-    public void NothingIsAllocated()
+    public void Nothing_is_allocated()
     {
         long before = 0;
         for (int i = 0; i < 3; i++)

@@ -18,7 +18,8 @@ internal static partial class Checkpoints
     {
         string config = Repository.At("configs", "dia-1.6b");
         Write(folder, config, Compiled, WeightFormat.BFloat16, threads);
-        Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), CompiledModels.All.OfType<CompiledCodec>().Single(c => c.Name == Compiled.Name), WeightFormat.Float32, threads);
+        Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), CompiledModels.All.OfType<CompiledCodec>().Single(c => c.Name == Compiled.Name),
+            WeightFormat.Float32, threads);
         DropFromMemory(Path.Combine(folder, ModelFolder.TensorsName));
     }
 

@@ -24,7 +24,7 @@ internal sealed class CodecParity(Report report)
         float[] latents = expected.Floats("encode.latent_frames_0_8"), actual = new float[latents.Length];
         for (int c = 0; c < shape[0]; c++)
             for (int t = 0; t < shape[1]; t++)
-                actual[(c * shape[1]) + t] = trace.LatentValues[(t * shape[0]) + c];
+                actual[c * shape[1] + t] = trace.LatentValues[t * shape[0] + c];
         report.Near("codec: latents of frames 0 to 7, of the largest", latents, actual, 1e-3);
         CompareCodes(expected.Ints2("encode.codes"), codes, Margins(folder, codec, trace, codes));
 
@@ -46,7 +46,8 @@ internal sealed class CodecParity(Report report)
             }
         }
 
-        report.Judge($"codec: codes that differ, margin above {SafeMargin:g1}", $"{different} of {compared}", "0", different == 0 && 2 * compared > codes.Length);
+        report.Judge($"codec: codes that differ, margin above {SafeMargin:g1}", $"{different} of {compared}", "0", different == 0
+            && 2 * compared > codes.Length);
         int all = 0;
         for (int t = 0; t < codes.GetLength(0); t++)
             for (int q = 0; q < codes.GetLength(1); q++)
@@ -68,7 +69,7 @@ internal sealed class CodecParity(Report report)
             float[] codebook = file[$"quantizer.quantizers.{q}.codebook.weight"].ToSingle();
             for (int t = 0; t < frames; t++)
             {
-                ReadOnlySpan<float> x = trace.ProjectedValues.Slice(((t * quantizers) + q) * d, d);
+                ReadOnlySpan<float> x = trace.ProjectedValues.Slice((t * quantizers + q) * d, d);
                 double best = double.NegativeInfinity, second = best;
                 for (int e = 0; e < codebook.Length; e += d)
                 {

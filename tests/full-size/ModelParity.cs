@@ -33,7 +33,8 @@ internal sealed class ModelParity(Report report)
     {
         DiaOutput output = model.Forward(inputs.InputIds, inputs.AttentionMask, outputHiddenStates: true);
         report.Near("dia: encoder output, of the largest", _expected.Floats("encoder_last_hidden_state"), output.EncoderLastHiddenState, 1e-3);
-        report.Near("dia: hidden state after the BOS row, of the largest", _expected.Floats("bos_decoder_last_hidden_state"), output.Trace!.DecoderHiddenStates[^1], 1e-3);
+        report.Near("dia: hidden state after the BOS row, of the largest", _expected.Floats("bos_decoder_last_hidden_state"),
+            output.Trace!.DecoderHiddenStates[^1], 1e-3);
         report.Near("dia: logits after the BOS row, of the largest", _expected.Floats("bos_logits"), output.Logits, 1e-3);
         JsonElement rms = _json.GetProperty("rms_of_hidden_states");
         CompareRms("encoder", rms, output.Trace.EncoderHiddenStates);
@@ -80,14 +81,16 @@ internal sealed class ModelParity(Report report)
         int equal = 0;
         while (equal < steps && promptRows + equal < rows.GetLength(1) && RowsEqual(expected, rows, promptRows + equal))
             equal++;
-        report.Judge("dia: greedy rows equal before the first difference", $"{equal} of {steps}", $">= {safe}", equal >= safe && rows.GetLength(1) == expected.GetLength(0));
+        report.Judge("dia: greedy rows equal before the first difference", $"{equal} of {steps}", $">= {safe}", equal >= safe
+            && rows.GetLength(1) == expected.GetLength(0));
 
         var fed = new BestIds(channels);
         using (DecoderSession session = model.OpenSession(inputs.InputIds!, inputs.AttentionMask, promptRows + steps, guidance: true))
         {
             var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, 1, config, model.Config.DecoderConfig.VocabSize);
             var teacher = new TeacherSession(session, expected);
-            new GenerationLoop(new GenerationSteps(teacher, 1, channels, model.Config.DecoderConfig.VocabSize, fed), config, prompt, model.Config.DecoderConfig.VocabSize, promptRows + steps).Run();
+            new GenerationLoop(new GenerationSteps(teacher, 1, channels, model.Config.DecoderConfig.VocabSize, fed), config, prompt,
+                model.Config.DecoderConfig.VocabSize, promptRows + steps).Run();
         }
 
         CompareBest(inputs, model.Config.PadTokenId, expected, gaps, fed.Steps, promptRows);
@@ -111,7 +114,7 @@ internal sealed class ModelParity(Report report)
             for (int c = 0; c < channels; c++)
             {
                 bool forced = row < inputs.DecoderInputIds.GetLength(1) && inputs.DecoderInputIds[0, row, c] != pad;
-                if (forced || expected[row, c] == pad || !(gaps[(step * channels) + c] > SafeGap))
+                if (forced || expected[row, c] == pad || !(gaps[step * channels + c] > SafeGap))
                     continue;
                 compared++;
                 if (best[step][c] != expected[row, c])
@@ -160,7 +163,7 @@ internal sealed class ModelParity(Report report)
             int channels = rows.GetLength(1);
             var ids = new int[count * channels];
             for (int i = 0; i < ids.Length; i++)
-                ids[i] = rows[first + (i / channels), i % channels];
+                ids[i] = rows[first + i / channels, i % channels];
             return ids;
         }
     }

@@ -10,10 +10,12 @@ internal sealed class Report
     public static void Note(string what, string measured) => Print(what, measured, "", "");
 
     /// <summary>A number that must not exceed a bound.</summary>
-    public void AtMost(string what, double measured, double allowed, string unit = "") => Judge(what, $"{measured:g4}{unit}", $"<= {allowed:g4}{unit}", measured <= allowed);
+    public void AtMost(string what, double measured, double allowed, string unit = "") =>
+        Judge(what, $"{measured:g4}{unit}", $"<= {allowed:g4}{unit}", measured <= allowed);
 
     /// <summary>A number that must reach a bound.</summary>
-    public void AtLeast(string what, double measured, double demanded, string unit = "") => Judge(what, $"{measured:g4}{unit}", $">= {demanded:g4}{unit}", measured >= demanded);
+    public void AtLeast(string what, double measured, double demanded, string unit = "") =>
+        Judge(what, $"{measured:g4}{unit}", $">= {demanded:g4}{unit}", measured >= demanded);
 
     /// <summary>A comparison; NaN must have made <paramref name="holds"/> false.</summary>
     public void Judge(string what, string measured, string allowed, bool holds)

@@ -57,7 +57,8 @@ internal sealed class CodecWriter
         using (code.Open($"internal static class {_name}Layout"))
         {
             code.Line($"public static CodecLayout Layout {{ get; }} = new(");
-            code.Line($"    {_name}Operations.All(), hopLength: {_config.HopLength}, windowFrames: {WindowFrames}, arenaSize: Math.Max(EncoderPlan.Total, DecoderPlan.Total));");
+            code.Line(
+                $"    {_name}Operations.All(), hopLength: {_config.HopLength}, windowFrames: {WindowFrames}, arenaSize: Math.Max(EncoderPlan.Total, DecoderPlan.Total));");
         }
 
         return code.ToString();
@@ -95,7 +96,8 @@ internal sealed class CodecWriter
             "shape: [rows, channels], the most rows a window can need. VN is vN of the code below and what continues in its memory.",
             "offset: in float32 values. operations: the first and last that need the value; values needed at different times share memory.",
         ];
-        PlanWriter.Write(code, $"{_name}{part}Plan", plan, $"Where the values of the codec's {part.ToLowerInvariant()} lie for a window of {WindowFrames} frames.", notes);
+        PlanWriter.Write(code, $"{_name}{part}Plan", plan,
+            $"Where the values of the codec's {part.ToLowerInvariant()} lie for a window of {WindowFrames} frames.", notes);
     }
 
     private void Write(CodeWriter code, FunctionGraph function, string planName, Plan plan)

@@ -25,7 +25,8 @@ internal static class ConfigurationWriter
             }
             else
             {
-                code.Line($"{name} = {(field.Value is Enum value ? $"{value.GetType().Name}.{value}" : text[0] == '[' ? $"new({text.Trim('[', ']')})" : text)},");
+                code.Line(
+                    $"{name} = {(field.Value is Enum value ? $"{value.GetType().Name}.{value}" : text[0] == '[' ? $"new({text.Trim('[', ']')})" : text)},");
             }
         }
     }

@@ -46,7 +46,8 @@ internal sealed class FunctionWriter(Plan plan, Func<Value, (string Code, string
         code.Summary(stage.Summary);
         using (code.Open($"{modifiers} void {name}({method.Signature})"))
         {
-            Value[] used = [.. stage.Operations.SelectMany(o => o.Inputs.Concat(o.Outputs)).Distinct().Where(v => plan.Places(v) && !method.Scope.IsElsewhere(v))];
+            Value[] used =
+                [.. stage.Operations.SelectMany(o => o.Inputs.Concat(o.Outputs)).Distinct().Where(v => plan.Places(v) && !method.Scope.IsElsewhere(v))];
             (string Code, string Remark)[] declarations = [.. used.Select(declare).Distinct()];
             if (declarations.Length > 0)
                 code.Declarations(declarations);

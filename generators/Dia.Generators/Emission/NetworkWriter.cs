@@ -108,7 +108,8 @@ internal sealed class NetworkWriter
     };
 
     /// <summary>What is stored is computed where it goes.</summary>
-    private Scope Names(string rows, string phase, Func<Value, string?> elsewhere) => new(_parameters, rows, phase, v => (_text.Stored(v) ?? _audio.Stored(v)) switch
+    private Scope Names(string rows, string phase, Func<Value, string?> elsewhere) =>
+        new(_parameters, rows, phase, v => (_text.Stored(v) ?? _audio.Stored(v)) switch
     {
         { Home: Home.CrossKeys } s => $"cache.Keys({s.Index})",
         { Home: Home.CrossValues } s => $"cache.Values({s.Index})",

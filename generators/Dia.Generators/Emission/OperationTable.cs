@@ -12,7 +12,8 @@ internal static class OperationTable
     /// <param name="parameters">The names of parameters.</param>
     /// <param name="functions">The functions, with the plan of each.</param>
     /// <param name="numbered">Whether values' numbers are written, which a codec's rows are found by.</param>
-    public static string Write(string about, string className, ParameterTable parameters, IEnumerable<(Plan Plan, FunctionGraph Function)> functions, bool numbered)
+    public static string Write(string about, string className, ParameterTable parameters, IEnumerable<(Plan Plan, FunctionGraph Function)> functions,
+        bool numbered)
     {
         var code = new CodeWriter(about, parameters.Alias);
         code.Summary("The operations of every function, in order.");
@@ -23,7 +24,8 @@ internal static class OperationTable
             foreach (var (plan, function) in functions)
                 foreach (Stage stage in function.Stages)
                     foreach (Operation operation in stage.Operations)
-                        Write(code, $"Function.{function.Function}, \"{stage.Name}\", OperationKind.{operation.Kind}", Names(operation, parameters), Numbers(operation, plan, numbered));
+                        Write(code, $"Function.{function.Function}, \"{stage.Name}\", OperationKind.{operation.Kind}", Names(operation, parameters),
+                            Numbers(operation, plan, numbered));
             code.Line("];");
         }
 

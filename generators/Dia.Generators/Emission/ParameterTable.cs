@@ -1,4 +1,3 @@
-using System.Text;
 using Dia.Generators.Graph;
 
 namespace Dia.Generators.Emission;

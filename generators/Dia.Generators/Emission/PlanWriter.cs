@@ -23,7 +23,8 @@ internal static class PlanWriter
             int width = Math.Max(6, buffers.Max(b => b.Name.Length)), shapeWidth = buffers.Max(b => plan.Shapes[b.Name].Length);
             code.Line($"// {"buffer".PadRight(width)}  {"shape".PadRight(shapeWidth)}  {"offset".PadLeft(10)}  operations");
             foreach (ArenaBuffer b in buffers)
-                code.Line($"// {b.Name.PadRight(width)}  {plan.Shapes[b.Name].PadRight(shapeWidth)}  {CodeWriter.Number(b.Offset).PadLeft(10)}  {CodeWriter.Number(b.First)} to {CodeWriter.Number(b.Last)}");
+                code.Line(
+                    $"// {b.Name.PadRight(width)}  {plan.Shapes[b.Name].PadRight(shapeWidth)}  {CodeWriter.Number(b.Offset).PadLeft(10)}  {CodeWriter.Number(b.First)} to {CodeWriter.Number(b.Last)}");
             foreach (ArenaBuffer b in buffers)
                 code.Line($"public const long {b.Name} = {CodeWriter.Number(b.Offset)};");
             code.Line($"public const long Total = {CodeWriter.Number(plan.Arena.Total)};");

@@ -30,7 +30,8 @@ internal sealed class GraphBuilder
     public void Function(Function function) => _functions.Add(new FunctionGraph(function, []));
 
     /// <summary>Starts a stage.</summary>
-    public void Stage(string name, string summary, int leastCodebooks = 0) => _functions[_functions.Count - 1].Stages.Add(new Stage(name, summary, [], leastCodebooks));
+    public void Stage(string name, string summary, int leastCodebooks = 0) =>
+        _functions[_functions.Count - 1].Stages.Add(new Stage(name, summary, [], leastCodebooks));
 
     /// <summary>Says what the next operations compute.</summary>
     public void Remark(string text) => _remark = text;
@@ -41,7 +42,8 @@ internal sealed class GraphBuilder
     public Value Add(Operation operation)
     {
         if (!operation.Fits)
-            throw new InvalidOperationException($"{operation.Kind} of {string.Join(", ", operation.Inputs.Select(i => $"{i.Name} [{i.Width}]"))}: the shapes do not fit.");
+            throw new InvalidOperationException(
+                $"{operation.Kind} of {string.Join(", ", operation.Inputs.Select(i => $"{i.Name} [{i.Width}]"))}: the shapes do not fit.");
         foreach (Value value in operation.Outputs)
             value.Number = _values++;
         List<Stage> stages = _functions[_functions.Count - 1].Stages;

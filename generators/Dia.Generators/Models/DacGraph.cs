@@ -73,7 +73,8 @@ internal sealed class DacGraph
         Value? x = null;
         for (int i = 0; i < _config.NCodebooks; i++)
         {
-            g.Stage($"Codebook{i:00}", $"A code vector through its out_proj{(i == 0 ? "" : ", added")}: latents of {_config.HiddenSize}.", leastCodebooks: i + 1);
+            g.Stage($"Codebook{i:00}", $"A code vector through its out_proj{(i == 0 ? "" : ", added")}: latents of {_config.HiddenSize}.",
+                leastCodebooks: i + 1);
             Value vector = CodeVector(g, null, i);
             x = x is null ? vector : g.Add(new Add(x, vector));
         }
@@ -88,7 +89,8 @@ internal sealed class DacGraph
             g.Stage($"Block{i}", $"{block}: stride {stride}, {channels} to {channels / 2} channels.");
             channels /= 2;
             x = Snake(g, x, block + ".snake1");
-            x = g.Add(new TransposedConvolution(x, DacNames.TransposedKernel(name, inputs, channels, 2 * stride), DacNames.Bias(name, channels), stride, (stride + 1) / 2));
+            x = g.Add(new TransposedConvolution(x, DacNames.TransposedKernel(name, inputs, channels, 2 * stride), DacNames.Bias(name, channels), stride,
+                (stride + 1) / 2));
             x = ResidualUnits(g, x, block);
         }
 
@@ -116,7 +118,8 @@ internal sealed class DacGraph
     private Parameter Codebook(int quantizer) => DacNames.Codebook(quantizer, _config.CodebookSize, _config.CodebookDim);
 
     private Value CodeVector(GraphBuilder g, Value? codes, int quantizer) =>
-        Convolution(g, g.Add(new CodeLookup(codes, Codebook(quantizer), quantizer)), DacNames.Quantizer(quantizer) + ".out_proj", _config.HiddenSize, kernel: 1);
+        Convolution(g, g.Add(new CodeLookup(codes, Codebook(quantizer), quantizer)), DacNames.Quantizer(quantizer) + ".out_proj",
+            _config.HiddenSize, kernel: 1);
 
     private static Value Snake(GraphBuilder g, Value x, string name) => g.Add(new Snake(x, DacNames.Alpha(name, x.Width)));
 

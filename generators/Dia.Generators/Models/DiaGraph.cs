@@ -44,7 +44,8 @@ internal sealed class DiaGraph
         {
             g.Stage($"Layer{i:00}", $"Encoder layer {i} of {c.NumHiddenLayers}: hidden state [rows, {c.HiddenSize}]; " +
                 $"{c.NumAttentionHeads} query heads over {c.NumKeyValueHeads} key-value heads of {c.HeadDim}.");
-            var (query, key, value) = SelfProjections(g, DiaNames.Encoder, i, hidden, c.NumAttentionHeads * c.HeadDim, c.NumKeyValueHeads * c.HeadDim, c.NormEps);
+            var (query, key, value) =
+                SelfProjections(g, DiaNames.Encoder, i, hidden, c.NumAttentionHeads * c.HeadDim, c.NumKeyValueHeads * c.HeadDim, c.NormEps);
             query = g.Add(new Rotation("query", query, angles));
             key = g.Add(new Rotation("key", key, angles));
             Value mixed = g.Add(new Attention("mixed", query, key, value, AttentionKind.Rows, i, c.HeadDim));
@@ -90,7 +91,8 @@ internal sealed class DiaGraph
     private Value CachedSelfAttention(DiaDecoderConfig c, int layer, Value hidden, RotaryTable angles)
     {
         GraphBuilder g = _audio;
-        var (query, key, value) = SelfProjections(g, DiaNames.Decoder, layer, hidden, c.NumAttentionHeads * c.HeadDim, c.NumKeyValueHeads * c.HeadDim, c.NormEps);
+        var (query, key, value) =
+            SelfProjections(g, DiaNames.Decoder, layer, hidden, c.NumAttentionHeads * c.HeadDim, c.NumKeyValueHeads * c.HeadDim, c.NormEps);
         query = g.Add(new Rotation("query", query, angles));
         key = g.Add(new Rotation("key", key, angles));
         Value cache = g.Add(new AppendKeyValues(new Value("cache", 2 * key.Width, home: Home.SelfCache, index: layer), key, value));
@@ -104,15 +106,18 @@ internal sealed class DiaGraph
         GraphBuilder g = _audio;
         int width = c.CrossNumAttentionHeads * c.CrossHeadDim, keyWidth = c.CrossNumKeyValueHeads * c.CrossHeadDim;
         g.Remark("cross-attention over the encoder output: hidden += o_proj(attention(pre_ca_norm(hidden))); rows without text: += a constant");
-        Value normed = g.Add(new RmsNorm("crossNormed", hidden, DiaNames.Norm(DiaNames.Decoder, layer, "pre_ca_norm", c.HiddenSize), c.NormEps, Rows.Conditional));
+        Value normed =
+            g.Add(new RmsNorm("crossNormed", hidden, DiaNames.Norm(DiaNames.Decoder, layer, "pre_ca_norm", c.HiddenSize), c.NormEps, Rows.Conditional));
         Value query = g.Add(new Linear("crossQuery", normed, DiaNames.Attention(DiaNames.Decoder, layer, "cross_attention", "q_proj", width, c.HiddenSize)));
-        Value keys = new("crossKeys", keyWidth, home: Home.CrossKeys, index: layer), values = new("crossValues", keyWidth, home: Home.CrossValues, index: layer);
+        Value keys = new("crossKeys", keyWidth, home: Home.CrossKeys, index: layer),
+            values = new("crossValues", keyWidth, home: Home.CrossValues, index: layer);
         Value mixed = g.Add(new Attention("crossMixed", query, keys, values, AttentionKind.Cross, layer, c.CrossHeadDim));
         hidden = AddProjected(g, hidden, mixed, CrossOutput(c, layer));
         return g.Add(new AddConstant("hidden", hidden, new Value("constant", c.HiddenSize, home: Home.UnconditionalCross, index: layer)));
     }
 
-    private static (Value Query, Value Key, Value Value) SelfProjections(GraphBuilder g, string part, int layer, Value hidden, int width, int keyWidth, double eps)
+    private static (Value Query, Value Key, Value Value) SelfProjections(GraphBuilder g, string part, int layer, Value hidden, int width,
+        int keyWidth, double eps)
     {
         const string Norm = "pre_sa_norm", Attention = "self_attention";
         g.Remark($"self-attention: hidden += o_proj(attention({Norm}(hidden)))");
@@ -132,7 +137,8 @@ internal sealed class DiaGraph
         return AddProjected(g, hidden, gated, DiaNames.Mlp(part, layer, "down_proj", hidden.Width, intermediate));
     }
 
-    private static Value AddProjected(GraphBuilder g, Value hidden, Value x, Parameter w) => g.Add(new Add(hidden, g.Add(new Linear("projected", x, w)), "hidden"));
+    private static Value AddProjected(GraphBuilder g, Value hidden, Value x, Parameter w) =>
+        g.Add(new Add(hidden, g.Add(new Linear("projected", x, w)), "hidden"));
 
     private void BuildCrossKeyValues(DiaDecoderConfig c)
     {
@@ -153,7 +159,8 @@ internal sealed class DiaGraph
         g.Function(Function.UnconditionalCross);
         for (int i = 0; i < c.NumHiddenLayers; i++)
         {
-            g.Stage($"Layer{i:00}", $"What cross-attention of decoder layer {i} adds to a row without text [{c.HiddenSize}]: o_proj of v_proj of a zero byte's encoder output.");
+            g.Stage($"Layer{i:00}",
+                $"What cross-attention of decoder layer {i} adds to a row without text [{c.HiddenSize}]: o_proj of v_proj of a zero byte's encoder output.");
             g.Remark("one key has all the weight whatever the query is: attention only repeats its value for the heads that share it");
             Value query = g.Add(new Zeros("query", c.CrossNumAttentionHeads * c.CrossHeadDim));
             Value value = CrossProjection(c, i, "value", "v_proj");
@@ -163,7 +170,8 @@ internal sealed class DiaGraph
     }
 
     private Value CrossProjection(DiaDecoderConfig c, int layer, string name, string projection) => _text.Add(new Linear(
-        name, EncoderOutput, DiaNames.Attention(DiaNames.Decoder, layer, "cross_attention", projection, c.CrossNumKeyValueHeads * c.CrossHeadDim, c.CrossHiddenSize)));
+        name, EncoderOutput,
+            DiaNames.Attention(DiaNames.Decoder, layer, "cross_attention", projection, c.CrossNumKeyValueHeads * c.CrossHeadDim, c.CrossHiddenSize)));
 
     private static Parameter CrossOutput(DiaDecoderConfig c, int layer) =>
         DiaNames.Attention(DiaNames.Decoder, layer, "cross_attention", "o_proj", c.HiddenSize, c.CrossNumAttentionHeads * c.CrossHeadDim);

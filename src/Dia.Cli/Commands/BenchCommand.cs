@@ -1,13 +1,6 @@
-using System.Diagnostics;
-using Dia.Backends;
 using Dia.Checks;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
-using Dia.Configuration;
-using Dia.Generation;
-using Dia.Speech;
-using Dia.Text;
 
 namespace Dia.Cli.Commands;
 
@@ -50,7 +43,8 @@ internal static class BenchCommand
         double load = clock.Elapsed.TotalSeconds;
         using var bench = new DeviceBenchmark(device);
         List<KernelTiming> kernels = [];
-        int rows = model is null ? 0 : Math.Min(CachedRows, model.Config.DecoderConfig.MaxPositionEmbeddings), text = model is null ? 0 : Math.Min(TextLength, model.Config.EncoderConfig.MaxPositionEmbeddings);
+        int rows = model is null ? 0 : Math.Min(CachedRows, model.Config.DecoderConfig.MaxPositionEmbeddings), text = model is null
+            ? 0 : Math.Min(TextLength, model.Config.EncoderConfig.MaxPositionEmbeddings);
         bench.TimeKernels(model, codec, rows, text, timing =>
         {
             run.Interruption.Token.ThrowIfCancellationRequested();
@@ -62,7 +56,8 @@ internal static class BenchCommand
         whole.Add("device", device.Description);
         whole.Add(bench.BandwidthName, Format.Text($"{bench.Bandwidth / 1e9:0.0} GB/s"));
         whole.Add(bench.OperationsName, bench.Operations > 0 ? Format.Text($"{bench.Operations / 1e9:0} GFLOP/s") : "not measured: cuBLAS is absent");
-        whole.Add("loading", Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}"));
+        whole.Add("loading",
+            Format.Text($"{load:0.000} s{(model is null || codec is null ? "" : Format.Text($", of which the model {modelSeconds:0.000} s"))}"));
         if (model is not null)
             Speak(run, device, model, codec, text, bench, kernels, whole);
         if (codec is not null)
@@ -86,7 +81,8 @@ internal static class BenchCommand
 
     /// <summary>Utterances as the command speaks them: steps alone, then with audio. Weights that are noise end when they like, so several.</summary>
     private static void Speak(
-        Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels, TextTable whole)
+        Invocation run, Device device, DiaForConditionalGeneration model, DacModel? codec, int textLength, DeviceBenchmark bench, List<KernelTiming> kernels,
+            TextTable whole)
     {
         string text = string.Concat(Enumerable.Repeat("[S1] The letter is fast again. [S2] Hello world. ", 8));
         int[] ids = new DiaTokenizer().Encode(text);
@@ -96,14 +92,17 @@ internal static class BenchCommand
         whole.Add("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}"));
         whole.Add("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)"));
         if (device.StepLaunches is int launches && !double.IsNaN(step))
-            whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms with {launches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms"));
+            whole.Add("a step, guided",
+                Format.Text(
+                $"{step * 1e3:0.000} ms with {launches} launches; the operations above alone {kernels.Where(k => k.Part == "step").Sum(k => k.Seconds) * 1e3:0.000} ms"));
         if (codec is null)
             return;
         double second = codec.FrameRate;
         whole.Add("steps alone, times real time", Format.Text($"{1 / step / second:0.00}"));
         (double speech, double? first) = Steps(run, model, codec, ids);
         whole.Add("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}"));
-        whole.Add("first audio, weights loaded", first is { } seconds ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon");
+        whole.Add("first audio, weights loaded", first is { } seconds
+            ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon");
     }
 
     private static (double StepSeconds, double? FirstAudio) Steps(Invocation run, DiaForConditionalGeneration model, DacModel? codec, int[] ids)
@@ -114,7 +113,8 @@ internal static class BenchCommand
         int rows = 0, most = Math.Min(Rows + model.Config.DelayPattern.Max(), model.Config.DecoderConfig.MaxPositionEmbeddings - 1);
         for (int seed = 0; seed <= Utterances && rows < Rows && seconds < Patience; seed++)
         {
-            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, MaxNewTokens = seed == 0 ? Math.Min(most, model.Config.DelayPattern.Max() + WarmUpRows) : most, Seed = (ulong)seed };
+            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true,
+                MaxNewTokens = seed == 0 ? Math.Min(most, model.Config.DelayPattern.Max() + WarmUpRows) : most, Seed = (ulong)seed };
             var job = new TimedJob(ids, config);
             engine.Run(job, run.Interruption.Token);
 
@@ -135,7 +135,7 @@ internal static class BenchCommand
         int[,] codes = new int[Frames, codec.Codebooks];
         for (int t = 0; t < Frames; t++)
             for (int q = 0; q < codec.Codebooks; q++)
-                codes[t, q] = (int)((uint)((t * 7919) + (q * 104729)) % (uint)codec.Config.CodebookSize);
+                codes[t, q] = (int)((uint)(t * 7919 + q * 104729) % (uint)codec.Config.CodebookSize);
         double seconds = Frames * (double)codec.HopLength / codec.SamplingRate;
         whole.Add("codec: decoding, times real time", Format.Text($"{seconds / bench.Time(() => codec.Decode(codes)):0.0}"));
         float[] tone = [.. Enumerable.Range(0, Frames * codec.HopLength).Select(i => MathF.Sin(i * 0.05f) / 2)];
@@ -151,7 +151,8 @@ internal static class BenchCommand
         foreach (KernelTiming k in kernels)
         {
             string[] launches = k.Launches > 0 ? [Format.Text($"{k.Launches}"), Format.Text($"{k.Seconds / k.Launches * 1e6:0.00}")] : ["", ""];
-            table.Add([k.Part, k.Name, k.Shapes, .. counted ? launches : [], Format.Text($"{k.Bytes / 1e6:0.000}"), Format.Text($"{k.Seconds * 1e3:0.000}"), Format.Text($"{k.Bytes / k.Seconds / bench.Bandwidth:0.00}"),
+            table.Add([k.Part, k.Name, k.Shapes, .. counted ? launches : [], Format.Text($"{k.Bytes / 1e6:0.000}"), Format.Text($"{k.Seconds * 1e3:0.000}"),
+                Format.Text($"{k.Bytes / k.Seconds / bench.Bandwidth:0.00}"),
                 k.Operations == 0 || bench.Operations == 0 ? "" : Format.Text($"{k.Operations / k.Seconds / bench.Operations:0.00}")]);
         }
 

@@ -1,6 +1,5 @@
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

@@ -1,12 +1,6 @@
-using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
 using Dia.Compiled;
-using Dia.Configuration;
-using Dia.Generation;
-using Dia.Networks;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -29,13 +23,15 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
 
     /// <summary>What is compiled of the configuration that an option names: a model, its codec.</summary>
     /// <exception cref="DiaException">Usage: there is none of that name.</exception>
-    public static CompiledNetwork[] Compiled(OptionSpec option, string name) => CompiledModels.All.Where(n => n.Name == name).ToArray() is { Length: > 0 } networks ? networks
+    public static CompiledNetwork[] Compiled(OptionSpec option, string name) =>
+        CompiledModels.All.Where(n => n.Name == name).ToArray() is { Length: > 0 } networks ? networks
         : throw CommandLine.Usage($"{option.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(n => n.Name).Distinct())}.");
 
     /// <summary>The folder that --model names, or the one inside this executable.</summary>
     /// <exception cref="DiaException">Model: there is none.</exception>
     public ModelFolder Folder => TryFolder()
-        ?? throw new DiaException(DiaErrorKind.Model, "this executable has no model inside: name a checkpoint's folder with --model DIR (or DIA_MODEL), or put one inside with `dia bundle DIR -o FILE`.");
+        ?? throw new DiaException(DiaErrorKind.Model,
+            "this executable has no model inside: name a checkpoint's folder with --model DIR (or DIA_MODEL), or put one inside with `dia bundle DIR -o FILE`.");
 
     /// <summary>Whether that folder's config.json is a codec's. A malformed one is for the parser to complain about.</summary>
     public bool IsCodec => Folder.ModelType == "dac";
@@ -44,7 +40,8 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
     public ModelCheckpoint Model => _model ??= !IsCodec
         ? ModelCheckpoint.Open(Folder, CompiledModels.All)
-        : throw new DiaException(DiaErrorKind.Model, $"{Folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
+        : throw new DiaException(DiaErrorKind.Model,
+            $"{Folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
 
     /// <summary>The codec that --codec names, or the model's own.</summary>
     /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
@@ -96,7 +93,8 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
 
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>
-        run.Reporter.Detail(Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
+        run.Reporter.Detail(
+            Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
 
     /// <summary>Loads the codec.</summary>
     /// <param name="device">Where it runs.</param>
@@ -112,7 +110,8 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         }
         catch (DiaException e)
         {
-            throw new DiaException(e.Kind, $"{Codec.Folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
+            throw new DiaException(e.Kind,
+                $"{Codec.Folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
         }
 
         return DacModel.FromPretrained(Codec, device);
@@ -131,7 +130,8 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         if (!_told.Add(checkpoint))
             return;
         if (checkpoint.Warnings.Count > 0 && run.Line.Has(DiaOptions.Strict))
-            throw new DiaException(DiaErrorKind.Model, $"{checkpoint.Folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', checkpoint.Warnings)}");
+            throw new DiaException(DiaErrorKind.Model,
+                $"{checkpoint.Folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', checkpoint.Warnings)}");
         foreach (string warning in checkpoint.Warnings)
             run.Reporter.Warning(warning);
     }
@@ -145,7 +145,8 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         ModelFolder inside = Folder.Sub(ModelFolder.CodecName);
         return inside.Exists(ModelFolder.ConfigName)
             ? inside
-            : throw new DiaException(DiaErrorKind.Model, $"{Folder.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+            : throw new DiaException(DiaErrorKind.Model,
+                $"{Folder.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
     }
 
     /// <summary>Refuses a model's folder where a codec's belongs.</summary>

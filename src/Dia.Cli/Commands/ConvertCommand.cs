@@ -1,5 +1,4 @@
 using Dia.Cli.Options;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 

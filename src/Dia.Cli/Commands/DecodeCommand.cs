@@ -1,8 +1,5 @@
-using Dia.Audio;
-using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
 
 namespace Dia.Cli.Commands;
 

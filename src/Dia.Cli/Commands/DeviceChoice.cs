@@ -1,12 +1,8 @@
-using System.Globalization;
-using Dia.Backends;
 using Dia.Backends.Cpu;
 using Dia.Backends.Cuda;
 using Dia.Backends.Scalar;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.IO;
-using Dia.Networks;
 
 namespace Dia.Cli.Commands;
 
@@ -62,7 +58,8 @@ internal static class DeviceChoice
     private static void Fit(Device device, MemoryPlan plan, int batch, bool reserve)
     {
         if (device.FreeMemory is long free && plan.Bytes > free)
-            throw new DiaException(DiaErrorKind.Device, $"The GPU {device.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
+            throw new DiaException(DiaErrorKind.Device,
+                $"The GPU {device.Name} has too little memory: this takes up to {Format.Bytes(plan.Bytes)} ({Parts(plan)}), and {Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} are free. End other programs that use it{(batch > 1 ? $", lower {DiaOptions.Batch.Name}" : "")}, or use --device cpu.");
         if (reserve && plan.Bytes > 0)
             plan.Reserve();
     }
@@ -112,5 +109,6 @@ internal static class DeviceChoice
     public static CudaDevice Start(Invocation run, int ordinal) =>
         new(ordinal, () => run.Reporter.Note("the driver assembles the kernels for this GPU, which takes some seconds at its first start only."));
 
-    private static string Parts(MemoryPlan plan) => string.Join(", ", plan.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"));
+    private static string Parts(MemoryPlan plan) =>
+        string.Join(", ", plan.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"));
 }

@@ -1,9 +1,6 @@
-using Dia.Audio;
-using Dia.Backends;
 using Dia.Cli.Input;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
 
 namespace Dia.Cli.Commands;
 
@@ -37,6 +34,7 @@ internal static class EncodeCommand
         int[,] codes = codec.Encode(audio);
         CodesFile.Write(file.Stream, codes);
         file.Commit();
-        run.Reporter.Summary(Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: {codes.GetLength(0)} frames of {codes.GetLength(1)} codes"));
+        run.Reporter.Summary(
+            Format.Text($"{audio.Frames / (double)audio.SamplingRate:0.00} s of audio: {codes.GetLength(0)} frames of {codes.GetLength(1)} codes"));
     }
 }

@@ -1,11 +1,5 @@
-using Dia.Backends;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Configuration;
-using Dia.Generation;
-using Dia.Modeling;
-using Dia.Networks;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -47,7 +41,9 @@ internal static class ForwardCommand
         run.Interruption.Token.ThrowIfCancellationRequested();
         SafetensorsWriter.Save(file.Stream, Arrays(result));
         file.Commit();
-        run.Reporter.Summary(Format.Text($"{result.Batch} x {result.TextLength} text ids, {result.Batch} x {result.Rows} rows{(result.Loss is float loss ? Format.Text($", loss {loss}") : "")}"));
+        run.Reporter.Summary(
+            Format.Text(
+            $"{result.Batch} x {result.TextLength} text ids, {result.Batch} x {result.Rows} rows{(result.Loss is float loss ? Format.Text($", loss {loss}") : "")}"));
     }
 
     /// <summary>What comes out must fit into arrays: better said before than after the work.</summary>
@@ -57,9 +53,11 @@ internal static class ForwardCommand
         DiaEncoderConfig e = config.EncoderConfig;
         double batch = inputIds.GetLength(0), text = inputIds.GetLength(1), rows = decoderIds?.GetLength(1) ?? 1;
         double logits = batch * rows * d.NumChannels * d.VocabSize, states = batch * Math.Max(text * e.HiddenSize, rows * d.HiddenSize);
-        double maps = attentions ? batch * Math.Max(Math.Max(text * text * e.NumAttentionHeads, rows * rows * d.NumAttentionHeads), rows * text * d.CrossNumAttentionHeads) : 0;
+        double maps = attentions
+            ? batch * Math.Max(Math.Max(text * text * e.NumAttentionHeads, rows * rows * d.NumAttentionHeads), rows * text * d.CrossNumAttentionHeads) : 0;
         if (Math.Max(Math.Max(logits, states), maps) > Array.MaxLength)
-            throw new DiaException(DiaErrorKind.Input, $"{path}: {batch} x {text} text ids and {batch} x {rows} rows make a tensor of more than {Array.MaxLength} values. Pass less at once.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"{path}: {batch} x {text} text ids and {batch} x {rows} rows make a tensor of more than {Array.MaxLength} values. Pass less at once.");
     }
 
     private static List<SafetensorsArray> Arrays(DiaOutput result)

@@ -1,6 +1,4 @@
 using Dia.Cli.Output;
-using Dia.IO;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -56,7 +54,8 @@ internal sealed class ForwardFile(string path, int[]? decoderIds, long[] decoder
             return null;
         bool turned = decoderShape.Length == 2;
         if ((!turned && decoderShape.Length != 3) || (turned && decoderShape[0] % channels != 0))
-            throw new DiaException(DiaErrorKind.Input, $"{path}: decoder_input_ids has the shape [{string.Join(", ", decoderShape)}]; it must be [batch, rows, {channels}] or [batch·{channels}, rows].");
+            throw new DiaException(DiaErrorKind.Input,
+                $"{path}: decoder_input_ids has the shape [{string.Join(", ", decoderShape)}]; it must be [batch, rows, {channels}] or [batch·{channels}, rows].");
         int rows = (int)decoderShape[1];
         int[,,] ids = turned ? new int[decoderShape[0] / channels, rows, channels] : new int[decoderShape[0], rows, decoderShape[2]];
         if (!turned)
@@ -71,7 +70,8 @@ internal sealed class ForwardFile(string path, int[]? decoderIds, long[] decoder
     {
         SafetensorsTensor? tensor = file.Tensors.GetValueOrDefault(name) ?? file.Tensors.GetValueOrDefault("in." + name);
         if (tensor is not null && tensor.Shape.Aggregate(1.0, (n, d) => n * Math.Max(d, 1)) > MaxValues)
-            throw new DiaException(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; at most {MaxValues} values are read.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; at most {MaxValues} values are read.");
         return tensor;
     }
 

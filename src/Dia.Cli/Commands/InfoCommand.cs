@@ -1,14 +1,8 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using System.Text;
 using Dia.Backends.Cuda;
 using Dia.Cli.Options;
 using Dia.Compiled;
-using Dia.Configuration;
-using Dia.Networks;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -49,7 +43,8 @@ internal static class InfoCommand
         Program.Print(text.ToString());
     }
 
-    private static string InstructionSet() => Vector512.IsHardwareAccelerated ? "AVX-512" : Avx2.IsSupported ? "AVX2" : Sse42.IsSupported ? "SSE4.2" : RuntimeInformation.ProcessArchitecture.ToString();
+    private static string InstructionSet() => Vector512.IsHardwareAccelerated ? "AVX-512" : Avx2.IsSupported ? "AVX2" : Sse42.IsSupported
+        ? "SSE4.2" : RuntimeInformation.ProcessArchitecture.ToString();
 
     /// <summary>The GPUs that the driver has, if there is one.</summary>
     private static string Gpus()
@@ -82,7 +77,8 @@ internal static class InfoCommand
         text.Append($"\n{networks.Key}\n");
         foreach (CompiledNetwork network in networks)
         {
-            text.Append($"  {(network is CompiledModel ? "model" : "codec")}    sha256 {Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(network.ConfigurationText)))}\n");
+            text.Append(
+                $"  {(network is CompiledModel ? "model" : "codec")}    sha256 {Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(network.ConfigurationText)))}\n");
             Weights(text, network.Weights());
             if (network is CompiledModel model)
                 Memory(text, model.Config, model.Arenas);
@@ -102,7 +98,8 @@ internal static class InfoCommand
         long row = 2L * sizeof(float) * d.NumHiddenLayers * d.NumKeyValueHeads * d.HeadDim;
         long cross = 2L * sizeof(float) * d.NumHiddenLayers * d.CrossNumKeyValueHeads * d.CrossHeadDim;
         int rows = config.RowCapacity, positions = config.EncoderConfig.MaxPositionEmbeddings;
-        text.Append($"    arena            {Format.Bytes(arenas.EncoderWidth * sizeof(float))} a text byte, {Format.Bytes(arenas.DecoderWidth * sizeof(float))} an audio row\n");
+        text.Append(
+            $"    arena            {Format.Bytes(arenas.EncoderWidth * sizeof(float))} a text byte, {Format.Bytes(arenas.DecoderWidth * sizeof(float))} an audio row\n");
         text.Append(Format.Text($"    self cache       {Format.Bytes(row)} a row, {Format.Bytes(row * rows)} at {rows} rows (with guidance twice that)\n"));
         text.Append(Format.Text($"    cross cache      {Format.Bytes(cross)} a text byte, {Format.Bytes(cross * positions)} at {positions} bytes\n"));
     }

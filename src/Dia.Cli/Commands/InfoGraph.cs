@@ -1,8 +1,5 @@
-using System.Text;
 using Dia.Cli.Output;
 using Dia.Graph;
-using Dia.Networks;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -12,7 +9,8 @@ internal static class InfoGraph
     /// <summary>Writes all functions.</summary>
     public static void Write(StringBuilder text, IReadOnlyList<CompiledNetwork> networks)
     {
-        text.Append(Format.Text($"{networks[0].Name}: operations in order; [rows, values of a row]; where a result lies in its arena (float32 values); what a row costs\n"));
+        text.Append(Format.Text(
+            $"{networks[0].Name}: operations in order; [rows, values of a row]; where a result lies in its arena (float32 values); what a row costs\n"));
         foreach (CompiledNetwork network in networks)
         {
             WeightSpec[] weights = network.Weights();
@@ -30,7 +28,9 @@ internal static class InfoGraph
     {
         // The codec's rows are of many rates: a sum over them says nothing.
         bool isCodec = function.Key is Function.CodecEncode or Function.CodecQuantize or Function.CodecDecode;
-        string cost = isCodec ? "" : Format.Text($"{function.Sum(o => o.Flops):N0} floating-point operations a row{(function.Any(o => o.FlopsOfKey > 0) ? Format.Text($", {function.Sum(o => o.FlopsOfKey):N0} more a key") : "")}; ");
+        string cost = isCodec
+            ? "" : Format.Text(
+            $"{function.Sum(o => o.Flops):N0} floating-point operations a row{(function.Any(o => o.FlopsOfKey > 0) ? Format.Text($", {function.Sum(o => o.FlopsOfKey):N0} more a key") : "")}; ");
         text.Append($"\n{function.Key}: {cost}arena of {Format.Bytes(arena * sizeof(float))} {unit}\n");
         var table = new TextTable(false, false, false, true, true, true);
         table.Add("  stage", "operation", "weight", "at", "operations", "values moved");
@@ -38,7 +38,8 @@ internal static class InfoGraph
         foreach (OperationInfo o in function)
         {
             string weight = o.Weight < 0 ? "" : $"{weights[o.Weight].Name} [{string.Join(", ", weights[o.Weight].Shape)}]";
-            table.Add("  " + (o.Stage == last ? "" : o.Stage), Statement(o), weight, o.Offset < 0 ? "" : Format.Text($"{o.Offset}"), Cost(o.Flops, o.FlopsOfKey), Cost(o.Values + o.TableValues, o.ValuesOfKey));
+            table.Add("  " + (o.Stage == last ? "" : o.Stage), Statement(o), weight, o.Offset < 0
+                ? "" : Format.Text($"{o.Offset}"), Cost(o.Flops, o.FlopsOfKey), Cost(o.Values + o.TableValues, o.ValuesOfKey));
             last = o.Stage;
         }
 

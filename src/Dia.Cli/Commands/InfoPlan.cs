@@ -1,9 +1,5 @@
-using System.Text;
-using Dia.Backends;
 using Dia.Cli.Output;
 using Dia.Compiled;
-using Dia.Networks;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -22,10 +18,12 @@ internal static class InfoPlan
         text.Append($"\ndevice: {device.Description}\n");
         foreach (string detail in device.Details)
             text.Append($"  {detail}\n");
-        text.Append($"  memory   {(device.FreeMemory is long free ? $"{Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} free" : Format.Bytes(device.TotalMemory))}\n");
+        text.Append(
+            $"  memory   {(device.FreeMemory is long free ? $"{Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} free" : Format.Bytes(device.TotalMemory))}\n");
 
         if (files.TryFolder() is { } folder)
-            Plan(text, $"memory plan of {folder.Description}", MemoryPlan.Of(device, files.IsCodec ? null : files.Model, files.TryCodecFolder() is null ? null : files.Codec, 1));
+            Plan(text, $"memory plan of {folder.Description}",
+                MemoryPlan.Of(device, files.IsCodec ? null : files.Model, files.TryCodecFolder() is null ? null : files.Codec, 1));
 
         foreach (var networks in CompiledModels.All.GroupBy(n => n.Name))
             Plan(text, $"memory plan of {networks.Key} with bfloat16 weights", MemoryPlan.Of(device, networks, WeightFormat.BFloat16, 1));

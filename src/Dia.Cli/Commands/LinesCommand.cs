@@ -1,14 +1,7 @@
-using System.Text;
-using Dia.Backends;
 using Dia.Cli.Input;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
-using Dia.Configuration;
-using Dia.Generation;
-using Dia.Speech;
-using Dia.Text;
 
 namespace Dia.Cli.Commands;
 
@@ -21,7 +14,8 @@ namespace Dia.Cli.Commands;
 /// <param name="answers">Takes what is said of each line.</param>
 /// <param name="model">The model.</param>
 /// <param name="engine">Speaks the lines; null: they are only checked.</param>
-internal sealed class LinesCommand(Invocation run, CommandLine options, LineTargets targets, LineAnswers answers, DiaForConditionalGeneration model, SpeechEngine? engine)
+internal sealed class LinesCommand(Invocation run, CommandLine options, LineTargets targets, LineAnswers answers, DiaForConditionalGeneration model,
+    SpeechEngine? engine)
 {
     private const int DefaultBatch = 4;
 
@@ -66,7 +60,8 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         using SpeechEngine? engine = check ? null : new SpeechEngine(model, codec, batch);
         if (!check)
             answers.Start(targets);
-        var command = new LinesCommand(run, run.Line with { Values = new Dictionary<OptionSpec, object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(seed) } }, targets, answers, model, engine)
+        var command = new LinesCommand(run, run.Line with { Values = new Dictionary<OptionSpec,
+            object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(seed) } }, targets, answers, model, engine)
         {
             Codec = codec,
             NoCodec = noCodec,

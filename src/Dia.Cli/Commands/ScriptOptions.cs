@@ -30,9 +30,11 @@ internal static class ScriptOptions
             if (split && line.Has(other))
                 throw CommandLine.Usage($"--split and {other.Name} contradict each other.");
         if (split && line.Has(DiaOptions.RawText))
-            throw CommandLine.Usage("--split and --raw-text contradict each other: a piece is given its speaker's tag, and white space between two is left out.");
+            throw CommandLine.Usage(
+                "--split and --raw-text contradict each other: a piece is given its speaker's tag, and white space between two is left out.");
         if (split && line.Get(DiaOptions.PromptCodes) is not null)
-            throw CommandLine.Usage("--split needs to know where the transcript of --prompt-codes ends: name voice and transcript with --clone and --clone-text, or with --voice.");
+            throw CommandLine.Usage(
+                "--split needs to know where the transcript of --prompt-codes ends: name voice and transcript with --clone and --clone-text, or with --voice.");
         if (line.GetValue(DiaOptions.Retries) > 0 && line.Has(DiaOptions.Greedy))
             throw CommandLine.Usage("--retries draws with another seed, and --greedy does not draw: leave one of them out.");
     }

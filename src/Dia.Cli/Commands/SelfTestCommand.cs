@@ -1,4 +1,3 @@
-using Dia.Backends;
 using Dia.Checks;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -47,7 +46,8 @@ internal static class SelfTestCommand
         }
 
         int failed = checks.Count(c => !c.Passed);
-        Program.Print($"{table}{device.Description}: {Format.Text($"{checks.Count} checks, {failed} failed")}{(!hasModel ? "; no model ran: name one with --model" : !hasCodec ? "; the model has no codec" : "")}\n");
+        Program.Print(
+            $"{table}{device.Description}: {Format.Text($"{checks.Count} checks, {failed} failed")}{(!hasModel ? "; no model ran: name one with --model" : !hasCodec ? "; the model has no codec" : "")}\n");
         run.ExitCode = failed == 0 ? ExitCodes.Done : ExitCodes.Device;
     }
 

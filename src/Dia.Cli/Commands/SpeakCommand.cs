@@ -1,13 +1,7 @@
-using Dia.Backends;
 using Dia.Cli.Input;
 using Dia.Cli.Lines;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
-using Dia.Configuration;
-using Dia.Generation;
-using Dia.Speech;
-using Dia.Text;
 
 namespace Dia.Cli.Commands;
 
@@ -88,14 +82,16 @@ internal static class SpeakCommand
         using var speaker = new Speaker(model, codec, codec?.FrameRate ?? files.FrameRate);
         IReadOnlyList<ScriptPiece> pieces = whole is null ? speaker.Split(prepared.Script, options) : [whole];
         if (tooLong && pieces.Count > 1)
-            run.Reporter.Note($"the text is {prepared.Length} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces (--no-split makes that an error).");
+            run.Reporter.Note(
+                $"the text is {prepared.Length} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces (--no-split makes that an error).");
         var longest = new Utterance(config, pieces.MaxBy(p => p.Characters)!, options.Voice, generation, speaker.FrameRate);
         if (new Doubts(line).Room(pieces.Count == 1 ? "the text" : "the longest piece", longest) is { } crowded)
             run.Reporter.Alert(crowded);
 
         string? transcript = asScript ? options.Voice?.Transcript : voice?.Voice.Transcript;
         using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice));
-        Speak(speaker, pieces, options, output, targets.WantsAudio, new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio), run);
+        Speak(speaker, pieces, options, output, targets.WantsAudio,
+            new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio), run);
     }
 
     private static void Speak(

@@ -1,5 +1,4 @@
 using Dia.Cli.Output;
-using Dia.Speech;
 
 namespace Dia.Cli.Commands;
 
@@ -11,7 +10,8 @@ namespace Dia.Cli.Commands;
 /// <param name="asScript">Whether it is split, stretched or spoken again; otherwise there is one utterance.</param>
 /// <param name="rowsLeft">Rows to generate at most, of one piece.</param>
 /// <param name="wantsAudio">Whether sound is made.</param>
-internal sealed class SpeechReport(Invocation run, Speaker speaker, SpeechOptions options, int pieces, bool asScript, long rowsLeft, bool wantsAudio) : ISpeechObserver
+internal sealed class SpeechReport(Invocation run, Speaker speaker, SpeechOptions options, int pieces, bool asScript, long rowsLeft, bool wantsAudio)
+    : ISpeechObserver
 {
     private readonly ProgressClock _clock = new(run.Reporter);
     private readonly Doubts _doubts = new(run.Line);
@@ -39,7 +39,9 @@ internal sealed class SpeechReport(Invocation run, Speaker speaker, SpeechOption
         if (utterance.Doubt is { } doubt)
             run.Reporter.Suspicion(_doubts.Describe(asScript ? Name(piece) : "the speech", utterance, doubt.CanBeBetter ? options.Retries + 1 : 1, pieces > 1));
         if (asScript)
-            run.Reporter.Detail(Format.Text($"{Name(piece)}: {utterance.Seconds:0.00} s, {utterance.Piece.Characters} characters{(utterance.Voice is null ? "" : $", after {utterance.VoiceFrames} frames of a voice")}: {utterance.Piece.Text}"));
+            run.Reporter.Detail(
+                Format.Text(
+                $"{Name(piece)}: {utterance.Seconds:0.00} s, {utterance.Piece.Characters} characters{(utterance.Voice is null ? "" : $", after {utterance.VoiceFrames} frames of a voice")}: {utterance.Piece.Text}"));
     }
 
     /// <summary>Says what was made, and how fast.</summary>
@@ -48,11 +50,14 @@ internal sealed class SpeechReport(Invocation run, Speaker speaker, SpeechOption
     public void Summarize(SpokenScript spoken, double? seconds)
     {
         int steps = spoken.GeneratedRows;
-        string memory = $"memory {Format.Bytes(Environment.WorkingSet)}", end = spoken.CutPieces == 0 ? "ended by itself" : pieces == 1 ? "ended by the length limit" : Format.Text($"{spoken.CutPieces} ended by the length limit");
+        string memory = $"memory {Format.Bytes(Environment.WorkingSet)}", end = spoken.CutPieces == 0 ? "ended by itself" : pieces == 1
+            ? "ended by the length limit" : Format.Text($"{spoken.CutPieces} ended by the length limit");
         double wall = asScript ? _clock.Seconds : run.Clock.Elapsed.TotalSeconds;
         if (asScript)
         {
-            run.Reporter.Detail(Format.Text($"{steps} steps in {wall:0.00} s, {steps / wall:0.0} a second; {(spoken.FirstAudio is { } first ? Format.Text($"first audio after {first.TotalSeconds:0.00} s; ") : "")}{memory}"));
+            run.Reporter.Detail(
+                Format.Text(
+                $"{steps} steps in {wall:0.00} s, {steps / wall:0.0} a second; {(spoken.FirstAudio is { } first ? Format.Text($"first audio after {first.TotalSeconds:0.00} s; ") : "")}{memory}"));
             end = $"{(pieces == 1 ? "" : $"{pieces} pieces; ")}{end}{(spoken.DoubtfulPieces == 0 ? "" : $"; {spoken.DoubtfulPieces} with warnings")}";
         }
         else
@@ -60,7 +65,9 @@ internal sealed class SpeechReport(Invocation run, Speaker speaker, SpeechOption
             SpeechResult result = spoken.Pieces[0].Result!;
             double generated = result.Elapsed.TotalSeconds;
             if (result.FirstAudio is { } first)
-                run.Reporter.Detail(Format.Text($"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {wall - generated + first.TotalSeconds:0.00} s after the program's start"));
+                run.Reporter.Detail(
+                    Format.Text(
+                    $"first audio after {first.TotalSeconds:0.000} s ({result.FirstAudioRows} steps), {wall - generated + first.TotalSeconds:0.00} s after the program's start"));
             run.Reporter.Detail(Format.Text($"{steps} steps in {generated:0.00} s, {steps / generated:0.0} a second; {memory}"));
         }
 

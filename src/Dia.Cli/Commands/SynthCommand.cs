@@ -1,7 +1,5 @@
 using Dia.Checks;
 using Dia.Cli.Options;
-using Dia.Networks;
-using Dia.Weights;
 
 namespace Dia.Cli.Commands;
 
@@ -32,5 +30,6 @@ internal static class SynthCommand
     }
 
     private static void Write(Invocation run, string folder, CompiledNetwork network, WeightFormat format) =>
-        CheckpointSynthesizer.Write(folder, network.Weights(), format, new Dictionary<string, string> { [ModelFolder.ConfigName] = network.ConfigurationText }, cancellationToken: run.Interruption.Token);
+        CheckpointSynthesizer.Write(folder, network.Weights(), format, new Dictionary<string, string> { [ModelFolder.ConfigName] = network.ConfigurationText },
+            cancellationToken: run.Interruption.Token);
 }

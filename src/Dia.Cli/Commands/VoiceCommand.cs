@@ -1,12 +1,6 @@
-using Dia.Audio;
-using Dia.Backends;
 using Dia.Cli.Input;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
-using Dia.Configuration;
-using Dia.Networks;
-using Dia.Speech;
 
 namespace Dia.Cli.Commands;
 
@@ -17,7 +11,8 @@ internal static class VoiceCommand
         "voice",
         "Keep the voice of a recording in a file, for --voice.",
         "IN.wav",
-        [new OptionGroup("Recording", [DiaOptions.VoiceText, DiaOptions.RawText, DiaOptions.KeepSilence]), new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
+        [new OptionGroup("Recording", [DiaOptions.VoiceText, DiaOptions.RawText, DiaOptions.KeepSilence]), new OptionGroup("Output", [DiaOptions.Output]),
+            DiaOptions.CodecGroup],
         """
         Example:
           dia voice me.wav --text "[S1] What I say in me.wav." -o me.voice

@@ -1,6 +1,4 @@
 using Dia.Cli.Options;
-using Dia.Speech;
-using Dia.Text;
 
 namespace Dia.Cli.Input;
 
@@ -47,7 +45,8 @@ internal sealed class PreparedText
         if (Length <= positions)
             return piece;
         if (!line.Has(DiaOptions.Truncate))
-            throw new DiaException(DiaErrorKind.Input, $"the text is {Length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"the text is {Length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
         piece = piece.WithoutEnd(Length - positions);
         // A script ends with a whole character, a text with the last byte that the model takes.
         return asScript ? new ScriptPiece(piece.Text) : piece;

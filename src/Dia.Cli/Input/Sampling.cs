@@ -1,7 +1,4 @@
 using Dia.Cli.Options;
-using Dia.Configuration;
-using Dia.Generation;
-using Dia.Speech;
 
 namespace Dia.Cli.Input;
 
@@ -39,7 +36,8 @@ internal static class Sampling
         GenerationConfig config = options.Generation(model);
         int promptRows = 1 + (options.Voice?.Codes.GetLength(0) ?? 0), lowest = config.DelayPattern.Max() + 2, highest = model.RowCapacity - promptRows;
         if (highest < lowest)
-            throw new DiaException(DiaErrorKind.Input, $"the voice prompt has {promptRows - 1} frames; the model holds {model.RowCapacity} rows, of which at least {lowest} must be left. Shorten the prompt.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"the voice prompt has {promptRows - 1} frames; the model holds {model.RowCapacity} rows, of which at least {lowest} must be left. Shorten the prompt.");
         long rows = config.RowLimit(promptRows) - promptRows;
         if (rows >= lowest && rows <= highest)
             return config;

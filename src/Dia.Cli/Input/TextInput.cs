@@ -1,8 +1,5 @@
-using System.Text;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.IO;
-using Dia.Text;
 
 namespace Dia.Cli.Input;
 
@@ -54,7 +51,8 @@ internal static class TextInput
     /// <summary>What a recording says.</summary>
     /// <exception cref="DiaException">Usage: it is the name of a file. Input: there is nothing to say.</exception>
     public static string Transcript(CommandLine line, OptionSpec<string> option, string text) => File.Exists(text)
-        ? throw CommandLine.Usage($"{option.Name} is what is said in the recording, and {text} is the name of a file. To give what is in it: {option.Name} \"$(cat {text})\"")
+        ? throw CommandLine.Usage(
+            $"{option.Name} is what is said in the recording, and {text} is the name of a file. To give what is in it: {option.Name} \"$(cat {text})\"")
         : Prepare(line, text, option.Name);
 
     /// <summary>Words that all name files are a mistake: nobody wants to hear a file's name, and `--` is there for who does.</summary>
@@ -63,12 +61,14 @@ internal static class TextInput
     {
         if (line.Words.Count == 0 || line.WordsAfterDashes || !line.Words.All(File.Exists))
             return;
-        string names = string.Join(' ', line.Words.Select(FileContent.Quoted)), called = "dia" + (DiaOptions.LinesOf(line) is { } lines ? $" {lines.Name}" : "");
+        string names = string.Join(' ', line.Words.Select(FileContent.Quoted)),
+            called = "dia" + (DiaOptions.LinesOf(line) is { } lines ? $" {lines.Name}" : "");
         string first = FileContent.Quoted(line.Words[0]);
         if (line.Words.Count == 1 && DiaOptions.LinesOf(line) is null && first.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
             called += " --jsonl";
         throw CommandLine.Usage(
-            first.EndsWith(".wav", StringComparison.OrdinalIgnoreCase) ? $"{first} is a recording, and no text. To speak in its voice: --clone {first}; to have its codes: dia encode {first}; to speak its name: dia -- {names}"
+            first.EndsWith(".wav", StringComparison.OrdinalIgnoreCase)
+                ? $"{first} is a recording, and no text. To speak in its voice: --clone {first}; to have its codes: dia encode {first}; to speak its name: dia -- {names}"
             : line.Words.Count == 1 ? $"{first} is the name of a file. To speak what is in it: {called} -f {first}; to speak its name: {called} -- {first}"
             : $"{names} are the names of files. To speak what is in them: cat {names} | {called}; to speak their names: {called} -- {names}");
     }
@@ -99,7 +99,8 @@ internal static class TextInput
         return Prepare(line, ScriptText.Decode(bytes, source), source);
     }
 
-    private static DiaException NoText() => CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
+    private static DiaException NoText() =>
+        CommandLine.Usage("no text: give it as arguments, with -f FILE, or on standard input, as in: dia \"[S1] Hello there.\" -o hello.wav");
 
     private static DiaException Unreadable(string name, Exception e) => new(DiaErrorKind.Input, $"cannot read the text from {name}: {e.Message}", e);
 

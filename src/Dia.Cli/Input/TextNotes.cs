@@ -1,7 +1,5 @@
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Configuration;
-using Dia.Text;
 
 namespace Dia.Cli.Input;
 
@@ -22,11 +20,15 @@ internal sealed class TextNotes(Invocation run, DiaConfig config)
         string what = line is long number ? Format.Text($"line {number}") : "the text", others = line is null ? "" : ", as it will be in other lines";
         bool fixes = !_asItStands && !ScriptText.StartsWithSpeaker(text);
         if (fixes)
-            run.Reporter.NoteOnce("tag", $"{what} starts with no speaker tag: [S1] was put in front{others} ({DiaOptions.NoFixText.Name} leaves {(line is null ? "it as it is" : "them as they are")}).");
+            run.Reporter.NoteOnce("tag",
+                $"{what} starts with no speaker tag: [S1] was put in front{others} ({DiaOptions.NoFixText.Name} leaves {(line is null ? "it as it is" : "them as they are")}).");
         if (ScriptMarkup.Find(text, ShownMarkup) is { Count: > 0 } markup)
-            run.Reporter.NoteOnce("markup", $"{what} holds {string.Join(", ", markup)}: that is read as text{others}. The model knows the tags [S1] and [S2], and sounds in parentheses, such as (laughs).");
+            run.Reporter.NoteOnce("markup",
+                $"{what} holds {string.Join(", ", markup)}: that is read as text{others}. The model knows the tags [S1] and [S2], and sounds in parentheses, such as (laughs).");
         if (ScriptText.IsShortFor(config, text))
-            run.Reporter.NoteOnce("length", Format.Text($"{what} has fewer than {ScriptText.FewCharacters} characters to say: the released model was trained on more, and is inconsistent there, as its authors say."));
+            run.Reporter.NoteOnce("length",
+                Format.Text(
+                $"{what} has fewer than {ScriptText.FewCharacters} characters to say: the released model was trained on more, and is inconsistent there, as its authors say."));
         return fixes ? "[S1]" : null;
     }
 }

@@ -1,9 +1,5 @@
-using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
-using Dia.Codec;
-using Dia.Generation;
-using Dia.Speech;
 
 namespace Dia.Cli.Input;
 
@@ -52,7 +48,8 @@ internal sealed class VoiceInput
             throw CommandLine.Usage($"--clone needs what is said in {path}: give it with --clone-text \"[S1] ...\".");
         transcript = TextInput.Transcript(line, DiaOptions.CloneText, transcript);
         if (path == "-" && line.Words.Count == 0 && line.Get(DiaOptions.File) is null or "-")
-            throw CommandLine.Usage("--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
+            throw CommandLine.Usage(
+                "--clone - and the text cannot both come from standard input: give the text as arguments or with -f FILE, or the recording as a file.");
         return new VoiceInput(Name(path), ReadVoice(run, path), transcript);
     }
 
@@ -79,7 +76,8 @@ internal sealed class VoiceInput
             return audio;
         AudioBuffer rest = LeadingSilence.Cut(audio, out double cut);
         if (cut > 0)
-            run.Reporter.NoteOnce(DiaOptions.KeepSilence.Name, Format.Text($"{Name(path)}: {cut:0.00} s of silence in front of the voice were left out ({DiaOptions.KeepSilence.Name} keeps them)."));
+            run.Reporter.NoteOnce(DiaOptions.KeepSilence.Name,
+                Format.Text($"{Name(path)}: {cut:0.00} s of silence in front of the voice were left out ({DiaOptions.KeepSilence.Name} keeps them)."));
         return rest;
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Cli.Options;
 
 namespace Dia.Cli.Lines;
@@ -40,7 +39,8 @@ internal sealed class FilePattern
             return;
         // Many lines do not fit into hello.wav, and a folder of that name would surprise.
         if (File.Exists(folder) || (Path.HasExtension(folder) && !folder.EndsWith('/')))
-            throw CommandLine.Usage($"{option} is '{folder}'; with one file a line it must be a folder (DIR/), or hold {Number}, the line's number, as in line-{Number}.wav.");
+            throw CommandLine.Usage(
+                $"{option} is '{folder}'; with one file a line it must be a folder (DIR/), or hold {Number}, the line's number, as in line-{Number}.wav.");
         LinePaths.MakeFolder(option, folder);
     }
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 
@@ -93,7 +91,8 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     /// <param name="seed">The seed of lines without their own; null: they were only checked.</param>
     public void Summarize(ulong? seed)
     {
-        string lines = Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}"), doubtful = DoubtfulLines == 0 ? "" : Format.Text($", {DoubtfulLines} with warnings");
+        string lines = Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}"), doubtful = DoubtfulLines == 0
+            ? "" : Format.Text($", {DoubtfulLines} with warnings");
         if (seed is null)
         {
             run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} would fail{doubtful}; nothing was spoken"));
@@ -101,7 +100,8 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
         }
 
         double wall = _clock.Elapsed.TotalSeconds;
-        string audio = _seconds > 0 ? Format.Text($": {_seconds:0.00} s of audio in {wall:0.0} s, {_seconds / wall:0.00} times real time") : Format.Text($" in {wall:0.0} s");
+        string audio = _seconds > 0
+            ? Format.Text($": {_seconds:0.00} s of audio in {wall:0.0} s, {_seconds / wall:0.00} times real time") : Format.Text($" in {wall:0.0} s");
         run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} failed{doubtful}{audio}; seed {seed}"));
     }
 
@@ -138,7 +138,8 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
         DoubtfulLines += warning is null ? 0 : 1;
         if (warning is not null && !_json)
             run.Reporter.Suspicion(Format.Text($"line {line}: {warning}"));
-        run.Reporter.Progress(Format.Text($"{_lines} lines, {FailedLines} failed, {_seconds:0.0} s of audio, {_seconds / _clock.Elapsed.TotalSeconds:0.00} times real time"));
+        run.Reporter.Progress(
+            Format.Text($"{_lines} lines, {FailedLines} failed, {_seconds:0.0} s of audio, {_seconds / _clock.Elapsed.TotalSeconds:0.00} times real time"));
     }
 
     private void WriteKept(LineJob job)

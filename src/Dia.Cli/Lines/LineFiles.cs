@@ -1,5 +1,4 @@
 using System.Buffers;
-using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
 
@@ -117,11 +116,13 @@ internal sealed class LineTargets
         if (json && line.Has(DiaOptions.Lines))
             throw CommandLine.Usage("--lines and --jsonl are two ways to read lines: give one of them.");
         if (json && typed)
-            throw CommandLine.Usage("with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
+            throw CommandLine.Usage(
+                "with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
         OptionSpec[] ofOneScript = [.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()];
         foreach (OptionSpec option in ofOneScript)
             if (line.Values.ContainsKey(option))
-                throw CommandLine.Usage($"{option.Name} works on one script, not with {(json ? DiaOptions.JsonLines.Name : DiaOptions.Lines.Name)}: speak such a script in a run of its own.");
+                throw CommandLine.Usage(
+                    $"{option.Name} works on one script, not with {(json ? DiaOptions.JsonLines.Name : DiaOptions.Lines.Name)}: speak such a script in a run of its own.");
         CheckName(DiaOptions.Codes, OutputContent.Codes);
         if (!json)
             CheckName(DiaOptions.Output, OutputContent.Audio);

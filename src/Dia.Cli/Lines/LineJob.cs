@@ -1,8 +1,5 @@
 using System.Runtime.ExceptionServices;
 using Dia.Cli.Output;
-using Dia.Configuration;
-using Dia.Speech;
-using Dia.Text;
 
 namespace Dia.Cli.Lines;
 

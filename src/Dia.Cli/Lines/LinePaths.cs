@@ -1,5 +1,3 @@
-using Dia.IO;
-
 namespace Dia.Cli.Lines;
 
 /// <summary>
@@ -54,7 +52,8 @@ internal sealed class LinePaths
         string name = Path.GetFileName(full);
         if (name is "" or ".")
             throw new DiaException(DiaErrorKind.Usage, $"{key}: {path} is not the name of a file.");
-        string folder = RealPath(Path.GetDirectoryName(full)!) ?? throw new DiaException(DiaErrorKind.Output, $"{key}: the folder of {path} does not exist. Create it first.");
+        string folder = RealPath(Path.GetDirectoryName(full)!)
+            ?? throw new DiaException(DiaErrorKind.Output, $"{key}: the folder of {path} does not exist. Create it first.");
         string real = Path.Combine(folder, name);
         // A link as the last part: what it leads to would be written.
         if (new FileInfo(real).LinkTarget is not null)
@@ -81,9 +80,11 @@ internal sealed class LinePaths
         if (path.Length == 0 || path.Contains('\0'))
             throw new DiaException(DiaErrorKind.Usage, $"{key} is not the name of a file.");
         if (!_anyPath && Path.IsPathRooted(path))
-            throw new DiaException(DiaErrorKind.Usage, $"{key}: {path} is an absolute path; name a file in the folder of {option}, or allow every path with --any-path.");
+            throw new DiaException(DiaErrorKind.Usage,
+                $"{key}: {path} is an absolute path; name a file in the folder of {option}, or allow every path with --any-path.");
         if (!_anyPath && path.Split('/').Contains(".."))
-            throw new DiaException(DiaErrorKind.Usage, $"{key}: {path} holds `..`; name a file in the folder of {option}, or allow every path with --any-path.");
+            throw new DiaException(DiaErrorKind.Usage,
+                $"{key}: {path} holds `..`; name a file in the folder of {option}, or allow every path with --any-path.");
         return Path.Combine(folder, path);
     }
 

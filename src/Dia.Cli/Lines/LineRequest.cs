@@ -1,9 +1,6 @@
-using System.Text;
 using System.Text.Json;
 using Dia.Cli.Input;
 using Dia.Cli.Options;
-using Dia.Speech;
-using Dia.Text;
 
 namespace Dia.Cli.Lines;
 
@@ -92,12 +89,14 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             throw CommandLine.Usage($"{cloneKey} names a recording, and {textKey} says what is said in it: give both or neither.");
         return voice is not null
             ? new VoiceInput(voice, Voice.Load(paths.Input(voiceKey, voice)))
-            : new VoiceInput(clone!, VoiceInput.ReadVoice(run with { Line = Options }, paths.Input(cloneKey, clone!)), TextInput.Prepare(Options, transcript!, textKey));
+            : new VoiceInput(clone!, VoiceInput.ReadVoice(run with { Line = Options }, paths.Input(cloneKey, clone!)),
+                TextInput.Prepare(Options, transcript!, textKey));
     }
 
     private static LineRequest FromObject(JsonElement request, CommandLine command, out string? id)
     {
-        id = request.TryGetProperty(IdKey, out JsonElement given) && given.ValueKind is JsonValueKind.String or JsonValueKind.Number ? given.GetRawText() : null;
+        id = request.TryGetProperty(IdKey, out JsonElement given) && given.ValueKind is JsonValueKind.String or JsonValueKind.Number
+            ? given.GetRawText() : null;
         if (id is null && given.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null))
             throw CommandLine.Usage($"{IdKey} must be a string or a number.");
         string? text = null, output = null;
@@ -110,7 +109,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
                 throw CommandLine.Usage($"the key {key} stands twice in the line.");
             OptionSpec? option = Keys.FirstOrDefault(o => Key(o) == key);
             if (option is null && key is not (IdKey or TextKey or OutputKey))
-                throw CommandLine.Usage($"unknown key {key}. The keys are: {string.Join(", ", Keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");
+                throw CommandLine.Usage(
+                    $"unknown key {key}. The keys are: {string.Join(", ", Keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");
             if (property.Value.ValueKind == JsonValueKind.Null)
                 continue;
             if (option is not null)
@@ -126,7 +126,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         text = TextInput.Prepare(command, text, TextKey);
         bool ownVoice = VoiceKeys.Any(own.ContainsKey);
         // A recording of the line and a transcript of the command would not belong together.
-        IEnumerable<KeyValuePair<OptionSpec, object>> kept = command.Values.Where(v => !own.ContainsKey(v.Key) && !(ownVoice && DiaOptions.VoiceSources.Contains(v.Key)));
+        IEnumerable<KeyValuePair<OptionSpec,
+            object>> kept = command.Values.Where(v => !own.ContainsKey(v.Key) && !(ownVoice && DiaOptions.VoiceSources.Contains(v.Key)));
         return new LineRequest(text, output, command with { Values = new Dictionary<OptionSpec, object>(kept.Concat(own)) }, ownVoice);
     }
 

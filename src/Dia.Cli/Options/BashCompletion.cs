@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Cli.Options;
 
 /// <summary>Writes the completion script for bash from the commands' definitions; it needs bash 4, and no other package.</summary>
@@ -56,7 +54,8 @@ internal static class BashCompletion
         foreach (OptionSpec option in command.Options.Where(o => o.Value is not null))
         {
             IReadOnlyList<string> choices = Completion.Choices(option);
-            string values = choices.Count > 0 ? $"_dia_words '{string.Join(' ', choices)}'" : option.TakesFolder ? "_dia_files -d" : option.TakesFile ? "_dia_files -f" : "";
+            string values = choices.Count > 0 ? $"_dia_words '{string.Join(' ', choices)}'" : option.TakesFolder ? "_dia_files -d" : option.TakesFile
+                ? "_dia_files -f" : "";
             text.Append($"        {string.Join('|', Completion.Names(option))}) {values}{(values.Length > 0 ? " " : "")};;\n");
         }
 

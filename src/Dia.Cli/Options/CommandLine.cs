@@ -47,7 +47,8 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         var parser = new Command("dia") { words, start };
         var options = command.Options.ToDictionary(
             o => o,
-            o => new Option<string>(o.Name, o.ShortName is null ? [] : [o.ShortName]) { Arity = o.Value is null ? ArgumentArity.Zero : ArgumentArity.ExactlyOne });
+            o => new Option<string>(o.Name, o.ShortName is null ? [] : [o.ShortName]) { Arity = o.Value is null
+                ? ArgumentArity.Zero : ArgumentArity.ExactlyOne });
         foreach (Option<string> option in options.Values)
             parser.Options.Add(option);
         CheckFlags(rest, command);
@@ -131,8 +132,10 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     private static void CheckFlags(IEnumerable<string> arguments, CommandSpec command)
     {
         foreach (string argument in arguments.TakeWhile(a => a != "--").Where(a => a.StartsWith('-')))
-            if (argument.IndexOfAny(['=', ':']) is > 0 and int end && command.Options.FirstOrDefault(o => o.Value is null && (o.Name == argument[..end] || o.ShortName == argument[..end])) is { } flag)
-                throw Usage($"{flag.Name} takes no value, but got '{argument[(end + 1)..]}': give it or leave it out{(flag.HasVariable ? $" ({flag.Variable}=0 in the environment is off)" : "")}.");
+            if (argument.IndexOfAny(['=', ':']) is > 0 and int end
+                && command.Options.FirstOrDefault(o => o.Value is null && (o.Name == argument[..end] || o.ShortName == argument[..end])) is { } flag)
+                throw Usage(
+                    $"{flag.Name} takes no value, but got '{argument[(end + 1)..]}': give it or leave it out{(flag.HasVariable ? $" ({flag.Variable}=0 in the environment is off)" : "")}.");
     }
 
     /// <summary>The parser takes an option it does not know for a word.</summary>

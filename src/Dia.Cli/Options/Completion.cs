@@ -13,7 +13,8 @@ internal static class Completion
         commands.SelectMany(c => c.Options).Where(o => o.Value is not null).SelectMany(Names).Distinct().Order(StringComparer.Ordinal);
 
     /// <summary>The values that an option can have; empty where they cannot be listed.</summary>
-    public static IReadOnlyList<string> Choices(OptionSpec option) => option == DiaOptions.Config ? [.. CompiledModels.All.Select(n => n.Name).Distinct()] : option.Choices;
+    public static IReadOnlyList<string> Choices(OptionSpec option) => option == DiaOptions.Config
+        ? [.. CompiledModels.All.Select(n => n.Name).Distinct()] : option.Choices;
 
     /// <summary>The first sentence of a help text, without what shells treat specially.</summary>
     public static string Brief(string help)

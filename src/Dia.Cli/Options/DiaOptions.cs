@@ -1,5 +1,3 @@
-using Dia.Weights;
-
 namespace Dia.Cli.Options;
 
 /// <summary>Every option of every command, each defined once.</summary>
@@ -10,74 +8,132 @@ internal static class DiaOptions
     // Input.
     public static readonly OptionSpec<string> File = new("--file", "-f", "FILE", "Read the text from FILE (- is standard input).", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> NoFixText = Flag("--no-fix-text", null, "Do not put [S1] in front of a text that starts with no speaker tag.");
-    public static readonly OptionSpec<bool> RawText = Flag("--raw-text", null, "Give the model every character as it stands: byte order mark, line ends, blanks at start and end, [s1]. Nothing is put in front, and nothing is split.");
-    public static readonly OptionSpec<bool> Truncate = Flag("--truncate", null, "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl, --raw-text or --no-split it is an error.");
+    public static readonly OptionSpec<bool> RawText =
+        Flag("--raw-text", null,
+        "Give the model every character as it stands: byte order mark, line ends, blanks at start and end, [s1]. Nothing is put in front, and nothing is split.");
+    public static readonly OptionSpec<bool> Truncate =
+        Flag("--truncate", null,
+        "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl, --raw-text or --no-split it is an error.");
 
     // Voice.
-    public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE", "Speak in the voice of this recording (WAV, any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
-    public static readonly OptionSpec<string> CloneText = new("--clone-text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text);
-    public static readonly OptionSpec<string> Voice = new("--voice", null, "FILE", "Speak in the voice of this file, made by `dia voice`.", NotEmpty, Parsers.Text);
-    public static readonly OptionSpec<string> PromptCodes = new("--prompt-codes", null, "FILE", "Continue in the voice of these codes (as --codes and `dia encode` write them). Their transcript must stand at the start of the text.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE",
+        "Speak in the voice of this recording (WAV, any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> CloneText =
+        new("--clone-text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> Voice =
+        new("--voice", null, "FILE", "Speak in the voice of this file, made by `dia voice`.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> PromptCodes =
+        new("--prompt-codes", null, "FILE",
+        "Continue in the voice of these codes (as --codes and `dia encode` write them). Their transcript must stand at the start of the text.", NotEmpty,
+        Parsers.Text);
     public static readonly OptionSpec<bool> KeepPrompt = Flag("--keep-prompt", null, "Leave the voice's own recording at the start of the output.");
-    public static readonly OptionSpec<bool> KeepSilence = Flag("--keep-silence", null, "Leave the silence in front of a recording as it is: more than 0.3 s of it, which is cut otherwise, makes the model say nothing.");
-    public static readonly OptionSpec<string> VoiceText = new("--text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text) { HasVariable = false };
+    public static readonly OptionSpec<bool> KeepSilence = Flag("--keep-silence", null,
+        "Leave the silence in front of a recording as it is: more than 0.3 s of it, which is cut otherwise, makes the model say nothing.");
+    public static readonly OptionSpec<string> VoiceText =
+        new("--text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text) { HasVariable = false };
 
     // Output.
-    public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty, Parsers.Text) { Default = "standard output, unless it is a terminal" };
-    public static readonly OptionSpec<string> OutputFolder = new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty,
+        Parsers.Text) { Default = "standard output, unless it is a terminal" };
+    public static readonly OptionSpec<string> OutputFolder =
+        new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
-    public static readonly OptionSpec<string> Codes = new("--codes", null, "FILE", "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", Parsers.RealFile);
+    public static readonly OptionSpec<string> Codes =
+        new("--codes", null, "FILE",
+        "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", Parsers.RealFile);
 
     public static readonly OptionSpec<bool> Trim = Flag("--trim", null, "Cut silence at the end of the speech, but for 0.1 s. Codes stay whole.");
-    public static readonly OptionSpec<bool> Play = Flag("--play", null, "Play the speech while it is made, with aplay, paplay or ffplay, whichever is found first. Without -o nothing else is made.");
+    public static readonly OptionSpec<bool> Play =
+        Flag("--play", null, "Play the speech while it is made, with aplay, paplay or ffplay, whichever is found first. Without -o nothing else is made.");
 
     // Looking.
-    public static readonly OptionSpec<string> Plot = new("--plot", null, "FILE.png", "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", Parsers.RealFile);
+    public static readonly OptionSpec<string> Plot =
+        new("--plot", null, "FILE.png",
+        "Draw the waveform and a mel spectrogram. Speaker turns are marked where they should be: each has the share of time that it has of the text's characters, between the first and the last sound. Without -o nothing else is made.", "the name of a file, not -", Parsers.RealFile);
 
     // Sampling. The released model's values are shown; a checkpoint's generation_config.json goes before them.
-    public static readonly OptionSpec<double> Temperature = new("--temperature", null, "X", "Higher is livelier, lower steadier.", "greater than 0 (1.2e-38 to 3.4e38)", Parsers.Number(x => float.IsNormal((float)x) && x > 0)) { Default = "1.2" };
-    public static readonly OptionSpec<double> TopP = new("--top-p", null, "X", "Draw among the best ids that together have this probability; 1: all.", "greater than 0 and at most 1", Parsers.Number(x => x is > 0 and <= 1)) { Default = "0.95" };
-    public static readonly OptionSpec<int> TopK = new("--top-k", null, "N", "Draw among the N best ids; 0: all.", "a whole number from 0 (off) to 2147483647", Parsers.Integer(0, int.MaxValue)) { Default = "45" };
-    public static readonly OptionSpec<double> CfgScale = new("--cfg-scale", null, "X", "How closely to follow the text (classifier-free guidance); 1: off, and twice as fast.", "at least 1 (off) and at most 3.4e38", Parsers.Number(x => x is >= 1 and <= float.MaxValue)) { Default = "3.0" };
-    public static readonly OptionSpec<int> MaxTokens = new("--max-tokens", null, "N", "At most N rows of codes: the largest delay and one more than there are frames of audio. At least the largest delay plus 2.", "a whole number from the model's largest delay plus 2 to what it holds", Parsers.Integer(1, int.MaxValue)) { Default = "the checkpoint's max_length" };
-    public static readonly OptionSpec<Seed> Seed = new("--seed", null, "N", "Same seed, same audio; -1: a random one. The seed used is reported.", "-1 (random) or a whole number from 0 to 18446744073709551615", Parsers.Seed) { Default = "-1" };
+    public static readonly OptionSpec<double> Temperature = new("--temperature", null, "X", "Higher is livelier, lower steadier.",
+        "greater than 0 (1.2e-38 to 3.4e38)", Parsers.Number(x => float.IsNormal((float)x) && x > 0)) { Default = "1.2" };
+    public static readonly OptionSpec<double> TopP = new("--top-p", null, "X", "Draw among the best ids that together have this probability; 1: all.",
+        "greater than 0 and at most 1", Parsers.Number(x => x is > 0 and <= 1)) { Default = "0.95" };
+    public static readonly OptionSpec<int> TopK = new("--top-k", null, "N", "Draw among the N best ids; 0: all.", "a whole number from 0 (off) to 2147483647",
+        Parsers.Integer(0, int.MaxValue)) { Default = "45" };
+    public static readonly OptionSpec<double> CfgScale =
+        new("--cfg-scale", null, "X", "How closely to follow the text (classifier-free guidance); 1: off, and twice as fast.",
+        "at least 1 (off) and at most 3.4e38", Parsers.Number(x => x is >= 1 and <= float.MaxValue)) { Default = "3.0" };
+    public static readonly OptionSpec<int> MaxTokens =
+        new("--max-tokens", null, "N",
+        "At most N rows of codes: the largest delay and one more than there are frames of audio. At least the largest delay plus 2.",
+        "a whole number from the model's largest delay plus 2 to what it holds", Parsers.Integer(1, int.MaxValue)) { Default = "the checkpoint's max_length" };
+    public static readonly OptionSpec<Seed> Seed = new("--seed", null, "N", "Same seed, same audio; -1: a random one. The seed used is reported.",
+        "-1 (random) or a whole number from 0 to 18446744073709551615", Parsers.Seed) { Default = "-1" };
     public static readonly OptionSpec<bool> Greedy = Flag("--greedy", null, "Take the best id each time instead of drawing.");
 
     // Many utterances.
-    public static readonly OptionSpec<bool> Lines = Flag("--lines", null, "Each line that says something is an utterance of its own. -o and --codes then name a folder, or hold {n}, the line's number; on standard output the utterances follow each other.");
-    public static readonly OptionSpec<bool> JsonLines = Flag("--jsonl", null, "Each line is a JSON object that asks for an utterance, and is answered by one on standard output.");
-    public static readonly OptionSpec<int> Batch = new("--batch", null, "N", "How many utterances are spoken at a time: they share each pass over the weights. The result does not depend on it, the memory needed does.", "a whole number from 1 to 64", Parsers.Integer(1, 64)) { Default = "4" };
+    public static readonly OptionSpec<bool> Lines =
+        Flag("--lines", null,
+        "Each line that says something is an utterance of its own. -o and --codes then name a folder, or hold {n}, the line's number; on standard output the utterances follow each other.");
+    public static readonly OptionSpec<bool> JsonLines =
+        Flag("--jsonl", null, "Each line is a JSON object that asks for an utterance, and is answered by one on standard output.");
+    public static readonly OptionSpec<int> Batch =
+        new("--batch", null, "N",
+        "How many utterances are spoken at a time: they share each pass over the weights. The result does not depend on it, the memory needed does.",
+        "a whole number from 1 to 64", Parsers.Integer(1, 64)) { Default = "4" };
     public static readonly OptionSpec<bool> Unordered = Flag("--unordered", null, "Answer as soon as an utterance is complete, not in the order of the lines.");
-    public static readonly OptionSpec<bool> Check = Flag("--check", null, "With --lines or --jsonl: read the whole list, open what it names, and speak nothing. Lines that would fail are answered.");
-    public static readonly OptionSpec<string> InputFolder = new("--input-dir", null, "DIR", "The folder that paths of JSON lines to read are in.", NotEmpty, Parsers.Text) { Default = "the current folder" };
-    public static readonly OptionSpec<string> OutputFolderOfLines = new("--output-dir", null, "DIR", "The folder that paths of JSON lines to write are in; it is made if need be.", NotEmpty, Parsers.Text) { Default = "the current folder" };
-    public static readonly OptionSpec<bool> AnyPath = Flag("--any-path", null, "Let JSON lines name absolute paths, paths with `..`, and links that lead out of these folders.");
+    public static readonly OptionSpec<bool> Check =
+        Flag("--check", null, "With --lines or --jsonl: read the whole list, open what it names, and speak nothing. Lines that would fail are answered.");
+    public static readonly OptionSpec<string> InputFolder =
+        new("--input-dir", null, "DIR", "The folder that paths of JSON lines to read are in.", NotEmpty, Parsers.Text) { Default = "the current folder" };
+    public static readonly OptionSpec<string> OutputFolderOfLines = new("--output-dir", null, "DIR",
+        "The folder that paths of JSON lines to write are in; it is made if need be.", NotEmpty, Parsers.Text) { Default = "the current folder" };
+    public static readonly OptionSpec<bool> AnyPath =
+        Flag("--any-path", null, "Let JSON lines name absolute paths, paths with `..`, and links that lead out of these folders.");
 
     // Long scripts.
-    public static readonly OptionSpec<bool> Split = Flag("--split", null, "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway. Not with --lines and --jsonl: there a text that is too long is an error of its line.");
+    public static readonly OptionSpec<bool> Split =
+        Flag("--split", null,
+        "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway. Not with --lines and --jsonl: there a text that is too long is an error of its line.");
     public static readonly OptionSpec<bool> NoSplit = Flag("--no-split", null, "Split nothing: a text that is too long for the model is an error.");
-    public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2", Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
-    public static readonly OptionSpec<int> Retries = new("--retries", null, "N", "Speak a piece again with the next seed where it ended before its text can have been spoken, or went on until the length limit long after, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
+    public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2",
+        Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
+    public static readonly OptionSpec<int> Retries =
+        new("--retries", null, "N",
+        "Speak a piece again with the next seed where it ended before its text can have been spoken, or went on until the length limit long after, at most N times. Audio then leaves piece by piece.", "a whole number from 0 to 100", Parsers.Integer(0, 100)) { Default = "0" };
 
     // Model and machine.
-    public static readonly OptionSpec<string> Model = new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty, Parsers.Text) { Default = "the model inside this executable" };
-    public static readonly OptionSpec<string> Codec = new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
-    public static readonly OptionSpec<string> Device = new("--device", null, "DEVICE", "auto (the first NVIDIA GPU whose memory the model fits into, else the processor), cpu, cuda (cuda:1 is the second GPU), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
-    public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.", "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
+    public static readonly OptionSpec<string> Model =
+        new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty,
+        Parsers.Text) { Default = "the model inside this executable" };
+    public static readonly OptionSpec<string> Codec =
+        new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
+    public static readonly OptionSpec<string> Device =
+        new("--device", null, "DEVICE",
+        "auto (the first NVIDIA GPU whose memory the model fits into, else the processor), cpu, cuda (cuda:1 is the second GPU), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
+    public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.",
+        "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
     public static readonly OptionSpec<bool> Attentions = Flag("--attentions", null, "Write the attention maps of every layer too.");
-    public static readonly OptionSpec<string> Config = new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
-    public static readonly OptionSpec<string> Graph = new("--graph", null, "NAME", "Show the graph and the plan of this compiled configuration instead: every operation with its sizes, its weight, where its result lies, and what a row of it costs.", NotEmpty, Parsers.Text) { HasVariable = false };
-    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).", "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
-    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32", WeightFormats.TryParse) { Choices = ["bf16", "f16", "f32"] };
+    public static readonly OptionSpec<string> Config =
+        new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> Graph =
+        new("--graph", null, "NAME",
+        "Show the graph and the plan of this compiled configuration instead: every operation with its sizes, its weight, where its result lies, and what a row of it costs.", NotEmpty, Parsers.Text) { HasVariable = false };
+    public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).",
+        "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
+    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32",
+        WeightFormats.TryParse) { Choices = ["bf16", "f16", "f32"] };
 
-    public static readonly OptionSpec<bool> Small = Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
+    public static readonly OptionSpec<bool> Small =
+        Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
 
     // Messages.
-    public static readonly OptionSpec<bool> Strict = Flag("--strict", null, "For scripts: exit code 1 where a result is suspicious (the warnings that -q does not silence), and a checkpoint with extra tensors or unknown keys is refused before any work.");
-    public static readonly OptionSpec<bool> Quiet = Flag("--quiet", "-q", "No messages but errors, and warnings of results that may not be what was asked for.");
+    public static readonly OptionSpec<bool> Strict =
+        Flag("--strict", null,
+        "For scripts: exit code 1 where a result is suspicious (the warnings that -q does not silence), and a checkpoint with extra tensors or unknown keys is refused before any work.");
+    public static readonly OptionSpec<bool> Quiet =
+        Flag("--quiet", "-q", "No messages but errors, and warnings of results that may not be what was asked for.");
     public static readonly OptionSpec<bool> Verbose = Flag("--verbose", "-v", "Also say load time, device, memory and speed.");
     public static readonly OptionSpec<bool> Help = new("--help", "-h", null, "Show this help.", "", Parsers.Flag) { HasVariable = false };
     public static readonly OptionSpec<bool> Version = new("--version", null, null, "Show the version.", "", Parsers.Flag) { HasVariable = false };
@@ -91,7 +147,8 @@ internal static class DiaOptions
         [Temperature, TopP, TopK, CfgScale, MaxTokens, Seed, Greedy]);
 
     /// <summary>Options of many utterances in one run.</summary>
-    public static OptionGroup LinesGroup { get; } = new("Many utterances", [Lines, JsonLines, Check, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
+    public static OptionGroup LinesGroup { get; } =
+        new("Many utterances", [Lines, JsonLines, Check, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
 
     /// <summary>Which option makes an utterance of each line; null: none is given.</summary>
     public static OptionSpec<bool>? LinesOf(CommandLine line) => line.Has(Lines) ? Lines : line.Has(JsonLines) ? JsonLines : null;

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Cli.Options;
 
 /// <summary>Writes the completion script for fish from the commands' definitions.</summary>
@@ -48,7 +46,8 @@ internal static class FishCompletion
         {
             string condition = command.Name.Length == 0 ? "'__dia_is none text'" : $"'__dia_is {command.Name}'";
             foreach (OptionSpec option in command.Options)
-                text.Append($"complete -c dia -n {condition}{(option.ShortName is null ? "" : $" -s {option.ShortName[1..]}")} -l {option.Name[2..]}{Value(option)} -d {Quote(Completion.Brief(option.Help))}\n");
+                text.Append(
+                    $"complete -c dia -n {condition}{(option.ShortName is null ? "" : $" -s {option.ShortName[1..]}")} -l {option.Name[2..]}{Value(option)} -d {Quote(Completion.Brief(option.Help))}\n");
             if (command.WordChoices.Count > 0)
                 text.Append($"complete -c dia -n {condition} -a {Quote(string.Join(' ', command.WordChoices))}\n");
             else if (command.Name.Length > 0 && command.Words.Length > 0)

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Cli.Options;
 
 /// <summary>Writes a command's help from its definition.</summary>

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Cli.Options;
 
 /// <summary>Writes the manual page from the commands' definitions, in the man macros of roff; without a date, so that it is the same each time.</summary>
@@ -37,8 +35,10 @@ internal static class ManWriter
         text.Append(".SH EXIT STATUS\n");
         foreach (var (code, meaning) in ExitCodes.Meanings)
             text.Append($".TP\n{Bold(Format.Text($"{code}"))}\n{Line(meaning)}");
-        text.Append(".SH ENVIRONMENT\nAn option on the command line goes before its variable; an empty variable counts as not set. The variable of a flag is 1 or 0.\n");
-        foreach (OptionSpec option in commands.SelectMany(c => c.Options).Where(o => o.HasVariable).DistinctBy(o => o.Name).OrderBy(o => o.Name, StringComparer.Ordinal))
+        text.Append(
+            ".SH ENVIRONMENT\nAn option on the command line goes before its variable; an empty variable counts as not set. The variable of a flag is 1 or 0.\n");
+        foreach (OptionSpec option in commands.SelectMany(c => c.Options).Where(o => o.HasVariable).DistinctBy(o => o.Name)
+            .OrderBy(o => o.Name, StringComparer.Ordinal))
             text.Append($".TP\n{Bold(option.Variable)}\nSets {Bold(option.Name)}.\n");
         return text.ToString();
     }
@@ -69,5 +69,6 @@ internal static class ManWriter
     private static string Italic(string text) => text.Length == 0 ? "" : $"\\fI{Escape(text)}\\fR";
 
     /// <summary>A dash that is typed must not become a hyphen, nor quotes and carets become typographic ones.</summary>
-    private static string Escape(string text) => text.Replace("\\", "\\e").Replace("-", "\\-").Replace("'", "\\(aq").Replace("`", "\\(ga").Replace("^", "\\(ha").Replace("~", "\\(ti");
+    private static string Escape(string text) =>
+        text.Replace("\\", "\\e").Replace("-", "\\-").Replace("'", "\\(aq").Replace("`", "\\(ga").Replace("^", "\\(ha").Replace("~", "\\(ti");
 }

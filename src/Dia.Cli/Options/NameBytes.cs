@@ -1,7 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text;
-using Dia.Text;
-
 namespace Dia.Cli.Options;
 
 /// <summary>
@@ -48,14 +44,16 @@ internal static unsafe partial class NameBytes
     private static void CheckFolder(string source, string path)
     {
         if (path != "-" && !Path.IsPathRooted(path) && !CurrentFolderIsUtf8.Value)
-            throw CommandLine.Usage($"{source}: '{path}' cannot be found from the current folder, whose name ({Environment.CurrentDirectory}) is not UTF-8. Rename that folder, or work in another one.");
+            throw CommandLine.Usage(
+                $"{source}: '{path}' cannot be found from the current folder, whose name ({Environment.CurrentDirectory}) is not UTF-8. Rename that folder, or work in another one.");
     }
 
     private static DiaException Refused(string source, string value, (int At, byte Byte) invalid, bool isName)
     {
         string what = FormattableString.Invariant($"is not UTF-8 at byte {invalid.At} (0x{invalid.Byte:X2})");
         return isName
-            ? CommandLine.Usage($"{source}: the name '{value}' {what}: only names in UTF-8 can be read or written. Take another name; a file that is there can be renamed, or linked to: ln -s OLD NEW")
+            ? CommandLine.Usage(
+                $"{source}: the name '{value}' {what}: only names in UTF-8 can be read or written. Take another name; a file that is there can be renamed, or linked to: ln -s OLD NEW")
             : new DiaException(DiaErrorKind.Input, $"{source} {what}. Convert it to UTF-8.");
     }
 

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Dia.Cli.Options;
 
 /// <summary>
@@ -79,7 +77,8 @@ internal static class Parsers
 
     /// <summary>A device: auto, cpu, scalar, cuda, or cuda:N for the GPU of that number.</summary>
     public static TryParse<string> Device { get; } = TextWhere(text => text is "auto" or "cpu" or "scalar" or "cuda"
-        || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < 1000));
+        || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number < 1000));
 
     /// <summary>A flag in the environment.</summary>
     public static bool Flag(string text, out bool value)

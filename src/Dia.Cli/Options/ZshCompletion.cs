@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Cli.Options;
 
 /// <summary>Writes the completion script for zsh from the commands' definitions.</summary>

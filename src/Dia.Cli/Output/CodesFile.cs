@@ -1,6 +1,3 @@
-using Dia.IO;
-using Dia.Weights;
-
 namespace Dia.Cli.Output;
 
 /// <summary>Files of audio codes: safetensors with `codes` [frames, channels] and, from a generation, `rows` [rows, channels], both int16.</summary>
@@ -19,11 +16,13 @@ internal static class CodesFile
     public static int[,] Read(string path, bool asPrompt = false)
     {
         StandardDescriptors.RefuseInput(path, "a file of audio codes");
-        FileContent.Refuse(path, "a file of audio codes", DiaErrorKind.Input, FileContentKind.Codes, FileContentKind.Tensors, asPrompt ? FileContentKind.Codes : FileContentKind.Voice);
+        FileContent.Refuse(path, "a file of audio codes", DiaErrorKind.Input, FileContentKind.Codes, FileContentKind.Tensors, asPrompt
+            ? FileContentKind.Codes : FileContentKind.Voice);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         SafetensorsTensor tensor = file[CodesName];
         if (tensor.Shape is not [<= MaxFrames, > 0 and <= MaxChannels] || tensor.Count > MaxFrames * 16L)
-            throw new DiaException(DiaErrorKind.Input, $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels], at most {MaxFrames} frames of {MaxChannels} channels and {MaxFrames * 16L} codes.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels], at most {MaxFrames} frames of {MaxChannels} channels and {MaxFrames * 16L} codes.");
         return Matrix(tensor);
     }
 

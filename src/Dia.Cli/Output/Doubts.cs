@@ -1,5 +1,4 @@
 using Dia.Cli.Options;
-using Dia.Speech;
 
 namespace Dia.Cli.Output;
 
@@ -31,7 +30,8 @@ internal sealed class Doubts(CommandLine line)
     /// <param name="utterance">What is to be spoken.</param>
     public string? Room(string name, Utterance utterance) => !utterance.IsCrowded
         ? null
-        : Format.Text($"{name} has {utterance.Piece.Characters} characters, which take about {utterance.Piece.Seconds:0.0} s to say, and there is room for {Math.Max(0, utterance.RoomSeconds):0.0} s{(utterance.Voice is null ? "" : " after the voice")}. {MoreRoom(utterance)}");
+        : Format.Text(
+            $"{name} has {utterance.Piece.Characters} characters, which take about {utterance.Piece.Seconds:0.0} s to say, and there is room for {Math.Max(0, utterance.RoomSeconds):0.0} s{(utterance.Voice is null ? "" : " after the voice")}. {MoreRoom(utterance)}");
 
     private string MoreRoom(Utterance utterance, bool inPieces = false) =>
         line.TryGet(DiaOptions.MaxTokens, out _) ? $"Raise {DiaOptions.MaxTokens.Name}."

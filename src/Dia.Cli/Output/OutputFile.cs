@@ -1,5 +1,3 @@
-using Dia.IO;
-
 namespace Dia.Cli.Output;
 
 /// <summary>Where a result goes: a file that appears when it is complete, a device or FIFO, or standard output.</summary>

@@ -1,5 +1,4 @@
 using Dia.Cli.Options;
-using Dia.IO;
 
 namespace Dia.Cli.Output;
 
@@ -29,7 +28,8 @@ internal static class OutputNames
 
     private static readonly string[] Sounds =
     [
-        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "wma", "aif", "aiff", "aifc", "au", "snd", "caf", "amr", "ac3", "ape", "wv", "tta",
+        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "wma", "aif", "aiff", "aifc", "au", "snd", "caf", "amr", "ac3", "ape",
+            "wv", "tta",
         "w64", "rf64", "bw64", "mp4", "m4v", "mov", "mkv", "mka", "webm", "avi", "wmv", "mpg", "mpeg", "3gp",
     ];
 
@@ -54,8 +54,10 @@ internal static class OutputNames
         string stem = Path.GetFileNameWithoutExtension(name);
         throw CommandLine.Usage($"{source} is '{name}'{(IsOther(name, content) ? "" : $", a link to '{Target(path)}'")}, but " + content switch
         {
-            OutputContent.Audio => $"audio is written as WAV: {stem}.wav (or --raw). For another format pipe it: {command} ... | ffmpeg -i - {Path.GetFileName(name)}",
-            OutputContent.Picture => $"pictures are written as PNG: {stem}.png. Convert it afterwards, for example with: ffmpeg -i {stem}.png {Path.GetFileName(name)}",
+            OutputContent.Audio =>
+                $"audio is written as WAV: {stem}.wav (or --raw). For another format pipe it: {command} ... | ffmpeg -i - {Path.GetFileName(name)}",
+            OutputContent.Picture =>
+                $"pictures are written as PNG: {stem}.png. Convert it afterwards, for example with: ffmpeg -i {stem}.png {Path.GetFileName(name)}",
             OutputContent.Codes => $"audio codes are written as safetensors: {stem}.safetensors. `dia decode` makes a WAV of them.",
             OutputContent.Tensors => $"tensors are written as safetensors: {stem}.safetensors.",
             _ => $"a voice is no sound: {stem}.voice (it is a safetensors file, for --voice).",

@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
-using System.Globalization;
-using Dia.Audio;
 
 namespace Dia.Cli.Output;
 
@@ -82,7 +79,8 @@ internal sealed class Player : IDisposable
         // Nothing can be heard in less than half of the time that it takes.
         bool tooSoon = _name == "ffplay" && Stopwatch.GetElapsedTime(_started).TotalSeconds * 2 < _played / (double)_samplingRate;
         if (_process.ExitCode != 0 || tooSoon)
-            throw new DiaException(DiaErrorKind.Output, $"{_name} could not play the sound (it ended {(tooSoon ? "at once" : $"with {_process.ExitCode}")}; what it says is above). Write it to a file with -o FILE.");
+            throw new DiaException(DiaErrorKind.Output,
+                $"{_name} could not play the sound (it ended {(tooSoon ? "at once" : $"with {_process.ExitCode}")}; what it says is above). Write it to a file with -o FILE.");
     }
 
     /// <summary>Ends the program where it still runs.</summary>
@@ -103,7 +101,8 @@ internal sealed class Player : IDisposable
             foreach (string folder in folders)
                 if (Path.Combine(folder, name) is var path && IsProgram(path))
                     return (path, arguments);
-        throw new DiaException(DiaErrorKind.Output, $"--play finds nothing to play with: none of {string.Join(", ", Programs.Select(p => p.Name))} is in PATH. Install one (Debian: apt-get install alsa-utils), or write the sound with -o FILE.");
+        throw new DiaException(DiaErrorKind.Output,
+            $"--play finds nothing to play with: none of {string.Join(", ", Programs.Select(p => p.Name))} is in PATH. Install one (Debian: apt-get install alsa-utils), or write the sound with -o FILE.");
     }
 
     private static bool IsProgram(string path) =>

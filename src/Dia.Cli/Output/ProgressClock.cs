@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Dia.Cli.Output;
 
 /// <summary>Says when the progress line is to be shown again: a row is generated faster than anybody reads.</summary>

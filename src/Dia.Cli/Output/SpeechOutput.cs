@@ -1,7 +1,5 @@
-using Dia.Audio;
 using Dia.Cli.Options;
 using Dia.Cli.Plot;
-using Dia.Codec;
 
 namespace Dia.Cli.Output;
 

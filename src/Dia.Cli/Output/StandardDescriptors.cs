@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Dia.Cli.Output;
 
 /// <summary>
@@ -34,7 +32,8 @@ internal static partial class StandardDescriptors
     public static void RefuseInput(string path, string wanted)
     {
         if (path == "-")
-            throw new DiaException(DiaErrorKind.Input, $"{wanted} cannot be read from standard input, since its file is mapped into memory: name a file (one that is called - is ./-).");
+            throw new DiaException(DiaErrorKind.Input,
+                $"{wanted} cannot be read from standard input, since its file is mapped into memory: name a file (one that is called - is ./-).");
     }
 
     /// <summary>

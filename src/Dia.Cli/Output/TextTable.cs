@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Cli.Output;
 
 /// <summary>A table of plain text: columns as wide as their widest cell, two spaces between.</summary>

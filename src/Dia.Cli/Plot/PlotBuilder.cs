@@ -1,5 +1,3 @@
-using Dia.Audio;
-
 namespace Dia.Cli.Plot;
 
 /// <summary>
@@ -21,7 +19,8 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
 
     private static readonly Color Paper = new(255, 255, 255), Ink = new(40, 44, 52), Grid = new(222, 226, 232), Pale = new(120, 126, 138);
     private static readonly Color[] Speakers = [new(110, 116, 128), new(26, 111, 181), new(205, 92, 8)];
-    private static readonly Color[] Heat = [new(0, 0, 6), new(40, 12, 84), new(110, 28, 110), new(182, 54, 84), new(236, 104, 40), new(252, 180, 46), new(252, 252, 190)];
+    private static readonly Color[] Heat =
+        [new(0, 0, 6), new(40, 12, 84), new(110, 28, 110), new(182, 54, 84), new(236, 104, 40), new(252, 180, 46), new(252, 252, 190)];
 
     private readonly WaveformEnvelope _envelope = new(8192);
     private readonly MelSpectrogram _spectrogram = new(samplingRate, Bands, 4096);
@@ -78,7 +77,8 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
     {
         canvas.Text(Left, 16, Format.Text($"{_envelope.Samples / (double)samplingRate:0.00} s at {samplingRate} Hz"), Ink);
         const string caption = "Speaker turns are estimates: time shared by characters of text, from the first to the last sound.";
-        canvas.Text(Left, AxisTop + 70, _turns.Count == 0 ? "Speaker turns are not marked: it is not known where the voice prompt's text ends." : caption, Pale);
+        canvas.Text(Left, AxisTop + 70, _turns.Count == 0
+            ? "Speaker turns are not marked: it is not known where the voice prompt's text ends." : caption, Pale);
     }
 
     private void DrawTimes(Canvas canvas)
@@ -156,7 +156,8 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
         float[,] shades = new float[Math.Max(columns, 1), Bands];
         for (int column = 0; column < columns; column++)
             for (int band = 0; band < Bands; band++)
-                shades[column, band] = loudest == 0 ? 0 : (float)Math.Max(0, 1 - 10 * Math.Log10(Math.Max(_spectrogram[column, band] / loudest, 1e-30)) / Floor);
+                shades[column, band] = loudest == 0
+                    ? 0 : (float)Math.Max(0, 1 - 10 * Math.Log10(Math.Max(_spectrogram[column, band] / loudest, 1e-30)) / Floor);
         double perPixel = _envelope.Samples / (double)_spectrogram.SamplesPerColumn / PlotWidth, perRow = Bands / (double)MelHeight;
         for (int x = 0; x < PlotWidth; x++)
             for (int y = 0; y < MelHeight; y++)

@@ -48,7 +48,7 @@ public static class LeadingSilence
         double silence = Seconds(audio);
         int frames = (int)((silence - Kept) * audio.SamplingRate);
         cut = 0;
-        if (frames <= 0 || frames + (Kept * audio.SamplingRate) >= audio.Frames)
+        if (frames <= 0 || frames + Kept * audio.SamplingRate >= audio.Frames)
             return audio;
         cut = (double)frames / audio.SamplingRate;
         return new AudioBuffer(audio.Samples[(frames * audio.Channels)..], audio.SamplingRate, audio.Channels);

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace Dia.Audio;
 
 /// <summary>
@@ -114,9 +112,11 @@ public sealed class MelSpectrogram
         double spacing = samplingRate / (double)size;
         for (int band = 0; band < bands; band++)
         {
-            double low = Frequency(band - 1, samplingRate, bands), middle = Frequency(band, samplingRate, bands), high = Frequency(band + 1, samplingRate, bands);
+            double low = Frequency(band - 1, samplingRate, bands), middle = Frequency(band, samplingRate, bands),
+                high = Frequency(band + 1, samplingRate, bands);
             int first = (int)Math.Floor(low / spacing) + 1, last = Math.Min(size / 2, (int)Math.Ceiling(high / spacing) - 1);
-            double[] weights = [.. Enumerable.Range(first, Math.Max(0, last - first + 1)).Select(bin => Math.Min((bin * spacing - low) / (middle - low), (high - bin * spacing) / (high - middle)))];
+            double[] weights = [.. Enumerable.Range(first, Math.Max(0, last - first + 1))
+                .Select(bin => Math.Min((bin * spacing - low) / (middle - low), (high - bin * spacing) / (high - middle)))];
             double sum = weights.Sum();
             // A band between two bins takes the nearest.
             filters[band] = sum > 0 ? (first, [.. weights.Select(w => w / sum)]) : (Math.Min(size / 2, (int)Math.Round(middle / spacing)), [1]);

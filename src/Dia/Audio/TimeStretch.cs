@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Dia.Audio;
@@ -49,7 +47,8 @@ public sealed class TimeStretch
         ArgumentNullException.ThrowIfNull(write);
         AudioBuffer.CheckSamplingRate(samplingRate);
         if (!(speed is >= Slowest and <= Fastest))
-            throw new DiaException(DiaErrorKind.Usage, string.Create(CultureInfo.InvariantCulture, $"speed is {speed}; it must be from {Slowest} to {Fastest}."));
+            throw new DiaException(DiaErrorKind.Usage,
+                string.Create(CultureInfo.InvariantCulture, $"speed is {speed}; it must be from {Slowest} to {Fastest}."));
         _write = write;
         _speed = speed;
         _hop = Math.Max(2, (int)(samplingRate * HopSeconds));
@@ -57,7 +56,7 @@ public sealed class TimeStretch
         _output = new float[_hop];
         _rising = new float[_hop];
         for (int i = 0; i < _hop; i++)
-            _rising[i] = 0.5f - (0.5f * MathF.Cos(MathF.PI * (i + 0.5f) / _hop));
+            _rising[i] = 0.5f - 0.5f * MathF.Cos(MathF.PI * (i + 0.5f) / _hop);
     }
 
     /// <summary>The samples that come out for <paramref name="samples"/> that go in.</summary>
@@ -116,7 +115,7 @@ public sealed class TimeStretch
         long start = _hops == 0 ? 0 : MostSimilar();
         ReadOnlySpan<float> ends = Input(_following, _hop), begins = Input(start, _hop);
         for (int i = 0; i < _hop; i++)
-            _output[i] = _hops == 0 ? begins[i] : ends[i] + (_rising[i] * (begins[i] - ends[i]));
+            _output[i] = _hops == 0 ? begins[i] : ends[i] + _rising[i] * (begins[i] - ends[i]);
 
         _following = start + _hop;
         _hops++;

@@ -154,7 +154,7 @@ internal sealed class WavChunks
         WavChunkKind kind = known && header[..4].SequenceEqual("fmt "u8) ? WavChunkKind.Format
             : known && header[..4].SequenceEqual("data"u8) ? WavChunkKind.Data
             : WavChunkKind.Other;
-        _padding = (long)(size % Wave64Align == 0 ? 0 : Wave64Align - (size % Wave64Align));
+        _padding = (long)(size % Wave64Align == 0 ? 0 : Wave64Align - size % Wave64Align);
         if (size >= LongOpenEnded)
             return new WavChunk(kind, start, null);
         if (size < Wave64HeaderBytes && !(size == 0 && kind == WavChunkKind.Data))

@@ -45,7 +45,8 @@ internal readonly record struct WavFormat(bool IsFloat, int BytesPerSample, int 
             return $"a sampling rate of {rate} Hz ({AudioBuffer.MinSamplingRate} to {AudioBuffer.MaxSamplingRate} Hz are read)";
         format = new WavFormat(tag == Float, (bits + 7) / 8, channels, (int)rate);
         // Some programs leave it 0; any other value says that the samples lie otherwise.
-        return blockAlign == format.BlockAlign || blockAlign == 0 ? null : $"{blockAlign} bytes a frame where {channels} channels of {bits} bits make {format.BlockAlign}";
+        return blockAlign == format.BlockAlign || blockAlign == 0
+            ? null : $"{blockAlign} bytes a frame where {channels} channels of {bits} bits make {format.BlockAlign}";
     }
 
     private static string Name(int tag) => tag switch

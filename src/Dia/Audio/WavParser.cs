@@ -83,7 +83,8 @@ internal sealed class WavParser(Stream stream, string name)
         if (unsized && chunks.AreChunks(buffer.AsSpan(0, count)))
             return ReadOnlyMemory<byte>.Empty;
         if (unsized || chunk.Size > count)
-            warnings?.Add($"{_source.Name}: the 'data' chunk says {chunk.Size} bytes but {count} follow: its recorder was cut off, or the file is. Everything up to the end is read.");
+            warnings?.Add(
+                $"{_source.Name}: the 'data' chunk says {chunk.Size} bytes but {count} follow: its recorder was cut off, or the file is. Everything up to the end is read.");
         return buffer.AsMemory(0, count);
     }
 

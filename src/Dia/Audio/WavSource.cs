@@ -42,7 +42,8 @@ internal sealed class WavSource(Stream stream, string name)
     public void Skip(long counted, long bytes)
     {
         if (counted > MaxOtherBytes - _otherBytes)
-            throw Error(Offset, $"more than {MaxOtherBytes >> 20} MiB that are not samples; strip them, for example with: ffmpeg -i IN -map_metadata -1 OUT.wav");
+            throw Error(Offset,
+                $"more than {MaxOtherBytes >> 20} MiB that are not samples; strip them, for example with: ffmpeg -i IN -map_metadata -1 OUT.wav");
         _otherBytes += counted;
         if (Rest is long rest)
         {

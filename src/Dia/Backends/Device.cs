@@ -131,7 +131,8 @@ public abstract class Device : IDisposable
     {
         long most = MemoryLimits.AddressSpace;
         if ((most < long.MaxValue && needs.Least > most - MemoryLimits.AddressSpaceTaken) || !HostMemory.Fits(needs.Least))
-            throw MemoryLimits.TooLittle($"the model ({MemoryLimits.Text(needs.Mapped)} of mapped weights, {MemoryLimits.Text(needs.Least)} of working memory, and up to {MemoryLimits.Text(needs.Bytes - needs.Least)} more by what is said)", needs.Least + needs.Mapped, taken: needs.Mapped);
+            throw MemoryLimits.TooLittle(
+                $"the model ({MemoryLimits.Text(needs.Mapped)} of mapped weights, {MemoryLimits.Text(needs.Least)} of working memory, and up to {MemoryLimits.Text(needs.Bytes - needs.Least)} more by what is said)", needs.Least + needs.Mapped, taken: needs.Mapped);
     }
 
     private protected abstract T Visit<T>(IBackendVisitor<T> visitor);

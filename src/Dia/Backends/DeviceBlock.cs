@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Dia.IO;
 
 namespace Dia.Backends;

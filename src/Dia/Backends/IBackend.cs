@@ -86,7 +86,8 @@ public unsafe interface IBackend
     void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate);
 
     /// <summary>
-    /// Transposed convolution of kernel 2·stride, written per input row: y[r·stride + p, o] = bias[o] + Σ_i x[r, i]·w[i, o, p + stride] + x[r + 1, i]·w[i, o, p]
+    /// Transposed convolution of kernel 2·stride, written per input row: y[r·stride + p, o] = bias[o] + Σ_i x[r, i]·w[i, o, p + stride] + x[r + 1, i]·w[i, o,
+    /// p]
     /// for r in 0..rows−1, p in 0..stride−1: x points at the row before the first, y is [rows·stride, outputs].
     /// </summary>
     void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride);

@@ -10,7 +10,7 @@ namespace Dia.Checks;
 /// <param name="host">The host's.</param>
 /// <param name="device">The device's.</param>
 /// <param name="count">How many values.</param>
-internal readonly unsafe struct Twin<T>(nint host, nint device, int count)
+internal readonly unsafe struct Mirrored<T>(nint host, nint device, int count)
     where T : unmanaged
 {
     public nint Host => host;
@@ -26,7 +26,7 @@ internal readonly unsafe struct Twin<T>(nint host, nint device, int count)
     public Span<T> Values => new(OnHost, Count);
 
     /// <summary>The values from an index on.</summary>
-    public Twin<T> From(int index) => new(Host + ((nint)index * sizeof(T)), Device + ((nint)index * sizeof(T)), Count - index);
+    public Mirrored<T> From(int index) => new(Host + (nint)index * sizeof(T), Device + (nint)index * sizeof(T), Count - index);
 }
 
 /// <summary>
@@ -51,7 +51,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed, b
     public Random Random { get; } = new(seed);
 
     /// <summary>Values on both sides.</summary>
-    public Twin<T> Place<T>(ReadOnlySpan<T> values)
+    public Mirrored<T> Place<T>(ReadOnlySpan<T> values)
         where T : unmanaged
     {
         long bytes = Math.Max(values.Length, 1) * (long)sizeof(T);
@@ -63,17 +63,17 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed, b
         else
             _device.Add((nint)(device = backend.Memory.Allocate((bytes + 3) / 4)));
         backend.Memory.Upload(device, host, values.Length * (long)sizeof(T));
-        return new Twin<T>((nint)host, (nint)device, values.Length);
+        return new Mirrored<T>((nint)host, (nint)device, values.Length);
     }
 
     /// <summary>Random values, uniform from −range to range.</summary>
-    public Twin<float> Floats(int count, float range = 1, float center = 0) => Place<float>(Numbers(count, range, center));
+    public Mirrored<float> Floats(int count, float range = 1, float center = 0) => Place<float>(Numbers(count, range, center));
 
     /// <summary>The same, starting one value behind an aligned address: no vector load may take it.</summary>
-    public Twin<float> Unaligned(int count, float range = 1) => Floats(count + 1, range).From(1);
+    public Mirrored<float> Unaligned(int count, float range = 1) => Floats(count + 1, range).From(1);
 
     /// <summary>Random whole numbers from 0 on.</summary>
-    public Twin<int> Integers(int count, int below)
+    public Mirrored<int> Integers(int count, int below)
     {
         int[] values = new int[count];
         for (int i = 0; i < count; i++)
@@ -113,13 +113,13 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed, b
         return weight;
     }
 
-    /// <summary>What the device has of a twin.</summary>
-    public T[] Download<T>(Twin<T> twin)
+    /// <summary>What the device has of a mirrored.</summary>
+    public T[] Download<T>(Mirrored<T> mirrored)
         where T : unmanaged
     {
-        T[] values = new T[twin.Count];
+        T[] values = new T[mirrored.Count];
         fixed (T* to = values)
-            backend.Memory.Download(to, twin.OnDevice, values.Length * (long)sizeof(T));
+            backend.Memory.Download(to, mirrored.OnDevice, values.Length * (long)sizeof(T));
         return values;
     }
 
@@ -168,7 +168,7 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed, b
     {
         float[] values = new float[count];
         for (int i = 0; i < count; i++)
-            values[i] = center + (((Random.NextSingle() * 2) - 1) * range);
+            values[i] = center + (Random.NextSingle() * 2 - 1) * range;
         return values;
     }
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using Dia.Backends.Cpu;
 using Dia.IO;
 using Dia.Weights;
@@ -24,7 +23,8 @@ public static unsafe class CheckpointSynthesizer
     /// <param name="threads">How many threads compute; −1 for one per core.</param>
     /// <param name="cancellationToken">Looked at every few megabytes; no unfinished file stays.</param>
     /// <exception cref="DiaException">The folder cannot be written (Output), or the format is Float16 (Usage).</exception>
-    public static void Write(string outDir, IReadOnlyList<WeightSpec> specs, WeightFormat format, IReadOnlyDictionary<string, string> texts, int threads = -1, CancellationToken cancellationToken = default)
+    public static void Write(string outDir, IReadOnlyList<WeightSpec> specs, WeightFormat format, IReadOnlyDictionary<string, string> texts, int threads = -1,
+        CancellationToken cancellationToken = default)
     {
         if (format == WeightFormat.Float16)
             throw new DiaException(DiaErrorKind.Usage, "recomputable weights are rounded to bfloat16: write them as bf16 or f32.");
@@ -34,7 +34,8 @@ public static unsafe class CheckpointSynthesizer
         {
             CheckpointConverter.MakeFolder(outDir);
             foreach (var (name, text) in texts)
-                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == ModelFolder.ConfigName ? CheckpointConverter.WithDType(text, format, name) : text);
+                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == ModelFolder.ConfigName
+                    ? CheckpointConverter.WithDType(text, format, name) : text);
             WriteTensors(Path.Combine(outDir, ModelFolder.TensorsName), specs, format, buffer, pool, cancellationToken);
         }
         finally
@@ -101,7 +102,7 @@ public static unsafe class CheckpointSynthesizer
 
         public void Fill(long first, Span<float> values)
         {
-            ulong state = Hash + ((ulong)first * Golden);
+            ulong state = Hash + (ulong)first * Golden;
             for (int i = 0; i < values.Length; i++)
             {
                 ulong z = state += Golden;
@@ -110,10 +111,10 @@ public static unsafe class CheckpointSynthesizer
                 z ^= z >> 31;
 
                 // 24 bits times a power of two, minus 1: exact. Signed, since that conversion is one instruction.
-                float u = ((int)(z >> 40) * (1f / (1 << 23))) - 1f;
+                float u = (int)(z >> 40) * (1f / (1 << 23)) - 1f;
 
                 // Adding a center of 0 changes nothing: u is never -0.
-                values[i] = (u * Bound) + Center;
+                values[i] = u * Bound + Center;
             }
         }
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Graph;
@@ -53,7 +52,7 @@ internal sealed class CodecChecks(Device device, Device reference, Action<Kernel
         var random = new Random(51);
         float[] signal = new float[frames * actual.HopLength];
         for (int i = 0; i < signal.Length; i++)
-            signal[i] = (float)((0.3 * Math.Sin(i * 0.05)) + (0.2 * Math.Sin(i * 0.31)) + (0.1 * (random.NextDouble() - 0.5)));
+            signal[i] = (float)(0.3 * Math.Sin(i * 0.05) + 0.2 * Math.Sin(i * 0.31) + 0.1 * (random.NextDouble() - 0.5));
         int[,] right = expected.Encode(signal, null, out CodecTrace rightTrace), codes = actual.Encode(signal, null, out CodecTrace trace);
         report(new KernelCheck("codec: latents", Text($"{frames} frames"), ModelChecks.Error(trace.LatentValues, rightTrace.LatentValues), tolerance));
 
@@ -71,7 +70,8 @@ internal sealed class CodecChecks(Device device, Device reference, Action<Kernel
             }
         }
 
-        report(new KernelCheck("codec: codes", Text($"{compared} of {right.Length} compared, {different} differ"), different == 0 ? 0 : double.PositiveInfinity, 0));
+        report(new KernelCheck("codec: codes", Text($"{compared} of {right.Length} compared, {different} differ"), different == 0
+            ? 0 : double.PositiveInfinity, 0));
     }
 
     /// <summary>How far the nearest code's cosine is above the second's.</summary>
@@ -81,14 +81,14 @@ internal sealed class CodecChecks(Device device, Device reference, Action<Kernel
         int index = codec.Network.Layout.Operations.Where(o => o.Kind == OperationKind.NearestCode).ElementAt(quantizer).Weight;
         float[] book = new float[entries * d];
         ReadWeight(codec.Weights.Weights[index], book);
-        ReadOnlySpan<float> x = trace.ProjectedValues.Slice(((frame * codec.Codebooks) + quantizer) * d, d);
+        ReadOnlySpan<float> x = trace.ProjectedValues.Slice((frame * codec.Codebooks + quantizer) * d, d);
         double best = double.NegativeInfinity, second = best;
         for (int e = 0; e < entries; e++)
         {
             double xy = 0, xx = 0, yy = 0;
             for (int i = 0; i < d; i++)
             {
-                double y = book[(e * d) + i];
+                double y = book[e * d + i];
                 xy += x[i] * y;
                 xx += (double)x[i] * x[i];
                 yy += y * y;

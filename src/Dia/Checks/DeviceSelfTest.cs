@@ -16,7 +16,8 @@ public static class DeviceSelfTest
     /// <param name="report">Receives each check when it is done.</param>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="DiaException">A weight is damaged (Model), or the device fails (Device).</exception>
-    public static void Run(Device device, IReadOnlyList<CompiledNetwork> networks, ModelCheckpoint? model, CodecCheckpoint? codec, bool small, Action<KernelCheck> report)
+    public static void Run(Device device, IReadOnlyList<CompiledNetwork> networks, ModelCheckpoint? model, CodecCheckpoint? codec, bool small,
+        Action<KernelCheck> report)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(networks);

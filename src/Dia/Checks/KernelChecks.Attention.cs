@@ -13,12 +13,12 @@ public sealed unsafe partial class KernelChecks<TBackend>
         using CheckMemory<TBackend> memory = Memory(20);
         int half = headDim / 2, width = keyHeads * headDim, capacity = 12;
         (int Rows, int Keys, int Start)[] layout = [(3, 3, 0), (1, 6, 5), (4, 10, 6)];
-        Twin<float>[] caches = [.. layout.Select(_ => memory.Floats(2 * Layers * capacity * width))];
-        (Twin<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, null);
+        Mirrored<float>[] caches = [.. layout.Select(_ => memory.Floats(2 * Layers * capacity * width))];
+        (Mirrored<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, null);
         AttentionBatch host = new(items.OnHost, layout.Length, 4, capacity), device = new(items.OnDevice, layout.Length, 4, capacity);
-        Twin<float> cos = memory.Floats(rows * half), sin = memory.Floats(rows * half), frequencies = memory.Floats(layout.Length * half, 0.5f, 0.5f);
+        Mirrored<float> cos = memory.Floats(rows * half), sin = memory.Floats(rows * half), frequencies = memory.Floats(layout.Length * half, 0.5f, 0.5f);
         int[] positions = [.. Enumerable.Range(0, rows).Select(r => r * r * 431)];
-        Twin<int> at = memory.Place<int>(positions);
+        Mirrored<int> at = memory.Place<int>(positions);
         _scalar.RopeTable(cos.OnHost, sin.OnHost, at.OnHost, frequencies.OnHost, host, half, 1.25f);
         _backend.RopeTable(cos.OnDevice, sin.OnDevice, at.OnDevice, frequencies.OnDevice, device, half, 1.25f);
         string shapes = Text($"[{rows}, {heads}, {headDim}]");
@@ -26,14 +26,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
         // The float32 angle's sine and cosine rounded, then scaled: one rounding each, and double's own error can move the first.
         Compare("rope_table cos", shapes, memory.Download(cos), cos.Values, 2 * U);
         Compare("rope_table sin", shapes, memory.Download(sin), sin.Values, 2 * U);
-        Twin<float> x = memory.Floats(rows * heads * headDim), keys = memory.Floats(rows * width), values = memory.Floats(rows * width);
+        Mirrored<float> x = memory.Floats(rows * heads * headDim), keys = memory.Floats(rows * width), values = memory.Floats(rows * width);
         _scalar.Rope(x.OnHost, cos.OnHost, sin.OnHost, rows, heads, half);
         _backend.Rope(x.OnDevice, cos.OnDevice, sin.OnDevice, rows, heads, half);
         Compare("rope", shapes, memory.Download(x), x.Values, 6 * U);
         _scalar.RopeKeyValues(keys.OnHost, values.OnHost, cos.OnHost, sin.OnHost, host, 1, keyHeads, half);
         _backend.RopeKeyValues(keys.OnDevice, values.OnDevice, cos.OnDevice, sin.OnDevice, device, 1, keyHeads, half);
         Compare("rope_key_values", shapes, memory.Download(keys), keys.Values, 6 * U);
-        foreach (Twin<float> cache in caches)
+        foreach (Mirrored<float> cache in caches)
             Compare("rope_key_values cache", shapes, memory.Download(cache), cache.Values, 6 * U);
     }
 
@@ -54,8 +54,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
     {
         using CheckMemory<TBackend> memory = Memory(21);
         int width = keyHeads * headDim, mostKeys = layout.Max(i => i.Keys), capacity = mostKeys + 2;
-        Twin<float>[] caches = new Twin<float>[layout.Length];
-        Twin<byte>[] masks = new Twin<byte>[layout.Length];
+        Mirrored<float>[] caches = new Mirrored<float>[layout.Length];
+        Mirrored<byte>[] masks = new Mirrored<byte>[layout.Length];
         for (int n = 0; n < layout.Length; n++)
         {
             float[] cache = memory.Floats(2 * Layers * capacity * width).Values.ToArray();
@@ -65,24 +65,24 @@ public sealed unsafe partial class KernelChecks<TBackend>
             for (int j = 1; n == layout.Length - 2 && j < capacity; j += 3)
             {
                 for (int part = 0; part < 2 * Layers; part++)
-                    cache.AsSpan(((part * capacity) + j) * width, width).Fill(float.NaN);
+                    cache.AsSpan((part * capacity + j) * width, width).Fill(float.NaN);
             }
 
             caches[n] = memory.Place<float>(cache);
             masks[n] = n >= layout.Length - 2 ? memory.Place<byte>(mask) : default;
         }
 
-        (Twin<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, masks);
+        (Mirrored<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, masks);
         int mostRows = layout.Max(i => i.Rows);
-        Twin<float> q = memory.Floats(rows * heads * headDim, greater * 4 / MathF.Sqrt(headDim)), y = memory.Floats(rows * heads * headDim);
-        Twin<float> maps = memory.Floats(layout.Sum(i => heads * i.Rows * i.Keys));
+        Mirrored<float> q = memory.Floats(rows * heads * headDim, greater * 4 / MathF.Sqrt(headDim)), y = memory.Floats(rows * heads * headDim);
+        Mirrored<float> maps = memory.Floats(layout.Sum(i => heads * i.Rows * i.Keys));
         AttentionBatch host = new(items.OnHost, layout.Length, mostRows, capacity), device = new(items.OnDevice, layout.Length, mostRows, capacity);
         _scalar.Attention(y.OnHost, q.OnHost, host, 1, heads, keyHeads, headDim, mapped ? maps.OnHost : null);
         _backend.Attention(y.OnDevice, q.OnDevice, device, 1, heads, keyHeads, headDim, mapped ? maps.OnDevice : null);
         string shapes = Text($"{heads}/{keyHeads} heads of {headDim}");
 
         // Scores of up to 4·√headDim/3 are off by √headDim·u of it; that moves each weight, and the results with them.
-        double tolerance = (20 + (4 * headDim)) * greater * U;
+        double tolerance = (20 + 4 * headDim) * greater * U;
         float[] whole = memory.Download(y);
         Compare("attention " + name, shapes, whole, y.Values, tolerance);
         if (mapped)
@@ -95,18 +95,19 @@ public sealed unsafe partial class KernelChecks<TBackend>
         for (int n = 0, row = 0; n < layout.Length; row += layout[n++].Rows)
         {
             // Another kind of kernel may make an item of one row where no item has more.
-            if ((layout[n].Rows == 1) != (mostRows == 1))
+            if (layout[n].Rows == 1 != (mostRows == 1))
                 continue;
             AttentionBatch one = new(items.OnDevice + n, 1, layout[n].Rows, layout[n].Keys);
-            Twin<float> alone = memory.Floats(rows * heads * headDim);
+            Mirrored<float> alone = memory.Floats(rows * heads * headDim);
             _backend.Attention(alone.OnDevice, q.OnDevice, one, 1, heads, keyHeads, headDim, null);
             int at = row * heads * headDim, count = layout[n].Rows * heads * headDim;
             Compare($"attention {name} alike", shapes, memory.Download(alone).AsSpan(at, count), whole.AsSpan(at, count), 0);
         }
     }
 
-    internal static (Twin<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout, Twin<float>[] caches,
-        int capacity, int width, Twin<byte>[]? masks)
+    internal static (Mirrored<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout,
+        Mirrored<float>[] caches,
+        int capacity, int width, Mirrored<byte>[]? masks)
     {
         AttentionItem[] host = new AttentionItem[layout.Length], device = new AttentionItem[layout.Length];
         int rows = 0;
@@ -114,14 +115,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
         {
             AttentionItem item = new() { FirstRow = rows, Rows = layout[n].Rows, KeyCount = layout[n].Keys, CausalStart = layout[n].Start,
                 LayerStride = 2L * capacity * width };
-            Twin<float> values = caches[n].From(capacity * width);
-            Twin<byte> mask = masks is null ? default : masks[n];
+            Mirrored<float> values = caches[n].From(capacity * width);
+            Mirrored<byte> mask = masks is null ? default : masks[n];
             host[n] = item with { Keys = caches[n].OnHost, Values = values.OnHost, Mask = mask.OnHost };
             device[n] = item with { Keys = caches[n].OnDevice, Values = values.OnDevice, Mask = mask.OnDevice };
             rows += layout[n].Rows;
         }
 
         // What the device reads holds the device's addresses.
-        return (new Twin<AttentionItem>(memory.Place<AttentionItem>(host).Host, memory.Place<AttentionItem>(device).Device, layout.Length), rows);
+        return (new Mirrored<AttentionItem>(memory.Place<AttentionItem>(host).Host, memory.Place<AttentionItem>(device).Device, layout.Length), rows);
     }
 }

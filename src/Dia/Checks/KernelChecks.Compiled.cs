@@ -84,7 +84,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         WeightSpec spec = isLinear ? new("check", [o.N, o.K], WeightRole.Linear) : new("check", [o.N, o.K, o.Kernel], WeightRole.Convolution),
             biasSpec = new("check", [o.N], WeightRole.Vector);
         float[] values = memory.Floats(o.N * k).Values.ToArray(), biases = memory.Floats(o.N).Values.ToArray();
-        Twin<float> x = memory.Floats((int)OperationRunner.InputValues(o, rows)), y = memory.Floats(rows * o.N);
+        Mirrored<float> x = memory.Floats((int)OperationRunner.InputValues(o, rows)), y = memory.Floats(rows * o.N);
         string shapes = isLinear ? Text($"[{rows}, {o.N}, {o.K}]") : Text($"[{rows}, {o.K}, {o.N}] k{o.Kernel} s{o.Stride} d{o.Dilation}");
         foreach (WeightFormat format in Formats)
         {
@@ -117,7 +117,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         const int Rows = 21, Sampled = 1;
         WeightSpec spec = new("check", [inputs, outputs, 2 * stride], WeightRole.TransposedConvolution), biasSpec = new("check", [outputs], WeightRole.Vector);
         float[] values = memory.Floats(inputs * outputs * 2 * stride).Values.ToArray(), biases = memory.Floats(outputs).Values.ToArray();
-        Twin<float> x = memory.Floats((Rows + 1) * inputs), y = memory.Floats(Rows * stride * outputs);
+        Mirrored<float> x = memory.Floats((Rows + 1) * inputs), y = memory.Floats(Rows * stride * outputs);
         int width = stride * outputs, last = Rows - Sampled;
         foreach (WeightFormat format in Formats)
         {
@@ -126,7 +126,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             _backend.TransposedConvolution(y.OnDevice, x.OnDevice, device, deviceBias, Rows, inputs, outputs, stride);
             float[] actual = memory.Download(y);
             _scalar.TransposedConvolution(y.OnHost, x.OnHost, host, hostBias, Sampled, inputs, outputs, stride);
-            _scalar.TransposedConvolution(y.OnHost + (last * width), x.OnHost + (last * inputs), host, hostBias, Sampled, inputs, outputs, stride);
+            _scalar.TransposedConvolution(y.OnHost + last * width, x.OnHost + last * inputs, host, hostBias, Sampled, inputs, outputs, stride);
             Compare("transposed_convolution " + format, Text($"[{Rows}, {inputs}, {outputs}] s{stride}, {2 * Sampled} rows of it"),
                 [.. actual.AsSpan(0, Sampled * width), .. actual.AsSpan(last * width)], [.. y.Values[..(Sampled * width)], .. y.Values[(last * width)..]],
                 ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
@@ -148,9 +148,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
         {
             for (int s = 0; s < starts.Length; s++)
             {
-                sample((nint)(to + (s * rows * count)), starts[s], count);
+                sample((nint)(to + s * rows * count), starts[s], count);
                 for (int r = 0; r < rows; r++)
-                    y.AsSpan((r * n) + starts[s], count).CopyTo(actual.AsSpan(((s * rows) + r) * count));
+                    y.AsSpan(r * n + starts[s], count).CopyTo(actual.AsSpan((s * rows + r) * count));
             }
         }
 

@@ -15,12 +15,12 @@ public sealed unsafe partial class KernelChecks<TBackend>
             using CheckMemory<TBackend> memory = Memory(10);
             (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [n, k]);
             const int Most = 11;
-            Twin<float> x = memory.Floats(Most * k), y = memory.Floats(Most * n);
+            Mirrored<float> x = memory.Floats(Most * k), y = memory.Floats(Most * n);
             float[] single = new float[Most * n];
             for (int r = 0; r < Most; r++)
             {
-                Twin<float> one = memory.Floats(n);
-                _backend.Linear(one.OnDevice, x.OnDevice + (r * k), device, 1, n, k, Phase.Decode, false);
+                Mirrored<float> one = memory.Floats(n);
+                _backend.Linear(one.OnDevice, x.OnDevice + r * k, device, 1, n, k, Phase.Decode, false);
                 memory.Download(one).CopyTo(single, r * n);
             }
 
@@ -32,7 +32,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 Compare($"step_linear rows alike {format}", $"[{rows}, {n}, {k}]", memory.Download(y).AsSpan(0, rows * n), single.AsSpan(0, rows * n), 0);
             }
 
-            Twin<float> unaligned = memory.Unaligned(k), sum = memory.Floats(n);
+            Mirrored<float> unaligned = memory.Unaligned(k), sum = memory.Floats(n);
             _scalar.Linear(sum.OnHost, unaligned.OnHost, host, 1, n, k, Phase.Decode, true);
             _backend.Linear(sum.OnDevice, unaligned.OnDevice, device, 1, n, k, Phase.Decode, true);
             Compare("step_linear accumulated, unaligned " + format, $"[1, {n}, {k}]", memory.Download(sum), sum.Values, SumTolerance(k), Math.Max(1, k / 4.0));
@@ -49,7 +49,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             float[] values = memory.Floats(rows * k).Values.ToArray();
             values[k / 2] = float.NaN; // stays in its row
             values[^1] = float.PositiveInfinity;
-            Twin<float> x = memory.Place<float>(values), y = memory.Floats(rows * n);
+            Mirrored<float> x = memory.Place<float>(values), y = memory.Floats(rows * n);
             foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
             {
                 _scalar.Linear(y.OnHost, x.OnHost, host, rows, n, k, Phase.Prefill, accumulate);
@@ -58,7 +58,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
                     Math.Max(1, k / 4.0));
             }
 
-            Twin<float> unaligned = memory.Unaligned(rows * k);
+            Mirrored<float> unaligned = memory.Unaligned(rows * k);
             _scalar.Linear(y.OnHost, unaligned.OnHost, host, rows, n, k, Phase.Prefill, false);
             _backend.Linear(y.OnDevice, unaligned.OnDevice, device, rows, n, k, Phase.Prefill, false);
             Compare($"block_linear unaligned {format}", $"[{rows}, {n}, {k}]", memory.Download(y), y.Values, SumTolerance(k), Math.Max(1, k / 4.0));
@@ -73,10 +73,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
             using CheckMemory<TBackend> memory = Memory(12);
             (Weight host, Weight device) = memory.Weight(WeightRole.Convolution, format, [outputs, inputs, kernel]);
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
-            int windows = ((rows - 1) * stride) + ((kernel - 1) * dilation) + 1, k = kernel * inputs;
+            int windows = (rows - 1) * stride + (kernel - 1) * dilation + 1, k = kernel * inputs;
             float[] values = memory.Floats(windows * inputs).Values.ToArray();
             values[^1] = format == WeightFormat.Float16 ? float.NaN : float.PositiveInfinity; // of the last rows; float16's halves end at 65504
-            Twin<float> x = memory.Place<float>(values), y = memory.Floats(rows * outputs);
+            Mirrored<float> x = memory.Place<float>(values), y = memory.Floats(rows * outputs);
             string shapes = Text($"[{rows}, {inputs}, {outputs}] k{kernel} s{stride} d{dilation}");
             foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
             {
@@ -88,8 +88,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
             float[] whole = memory.Download(y);
             int from = rows / 3;
-            Twin<float> part = memory.Floats((rows - from) * outputs);
-            _backend.Convolution(part.OnDevice, x.OnDevice + (from * stride * inputs), device, deviceBias, rows - from, inputs, outputs, kernel, stride,
+            Mirrored<float> part = memory.Floats((rows - from) * outputs);
+            _backend.Convolution(part.OnDevice, x.OnDevice + from * stride * inputs, device, deviceBias, rows - from, inputs, outputs, kernel, stride,
                 dilation, false);
             Compare("convolution rows alike " + format, shapes, memory.Download(part), whole.AsSpan(from * outputs), 0);
         }
@@ -103,7 +103,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             using CheckMemory<TBackend> memory = Memory(13);
             (Weight host, Weight device) = memory.Weight(WeightRole.TransposedConvolution, format, [inputs, outputs, 2 * stride]);
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
-            Twin<float> x = memory.Floats((rows + 1) * inputs), y = memory.Floats(rows * stride * outputs);
+            Mirrored<float> x = memory.Floats((rows + 1) * inputs), y = memory.Floats(rows * stride * outputs);
             _scalar.TransposedConvolution(y.OnHost, x.OnHost, host, hostBias, rows, inputs, outputs, stride);
             _backend.TransposedConvolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, stride);
             Compare("transposed_convolution " + format, Text($"[{rows}, {inputs}, {outputs}] s{stride}"), memory.Download(y), y.Values,

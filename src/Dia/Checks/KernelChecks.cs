@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Backends.Scalar;
 using Dia.Configuration;
@@ -119,8 +117,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
         {
             using CheckMemory<TBackend> memory = Memory(1);
             (Weight host, Weight device) = memory.Weight(WeightRole.Embedding, format, [channels * vocabulary, width]);
-            Twin<int> ids = memory.Integers(rows * channels, vocabulary);
-            Twin<float> y = memory.Floats(rows * width);
+            Mirrored<int> ids = memory.Integers(rows * channels, vocabulary);
+            Mirrored<float> y = memory.Floats(rows * width);
             _scalar.Embed(y.OnHost, ids.OnHost, host, rows, width);
             _backend.Embed(y.OnDevice, ids.OnDevice, device, rows, width);
             Compare("embed " + format, Text($"[{rows}, {width}]"), memory.Download(y), y.Values, 0);
@@ -155,8 +153,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             book.AsSpan(0, d).CopyTo(x);
             x[d] = float.NaN;
             book.AsSpan(2 * d, 2 * d).CopyTo(x.AsSpan(2 * d));
-            Twin<float> rows = memory.Place<float>(x);
-            Twin<int> codes = memory.Integers(Rows * Stride, 3);
+            Mirrored<float> rows = memory.Place<float>(x);
+            Mirrored<int> codes = memory.Integers(Rows * Stride, 3);
             _scalar.NearestCode(codes.OnHost, Stride, rows.OnHost, host, Rows, entries, d);
             _backend.NearestCode(codes.OnDevice, Stride, rows.OnDevice, device, Rows, entries, d);
             CompareInts("nearest_code " + format, $"[{Rows}, {entries}, {d}]", memory.Download(codes), codes.Values);
@@ -175,8 +173,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             const int Rows = 53;
             float[] book = memory.Floats(entries * d).Values.ToArray();
             (Weight host, Weight device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
-            Twin<float> stored = memory.Floats(book.Length), rows = memory.Floats(Rows * d);
-            Twin<int> all = memory.Integers(entries, 1), codes = memory.Integers(Rows, 1);
+            Mirrored<float> stored = memory.Floats(book.Length), rows = memory.Floats(Rows * d);
+            Mirrored<int> all = memory.Integers(entries, 1), codes = memory.Integers(Rows, 1);
             for (int e = 0; e < entries; e++)
                 all.Values[e] = e;
             _scalar.LookUpCode(stored.OnHost, all.OnHost, 1, host, entries, d);
@@ -193,7 +191,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 if (i < entries / 2)
                     foreach (ref float value in book.AsSpan((entries - 1 - i) * d, d))
                         value *= sizes[i];
-                rows.Values[(i * d) + (i % d)] = sizes[i];
+                rows.Values[i * d + i % d] = sizes[i];
             }
 
             (host, device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
@@ -202,9 +200,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
             CheckCodes("nearest_code, unusual ", memory, rows.Values, host, device, entries, d);
 
             for (int i = 0; i < book.Length; i++)
-                book[i] = i < d ? 0 : 1 + (memory.Random.NextSingle() / 4);
+                book[i] = i < d ? 0 : 1 + memory.Random.NextSingle() / 4;
             for (int i = 0; i < Rows * d; i++)
-                rows.Values[i] = (memory.Random.NextSingle() * 2) - 1.3f;
+                rows.Values[i] = memory.Random.NextSingle() * 2 - 1.3f;
             (host, device) = memory.Weight(new WeightSpec("check", [entries, d], WeightRole.Embedding), format, book);
             CheckCodes("nearest_code, behind ", memory, rows.Values, host, device, entries, d);
         }
@@ -213,8 +211,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
     private void CheckCodes(string name, CheckMemory<TBackend> memory, ReadOnlySpan<float> values, in Weight host, in Weight device, int entries, int d)
     {
         int count = values.Length / d;
-        Twin<float> rows = memory.Place(values);
-        Twin<int> codes = memory.Integers(count, 1);
+        Mirrored<float> rows = memory.Place(values);
+        Mirrored<int> codes = memory.Integers(count, 1);
         _scalar.NearestCode(codes.OnHost, 1, rows.OnHost, host, count, entries, d);
         _backend.NearestCode(codes.OnDevice, 1, rows.OnDevice, device, count, entries, d);
         CompareInts(name + host.Format, $"[{count}, {entries}, {d}]", memory.Download(codes), codes.Values);
@@ -234,14 +232,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
         double one = (1 + more) / Math.Sqrt(Dot(book, entry, entry, d)), other = (1 - more) / Math.Sqrt(Dot(book, nearest, nearest, d));
         for (int i = 0; i < d; i++)
-            row[i] = (float)((book[(entry * d) + i] * one) + (book[(nearest * d) + i] * other));
+            row[i] = (float)(book[entry * d + i] * one + book[nearest * d + i] * other);
     }
 
     private static double Dot(ReadOnlySpan<float> book, int a, int b, int d)
     {
         double sum = 0;
         for (int i = 0; i < d; i++)
-            sum += (double)book[(a * d) + i] * book[(b * d) + i];
+            sum += (double)book[a * d + i] * book[b * d + i];
         return sum;
     }
 
@@ -257,13 +255,13 @@ public sealed unsafe partial class KernelChecks<TBackend>
             (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [o.N]);
             float[] values = given ?? memory.Floats((int)OperationRunner.InputValues(o, rows), range).Values.ToArray();
             values[^1] = float.NaN;
-            Twin<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * o.N);
+            Mirrored<float> x = memory.Place<float>(values), y = memory.Unaligned(rows * o.N);
             OperationRunner.Run(_scalar, o, new Operands { Y = y.OnHost, X = x.OnHost, Weight = host, Bias = hostBias, Rows = rows });
             OperationRunner.Run(_backend, o, new Operands { Y = y.OnDevice, X = x.OnDevice, Weight = device, Bias = deviceBias, Rows = rows });
 
             // A row alone gives the same bits: a result that is another counts as none.
             float[] whole = memory.Download(y);
-            Twin<float> alone = memory.Floats(o.N);
+            Mirrored<float> alone = memory.Floats(o.N);
             OperationRunner.Run(_backend, o, new Operands { Y = alone.OnDevice, X = x.OnDevice, Weight = device, Bias = deviceBias, Rows = 1 });
             bool alike = MemoryMarshal.AsBytes<float>(memory.Download(alone)).SequenceEqual(MemoryMarshal.AsBytes(whole.AsSpan(0, o.N)));
             Compare($"{OperationRunner.Name(o.Kind, default)} {(hasWeight ? format : o.Activation)}", $"[{rows}, {o.N}]", alike ? whole : [], y.Values,
@@ -281,7 +279,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             1e10f];
         unusual.CopyTo(special);
         unusual.CopyTo(special.AsSpan(2 * width)); // the second row's gates
-        Twin<float> x = memory.Place<float>(special), y = memory.Floats(count), more = memory.Floats(count, 12), row = memory.Floats(width);
+        Mirrored<float> x = memory.Place<float>(special), y = memory.Floats(count), more = memory.Floats(count, 12), row = memory.Floats(width);
         foreach (HiddenActivation activation in (ReadOnlySpan<HiddenActivation>)[HiddenActivation.Silu, HiddenActivation.Gelu, HiddenActivation.GeluNew,
             HiddenActivation.Relu])
             Rows(new OperationInfo(default, "", OperationKind.GatedActivation) { N = width, Activation = activation }, height, [.. special]);
@@ -305,7 +303,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
             // Many turns of the sine, whose error the great α makes small again: what is left is float32's rounding.
             (Weight hostFast, Weight deviceFast) = memory.Weight(WeightRole.Vector, format, [width], 10, 30);
-            Twin<float> fast = memory.Floats(count);
+            Mirrored<float> fast = memory.Floats(count);
             _scalar.Snake(fast.OnHost, more.OnHost, hostFast, height, width);
             _backend.Snake(fast.OnDevice, more.OnDevice, deviceFast, height, width);
             Compare("snake, great alpha " + format, $"[{height}, {width}]", memory.Download(fast), fast.Values, 3 * U);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Generation;
@@ -86,7 +85,8 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
             decoder[0, i / d.NumChannels, i % d.NumChannels] = ids[i];
         DiaOutput e = expected.Forward(Batch(text), decoderInputIds: decoder, outputHiddenStates: true, outputAttentions: true);
         DiaOutput a = actual.Forward(Batch(text), decoderInputIds: decoder, outputHiddenStates: true, outputAttentions: true);
-        Report($"{name}: encoder", Text($"[{text.Length}, {actual.Config.EncoderConfig.HiddenSize}]"), Error(a.EncoderLastHiddenState, e.EncoderLastHiddenState), tolerance);
+        Report($"{name}: encoder", Text($"[{text.Length}, {actual.Config.EncoderConfig.HiddenSize}]"),
+            Error(a.EncoderLastHiddenState, e.EncoderLastHiddenState), tolerance);
         double states = e.Trace!.DecoderHiddenStates.Zip(a.Trace!.DecoderHiddenStates).Max(p => Error(p.Second, p.First));
         Report($"{name}: decoder's hidden states", Text($"[{rows}, {d.HiddenSize}]"), states, tolerance);
         double maps = Maps(e.Trace, a.Trace, t => t.EncoderAttentions, t => t.DecoderAttentions, t => t.CrossAttentions);
@@ -98,7 +98,8 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
         kinds.Max(kind => kind(expected).Zip(kind(actual)).Max(p => Error(p.Second.Values, p.First.Values)));
 
     /// <summary>A prompt and single rows with guidance, the same rows on both sides.</summary>
-    private void Steps(string name, DiaForConditionalGeneration expected, DiaForConditionalGeneration actual, int[] text, int promptRows, int steps, double tolerance)
+    private void Steps(string name, DiaForConditionalGeneration expected, DiaForConditionalGeneration actual, int[] text, int promptRows, int steps,
+        double tolerance)
     {
         int channels = actual.Config.DecoderConfig.NumChannels, width = channels * actual.Config.DecoderConfig.VocabSize;
         int[] rows = Rows(actual.Config, promptRows + steps);
@@ -132,7 +133,7 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
         int same = SameRows(rows, right), prompt = right.GetLength(1) - gaps.Smallest.Count;
 
         // Guidance of scale g multiplies what the logits are off by at most 1 + 2g.
-        double doubt = tolerance * gaps.Largest * (1 + (2 * (config.GuidanceScale ?? 1)));
+        double doubt = tolerance * gaps.Largest * (1 + 2 * (config.GuidanceScale ?? 1));
         bool excused = same < right.GetLength(1) && same >= prompt && gaps.Smallest[same - prompt] < doubt;
         bool passed = excused || (same == right.GetLength(1) && rows.GetLength(1) == same);
         Report($"{name}: greedy rows", Text($"{same} of {right.GetLength(1)} equal{(excused ? ", then a tie" : "")}"), passed ? 0 : double.PositiveInfinity, 0);
@@ -144,14 +145,17 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
         foreach (bool sampling in (ReadOnlySpan<bool>)[false, true])
         {
             GenerationConfig config = Config(model, rows) with { DoSample = sampling, Seed = 11 };
-            int[,,] alone = model.Generate(Inputs(text, model.Config), config), watched = model.Generate(Inputs(text, model.Config), config, new Gaps(model.Config.DecoderConfig.VocabSize));
+            int[,,] alone = model.Generate(Inputs(text, model.Config), config),
+                watched = model.Generate(Inputs(text, model.Config), config, new Gaps(model.Config.DecoderConfig.VocabSize));
             bool same = alone.GetLength(1) == watched.GetLength(1) && SameRows(alone, watched) == alone.GetLength(1);
-            Report($"{name}: {(sampling ? "sampled" : "greedy")} rows by the device's steps and by the host's", Text($"{alone.GetLength(1)} rows"), same ? 0 : double.PositiveInfinity, 0);
+            Report($"{name}: {(sampling ? "sampled" : "greedy")} rows by the device's steps and by the host's", Text($"{alone.GetLength(1)} rows"), same
+                ? 0 : double.PositiveInfinity, 0);
         }
     }
 
     private static GenerationConfig Config(DiaForConditionalGeneration model, int rows) =>
-        model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, MaxNewTokens = Math.Min(model.Config.DelayPattern.Max() + 2 + rows, model.Config.DecoderConfig.MaxPositionEmbeddings - 1) };
+        model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2,
+            MaxNewTokens = Math.Min(model.Config.DelayPattern.Max() + 2 + rows, model.Config.DecoderConfig.MaxPositionEmbeddings - 1) };
 
     private static DiaInputs Inputs(int[] text, DiaConfig config)
     {

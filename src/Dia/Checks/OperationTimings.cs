@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Graph;
@@ -40,7 +38,8 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         }
 
         // One block of arithmetic is as good as all layers' and takes less time.
-        foreach (var group in all.Where(w => w.Operation.Kind == OperationKind.Linear && w.Operation.Function is not (Function.CrossKeyValues or Function.UnconditionalCross)).GroupBy(w => w.Shape with { Rows = Rows.All }))
+        foreach (var group in all.Where(w => w.Operation.Kind == OperationKind.Linear
+            && w.Operation.Function is not (Function.CrossKeyValues or Function.UnconditionalCross)).GroupBy(w => w.Shape with { Rows = Rows.All }))
             Time("block", [group.First()], new Load(1, BlockRows, 0, false, Phase.Prefill), run => (clock.Time(run), 0));
         Work[] attention = [.. all.Where(w => w.Operation is { Function: Function.Encode, Kind: OperationKind.Attention })];
         Time("block", attention, new Load(1, BlockRows, BlockRows, false, Phase.Prefill), run => (clock.Time(run), 0));
@@ -125,13 +124,14 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation, Format);
 
         // Vectors are float32 wherever they are read.
-        private double StoredBytes(long values) => Specs[Operation.Weight].Role == WeightRole.Vector ? values * sizeof(float) : WeightFormats.Bytes(Format, values);
+        private double StoredBytes(long values) => Specs[Operation.Weight].Role == WeightRole.Vector
+            ? values * sizeof(float) : WeightFormats.Bytes(Format, values);
 
-        public double Flops(Load load) => load.Rows * (Operation.Flops + ((double)load.Keys * Operation.FlopsOfKey));
+        public double Flops(Load load) => load.Rows * (Operation.Flops + (double)load.Keys * Operation.FlopsOfKey);
 
         /// <summary>What it must read and write.</summary>
         public double Bytes(Load load) =>
-            (((load.Rows * (double)Operation.Values) + (load.Sequences * (double)load.Keys * Operation.ValuesOfKey)) * sizeof(float))
+            (load.Rows * (double)Operation.Values + load.Sequences * (double)load.Keys * Operation.ValuesOfKey) * sizeof(float)
             + (Operation.TableValues > 0 ? load.Rows * StoredBytes(Operation.TableValues) : WeightBytes);
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Generation;
@@ -73,7 +72,8 @@ internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> re
     private void Exponentials(DeviceSampler sampler)
     {
         var random = new Random(5);
-        double[] x = [0, -0.0, double.NegativeInfinity, -800, -745.1, -708.5, -1e-300, .. Enumerable.Range(0, 2000).Select(_ => -random.NextDouble() * Math.Pow(10, (random.NextDouble() * 12) - 9))];
+        double[] x = [0, -0.0, double.NegativeInfinity, -800, -745.1, -708.5, -1e-300,
+            .. Enumerable.Range(0, 2000).Select(_ => -random.NextDouble() * Math.Pow(10, random.NextDouble() * 12 - 9))];
         double[] y = sampler.Exponentials(x);
         double error = 0;
         for (int i = 0; i < x.Length; i++)
@@ -87,7 +87,8 @@ internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> re
     {
         var prompt = new DecoderPrompt(prompted ? Prompt(config) : null, null, Batch, config, logits.Vocabulary);
         int limit = config.RowLimit(prompt.Rows, 4096);
-        var expected = new GenerationLoop(new GenerationSteps(new Session(logits), Batch, Channels, logits.Vocabulary), config, prompt, logits.Vocabulary, limit);
+        var expected =
+            new GenerationLoop(new GenerationSteps(new Session(logits), Batch, Channels, logits.Vocabulary), config, prompt, logits.Vocabulary, limit);
         DiaException? failure = null;
         try
         {
@@ -116,7 +117,7 @@ internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> re
                 for (int channel = 0; channel < Channels; channel++)
                 {
                     int source = row - config.DelayPattern[channel];
-                    ids[item, row, channel] = source <= 0 ? config.BosTokenId : source < 5 ? (item + (7 * row) + channel) % 30 : config.PadTokenId;
+                    ids[item, row, channel] = source <= 0 ? config.BosTokenId : source < 5 ? (item + 7 * row + channel) % 30 : config.PadTokenId;
                 }
             }
         }
@@ -143,7 +144,7 @@ internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> re
             for (int i = 0; i < to.Length; i++)
             {
                 uint hash = Philox4x32.Block((uint)i, (uint)step, (uint)item, conditional ? 1u : 0, 77, 5).X0;
-                float value = ((hash >> 8) / (float)(1 << 24) * 8) - 4;
+                float value = (hash >> 8) / (float)(1 << 24) * 8 - 4;
                 to[i] = grid == 0 ? value : MathF.Round(value / grid) * grid;
                 if (HighIds && i % vocabulary > 30)
                     to[i] += 9;
@@ -152,7 +153,7 @@ internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> re
             if (EndAt > 0 && step >= EndAt + item)
                 to[30] = 20;
             if (BreakAt == step && BreakAt > 0 && item == 1)
-                to[vocabulary + 3] = to[(2 * vocabulary) + 3] = float.NaN; // the first is named
+                to[vocabulary + 3] = to[2 * vocabulary + 3] = float.NaN; // the first is named
         }
     }
 
@@ -281,16 +282,17 @@ internal sealed unsafe class SamplerChecks(Device device, Action<KernelCheck> re
         {
             for (int half = 0; half <= (_config.UsesGuidance ? 1 : 0); half++)
             {
-                int at = item + (half * Batch), moved = progress.Status == SamplerStatus.Finished ? Math.Max(step - 1, 0) : step;
+                int at = item + half * Batch, moved = progress.Status == SamplerStatus.Finished ? Math.Max(step - 1, 0) : step;
                 int[] ids = new int[Channels];
                 int position;
                 AttentionItem attention;
                 fixed (int* to = ids)
-                    _device.Memory.Download(to, _ids + (at * Channels), Channels * sizeof(int));
+                    _device.Memory.Download(to, _ids + at * Channels, Channels * sizeof(int));
                 _device.Memory.Download(&position, _positions + at, sizeof(int));
                 _device.Memory.Download(&attention, _items + at, sizeof(AttentionItem));
                 if (!row.SequenceEqual(ids) || position != moved || attention.KeyCount != moved || attention.CausalStart != moved)
-                    faults.Add($"item {item}, step {step}: the next step's inputs at row {at} are [{string.Join(' ', ids)}], position {position}, {attention.KeyCount} keys");
+                    faults.Add(
+                        $"item {item}, step {step}: the next step's inputs at row {at} are [{string.Join(' ', ids)}], position {position}, {attention.KeyCount} keys");
             }
         }
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Generation;
@@ -21,7 +20,8 @@ internal static unsafe class SamplerTimings
         using DeviceSampler? sampler = device.CreateSampler(1, d.NumChannels, d.VocabSize);
         if (sampler is null)
             return;
-        GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, Seed = 1, MaxNewTokens = MostRows };
+        GenerationConfig config =
+            model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, Seed = 1, MaxNewTokens = MostRows };
         var prompt = new DecoderPrompt(null, null, 1, config, d.VocabSize);
         sampler.Open(0, new GenerationSequence(prompt, 0, config, d.VocabSize, config.RowLimit(prompt.Rows, 2 * MostRows), 0).Sampled(), 0, 1);
         var random = new Random(1);
@@ -34,7 +34,8 @@ internal static unsafe class SamplerTimings
             fixed (float* from = logits)
                 device.Memory.Upload(onDevice, from, logits.Length * (long)sizeof(float));
             (double seconds, int launches) = clock.TimeInStep(() => sampler.Sample(onDevice, null, null, null), 0);
-            report(new KernelTiming("step", "sample_rows, advance", string.Create(CultureInfo.InvariantCulture, $"[2, {d.NumChannels}, {d.VocabSize}]"), logits.Length * (double)sizeof(float), 0, seconds, launches));
+            report(new KernelTiming("step", "sample_rows, advance", string.Create(CultureInfo.InvariantCulture, $"[2, {d.NumChannels}, {d.VocabSize}]"),
+                logits.Length * (double)sizeof(float), 0, seconds, launches));
         }
         finally
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Weights;
 
 namespace Dia.Codec;
@@ -40,7 +39,7 @@ public sealed class CodecIdentity
             {
                 float a = Samples[c, i], b = other.Samples[c, i];
                 // Not "greater": a value that is not a number matches nothing.
-                if (!(Math.Abs(a - b) <= AbsoluteTolerance + (RelativeTolerance * Math.Max(Math.Abs(a), Math.Abs(b)))))
+                if (!(Math.Abs(a - b) <= AbsoluteTolerance + RelativeTolerance * Math.Max(Math.Abs(a), Math.Abs(b))))
                     return false;
             }
 
@@ -61,7 +60,8 @@ public sealed class CodecIdentity
                 samples[c, i] = all[(int)((long)i * values / count)];
         }
 
-        string geometry = string.Create(CultureInfo.InvariantCulture, $"{codec.SamplingRate} Hz, {codec.HopLength} samples a frame, {codec.Codebooks} codebooks of {codec.Config.CodebookSize}");
+        string geometry = string.Create(CultureInfo.InvariantCulture,
+            $"{codec.SamplingRate} Hz, {codec.HopLength} samples a frame, {codec.Codebooks} codebooks of {codec.Config.CodebookSize}");
         return new CodecIdentity(geometry, samples);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dia.Audio;
 using Dia.Backends;
 using Dia.Configuration;
@@ -131,9 +130,11 @@ public sealed class DacModel : IAudioCodec, IDisposable
         ArgumentNullException.ThrowIfNull(codec);
         ArgumentNullException.ThrowIfNull(model);
         if (codec.NCodebooks != model.DecoderConfig.NumChannels)
-            throw new DiaException(DiaErrorKind.Model, $"the codec has {codec.NCodebooks} codebooks, the model {model.DecoderConfig.NumChannels} channels: it needs its own codec.");
+            throw new DiaException(DiaErrorKind.Model,
+                $"the codec has {codec.NCodebooks} codebooks, the model {model.DecoderConfig.NumChannels} channels: it needs its own codec.");
         if (codec.CodebookSize < model.EosTokenId)
-            throw new DiaException(DiaErrorKind.Model, $"the codec's codebooks have {codec.CodebookSize} entries, the model's codes go up to {model.EosTokenId - 1}: it needs its own codec.");
+            throw new DiaException(DiaErrorKind.Model,
+                $"the codec's codebooks have {codec.CodebookSize} entries, the model's codes go up to {model.EosTokenId - 1}: it needs its own codec.");
     }
 
     /// <summary>A recording to codes [frames, codebooks]: averaged to mono, resampled where its rate is another, padded with silence to whole frames.</summary>
@@ -240,7 +241,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
         Weights.Dispose();
     }
 
-    /// <summary>The arena of <see cref="Encode(ReadOnlySpan{float})"/> and <see cref="Decode(int[,])"/>, kept: mapping it anew costs more than a short sound.</summary>
+    /// <summary>
+    /// The arena of <see cref="Encode(ReadOnlySpan{float})"/> and <see cref="Decode(int[,])"/>, kept: mapping it anew costs more than a short sound.
+    /// </summary>
     internal CodecPass Pass
     {
         get

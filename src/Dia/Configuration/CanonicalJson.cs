@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Configuration;
 
 /// <summary>

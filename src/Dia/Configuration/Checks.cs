@@ -6,7 +6,8 @@ internal static class Checks
     public static void Divides(ObjectReader file, string manyKey, int many, string fewKey, int few)
     {
         if (many % few != 0)
-            file.Error(ProblemIds.Contradiction, file.Has(fewKey) ? fewKey : manyKey, FormattableString.Invariant($"{manyKey} {many} is no multiple of {fewKey} {few}"));
+            file.Error(ProblemIds.Contradiction, file.Has(fewKey)
+                ? fewKey : manyKey, FormattableString.Invariant($"{manyKey} {many} is no multiple of {fewKey} {few}"));
     }
 
     public static void Even(ObjectReader file, string key, int value)
@@ -24,7 +25,8 @@ internal static class Checks
             count *= size; // Below 2^31 times at most 2^24: no overflow.
             if (count <= int.MaxValue)
                 continue;
-            file.Error(ProblemIds.TooLarge, key, FormattableString.Invariant($"{what} would have the shape [{string.Join(", ", shape)}], more than {int.MaxValue} values"));
+            file.Error(ProblemIds.TooLarge, key,
+                FormattableString.Invariant($"{what} would have the shape [{string.Join(", ", shape)}], more than {int.MaxValue} values"));
             return;
         }
     }

@@ -46,7 +46,8 @@ public sealed class ConfigurationFile
             return file;
         if (modelType == "dia" && IsFirstGeneration(_value))
         {
-            problems.Error(ProblemIds.UnsupportedValue, _value.Position, "this is the first generation of the model, whose checkpoints are another format; take nari-labs/Dia-1.6B-0626");
+            problems.Error(ProblemIds.UnsupportedValue, _value.Position,
+                "this is the first generation of the model, whose checkpoints are another format; take nari-labs/Dia-1.6B-0626");
             return null;
         }
         file.Require("model_type");
@@ -56,5 +57,6 @@ public sealed class ConfigurationFile
 
     /// <summary>Sizes in "model", lengths and ids in "data": as the first generation's own code wrote them.</summary>
     private static bool IsFirstGeneration(JsonValue file) =>
-        file.Members.All(m => m.Key != "model_type") && file.Members.Any(m => m.Key == "data") && file.Members.Any(m => m.Key == "model" && m.Value.Members.Any(n => n.Key == "decoder"));
+        file.Members.All(m => m.Key != "model_type") && file.Members.Any(m => m.Key == "data")
+            && file.Members.Any(m => m.Key == "model" && m.Value.Members.Any(n => n.Key == "decoder"));
 }

@@ -33,9 +33,11 @@ public static class DacConfigParser
             return;
 
         if (hiddenSize != 0 && hiddenSize != config.HiddenSize)
-            file.Error(ProblemIds.Contradiction, "hidden_size", FormattableString.Invariant($"is {hiddenSize} where encoder_hidden_size and downsampling_ratios give {config.HiddenSize}"));
+            file.Error(ProblemIds.Contradiction, "hidden_size",
+                FormattableString.Invariant($"is {hiddenSize} where encoder_hidden_size and downsampling_ratios give {config.HiddenSize}"));
         if (hopLength != 0 && hopLength != config.HopLength)
-            file.Error(ProblemIds.Contradiction, "hop_length", FormattableString.Invariant($"is {hopLength} where downsampling_ratios give {config.HopLength}"));
+            file.Error(ProblemIds.Contradiction, "hop_length",
+                FormattableString.Invariant($"is {hopLength} where downsampling_ratios give {config.HopLength}"));
         if (config.UpsamplingRatios != upsampling)
             file.Error(ProblemIds.Contradiction, "upsampling_ratios", "must be downsampling_ratios reversed, " + string.Join(", ", config.UpsamplingRatios));
 
@@ -46,21 +48,24 @@ public static class DacConfigParser
     {
         if (config.DownsamplingRatios.Length is 0 or > MaxRatios)
         {
-            file.Error(ProblemIds.OutOfRange, "downsampling_ratios", FormattableString.Invariant($"must have from 1 to {MaxRatios} entries, not {config.DownsamplingRatios.Length}"));
+            file.Error(ProblemIds.OutOfRange, "downsampling_ratios",
+                FormattableString.Invariant($"must have from 1 to {MaxRatios} entries, not {config.DownsamplingRatios.Length}"));
             return false;
         }
         long hop = 1;
         foreach (int ratio in config.DownsamplingRatios)
             hop = Math.Min(hop * ratio, DacConfig.MaxHop + 1L);
         if (hop > DacConfig.MaxHop)
-            file.Error(ProblemIds.TooLarge, "downsampling_ratios", FormattableString.Invariant($"their product, the samples per frame, is more than {DacConfig.MaxHop}"));
+            file.Error(ProblemIds.TooLarge, "downsampling_ratios",
+                FormattableString.Invariant($"their product, the samples per frame, is more than {DacConfig.MaxHop}"));
         if ((long)config.EncoderHiddenSize << config.DownsamplingRatios.Length > FieldType.MaxSize)
         {
             file.Error(ProblemIds.TooLarge, "encoder_hidden_size", FormattableString.Invariant($"doubled by each ratio it is more than {FieldType.MaxSize}"));
             return false;
         }
         if (config.DecoderHiddenSize >> config.DownsamplingRatios.Length == 0)
-            file.Error(ProblemIds.Contradiction, "decoder_hidden_size", FormattableString.Invariant($"{config.DecoderHiddenSize} halved by each of {config.DownsamplingRatios.Length} ratios leaves no channel"));
+            file.Error(ProblemIds.Contradiction, "decoder_hidden_size",
+                FormattableString.Invariant($"{config.DecoderHiddenSize} halved by each of {config.DownsamplingRatios.Length} ratios leaves no channel"));
         return hop <= DacConfig.MaxHop;
     }
 

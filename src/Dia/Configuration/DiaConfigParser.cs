@@ -27,7 +27,8 @@ public static class DiaConfigParser
         Checks.Divides(file, "cross_num_attention_heads", c.CrossNumAttentionHeads, "cross_num_key_value_heads", c.CrossNumKeyValueHeads);
         Checks.Even(file, "head_dim", c.HeadDim);
         Checks.Tensor(file, "vocab_size", "the embedding", c.NumChannels, c.VocabSize, c.HiddenSize);
-        Checks.Tensor(file, "cross_num_attention_heads", "a cross-attention weight", c.CrossNumAttentionHeads, c.CrossHeadDim, Math.Max(c.HiddenSize, c.CrossHiddenSize));
+        Checks.Tensor(file, "cross_num_attention_heads", "a cross-attention weight", c.CrossNumAttentionHeads, c.CrossHeadDim,
+            Math.Max(c.HiddenSize, c.CrossHiddenSize));
         CheckLayer(file, c);
     }
 
@@ -40,7 +41,8 @@ public static class DiaConfigParser
             file.Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"is {id} where {decoder.Path(key)} is {other}; say it once"));
         int result = own ?? decoders ?? missing;
         if (result >= vocabulary)
-            (own is null && decoders is not null ? decoder : file).Error(ProblemIds.Contradiction, key, FormattableString.Invariant($"is {result} where decoder_config.vocab_size is {vocabulary}; ids end below it"));
+            (own is null && decoders is not null ? decoder : file).Error(ProblemIds.Contradiction, key,
+                FormattableString.Invariant($"is {result} where decoder_config.vocab_size is {vocabulary}; ids end below it"));
         return result;
     }
 
@@ -51,12 +53,15 @@ public static class DiaConfigParser
         DiaDecoderConfig decoder = config.DecoderConfig;
         // A list with wrong entries was reported already.
         if (!file.IsWrong("delay_pattern") && config.DelayPattern.Length != decoder.NumChannels)
-            file.Error(ProblemIds.Contradiction, "delay_pattern", FormattableString.Invariant($"has {config.DelayPattern.Length} entries where decoder_config.num_channels is {decoder.NumChannels}"));
+            file.Error(ProblemIds.Contradiction, "delay_pattern",
+                FormattableString.Invariant($"has {config.DelayPattern.Length} entries where decoder_config.num_channels is {decoder.NumChannels}"));
         // The caches hold the delay's rows beyond the decoder's positions.
-        Checks.Tensor(file, "delay_pattern", "the keys of a decoder layer", decoder.MaxPositionEmbeddings + config.DelayPattern.Append(0).Max(), decoder.NumAttentionHeads, decoder.HeadDim);
+        Checks.Tensor(file, "delay_pattern", "the keys of a decoder layer", decoder.MaxPositionEmbeddings + config.DelayPattern.Append(0).Max(),
+            decoder.NumAttentionHeads, decoder.HeadDim);
         ObjectReader encoderFile = file.Section("encoder_config"), decoderFile = file.Section("decoder_config");
         if (decoder.CrossHiddenSize != encoder.HiddenSize)
-            decoderFile.Error(ProblemIds.Contradiction, "cross_hidden_size", FormattableString.Invariant($"is {decoder.CrossHiddenSize} where encoder_config.hidden_size is {encoder.HiddenSize}; they must be equal"));
+            decoderFile.Error(ProblemIds.Contradiction, "cross_hidden_size",
+                FormattableString.Invariant($"is {decoder.CrossHiddenSize} where encoder_config.hidden_size is {encoder.HiddenSize}; they must be equal"));
         foreach (ObjectReader part in new[] { file, encoderFile, decoderFile })
         {
             GeneralKeys.CheckSwitches(part);

@@ -9,7 +9,8 @@ public abstract record DiaStackConfig
 
     private static readonly (string, HiddenActivation)[] Activations =
     [
-        ("silu", HiddenActivation.Silu), ("swish", HiddenActivation.Silu), ("gelu", HiddenActivation.Gelu), ("gelu_new", HiddenActivation.GeluNew), ("relu", HiddenActivation.Relu),
+        ("silu", HiddenActivation.Silu), ("swish", HiddenActivation.Silu), ("gelu", HiddenActivation.Gelu), ("gelu_new", HiddenActivation.GeluNew),
+            ("relu", HiddenActivation.Relu),
     ];
 
     private protected DiaStackConfig()

@@ -40,7 +40,7 @@ public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadO
     public override bool Equals(object? obj) => obj is EquatableArray<T> other && Equals(other);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => this.Aggregate(Length, (hash, item) => unchecked((hash * 31) + item.GetHashCode()));
+    public override int GetHashCode() => this.Aggregate(Length, (hash, item) => unchecked(hash * 31 + item.GetHashCode()));
 
     /// <summary>The elements in a new array.</summary>
     public T[] ToArray() => _items is null ? [] : (T[])_items.Clone();

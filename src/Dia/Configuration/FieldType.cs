@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Dia.Configuration;
 
 /// <summary>What a field may hold.</summary>
@@ -36,9 +34,11 @@ internal static class FieldType
     public static FieldType<double> Fraction { get; } = Number(x => x is >= 0 and <= 1, "a number from 0 to 1");
 
     public static FieldType<int> Integer(int min, int max) => new("a whole number", v => v.IsInteger, FormattableString.Invariant($"from {min} to {max}"), v =>
-        long.TryParse(v.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max ? (int)number : null);
+        long.TryParse(v.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) && number >= min && number <= max
+            ? (int)number : null);
 
     // Some runtimes refuse an overflow, others answer infinity. What float32 cannot hold is refused too: the program computes in it.
     public static FieldType<double> Number(Func<double, bool> contains, string range) => new("a number", v => v.Kind == JsonKind.Number, range, v =>
-        double.TryParse(v.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && Math.Abs(number) <= float.MaxValue && contains(number) ? number : null);
+        double.TryParse(v.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && Math.Abs(number) <= float.MaxValue && contains(number)
+            ? number : null);
 }

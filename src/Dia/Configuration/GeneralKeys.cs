@@ -41,7 +41,8 @@ internal static class GeneralKeys
     {
         foreach (string key in new[] { "quantization_config", "compression_config" })
             if (file.GetNotNull(key) is { } quantization)
-                file.Error(ProblemIds.UnsupportedValue, key, $"the weights are quantised{Method(quantization)}, which is not supported; take the checkpoint that they were made from");
+                file.Error(ProblemIds.UnsupportedValue, key,
+                    $"the weights are quantised{Method(quantization)}, which is not supported; take the checkpoint that they were made from");
         if (file.GetNotNull("tie_encoder_decoder") is { Kind: JsonKind.Boolean, Boolean: true })
             file.Error(ProblemIds.UnsupportedValue, "tie_encoder_decoder", "encoder and decoder share no weights here; only false is supported");
         if (file.GetNotNull("pruned_heads") is { Members.Count: > 0 })
@@ -49,5 +50,6 @@ internal static class GeneralKeys
     }
 
     private static string Method(JsonValue quantization) =>
-        quantization.Members.FirstOrDefault(m => m.Key == "quant_method") is { Value.Kind: JsonKind.String } method ? $" ({JsonValue.Quote(method.Value.Text)})" : "";
+        quantization.Members.FirstOrDefault(m => m.Key == "quant_method") is { Value.Kind: JsonKind.String } method
+            ? $" ({JsonValue.Quote(method.Value.Text)})" : "";
 }

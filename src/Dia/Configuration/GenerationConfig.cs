@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Dia.Configuration;
 
 /// <summary>
@@ -58,7 +56,8 @@ public sealed record GenerationConfig
     {
         // Written so that NaN fails every condition.
         Check(GuidanceScale is null or (>= 1 and <= float.MaxValue), "guidance_scale", GuidanceScale, "at least 1 (1 turns guidance off)");
-        Check(float.IsNormal((float)Temperature) && Temperature > 0, "temperature", Temperature, "greater than 0 (for the best id every time, turn sampling off)");
+        Check(float.IsNormal((float)Temperature)
+            && Temperature > 0, "temperature", Temperature, "greater than 0 (for the best id every time, turn sampling off)");
         Check(TopK is null or >= 1, "top_k", TopK, "at least 1");
         Check(TopP is > 0 and <= 1, "top_p", TopP, "greater than 0 and at most 1");
         Check(MaxLength >= 1, "max_length", MaxLength, "at least 1");
@@ -99,11 +98,14 @@ public sealed record GenerationConfig
     internal int RowLimit(int promptRows, int rowCapacity)
     {
         long limit = RowLimit(promptRows);
-        string source = MaxNewTokens is null ? Text($"max_length {MaxLength} and the delay of {MaxDelay}") : Text($"{promptRows} prompt rows and max_new_tokens {MaxNewTokens}");
+        string source = MaxNewTokens is null
+            ? Text($"max_length {MaxLength} and the delay of {MaxDelay}") : Text($"{promptRows} prompt rows and max_new_tokens {MaxNewTokens}");
         if (limit <= promptRows)
-            throw new DiaException(DiaErrorKind.Usage, Text($"The prompt has {promptRows} rows, but {source} allow {limit}: nothing would be generated. Raise max_length or set max_new_tokens."));
+            throw new DiaException(DiaErrorKind.Usage,
+                Text($"The prompt has {promptRows} rows, but {source} allow {limit}: nothing would be generated. Raise max_length or set max_new_tokens."));
         if (limit > rowCapacity)
-            throw new DiaException(DiaErrorKind.Usage, Text($"Generation could need {limit} rows ({source}), but the model holds {rowCapacity}. Lower max_length or max_new_tokens, or shorten the voice prompt."));
+            throw new DiaException(DiaErrorKind.Usage,
+                Text($"Generation could need {limit} rows ({source}), but the model holds {rowCapacity}. Lower max_length or max_new_tokens, or shorten the voice prompt."));
         return (int)limit;
     }
 

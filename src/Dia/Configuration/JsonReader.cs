@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace Dia.Configuration;
 
 /// <summary>
@@ -162,7 +159,8 @@ internal sealed class JsonReader
                 return Fail(ProblemIds.Syntax, "a string without its closing quote");
             }
             if (_text[_at] < ' ')
-                return Fail(ProblemIds.InvalidString, _text[_at] is '\n' or '\r' ? "a line break inside a string" : "a control character inside a string; escape it");
+                return Fail(ProblemIds.InvalidString, _text[_at] is '\n' or '\r'
+                    ? "a line break inside a string" : "a control character inside a string; escape it");
             if (!TryUnit(_at, out char c, out int length))
                 return Fail(ProblemIds.InvalidString, "an invalid escape in a string", Math.Min(2, _text.Length - _at));
             text.Append(c);
@@ -244,7 +242,8 @@ internal sealed class JsonReader
 
     private JsonPosition Since(int start) => new(_line, start - _lineStart + 1, _at - _lineStart + 1);
 
-    private string Here() => _at >= _text.Length ? "the file ends" : _text[_at] is '/' or '#' ? "a comment stands" : $"{JsonValue.Quote(_text[_at].ToString())} stands";
+    private string Here() => _at >= _text.Length ? "the file ends" : _text[_at] is '/' or '#'
+        ? "a comment stands" : $"{JsonValue.Quote(_text[_at].ToString())} stands";
 
     private JsonValue? Fail(string id, string message, int length = 1)
     {

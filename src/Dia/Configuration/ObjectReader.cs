@@ -69,7 +69,8 @@ internal sealed class ObjectReader : Fields
         return !Has("model_type") || actual == expected;
     }
 
-    public override T Value<T>(string key, T value, FieldType<T> type, bool isComputed = true) => Get(key) is { } given ? Read(key, given, type) ?? value : value;
+    public override T Value<T>(string key, T value, FieldType<T> type, bool isComputed = true) => Get(key) is { } given ? Read(key, given, type)
+        ?? value : value;
 
     public override T? Optional<T>(string key, T? value, FieldType<T> type)
         where T : struct => GetOptional(key) is { } given ? Read(key, given, type) : Has(key) ? null : value;

@@ -58,7 +58,7 @@ internal static class RopeParser
         if (original == positions)
             return new RopeConfig(theta, scaling with { Factor = scaling.Factor ?? (scaling.AttentionFactor is null ? 1 : null) }, null);
         if (scaling is { Factor: { } factor, AttentionFactor: null } && factor != (double)positions / original)
-            scaling = scaling with { AttentionFactor = factor <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(factor) / Math.Log(original))) };
+            scaling = scaling with { AttentionFactor = factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(factor) / Math.Log(original)) };
         return new RopeConfig(theta, scaling, original);
     }
 

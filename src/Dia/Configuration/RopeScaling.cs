@@ -30,7 +30,8 @@ public sealed record RopeScaling
     /// <summary>The names of <c>rope_type</c>.</summary>
     internal static readonly (string, RopeType)[] Types =
     [
-        ("default", RopeType.Default), ("linear", RopeType.Linear), ("dynamic", RopeType.Dynamic), ("yarn", RopeType.Yarn), ("longrope", RopeType.LongRope), ("llama3", RopeType.Llama3),
+        ("default", RopeType.Default), ("linear", RopeType.Linear), ("dynamic", RopeType.Dynamic), ("yarn", RopeType.Yarn), ("longrope", RopeType.LongRope),
+            ("llama3", RopeType.Llama3),
     ];
 
     // Far beyond any use, and near enough to 1 that no frequency becomes infinite or not a number.
@@ -38,7 +39,7 @@ public sealed record RopeScaling
     private const double MaxStretch = 1e6;
 
     private static readonly FieldType<double> Stretch = FieldType.Number(x => x is >= MinStretch and <= MaxStretch, "a number from 1e-6 to 1e6");
-    private static readonly FieldType<double> StretchOrZero = FieldType.Number(x => x is 0 or >= MinStretch and <= MaxStretch, "0 or " + Stretch.Range);
+    private static readonly FieldType<double> StretchOrZero = FieldType.Number(x => x is 0 or (>= MinStretch and <= MaxStretch), "0 or " + Stretch.Range);
 
     /// <summary>Frequencies as they are.</summary>
     public RopeScaling()

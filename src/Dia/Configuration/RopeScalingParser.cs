@@ -21,7 +21,8 @@ internal static class RopeScalingParser
         int errors = file.Problems.ErrorCount;
         foreach (string key in required)
             file.Require(key);
-        foreach (string key in FieldList.Of(new RopeScaling()).Select(f => f.Key).Where(k => k != "rope_type" && !required.Contains(k) && !optional.Contains(k)))
+        foreach (string key in FieldList.Of(new RopeScaling()).Select(f => f.Key)
+            .Where(k => k != "rope_type" && !required.Contains(k) && !optional.Contains(k)))
             file.Ignore(key, "has no effect with this rope_type");
         var scaling = new RopeScaling(new RopeScaling { RopeType = known }, file);
         // dynamic and longrope may state it and do not read it.
@@ -52,7 +53,8 @@ internal static class RopeScalingParser
     {
         RopeType.Linear => (["factor"], []),
         RopeType.Dynamic => (["factor"], ["original_max_position_embeddings"]),
-        RopeType.Yarn => (["factor"], ["original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"]),
+        RopeType.Yarn =>
+            (["factor"], ["original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"]),
         RopeType.LongRope => (["short_factor", "long_factor"], ["factor", "attention_factor", "original_max_position_embeddings"]),
         RopeType.Llama3 when newer => (["factor", "low_freq_factor", "high_freq_factor"], ["original_max_position_embeddings"]),
         RopeType.Llama3 => (["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"], []),
@@ -77,7 +79,8 @@ internal static class RopeScalingParser
                 CheckLength(file, "short_factor", scaling.ShortFactor.Length, headDim);
                 CheckLength(file, "long_factor", scaling.LongFactor.Length, headDim);
                 if (scaling.AttentionFactor is null && scaling.Factor is null && place.Original is null)
-                    file.Problems.Error(ProblemIds.MissingKey, file.Position(""), $"{file.Path("factor")} is missing; it, attention_factor, or original_max_position_embeddings beside max_position_embeddings must be there");
+                    file.Problems.Error(ProblemIds.MissingKey, file.Position(""),
+                        $"{file.Path("factor")} is missing; it, attention_factor, or original_max_position_embeddings beside max_position_embeddings must be there");
                 if (scaling.AttentionFactor is null && (place.Original ?? place.Positions) == 1)
                     file.Error(ProblemIds.Contradiction, "factor", "the attention factor of longrope needs an original length above 1");
                 break;

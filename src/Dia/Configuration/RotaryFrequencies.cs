@@ -84,7 +84,7 @@ public sealed class RotaryFrequencies
         if (length <= OriginalLength)
             return _base;
         float factor = (float)_factor;
-        float stretch = (factor * length / OriginalLength) - (float)(_factor - 1);
+        float stretch = factor * length / OriginalLength - (float)(_factor - 1);
         return _base * (float)Math.Pow(stretch, (double)_dim / (_dim - 2));
     }
 
@@ -108,7 +108,7 @@ public sealed class RotaryFrequencies
         {
             float ramp = Math.Min(Math.Max((i - (float)low) / (float)(high - low), 0f), 1f);
             float keep = 1f - ramp;
-            inverse[i] = (inverse[i] / (float)_factor * (1f - keep)) + (inverse[i] * keep);
+            inverse[i] = inverse[i] / (float)_factor * (1f - keep) + inverse[i] * keep;
         }
     }
 
@@ -123,8 +123,8 @@ public sealed class RotaryFrequencies
             return plain;
         if (wavelength > (float)(original / low))
             return plain / factor;
-        float smooth = (((float)original / wavelength) - low) / (high - low);
-        return ((1f - smooth) * plain / factor) + (smooth * plain);
+        float smooth = ((float)original / wavelength - low) / (high - low);
+        return (1f - smooth) * plain / factor + smooth * plain;
     }
 
     private double Attention()
@@ -134,8 +134,8 @@ public sealed class RotaryFrequencies
         if (_scaling.AttentionFactor is { } given)
             return given;
         if (Type == RopeType.LongRope)
-            return _factor <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(_factor) / Math.Log(OriginalLength)));
-        double Mscale(double weight) => _factor <= 1 ? 1 : (0.1 * weight * Math.Log(_factor)) + 1;
+            return _factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(_factor) / Math.Log(OriginalLength));
+        double Mscale(double weight) => _factor <= 1 ? 1 : 0.1 * weight * Math.Log(_factor) + 1;
         return _scaling is { Mscale: { } mscale and not 0, MscaleAllDim: { } all and not 0 } ? Mscale(mscale) / Mscale(all) : Mscale(1);
     }
 }

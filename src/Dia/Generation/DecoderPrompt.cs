@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Configuration;
 using Dia.Modeling;
 
@@ -27,9 +26,11 @@ internal sealed class DecoderPrompt
         mask = ids is null ? null : (int[,]?)mask?.Clone();
         int rows = _ids.GetLength(1);
         if (_ids.GetLength(0) != batch || rows == 0 || _ids.GetLength(2) != config.Channels)
-            throw Input($"Decoder input ids have the shape [{_ids.GetLength(0)}, {rows}, {_ids.GetLength(2)}]; expected [{batch}, rows, {config.Channels}] with at least one row.");
+            throw Input(
+                $"Decoder input ids have the shape [{_ids.GetLength(0)}, {rows}, {_ids.GetLength(2)}]; expected [{batch}, rows, {config.Channels}] with at least one row.");
         if (mask is not null && (mask.GetLength(0) != batch || mask.GetLength(1) != rows))
-            throw Input($"The decoder attention mask has the shape [{mask.GetLength(0)}, {mask.GetLength(1)}]; expected [{batch}, {rows}], as the decoder input ids.");
+            throw Input(
+                $"The decoder attention mask has the shape [{mask.GetLength(0)}, {mask.GetLength(1)}]; expected [{batch}, {rows}], as the decoder input ids.");
 
         CheckIds(vocabularySize);
         Rows = rows - MostPads(config.PadTokenId);
@@ -61,7 +62,8 @@ internal sealed class DecoderPrompt
             for (int row = 0; row < InputRows; row++)
                 for (int channel = 0; channel < _ids.GetLength(2); channel++)
                     if ((uint)_ids[item, row, channel] >= (uint)vocabularySize)
-                        throw Input($"Decoder input id {_ids[item, row, channel]} at item {item}, row {row}, channel {channel} is outside the vocabulary of {vocabularySize}.");
+                        throw Input(
+                            $"Decoder input id {_ids[item, row, channel]} at item {item}, row {row}, channel {channel} is outside the vocabulary of {vocabularySize}.");
     }
 
     private int MostPads(int pad) =>
@@ -76,7 +78,8 @@ internal sealed class DecoderPrompt
             throw Input($"The decoder attention mask of item {item} is 0 in all of its {Rows} prompt rows; at least one row must be 1.");
         for (int row = padding; row < Rows; row++)
             if (mask[item, row] != 1)
-                throw Input($"The decoder attention mask of item {item} is {mask[item, row]} at row {row}: only left padding is understood, zeros followed by ones.");
+                throw Input(
+                    $"The decoder attention mask of item {item} is {mask[item, row]} at row {row}: only left padding is understood, zeros followed by ones.");
         return padding;
     }
 

@@ -149,7 +149,8 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
         GenerationSequence sequence = _sequences[slot]!;
         SamplerProgress progress = _sampler.Progress(slot);
         while (progress.Generated > sequence.Generated)
-            sequence.AppendCompleted(_sampler.Row(slot, sequence.Generated), last: progress.Status == SamplerStatus.Finished && progress.Generated == sequence.Generated + 1);
+            sequence.AppendCompleted(_sampler.Row(slot, sequence.Generated), last: progress.Status == SamplerStatus.Finished
+                && progress.Generated == sequence.Generated + 1);
         if (progress.Status is SamplerStatus.LogitNotFinite or SamplerStatus.ScoreNotFinite)
             sequence.Fail(GenerationSteps.NotFiniteError(progress.Status == SamplerStatus.LogitNotFinite ? "logit" : "score", sequence, progress.Channel));
     }
@@ -173,7 +174,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
         {
             int generated = _sampler.Progress(running[i]).Generated;
             _sampler.Row(running[i], generated - 1).CopyTo(rows.AsSpan(i * _channels));
-            _session.SetCached(running[i], (_sequences[running[i]]!.PromptRows.Length / _channels) + generated - 1);
+            _session.SetCached(running[i], _sequences[running[i]]!.PromptRows.Length / _channels + generated - 1);
         }
 
         _session.PrepareStep([.. running], rows);

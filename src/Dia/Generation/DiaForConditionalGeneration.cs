@@ -25,7 +25,8 @@ public sealed class DiaForConditionalGeneration : DiaModel
     /// <param name="warnings">Gets what was strange but passes.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits. Device: no memory.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledNetwork> models, Device device, ICollection<string>? warnings = null)
+    public static DiaForConditionalGeneration FromPretrained(ModelFolder folder, IEnumerable<CompiledNetwork> models, Device device,
+        ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(folder, models);
@@ -56,7 +57,8 @@ public sealed class DiaForConditionalGeneration : DiaModel
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed, also while this runs.</exception>
-    public int[,,] Generate(DiaInputs inputs, GenerationConfig? config = null, IGenerationObserver? observer = null, bool drawAlone = false, CancellationToken cancellationToken = default)
+    public int[,,] Generate(DiaInputs inputs, GenerationConfig? config = null, IGenerationObserver? observer = null, bool drawAlone = false,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         config = (config ?? GenerationConfig()).CopyFor(Config.DecoderConfig);

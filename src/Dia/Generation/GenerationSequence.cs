@@ -28,7 +28,7 @@ internal sealed class GenerationSequence
         EosDelay = new EosDelayProcessor(config, rowLimit);
         for (int row = 0; row < prompt.Rows; row++)
             for (int channel = 0; channel < _channels; channel++)
-                _rows[(row * _channels) + channel] = prompt.Id(item, row, channel);
+                _rows[row * _channels + channel] = prompt.Id(item, row, channel);
         RowCount = prompt.Rows;
     }
 
@@ -128,7 +128,7 @@ internal sealed class GenerationSequence
     {
         for (int row = 0; row < result.GetLength(1); row++)
             for (int channel = 0; channel < _channels; channel++)
-                result[Item, row, channel] = row < RowCount ? _rows[(row * _channels) + channel] : Forced(row, channel, Config.PadTokenId);
+                result[Item, row, channel] = row < RowCount ? _rows[row * _channels + channel] : Forced(row, channel, Config.PadTokenId);
     }
 
     private int Forced(int row, int channel, int id)

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using Dia.Configuration;
 using Dia.Modeling;
 
@@ -152,5 +150,6 @@ internal sealed class GenerationSteps : IGenerationSteps
     /// <summary>What is said of a sequence whose logits or scores are not finite.</summary>
     internal static DiaException NotFiniteError(string what, GenerationSequence sequence, int channel) => new(
         DiaErrorKind.Model,
-        string.Create(CultureInfo.InvariantCulture, $"A {what} of item {sequence.Item}, row {sequence.RowCount}, channel {channel} is not a finite number. Check that the checkpoint is intact, and that guidance_scale and temperature are of ordinary size."));
+        string.Create(CultureInfo.InvariantCulture,
+            $"A {what} of item {sequence.Item}, row {sequence.RowCount}, channel {channel} is not a finite number. Check that the checkpoint is intact, and that guidance_scale and temperature are of ordinary size."));
 }

@@ -1,7 +1,8 @@
 namespace Dia.Generation;
 
 /// <summary>
-/// Adds rows to the sequences that run: a sequence joins with its prompt when it comes, and every step gives each running one a row, or more where they are there.
+/// Adds rows to the sequences that run: a sequence joins with its prompt when it comes, and every step gives each running one a row, or more where they are
+/// there.
 /// What a sequence gets depends on no other.
 /// </summary>
 internal interface IGenerationSteps : IDisposable

@@ -61,7 +61,7 @@ internal sealed class LogitsProcessors
             ReadOnlySpan<float> u = unconditional.Slice(start, _vocabularySize);
             Span<float> result = scores.Slice(start, _vocabularySize);
             for (int id = 0; id < c.Length; id++)
-                _guided[id] = c[id] + ((c[id] - u[id]) * _guidanceScale);
+                _guided[id] = c[id] + (c[id] - u[id]) * _guidanceScale;
             if (_config.TopK is not int k)
                 _guided.CopyTo(result);
             else if (k >= _vocabularySize)
@@ -170,7 +170,7 @@ internal sealed class LogitsProcessors
     {
         Span<float> heap = _ordered.AsSpan(0, k);
         values[..k].CopyTo(heap);
-        for (int node = (k / 2) - 1; node >= 0; node--)
+        for (int node = k / 2 - 1; node >= 0; node--)
             SiftDown(heap, node);
         foreach (float value in values[k..])
         {
@@ -187,7 +187,7 @@ internal sealed class LogitsProcessors
     private static void SiftDown(Span<float> heap, int node)
     {
         float value = heap[node];
-        for (int child = (2 * node) + 1; child < heap.Length; child = (2 * node) + 1)
+        for (int child = 2 * node + 1; child < heap.Length; child = 2 * node + 1)
         {
             if (child + 1 < heap.Length && heap[child + 1] < heap[child])
                 child++;

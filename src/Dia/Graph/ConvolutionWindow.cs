@@ -22,26 +22,26 @@ public readonly record struct ConvolutionWindow(int Kernel, int Stride, int Dila
         if (!Transposed)
             return rows;
         long first = FloorDivide(rows.Start + Padding, Stride), last = FloorDivide(rows.End - 1 + Padding, Stride);
-        return new RowRange((first * Stride) - Padding, (last - first + 1) * Stride);
+        return new RowRange(first * Stride - Padding, (last - first + 1) * Stride);
     }
 
     /// <summary>The input rows that are read for these output rows, which are <see cref="Covered"/>.</summary>
     public RowRange Read(RowRange rows) => Transposed
         ? new(FloorDivide(rows.Start + Padding, Stride) - 1, MostRead(rows.Count))
-        : new((rows.Start * Stride) - Padding, MostRead(rows.Count));
+        : new(rows.Start * Stride - Padding, MostRead(rows.Count));
 
     /// <summary>The most rows that <see cref="Covered"/> has for so many, wherever they start.</summary>
-    public long MostCovered(long count) => Transposed ? (((count + Stride - 2) / Stride) + 1) * Stride : count;
+    public long MostCovered(long count) => Transposed ? ((count + Stride - 2) / Stride + 1) * Stride : count;
 
     /// <summary>How many rows <see cref="Read"/> has for so many.</summary>
-    public long MostRead(long count) => Transposed ? (count / Stride) + 1 : ((count - 1) * Stride) + Reach + 1;
+    public long MostRead(long count) => Transposed ? count / Stride + 1 : (count - 1) * Stride + Reach + 1;
 
     /// <summary>Rows of the output's whole timeline where the input's has so many.</summary>
     public long Rows(long total)
     {
         if (Transposed)
-            return total == 0 ? 0 : ((total + 1) * Stride) - (2L * Padding);
-        return total + (2L * Padding) < Reach + 1 ? 0 : ((total + (2L * Padding) - Reach - 1) / Stride) + 1;
+            return total == 0 ? 0 : (total + 1) * Stride - 2L * Padding;
+        return total + 2L * Padding < Reach + 1 ? 0 : (total + 2L * Padding - Reach - 1) / Stride + 1;
     }
 
     private static long FloorDivide(long a, long b) => a >= 0 ? a / b : -((-a + b - 1) / b);

@@ -84,5 +84,6 @@ public sealed record OperationInfo(Function Function, string Stage, OperationKin
     public int Other { get; init; }
 
     /// <summary>Which rows of its operand it reads.</summary>
-    public ConvolutionWindow Window => Kernel == 0 ? ConvolutionWindow.RowByRow : new(Kernel, Stride, Dilation, Padding, Kind == OperationKind.TransposedConvolution);
+    public ConvolutionWindow Window => Kernel == 0
+        ? ConvolutionWindow.RowByRow : new(Kernel, Stride, Dilation, Padding, Kind == OperationKind.TransposedConvolution);
 }

@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
-using System.Text;
 
 namespace Dia.IO;
 
@@ -117,7 +115,9 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
             throw other;
     }
 
-    /// <summary>The error that <see cref="Refuse(ReadOnlySpan{byte}, string, string, DiaErrorKind, ReadOnlySpan{FileContentKind})"/> throws; null: there is none.</summary>
+    /// <summary>
+    /// The error that <see cref="Refuse(ReadOnlySpan{byte}, string, string, DiaErrorKind, ReadOnlySpan{FileContentKind})"/> throws; null: there is none.
+    /// </summary>
     internal static DiaException? Other(ReadOnlySpan<byte> head, string name, string wanted, DiaErrorKind error, params ReadOnlySpan<FileContentKind> accepted)
     {
         if (Recognise(head, name) is not { } found || accepted.Contains(found.Kind))
@@ -134,7 +134,8 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         if (!Directory.Exists(path))
             return;
         bool isModel = File.Exists(Path.Combine(path, "config.json"));
-        throw new DiaException(error, $"{path} is a folder, not {wanted}. {(isModel ? "A model's folder is named with --model, a codec's with --codec." : "Name a file in it.")}");
+        throw new DiaException(error,
+            $"{path} is a folder, not {wanted}. {(isModel ? "A model's folder is named with --model, a codec's with --codec." : "Name a file in it.")}");
     }
 
     /// <summary>What the first bytes of a file say it is; null: not known.</summary>
@@ -188,7 +189,8 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
     private static FileContent Text(ReadOnlySpan<byte> head)
     {
         return TrimStart(head).StartsWith("{"u8)
-            ? new FileContent(FileContentKind.Text, "JSON", "Lines that ask for speech go to --jsonl -f FILE; a model's config.json is found by its folder, --model DIR.")
+            ? new FileContent(FileContentKind.Text, "JSON",
+                "Lines that ask for speech go to --jsonl -f FILE; a model's config.json is found by its folder, --model DIR.")
             : new FileContent(FileContentKind.Text, "text", "A text to speak is named with -f FILE.");
     }
 
@@ -202,20 +204,24 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         if (json.IndexOf("\"input_ids\""u8) >= 0 || json.IndexOf("\"in.input_ids\""u8) >= 0)
             return new FileContent(FileContentKind.ForwardInputs, "inputs of a forward pass", "`dia forward` takes them.");
         return json.IndexOf("\"codes\""u8) >= 0
-            ? new FileContent(FileContentKind.Codes, "a file of audio codes", "--prompt-codes FILE goes on in the voice of codes, and `dia decode` makes a WAV of them.")
-            : new FileContent(FileContentKind.Tensors, "a file of other tensors (safetensors)", "If they are a model's weights, name its folder with --model DIR.");
+            ? new FileContent(FileContentKind.Codes, "a file of audio codes",
+                "--prompt-codes FILE goes on in the voice of codes, and `dia decode` makes a WAV of them.")
+            : new FileContent(FileContentKind.Tensors, "a file of other tensors (safetensors)",
+                "If they are a model's weights, name its folder with --model DIR.");
     }
 
     private static FileContent? Recording(ReadOnlySpan<byte> head) =>
         (head.Length >= 12 && head[8..12].SequenceEqual("WAVE"u8) && (head.StartsWith("RIFF"u8) || head.StartsWith("RF64"u8) || head.StartsWith("BW64"u8)))
             || head.StartsWith((ReadOnlySpan<byte>)[(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11])
-            ? new FileContent(FileContentKind.Recording, "a recording (WAV)", "Speak in its voice with --clone FILE --clone-text TEXT; `dia voice` makes a voice file of it, `dia encode` audio codes.")
+            ? new FileContent(FileContentKind.Recording, "a recording (WAV)",
+                "Speak in its voice with --clone FILE --clone-text TEXT; `dia voice` makes a voice file of it, `dia encode` audio codes.")
             : null;
 
     private static FileContent? Sound(ReadOnlySpan<byte> head, string name)
     {
         string? what = SoundName(head);
-        return what is null ? null : Foreign(what, string.Create(CultureInfo.InvariantCulture, $"Of recordings WAV is read; convert it: ffmpeg -i {Quoted(name)} OUT.wav"));
+        return what is null
+            ? null : Foreign(what, string.Create(CultureInfo.InvariantCulture, $"Of recordings WAV is read; convert it: ffmpeg -i {Quoted(name)} OUT.wav"));
     }
 
     private static string? SoundName(ReadOnlySpan<byte> head)
@@ -274,5 +280,6 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
 
     /// <summary>A file's name as a shell reads it.</summary>
     public static string Quoted(string name) =>
-        name == "standard input" ? "IN" : name.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+') ? name : $"'{name.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        name == "standard input" ? "IN" : name.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+')
+            ? name : $"'{name.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text;
-
 namespace Dia.IO;
 
 /// <summary>What a path leads to, links followed.</summary>

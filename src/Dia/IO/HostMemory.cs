@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Dia.IO;
 
 /// <summary>Aligned native memory, counted: what the backends that compute on the host work in.</summary>

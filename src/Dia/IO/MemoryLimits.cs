@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
-
 namespace Dia.IO;
 
 /// <summary>
@@ -48,7 +45,8 @@ public static unsafe partial class MemoryLimits
     /// <param name="inner">What failed.</param>
     /// <param name="taken">How much of it is taken already, as address space.</param>
     internal static DiaException TooLittle(string what, long bytes, Exception? inner = null, long taken = 0) =>
-        new(DiaErrorKind.Device, $"too little memory for {what}: it takes {Text(bytes)}. {Describe(taken)} Raise the limit, end other programs, or speak less at once.", inner);
+        new(DiaErrorKind.Device,
+            $"too little memory for {what}: it takes {Text(bytes)}. {Describe(taken)} Raise the limit, end other programs, or speak less at once.", inner);
 
     /// <summary>What is there, as a sentence.</summary>
     /// <param name="without">Address space that is left out of what is taken.</param>
@@ -56,10 +54,13 @@ public static unsafe partial class MemoryLimits
     {
         List<string> limits = [];
         if (AddressSpace is < long.MaxValue and var space)
-            limits.Add(AddressSpaceTaken is > 0 and var taken ? $"{Text(Math.Min(taken - without, space))} of the {Text(space)} of address space that ulimit -v allows are taken" : $"ulimit -v allows {Text(space)} of address space");
+            limits.Add(AddressSpaceTaken is > 0 and var taken
+                ? $"{Text(Math.Min(taken - without, space))} of the {Text(space)} of address space that ulimit -v allows are taken"
+                : $"ulimit -v allows {Text(space)} of address space");
         if (ControlGroup is < long.MaxValue and var group)
             limits.Add($"{Text(HostMemory.Taken)} are taken, and the control group allows {Text(group)}");
-        return limits.Count > 0 ? string.Join("; ", limits) + "." : $"This machine has {Text(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}, and {Text(HostMemory.Taken)} are taken.";
+        return limits.Count > 0 ? string.Join("; ", limits)
+            + "." : $"This machine has {Text(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}, and {Text(HostMemory.Taken)} are taken.";
     }
 
     /// <summary>The lowest limit of the control groups that a process is in.</summary>
@@ -95,7 +96,8 @@ public static unsafe partial class MemoryLimits
         for (string group = path; ; group = group[..Math.Max(group.LastIndexOf('/'), 0)])
         {
             foreach (string name in names)
-                if (long.TryParse(TryRead($"{root}{group.TrimEnd('/')}/{name}"), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long limit) && limit < none)
+                if (long.TryParse(TryRead($"{root}{group.TrimEnd('/')}/{name}"), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long limit)
+                    && limit < none)
                     lowest = Math.Min(lowest, limit);
             if (group.Length == 0)
                 return lowest;

@@ -13,7 +13,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
 {
     private readonly DiaModel _model;
     private readonly DeviceMemory _memory;
-    private readonly DecoderItem?[] _items;
+    private readonly DecoderSlot?[] _items;
     private readonly bool _guidance;
     private readonly int _logitsWidth;
 
@@ -27,7 +27,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         (_model, _memory, _guidance) = (model, model.Network.Memory, guidance);
         DiaDecoderConfig d = Config.DecoderConfig;
         _logitsWidth = d.NumChannels * d.VocabSize;
-        _items = new DecoderItem?[slots];
+        _items = new DecoderSlot?[slots];
         int rows = checked(slots * (guidance ? 2 : 1));
         StepPass = new DecoderPass(model.Network, d, rows, rows, Phase.Decode);
         try
@@ -70,7 +70,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             throw new InvalidOperationException("The slot is taken, or the session has no guidance.");
         if (guidance)
             StepPass.UnconditionalCross = _model.UnconditionalCross();
-        _items[slot] = new DecoderItem(_model, ids, mask, maxRows, guidance);
+        _items[slot] = new DecoderSlot(_model, ids, mask, maxRows, guidance);
     }
 
     /// <summary>Frees a slot and its item's caches.</summary>
@@ -97,10 +97,11 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount)
     {
         using Lock.Scope turn = Tenant.Enter();
-        DecoderItem it = _items[item]!;
+        DecoderSlot it = _items[item]!;
         int channels = Config.DecoderConfig.NumChannels, hidden = Config.DecoderConfig.HiddenSize;
         int block = Math.Min(rowCount, DecoderPass.PromptRows), sequences = it.Unconditional is null ? 1 : 2;
-        using var pass = new DecoderPass(_model.Network, Config.DecoderConfig, block * sequences, sequences, Phase.Prefill) { UnconditionalCross = StepPass.UnconditionalCross };
+        using var pass = new DecoderPass(_model.Network, Config.DecoderConfig, block * sequences, sequences,
+            Phase.Prefill) { UnconditionalCross = StepPass.UnconditionalCross };
         for (int start = 0; start < rowCount; start += block)
         {
             int count = Math.Min(block, rowCount - start);
@@ -115,9 +116,9 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             pass.Advance();
             if (start + count == rowCount)
             {
-                _model.Network.Logits(Logits, pass.Output + ((long)(count - 1) * hidden), 1, Phase.Decode);
+                _model.Network.Logits(Logits, pass.Output + (long)(count - 1) * hidden, 1, Phase.Decode);
                 if (it.Unconditional is not null)
-                    _model.Network.Logits(Logits + _logitsWidth, pass.Output + ((long)((2 * count) - 1) * hidden), 1, Phase.Decode);
+                    _model.Network.Logits(Logits + _logitsWidth, pass.Output + (long)(2 * count - 1) * hidden, 1, Phase.Decode);
             }
         }
     }
@@ -141,7 +142,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         StepPass.Clear();
         for (int i = 0; i < items.Length; i++)
         {
-            DecoderItem item = _items[items[i]]!;
+            DecoderSlot item = _items[items[i]]!;
             item.Rope.Update(item.Conditional.Self.Length + 1);
             StepPass.Add(item.Conditional, rows.Slice(i * channels, channels));
         }
@@ -182,6 +183,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     private void CheckLogits(ReadOnlySpan<float> logits, int items)
     {
         if (logits.Length % _logitsWidth != 0 || logits.Length < items * _logitsWidth || logits.Length > 2L * items * _logitsWidth)
-            throw new ArgumentException($"The model's logits are {_logitsWidth} a row; there is room for {logits.Length}, of {items} to {2 * items} rows.", nameof(logits));
+            throw new ArgumentException($"The model's logits are {_logitsWidth} a row; there is room for {logits.Length}, of {items} to {2 * items} rows.",
+                nameof(logits));
     }
 }

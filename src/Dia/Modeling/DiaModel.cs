@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Networks;
@@ -70,7 +68,8 @@ public abstract unsafe class DiaModel : IDisposable
     /// <param name="outputHiddenStates">Whether to record hidden states.</param>
     /// <param name="outputAttentions">Whether to record attention maps.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numItemsInBatch"/> is not a finite number above 0.</exception>
-    /// <exception cref="DiaException">Input: shapes that do not fit each other, ids outside the vocabulary, or results larger than an array can be. Device: no memory.</exception>
+    /// <exception cref="DiaException">Input: shapes that do not fit each other, ids outside the vocabulary, or results larger than an array can be. Device: no
+    /// memory.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public DiaOutput Forward(
         int[,] inputIds,
@@ -89,7 +88,8 @@ public abstract unsafe class DiaModel : IDisposable
         ForwardInputs.CheckSizes(Config, inputIds.GetLength(0), inputIds.GetLength(1), decoderInputIds?.GetLength(1) ?? 1, outputAttentions);
         inputIds = (int[,])inputIds.Clone();
         attentionMask = (int[,]?)attentionMask?.Clone();
-        decoderInputIds = (int[,,]?)decoderInputIds?.Clone() ?? ForwardInputs.BosRows(inputIds.GetLength(0), Config.DecoderConfig.NumChannels, Config.BosTokenId);
+        decoderInputIds = (int[,,]?)decoderInputIds?.Clone()
+            ?? ForwardInputs.BosRows(inputIds.GetLength(0), Config.DecoderConfig.NumChannels, Config.BosTokenId);
         decoderPositionIds = (int[,]?)decoderPositionIds?.Clone();
         decoderAttentionMask = (int[,]?)decoderAttentionMask?.Clone();
         labels = (int[,]?)labels?.Clone();
@@ -122,8 +122,10 @@ public abstract unsafe class DiaModel : IDisposable
                 Network.CrossKeyValues(encoder, i, cross);
                 var self = new KeyValueCache(memory, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
                 caches.Add(self);
-                var sequence = new DecoderSequence { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null ? null : audioMask + ((long)i * rows) };
-                pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0 ? default : positions.AsSpan(i * rows, rows));
+                var sequence = new DecoderStream { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null
+                    ? null : audioMask + (long)i * rows };
+                pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0
+                    ? default : positions.AsSpan(i * rows, rows));
             }
 
             pass.Send();
@@ -238,10 +240,10 @@ public abstract unsafe class DiaModel : IDisposable
             {
                 for (int t = 0; t < rows; t++)
                     for (int c = 0; c < channels; c++)
-                        all.Slice(((((b * rows) + t) * channels) + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((((b * channels) + c) * rows) + t) * vocabulary));
+                        all.Slice(((b * rows + t) * channels + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((b * channels + c) * rows + t) * vocabulary));
                 fixed (int* label = labels)
                     if (label is not null)
-                        Network.Loss(flat + (b * rows * width), label + ((long)b * channels * rows), rows, ref loss);
+                        Network.Loss(flat + b * rows * width, label + (long)b * channels * rows, rows, ref loss);
             }
 
             return logits;

@@ -65,13 +65,15 @@ internal static class ForwardInputs
 
     /// <summary>All of them.</summary>
     /// <exception cref="DiaException">Input.</exception>
-    public static void Check(DiaConfig config, int[,] inputIds, int[,]? attentionMask, int[,,] decoderInputIds, int[,]? positions, int[,]? decoderMask, int[,]? labels)
+    public static void Check(DiaConfig config, int[,] inputIds, int[,]? attentionMask, int[,,] decoderInputIds, int[,]? positions, int[,]? decoderMask,
+        int[,]? labels)
     {
         CheckText(config, inputIds);
         CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
         int batch = decoderInputIds.GetLength(0), rows = decoderInputIds.GetLength(1), channels = decoderInputIds.GetLength(2);
         if (batch != inputIds.GetLength(0) || channels != config.DecoderConfig.NumChannels || rows == 0)
-            throw Error($"decoder_input_ids is [{batch}, {rows}, {channels}]; it must be [{inputIds.GetLength(0)}, rows, {config.DecoderConfig.NumChannels}] with at least one row.");
+            throw Error(
+                $"decoder_input_ids is [{batch}, {rows}, {channels}]; it must be [{inputIds.GetLength(0)}, rows, {config.DecoderConfig.NumChannels}] with at least one row.");
         CheckRange(decoderInputIds, "decoder_input_ids", 0, config.DecoderConfig.VocabSize - 1);
         CheckSame(positions, "decoder_position_ids", batch, rows);
         CheckRange(positions, "decoder_position_ids", 0, 1 << 24);

@@ -17,6 +17,7 @@ public interface IDecoderSession : IDisposable
     /// <summary>Runs one further row for each of the listed items.</summary>
     /// <param name="items">Slots of the items that are not finished, ascending.</param>
     /// <param name="rows">Ids [items.Length, channels].</param>
-    /// <param name="logits">Receives the logits [items.Length, channels, vocabulary], and behind them those without the text of the items with guidance, in the same order.</param>
+    /// <param name="logits">Receives the logits [items.Length, channels, vocabulary], and behind them those without the text of the items with guidance, in the
+    /// same order.</param>
     void Step(ReadOnlySpan<int> items, ReadOnlySpan<int> rows, Span<float> logits);
 }

@@ -94,7 +94,7 @@ public sealed unsafe class CodecPass : IDisposable
                     _samples = null;
                 }
 
-                _memory.Download(to + (start * codebooks), _codes, window.Count * codebooks * sizeof(int));
+                _memory.Download(to + start * codebooks, _codes, window.Count * codebooks * sizeof(int));
             }
         }
 
@@ -102,7 +102,8 @@ public sealed unsafe class CodecPass : IDisposable
     }
 
     /// <summary>Decodes a window of a sound's samples, exactly as a part of the whole.</summary>
-    /// <param name="codes">The sound's codes from its first frame on [frames, codebooks]: at least <see cref="CodecLayout.FramesFor"/> of the window, as far as the sound has them.</param>
+    /// <param name="codes">The sound's codes from its first frame on [frames, codebooks]: at least <see cref="CodecLayout.FramesFor"/> of the window, as far as
+    /// the sound has them.</param>
     /// <param name="codebooks">Codes of a frame.</param>
     /// <param name="frames">Frames of the whole sound; they may be more than there are codes yet, if the window does not need them.</param>
     /// <param name="window">Which samples; at most WindowFrames·hop of them.</param>
@@ -122,9 +123,11 @@ public sealed unsafe class CodecPass : IDisposable
             throw new ArgumentException($"{codes.Length} codes do not divide into frames of {codebooks}.", nameof(codes));
         long known = codes.Length / codebooks;
         if (frames < known || frames > int.MaxValue)
-            throw new ArgumentOutOfRangeException(nameof(frames), frames, $"A sound has at least the frames that there are codes of, {known}, and at most {int.MaxValue}.");
+            throw new ArgumentOutOfRangeException(nameof(frames), frames,
+                $"A sound has at least the frames that there are codes of, {known}, and at most {int.MaxValue}.");
         if (window.Start < 0 || window.Count < 1 || window.Count > _layout.WindowSamples || window.Start > _layout.SamplesOf(frames) - window.Count)
-            throw new ArgumentOutOfRangeException(nameof(window), window, $"A window has 1 to {_layout.WindowSamples} samples of the sound's {_layout.SamplesOf(frames)}.");
+            throw new ArgumentOutOfRangeException(nameof(window), window,
+                $"A window has 1 to {_layout.WindowSamples} samples of the sound's {_layout.SamplesOf(frames)}.");
         if (window.Count > samples.Length)
             throw new ArgumentOutOfRangeException(nameof(samples), samples.Length, $"There is no room for a window of {window.Count}.");
         RowRange needed = _layout.FramesFor(window);
@@ -156,7 +159,7 @@ public sealed unsafe class CodecPass : IDisposable
     }
 
     /// <summary>The codes of a frame of the window.</summary>
-    public int* CodesAt(long frame) => _codes + ((frame - _firstFrame) * Codebooks);
+    public int* CodesAt(long frame) => _codes + (frame - _firstFrame) * Codebooks;
 
     /// <summary>Rows of a value that the window needs, at its planned offset.</summary>
     /// <param name="value">The value's number.</param>
@@ -169,10 +172,11 @@ public sealed unsafe class CodecPass : IDisposable
         if (value < 0 || value >= _values.Length - 1 || place < 0 || place > value)
             throw new ArgumentOutOfRangeException(nameof(value), value, "No window runs that has this value.");
         (RowRange range, RowRange whole) = (_values[value + 1].Range, _values[place + 1].Range);
-        if (offset < 0 || channels < 1 || range.Start < whole.Start || range.End > whole.End || offset > _layout.ArenaSize || whole.Count > (_layout.ArenaSize - offset) / channels)
+        if (offset < 0 || channels < 1 || range.Start < whole.Start || range.End > whole.End || offset > _layout.ArenaSize
+            || whole.Count > (_layout.ArenaSize - offset) / channels)
             throw new ArgumentOutOfRangeException(nameof(offset), offset, "These rows are not in the codec's arena.");
         ObjectDisposedException.ThrowIf(_arena is null, this);
-        return new(this[offset] + ((range.Start - whole.Start) * channels), range, channels, _values[value + 1].Total);
+        return new(this[offset] + (range.Start - whole.Start) * channels, range, channels, _values[value + 1].Total);
     }
 
     /// <summary>Copies the sound's samples to rows of one channel, zeros outside.</summary>
@@ -234,7 +238,7 @@ public sealed unsafe class CodecPass : IDisposable
         from.CopyTo(copy);
         for (int i = 0; i < copy.Length; i++)
             if ((uint)copy[i] >= (uint)_codebookSize)
-                throw NoCode(frames.Start + (i / Codebooks), i % Codebooks, copy[i], _codebookSize);
+                throw NoCode(frames.Start + i / Codebooks, i % Codebooks, copy[i], _codebookSize);
         return copy;
     }
 

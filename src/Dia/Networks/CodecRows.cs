@@ -23,7 +23,7 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
     public RowRange Inside => range.Clip(total);
 
     /// <summary>The row of that place on the timeline.</summary>
-    public float* At(long row) => data + ((row - range.Start) * channels);
+    public float* At(long row) => data + (row - range.Start) * channels;
 
     /// <summary>Zeroes the rows before and after the timeline.</summary>
     public void ZeroOutside(DeviceMemory memory)
@@ -39,17 +39,21 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
         b.Snake(data, x.Checked(range), alpha, checked((int)range.Count), channels);
 
     /// <summary>Convolution of x, added to what these rows hold if <paramref name="accumulate"/>.</summary>
-    public void Convolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int kernel, int stride, int dilation, int padding, bool accumulate)
+    public void Convolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int kernel, int stride, int dilation, int padding,
+        bool accumulate)
         where TBackend : struct, IBackend
     {
         if (!accumulate)
             ZeroOutside(b.Memory);
         RowRange rows = Inside;
         if (rows.Count > 0)
-            b.Convolution(At(rows.Start), x.Checked(new ConvolutionWindow(kernel, stride, dilation, padding, false).Read(rows)), w, bias, (int)rows.Count, x.Channels, channels, kernel, stride, dilation, accumulate);
+            b.Convolution(At(rows.Start), x.Checked(new ConvolutionWindow(kernel, stride, dilation, padding, false).Read(rows)), w, bias, (int)rows.Count,
+                x.Channels, channels, kernel, stride, dilation, accumulate);
     }
 
-    /// <summary>Transposed convolution of x, kernel 2·stride; these rows must be all that their input rows give (<see cref="ConvolutionWindow.Covered"/>).</summary>
+    /// <summary>
+    /// Transposed convolution of x, kernel 2·stride; these rows must be all that their input rows give (<see cref="ConvolutionWindow.Covered"/>).
+    /// </summary>
     public void TransposedConvolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int stride, int padding)
         where TBackend : struct, IBackend
     {

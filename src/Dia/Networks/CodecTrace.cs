@@ -3,7 +3,9 @@ using Dia.Graph;
 
 namespace Dia.Networks;
 
-/// <summary>What lies between samples and codes, for whoever asks: the encoder's latents, each quantizer's projection, and the quantized representation.</summary>
+/// <summary>
+/// What lies between samples and codes, for whoever asks: the encoder's latents, each quantizer's projection, and the quantized representation.
+/// </summary>
 /// <param name="memory">Where the codec computes.</param>
 /// <param name="frames">Frames of the sound.</param>
 /// <param name="hiddenSize">Channels of latents.</param>
@@ -35,7 +37,7 @@ public sealed unsafe class CodecTrace(DeviceMemory memory, long frames, int hidd
     public void Projected(int quantizer, CodecRows rows)
     {
         for (long t = rows.Inside.Start; t < rows.Inside.End; t++)
-            memory.Download(_projected.AsSpan((int)(((t * codebooks) + quantizer) * rows.Channels), rows.Channels), rows.At(t));
+            memory.Download(_projected.AsSpan((int)((t * codebooks + quantizer) * rows.Channels), rows.Channels), rows.At(t));
     }
 
     /// <summary>Refuses to record another sound than it was made for, or one that is computed elsewhere.</summary>

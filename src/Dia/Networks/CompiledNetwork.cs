@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Graph;

@@ -28,10 +28,10 @@ public unsafe struct CrossEntropy
         {
             for (int row = 0; row < rows; row++)
             {
-                int label = labels[(c * rows) + row];
+                int label = labels[c * rows + row];
                 if (label == Ignored)
                     continue;
-                memory.Download(x, logits + ((((long)row * channels) + c) * vocabulary));
+                memory.Download(x, logits + ((long)row * channels + c) * vocabulary);
                 Add(x, label);
             }
         }

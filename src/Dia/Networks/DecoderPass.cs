@@ -4,7 +4,7 @@ using Dia.Configuration;
 namespace Dia.Networks;
 
 /// <summary>One sequence of a decoder pass: its caches, and where its rows stand.</summary>
-public sealed unsafe class DecoderSequence
+public sealed unsafe class DecoderStream
 {
     /// <summary>Its own keys and values; the pass appends to them.</summary>
     public required KeyValueCache Self { get; init; }
@@ -39,7 +39,7 @@ public sealed unsafe class DecoderPass : IDisposable
     private readonly int _capacity;
     private readonly float* _arena;
     private readonly DeviceBlock _inputs;
-    private readonly DecoderSequence[] _sequences;
+    private readonly DecoderStream[] _sequences;
     private float _ropeScaling;
     private int _maxRows;
     private int _selfKeys;
@@ -60,7 +60,7 @@ public sealed unsafe class DecoderPass : IDisposable
         (_channels, _half) = (config.NumChannels, config.HeadDim / 2);
         Trace = trace;
         _capacity = ArenaSizes.Rows(capacity);
-        _sequences = new DecoderSequence[sequences];
+        _sequences = new DecoderStream[sequences];
         _inputs = new DeviceBlock(network.Memory, InputSizes(_capacity, sequences, _channels, _half));
         try
         {
@@ -79,7 +79,8 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <param name="channels">Ids of a row.</param>
     /// <param name="half">Frequencies of a sequence.</param>
     internal static long[] InputSizes(int capacity, int sequences, int channels, int half) =>
-        [(long)capacity * channels * sizeof(int), (long)capacity * sizeof(int), (long)sequences * half * sizeof(float), (long)sequences * sizeof(AttentionItem), (long)sequences * sizeof(AttentionItem)];
+        [(long)capacity * channels * sizeof(int), (long)capacity * sizeof(int), (long)sequences * half * sizeof(float),
+            (long)sequences * sizeof(AttentionItem), (long)sequences * sizeof(AttentionItem)];
 
     /// <summary>Prompts or steps.</summary>
     public Phase Phase { get; }
@@ -112,7 +113,7 @@ public sealed unsafe class DecoderPass : IDisposable
     public float* Output => this[_network.Arenas.DecoderOutput];
 
     /// <summary>An activation by its planned offset.</summary>
-    public float* this[long offset] => _arena + (offset * _capacity);
+    public float* this[long offset] => _arena + offset * _capacity;
 
     /// <summary>The sequences' self-attention, over what is cached and this pass's rows.</summary>
     public AttentionBatch SelfAttention => new(_inputs.Device<AttentionItem>(SelfPart), SequenceCount, _maxRows, _selfKeys);
@@ -131,7 +132,7 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <param name="sequence">Its caches; they must have room for the rows.</param>
     /// <param name="ids">Audio ids [rows, channels].</param>
     /// <param name="positions">Each row's position; empty: they follow what is cached.</param>
-    public void Add(DecoderSequence sequence, ReadOnlySpan<int> ids, ReadOnlySpan<int> positions = default)
+    public void Add(DecoderStream sequence, ReadOnlySpan<int> ids, ReadOnlySpan<int> positions = default)
     {
         int rows = ids.Length / _channels, cached = sequence.Self.Length;
         if (ids.Length != rows * _channels || (!positions.IsEmpty && positions.Length != rows))
@@ -139,12 +140,12 @@ public sealed unsafe class DecoderPass : IDisposable
         bool isAfterUnconditional = sequence.Cross is not null && ConditionalCount < SequenceCount;
         if (SequenceCount == _sequences.Length || Rows + rows > _capacity || cached + rows > sequence.Self.Capacity || isAfterUnconditional)
             throw new InvalidOperationException("The decoder pass has no room for these rows.");
-        ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart) + ((long)Rows * _channels), ids.Length));
+        ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart) + (long)Rows * _channels, ids.Length));
         for (int r = 0; r < rows; r++)
             _inputs.Host<int>(PositionPart)[Rows + r] = positions.IsEmpty ? cached + r : positions[r];
         _sequences[SequenceCount] = sequence;
         _ropeScaling = sequence.Rope.Scaling;
-        sequence.Rope.InverseFrequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + ((long)SequenceCount * _half), _half));
+        sequence.Rope.InverseFrequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + (long)SequenceCount * _half, _half));
         _inputs.Host<AttentionItem>(SelfPart)[SequenceCount] = NewItem(sequence.Self, rows, cached + rows, cached, sequence.AudioMask);
         if (sequence.Cross is { } cross)
         {
@@ -196,6 +197,7 @@ public sealed unsafe class DecoderPass : IDisposable
 
     private AttentionItem NewItem(KeyValueCache cache, int rows, int keys, int causalStart, byte* mask) => new()
     {
-        FirstRow = Rows, Rows = rows, Keys = cache.Keys(0), Values = cache.Values(0), LayerStride = cache.LayerStride, KeyCount = keys, CausalStart = causalStart, Mask = mask,
+        FirstRow = Rows, Rows = rows, Keys = cache.Keys(0), Values = cache.Values(0), LayerStride = cache.LayerStride, KeyCount = keys,
+            CausalStart = causalStart, Mask = mask,
     };
 }

@@ -54,8 +54,9 @@ public sealed unsafe class EncoderPass : IDisposable
 
         for (int i = 0; i < SequenceCount; i++)
         {
-            frequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + ((long)i * frequencies.Length), frequencies.Length));
-            _inputs.Host<AttentionItem>(ItemPart)[i] = new AttentionItem { FirstRow = i * length, Rows = length, KeyCount = length, CausalStart = -1, Mask = Mask(i) };
+            frequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + (long)i * frequencies.Length, frequencies.Length));
+            _inputs.Host<AttentionItem>(ItemPart)[i] =
+                new AttentionItem { FirstRow = i * length, Rows = length, KeyCount = length, CausalStart = -1, Mask = Mask(i) };
         }
 
         _inputs.Send();
@@ -78,13 +79,13 @@ public sealed unsafe class EncoderPass : IDisposable
     public ForwardTrace? Trace { get; }
 
     /// <summary>Mask of one text [length].</summary>
-    public byte* Mask(int sequence) => _inputs.Device<byte>(MaskPart) + ((long)sequence * Length);
+    public byte* Mask(int sequence) => _inputs.Device<byte>(MaskPart) + (long)sequence * Length;
 
     /// <summary>The encoder output [rows, width] of one text.</summary>
-    public float* Output(int sequence, int width) => this[_network.Arenas.EncoderOutput] + ((long)sequence * Length * width);
+    public float* Output(int sequence, int width) => this[_network.Arenas.EncoderOutput] + (long)sequence * Length * width;
 
     /// <summary>An activation by its planned offset.</summary>
-    public float* this[long offset] => _arena + (offset * _capacity);
+    public float* this[long offset] => _arena + offset * _capacity;
 
     /// <summary>Rows of a text.</summary>
     public int Length => Rows / SequenceCount;
@@ -104,8 +105,8 @@ public sealed unsafe class EncoderPass : IDisposable
             return Batch;
         for (int i = 0; i < SequenceCount; i++)
         {
-            items[i].Keys = keys + ((long)items[i].FirstRow * width);
-            items[i].Values = values + ((long)items[i].FirstRow * width);
+            items[i].Keys = keys + (long)items[i].FirstRow * width;
+            items[i].Values = values + (long)items[i].FirstRow * width;
         }
 
         _inputs.Send();

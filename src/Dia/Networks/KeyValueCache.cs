@@ -48,10 +48,10 @@ public sealed unsafe class KeyValueCache : IDisposable
     public long LayerStride => Size(1, Capacity, Width);
 
     /// <summary>Keys [capacity, width] of a layer.</summary>
-    public float* Keys(int layer) => _memory + (layer * LayerStride);
+    public float* Keys(int layer) => _memory + layer * LayerStride;
 
     /// <summary>Values [capacity, width] of a layer.</summary>
-    public float* Values(int layer) => Keys(layer) + (LayerStride / 2);
+    public float* Values(int layer) => Keys(layer) + LayerStride / 2;
 
     /// <summary>Float32 values that a cache takes.</summary>
     public static long Size(int layers, int capacity, int width) => checked(2L * layers * capacity * width);

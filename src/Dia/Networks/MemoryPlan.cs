@@ -93,12 +93,16 @@ public sealed class MemoryPlan
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderPass.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
         AddWeights("model weights", specs, formats);
-        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text), Decoder(model.Arenas, d, 2 * promptRows, 2)), $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
-        Add("steps", Decoder(model.Arenas, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize), $"{2 * batch} rows: activations, logits");
+        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text), Decoder(model.Arenas, d, 2 * promptRows, 2)),
+            $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
+        Add("steps", Decoder(model.Arenas, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize),
+            $"{2 * batch} rows: activations, logits");
         Add("cross-attention without text", constants, "one row a layer");
         Add("self caches", 2L * batch * Floats(KeyValueCache.Size(d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim)), $"{batch} x 2 x {rows} rows");
-        Add("cross caches", batch * (Floats(KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim)) + ArenaPieces.Size(text)), $"{batch} x {text} bytes of text");
-        long narrow = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count).DefaultIfEmpty(0).Max();
+        Add("cross caches", batch * (Floats(KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim)) + ArenaPieces.Size(text)),
+            $"{batch} x {text} bytes of text");
+        long narrow = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count)
+            .DefaultIfEmpty(0).Max();
         (MemoryPart[] parts, _scratchBytes) = _device.DecodingMemory(config, batch, narrow);
         _parts.AddRange(parts);
     }
@@ -111,7 +115,8 @@ public sealed class MemoryPlan
         long packed = specs.Zip(formats).Max(w => Pieces(_device.PreparingBytes(w.First, w.Second)));
         long windows = Floats(layout.ArenaSize) + Floats(CodecPass.CodeCount(layout, codec.Config.NCodebooks));
         _leastBytes += Math.Max(windows, packed);
-        Add("codec", Math.Max(windows, packed), $"windows of {layout.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
+        Add("codec", Math.Max(windows, packed),
+            $"windows of {layout.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
     private void AddWeights(string name, WeightSpec[] specs, WeightFormat[] formats)
@@ -126,14 +131,17 @@ public sealed class MemoryPlan
         _leastBytes += copies;
         _mappedBytes += _mapped ? stored : 0;
         string types = string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName));
-        Add(_mapped ? name + ", packed" : name, copies, _mapped ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}") : types);
+        Add(_mapped ? name + ", packed" : name, copies, _mapped
+            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}") : types);
     }
 
     private static long Encoder(ArenaSizes arenas, DiaConfig config, int text) =>
-        Floats(arenas.EncoderWidth * ArenaSizes.Rows(text)) + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
+        Floats(arenas.EncoderWidth * ArenaSizes.Rows(text))
+            + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
 
     private static long Decoder(ArenaSizes arenas, DiaDecoderConfig d, int rows, int sequences) =>
-        Floats(arenas.DecoderWidth * ArenaSizes.Rows(rows)) + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaSizes.Rows(rows), sequences, d.NumChannels, d.HeadDim / 2)));
+        Floats(arenas.DecoderWidth * ArenaSizes.Rows(rows))
+            + ArenaPieces.Size(DeviceBlock.Size(DecoderPass.InputSizes(ArenaSizes.Rows(rows), sequences, d.NumChannels, d.HeadDim / 2)));
 
     private static long Pieces(long bytes) => bytes == 0 ? 0 : ArenaPieces.Size(bytes);
 

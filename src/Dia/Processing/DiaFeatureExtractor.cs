@@ -42,7 +42,8 @@ public sealed class DiaFeatureExtractor
     /// <param name="padding">Null: to the longest. The padded length is rounded up to the hop; without padding nothing is rounded.</param>
     /// <param name="truncation">Whether to cut to <paramref name="maxLength"/>, itself rounded up to the hop.</param>
     /// <param name="maxLength">In samples.</param>
-    /// <exception cref="DiaException">Input: wrong rate or channels, or lengths that differ and were not to be padded. Usage: arguments that contradict each other.</exception>
+    /// <exception cref="DiaException">Input: wrong rate or channels, or lengths that differ and were not to be padded. Usage: arguments that contradict each
+    /// other.</exception>
     public DiaFeatures Extract(
         IReadOnlyList<AudioBuffer> audio, PaddingStrategy? padding = null, bool truncation = false, int? maxLength = null)
     {
@@ -65,7 +66,8 @@ public sealed class DiaFeatureExtractor
         if (Array.Exists(lengths, n => Math.Max(n, target) != length))
             throw new DiaException(DiaErrorKind.Input, "The audio of the batch has different lengths: set padding or truncation so that they become one.");
         if (length * lengths.Length > AudioBuffer.MaxSamples)
-            throw new DiaException(DiaErrorKind.Input, $"The padded batch would hold {length} samples for each of {lengths.Length} items; at most {AudioBuffer.MaxSamples} in all. Cut the audio.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"The padded batch would hold {length} samples for each of {lengths.Length} items; at most {AudioBuffer.MaxSamples} in all. Cut the audio.");
         return Fill(mono, lengths, (int)length);
     }
 
@@ -94,7 +96,8 @@ public sealed class DiaFeatureExtractor
                 $"The audio has a sampling rate of {audio.SamplingRate} Hz but this feature extractor was made for {SamplingRate} Hz. Resample it first (Resampler.Resample).");
         }
         if (FeatureSize == 1 && audio.Channels != 1)
-            throw new DiaException(DiaErrorKind.Input, $"Expected mono audio but it has {audio.Channels} channels. Average them (AudioBuffer.ToMono) or set featureSize to 2.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"Expected mono audio but it has {audio.Channels} channels. Average them (AudioBuffer.ToMono) or set featureSize to 2.");
         return audio.ToMono();
     }
 

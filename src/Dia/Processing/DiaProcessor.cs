@@ -109,7 +109,8 @@ public sealed class DiaProcessor
         if (!generation && audio is null)
             throw new DiaException(DiaErrorKind.Usage, "Training needs audio: give `audio`, or set generation to true.");
         if (audio is not null && audio.Count != text.Count)
-            throw new DiaException(DiaErrorKind.Input, $"text has {text.Count} items but audio has {audio.Count}; there must be one piece of audio for each text.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"text has {text.Count} items but audio has {audio.Count}; there must be one piece of audio for each text.");
         if (text.Contains(null!))
             throw new ArgumentException("One of the texts is null.", nameof(text));
         if (audio is not null && audio.Contains(null!))
@@ -139,7 +140,8 @@ public sealed class DiaProcessor
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(codes);
         if (codes.Count != inputs.InputIds.GetLength(0))
-            throw new DiaException(DiaErrorKind.Input, $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
         if (codes.Contains(null!))
             throw new ArgumentException("One of the prompts is null.", nameof(codes));
         foreach (int[,] prompt in codes)

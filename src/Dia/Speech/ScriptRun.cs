@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Dia.Audio;
 using Dia.Configuration;
 using Dia.Text;
@@ -89,7 +87,7 @@ internal sealed class ScriptRun(Speaker speaker, SpeechOptions options, Generati
             return false;
         int promptRows = 1 + voice.Codes.GetLength(0);
         long limit = config.RowLimit(promptRows);
-        return limit <= speaker.Model.RowCapacity && limit - promptRows >= config.MaxDelay + 2 + (1.5 * next.Seconds * speaker.FrameRate);
+        return limit <= speaker.Model.RowCapacity && limit - promptRows >= config.MaxDelay + 2 + 1.5 * next.Seconds * speaker.FrameRate;
     }
 
     private int[,] Codes()

@@ -152,7 +152,8 @@ public sealed class Speaker : IDisposable
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
         if (options is not { Retries: 0, Speed: 1, Trim: false } || options.Splitting == ScriptSplitting.Always)
-            throw new DiaException(DiaErrorKind.Usage, "Speed, trimming, retries and splitting are of one script: leave them out where several texts are spoken.");
+            throw new DiaException(DiaErrorKind.Usage,
+                "Speed, trimming, retries and splitting are of one script: leave them out where several texts are spoken.");
         Check(options, write is not null);
         GenerationConfig config = options.Generation(Model);
         Utterance[] utterances = [.. texts.Select((text, i) => new Utterance(
@@ -184,7 +185,8 @@ public sealed class Speaker : IDisposable
         if (options.Voice is { } voice)
         {
             if (voice.Transcript.Length == 0)
-                throw new DiaException(DiaErrorKind.Usage, "A script that begins with a voice's transcript is not split: it is not known where that ends. Give the voice its transcript.");
+                throw new DiaException(DiaErrorKind.Usage,
+                    "A script that begins with a voice's transcript is not split: it is not known where that ends. Give the voice its transcript.");
             (voiceIds, voiceFrames) = (voice.TranscriptIds.Length, voice.Codes.GetLength(0));
             // The transcript's last speaker goes on where the text names none; every piece is to name its speaker.
             if (!ScriptText.StartsWithSpeaker(script.Text) && ScriptSplitter.LastSpeaker(voice.Transcript) is { } speaker)
@@ -193,7 +195,8 @@ public sealed class Speaker : IDisposable
 
         int well = (int)(positions * PartOfPositions), half = Math.Max(well / 2, ScriptSplitter.LowestLimit);
         if (positions - voiceIds < half)
-            throw new DiaException(DiaErrorKind.Input, $"the voice's transcript takes {voiceIds} of the {positions} bytes that the model holds, and leaves too few for the text. Use a shorter voice.");
+            throw new DiaException(DiaErrorKind.Input,
+                $"the voice's transcript takes {voiceIds} of the {positions} bytes that the model holds, and leaves too few for the text. Use a shorter voice.");
         double voiceSeconds = voiceFrames / rate, rowSeconds = (config.RowLimit(1 + voiceFrames) - config.MaxDelay - 1) / rate;
         // Half of the rows that are left, so that slow speech is not cut off; the voice of an earlier piece takes as much as the piece.
         (int ids, double seconds, double room) = voiceIds == 0
@@ -227,7 +230,8 @@ public sealed class Speaker : IDisposable
         int length = LengthOf(script, options);
         return length <= Positions ? script
             : options.Splitting == ScriptSplitting.Truncate ? script.WithoutEnd(length - Positions)
-            : throw new DiaException(DiaErrorKind.Input, $"The text is {length} bytes long (a tag counts as one), the model takes {Positions}. Split or shorten it.");
+            : throw new DiaException(DiaErrorKind.Input,
+                $"The text is {length} bytes long (a tag counts as one), the model takes {Positions}. Split or shorten it.");
     }
 
     private void Check(SpeechOptions options, bool wantsAudio)

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Dia.Speech;
 
 /// <summary>What may be wrong with speech that was made.</summary>
@@ -45,7 +43,8 @@ public sealed record SpeechDoubt(SpeechDoubtKind Kind, string Message)
         ArgumentNullException.ThrowIfNull(pace);
         string after = seconds is double s ? Text($"after {s:0.00} s") : Text($"after {frames} frames");
         if (stop == SpeechStop.Length && seconds is double said && characters > 0 && said > LeastEndless && pace.IsTooLong(characters, said))
-            return new SpeechDoubt(SpeechDoubtKind.Endless, Text($"went on until the length limit ended it {after}, long after its {characters} characters must have been said"));
+            return new SpeechDoubt(SpeechDoubtKind.Endless,
+                Text($"went on until the length limit ended it {after}, long after its {characters} characters must have been said"));
         if (stop == SpeechStop.Length)
             return new SpeechDoubt(SpeechDoubtKind.Cut, $"was cut by the length limit {after}");
         if (frames == 0)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
@@ -107,7 +106,8 @@ public sealed class SpeechEngine : IDisposable
         int state = Interlocked.CompareExchange(ref _state, Running, Idle);
         ObjectDisposedException.ThrowIf(state is Ending or Disposed, this);
         if (state == Running)
-            throw new InvalidOperationException("This engine is running: one run at a time. Feed the job to the run that is under way, or make another engine.");
+            throw new InvalidOperationException(
+                "This engine is running: one run at a time. Feed the job to the run that is under way, or make another engine.");
         try
         {
             while (FillSlots(next, cancellationToken))
@@ -222,5 +222,6 @@ public sealed class SpeechEngine : IDisposable
         _slots[slot] = null;
     }
 
-    private static bool IsCancellation(Exception e, CancellationToken cancellationToken) => e is OperationCanceledException && cancellationToken.IsCancellationRequested;
+    private static bool IsCancellation(Exception e, CancellationToken cancellationToken) =>
+        e is OperationCanceledException && cancellationToken.IsCancellationRequested;
 }

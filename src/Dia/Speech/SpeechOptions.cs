@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dia.Configuration;
 using Dia.Generation;
 

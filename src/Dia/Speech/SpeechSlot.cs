@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dia.Codec;
 using Dia.Configuration;
 using Dia.Generation;
@@ -103,9 +102,10 @@ internal sealed class SpeechSlot
         for (; _nextFrame < end; _nextFrame++)
         {
             for (int c = 0; c < channels; c++)
-                _frame[c] = rows[((_nextFrame + _delay[c]) * channels) + c];
+                _frame[c] = rows[(_nextFrame + _delay[c]) * channels + c];
             if (_frame.AsSpan().ContainsAny(_config.BosTokenId, _config.EosTokenId, _config.PadTokenId))
-                throw new DiaException(DiaErrorKind.Input, $"Frame {_nextFrame - _start} holds an id that is no code: the rows end before the sound does. Generate more rows.");
+                throw new DiaException(DiaErrorKind.Input,
+                    $"Frame {_nextFrame - _start} holds an id that is no code: the rows end before the sound does. Generate more rows.");
             _stream?.Add(_frame);
         }
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Audio;
 using Dia.Codec;
 using Dia.Configuration;
@@ -56,7 +55,9 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         return model.DecoderConfig.MaxPositionEmbeddings - 3;
     }
 
-    /// <summary>Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer)"/> does.</summary>
+    /// <summary>
+    /// Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer)"/> does.
+    /// </summary>
     /// <param name="audio">The recording.</param>
     /// <param name="transcript">What is said in it.</param>
     /// <param name="codec">The codec.</param>
@@ -87,13 +88,15 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
             throw Error($"{name} holds no samples: give a recording of some seconds of speech.");
         double seconds = (double)audio.Frames / audio.SamplingRate, most = (double)maxFrames * codec.HopLength / codec.SamplingRate;
         if (seconds > Math.Min(most, MaxSeconds))
-            throw Error($"{name} is {seconds:0.0} s long; the model takes at most {Math.Min(most, MaxSeconds):0.0} s of a voice. Cut it: 5 to 10 s of clear speech are best.");
+            throw Error(
+                $"{name} is {seconds:0.0} s long; the model takes at most {Math.Min(most, MaxSeconds):0.0} s of a voice. Cut it: 5 to 10 s of clear speech are best.");
         CheckLevel(audio, name);
         CheckSilence(audio, name);
-        long samples = (((long)audio.Frames * codec.SamplingRate) + audio.SamplingRate - 1) / audio.SamplingRate;
+        long samples = ((long)audio.Frames * codec.SamplingRate + audio.SamplingRate - 1) / audio.SamplingRate;
         int frames = (int)((samples + codec.HopLength - 1) / codec.HopLength);
         if (frames > maxFrames) // Less than a frame more.
-            throw Error($"{name} has {frames} frames; the model takes at most {maxFrames} ({most:0.0} s) of a voice. Cut it: 5 to 10 s of clear speech are best.");
+            throw Error(
+                $"{name} has {frames} frames; the model takes at most {maxFrames} ({most:0.0} s) of a voice. Cut it: 5 to 10 s of clear speech are best.");
         return frames;
     }
 
@@ -114,7 +117,8 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         }
 
         if (peak > IntegerPeak)
-            throw Error($"{name} has a peak of {peak:0.##} where full scale is 1: whole numbers were stored as float samples. Divide them by their full scale (32768 for 16 bits), or export the recording again.");
+            throw Error(
+                $"{name} has a peak of {peak:0.##} where full scale is 1: whole numbers were stored as float samples. Divide them by their full scale (32768 for 16 bits), or export the recording again.");
         if (peak > HighPeak)
             warnings?.Add(Text($"{name} has a peak of {peak:0.##} where full scale is 1: it is taken as it is, which may distort the voice. Make it quieter."));
     }
@@ -134,9 +138,9 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     {
         double sum = 0, squares = 0;
         foreach (float sample in samples)
-            (sum, squares) = (sum + sample, squares + ((double)sample * sample));
+            (sum, squares) = (sum + sample, squares + (double)sample * sample);
         double mean = sum / samples.Length;
-        return Math.Sqrt(Math.Max(0, (squares / samples.Length) - (mean * mean)));
+        return Math.Sqrt(Math.Max(0, squares / samples.Length - mean * mean));
     }
 
     /// <summary>Reads a voice file.</summary>
@@ -148,8 +152,10 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript))
             throw Error($"{path} is not a voice file. Make one with: dia voice IN.wav --text \"[S1] What is said in it.\" -o FILE");
         SafetensorsTensor tensor = file[CodesName];
-        if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MostFrames || tensor.Shape[1] is < 1 or > MaxChannels)
-            throw Error($"{path}: codes is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has I16 [frames, codebooks], at least one frame. The file is damaged: make it again.");
+        if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MostFrames
+            || tensor.Shape[1] is < 1 or > MaxChannels)
+            throw Error(
+                $"{path}: codes is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has I16 [frames, codebooks], at least one frame. The file is damaged: make it again.");
         if (transcript.Length is 0 or > MaxTranscript)
             throw Error($"{path}: the transcript has {transcript.Length} characters. The file is damaged: make it again.");
         int[] values = tensor.ToInt32();
@@ -168,7 +174,8 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     {
         ArgumentNullException.ThrowIfNull(stream);
         if (Codes.GetLength(0) is < 1 or > MostFrames || Codes.GetLength(1) is < 1 or > MaxChannels || Transcript.Length is 0 or > MaxTranscript)
-            throw Error($"A voice of [{Codes.GetLength(0)}, {Codes.GetLength(1)}] codes and {Transcript.Length} characters cannot be kept: it needs at least one of each.");
+            throw Error(
+                $"A voice of [{Codes.GetLength(0)}, {Codes.GetLength(1)}] codes and {Transcript.Length} characters cannot be kept: it needs at least one of each.");
         short[] flat = new short[Codes.Length];
         int i = 0;
         foreach (int code in Codes)
@@ -194,9 +201,11 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     public void Check(string name, int channels, int codeLimit, int maxFrames, DacModel? codec)
     {
         if (Codec is not null && codec is not null && !Codec.Matches(codec.Identity))
-            throw Error($"{name} was made with another codec (of {Codec.Geometry}; this one is of {codec.Identity.Geometry}), so its codes mean other sounds here. Make it again from the recording with `dia voice` and this model.");
+            throw Error(
+                $"{name} was made with another codec (of {Codec.Geometry}; this one is of {codec.Identity.Geometry}), so its codes mean other sounds here. Make it again from the recording with `dia voice` and this model.");
         if (Codes.GetLength(1) != channels)
-            throw Error($"{name} has {Codes.GetLength(1)} channels, the model has {channels}. Make it again from the recording with `dia voice` and this model.");
+            throw Error(
+                $"{name} has {Codes.GetLength(1)} channels, the model has {channels}. Make it again from the recording with `dia voice` and this model.");
         if (Codes.GetLength(0) > maxFrames)
             throw Error($"{name} has {Codes.GetLength(0)} frames; the model takes at most {maxFrames} of a voice. Make it from a shorter recording.");
         for (int t = 0; t < Codes.GetLength(0); t++)
@@ -211,7 +220,8 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
             return null;
         SafetensorsTensor tensor = file[CodecKey];
         if (tensor.DType != SafetensorsDType.F32 || tensor.Shape is not [>= 1 and <= MaxChannels, >= 1 and <= MaxCodecSamples] || geometry.Length > MaxGeometry)
-            throw Error($"{path}: codec is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has F32 [codebooks, samples of each]. The file is damaged: make it again.");
+            throw Error(
+                $"{path}: codec is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has F32 [codebooks, samples of each]. The file is damaged: make it again.");
         float[] values = tensor.ToSingle();
         float[,] samples = new float[tensor.Shape[0], tensor.Shape[1]];
         Buffer.BlockCopy(values, 0, samples, 0, values.Length * sizeof(float));

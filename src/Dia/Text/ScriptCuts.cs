@@ -39,7 +39,8 @@ internal enum ScriptCutKind
 /// <param name="CharactersAtNext">Characters before <paramref name="Next"/>.</param>
 /// <param name="LettersBefore">Letters and digits before it.</param>
 internal readonly record struct ScriptCut(
-    int Position, int Next, ScriptCutKind Kind, string? RepeatedTag, int IdsBefore, int IdsAtNext, int CharactersBefore, int CharactersAtNext, int LettersBefore);
+    int Position, int Next, ScriptCutKind Kind, string? RepeatedTag, int IdsBefore, int IdsAtNext, int CharactersBefore, int CharactersAtNext,
+        int LettersBefore);
 
 /// <summary>Finds the places where a script can be cut.</summary>
 internal sealed class ScriptCuts

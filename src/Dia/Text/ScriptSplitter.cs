@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
-
 namespace Dia.Text;
 
 /// <summary>
@@ -58,7 +55,8 @@ public static class ScriptSplitter
         if (maxIds < LowestLimit)
             throw new DiaException(DiaErrorKind.Usage, $"a piece of a script is limited to {maxIds} ids; it must be at least {LowestLimit}.");
         if (!(longestSeconds >= 1))
-            throw new DiaException(DiaErrorKind.Usage, string.Create(CultureInfo.InvariantCulture, $"a piece of a script is limited to {longestSeconds} seconds; it must be at least 1."));
+            throw new DiaException(DiaErrorKind.Usage,
+                string.Create(CultureInfo.InvariantCulture, $"a piece of a script is limited to {longestSeconds} seconds; it must be at least 1."));
         int maxCharacters = (int)Math.Min(longestSeconds * CharactersPerSecond, maxIds);
         List<ScriptCut> cuts = ScriptCuts.Find(script.Text, Math.Min(maxIds - 2, maxCharacters - 1));
         int[] previous = Cheapest(CollectionsMarshal.AsSpan(cuts), maxIds, maxCharacters);
@@ -101,8 +99,8 @@ public static class ScriptSplitter
                 if (start.RepeatedTag is not null && (ids + 2 > maxIds || characters + 1 > maxCharacters))
                     continue;
                 double off = (characters - middle) / middle;
-                double cost = costs[i] + CutCost(start.Kind) + (BalanceCost * off * off)
-                    + (characters < shortest ? ShortCost * (1 - (characters / shortest)) : 0)
+                double cost = costs[i] + CutCost(start.Kind) + BalanceCost * off * off
+                    + (characters < shortest ? ShortCost * (1 - characters / shortest) : 0)
                     + (end.LettersBefore == start.LettersBefore ? EmptyCost : 0);
                 if (cost < costs[j])
                     (costs[j], previous[j]) = (cost, i);

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using Dia.Configuration;
 using Dia.IO;
 

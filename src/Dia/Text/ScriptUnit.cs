@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Dia.Text;
 
 /// <summary>What a script must not be cut inside of: a tag, or one Unicode scalar value.</summary>

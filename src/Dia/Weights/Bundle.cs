@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -80,7 +79,8 @@ public sealed class Bundle
     {
         var model = ModelFolder.Open(modelFolder);
         var files = CheckpointFiles.Names(model).Select(n => (Name: n, Range: model.Locate(n)))
-            .Concat(CheckpointFiles.Exists(model.Sub(ModelFolder.CodecName)) ? CheckpointFiles.Names(model.Sub(ModelFolder.CodecName)).Select(n => (Name: $"{ModelFolder.CodecName}/{n}", Range: model.Sub(ModelFolder.CodecName).Locate(n))) : [])
+            .Concat(CheckpointFiles.Exists(model.Sub(ModelFolder.CodecName)) ? CheckpointFiles.Names(model.Sub(ModelFolder.CodecName))
+                .Select(n => (Name: $"{ModelFolder.CodecName}/{n}", Range: model.Sub(ModelFolder.CodecName).Locate(n))) : [])
             .OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
 
         long executableLength = TryOpen(executable)?.ExecutableLength ?? FileRange.Whole(executable, DiaErrorKind.Model).Length;
@@ -94,7 +94,7 @@ public sealed class Bundle
         foreach (var (name, range) in files)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            int padding = (int)((Page - (at % Page)) % Page);
+            int padding = (int)((Page - at % Page) % Page);
             file.Stream.Write(new byte[padding]);
             range.CopyTo(file.Stream, DiaErrorKind.Model);
             at += padding;

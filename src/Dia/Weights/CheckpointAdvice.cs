@@ -1,4 +1,3 @@
-using System.Text;
 using Dia.Configuration;
 using Dia.IO;
 
@@ -36,7 +35,8 @@ internal static class CheckpointAdvice
         if (others.Count == 0)
             others = [.. Choose(Above(path), modelType)];
         if (others.Count > 0)
-            return Error($"{path} is no checkpoint itself. {(others.Count == 1 ? "Name the folder" : "Name one of the folders")} {string.Join(", ", others.Take(MaxNamed))}{(others.Count > MaxNamed ? $", ... ({others.Count} in all)" : "")}.");
+            return Error(
+                $"{path} is no checkpoint itself. {(others.Count == 1 ? "Name the folder" : "Name one of the folders")} {string.Join(", ", others.Take(MaxNamed))}{(others.Count > MaxNamed ? $", ... ({others.Count} in all)" : "")}.");
         return OtherFormat(path) is { } format ? Error(format) : Error($"{missing} Name a checkpoint's folder, or fetch the file.");
     }
 
@@ -51,9 +51,9 @@ internal static class CheckpointAdvice
             return Error(advice);
         string[] tensors = [.. Files(path).Where(f => f.EndsWith(".safetensors", StringComparison.Ordinal))];
         if (tensors.Length > 1 && tensors.All(f => f.Contains("-of-", StringComparison.Ordinal)))
-            return Error($"{neither} It holds parts ({Lists.Shorten(tensors)}): fetch {indexName} too, which says what is in which.");
+            return Error($"{neither} It holds parts ({TextList.Shorten(tensors)}): fetch {indexName} too, which says what is in which.");
         return Error(tensors.Length > 0
-            ? $"{neither} It holds {Lists.Shorten(tensors)}: name the file that is the model, {Path.Combine(path, tensors[0])}."
+            ? $"{neither} It holds {TextList.Shorten(tensors)}: name the file that is the model, {Path.Combine(path, tensors[0])}."
             : $"{neither} Fetch it, or name the folder of a checkpoint in safetensors format.");
     }
 
@@ -132,13 +132,15 @@ internal static class CheckpointAdvice
     {
         string[] files = Files(path);
         string? other = files.FirstOrDefault(f => f != "training_args.bin" && FormatByName(f) is not null);
-        return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal)) ? null : $"{Path.Combine(path, other)} {FormatByName(other)}";
+        return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal))
+            ? null : $"{Path.Combine(path, other)} {FormatByName(other)}";
     }
 
     /// <summary>Those whose configuration is of the kind; where none is, those that do not say.</summary>
     private static IEnumerable<string> Choose(IEnumerable<string> folders, string modelType)
     {
-        var all = folders.Select(f => (Path: f, Type: ReadText(Path.Combine(f, ModelFolder.ConfigName)) is { } json ? ConfigurationFile.Read(json).ModelType : null)).ToList();
+        var all = folders.Select(f =>
+            (Path: f, Type: ReadText(Path.Combine(f, ModelFolder.ConfigName)) is { } json ? ConfigurationFile.Read(json).ModelType : null)).ToList();
         return all.Any(f => f.Type == modelType) ? all.Where(f => f.Type == modelType).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
     }
 

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using Dia.Configuration;
 using Dia.IO;
@@ -78,7 +76,8 @@ public static unsafe class CheckpointConverter
         {
             while (reader.Read())
             {
-                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1 || !(reader.ValueTextEquals("dtype"u8) || reader.ValueTextEquals("torch_dtype"u8)))
+                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1
+                    || !(reader.ValueTextEquals("dtype"u8) || reader.ValueTextEquals("torch_dtype"u8)))
                     continue;
                 reader.Read();
                 if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Null))
@@ -108,7 +107,8 @@ public static unsafe class CheckpointConverter
                 throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
             string text = from.ReadText(name);
             if (name == ModelFolder.ConfigName && ConfigurationFile.Read(text).IsQuantized)
-                throw new DiaException(DiaErrorKind.Model, $"{from.Describe(name)} has a quantization_config: quantised weights are not converted. Take the checkpoint that they were made from.");
+                throw new DiaException(DiaErrorKind.Model,
+                    $"{from.Describe(name)} has a quantization_config: quantised weights are not converted. Take the checkpoint that they were made from.");
             WriteText(Path.Combine(to, name), name == ModelFolder.ConfigName ? WithDType(text, format, from.Describe(name)) : text);
         }
 
@@ -131,7 +131,8 @@ public static unsafe class CheckpointConverter
     private static bool Converts(CheckpointFiles files, SafetensorsTensor tensor)
     {
         if (tensor.DType == SafetensorsDType.F64 || !SafetensorsTypes.IsRead(tensor.DType))
-            throw new DiaException(DiaErrorKind.Model, $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not converted. Store it as F32 first.");
+            throw new DiaException(DiaErrorKind.Model,
+                $"tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not converted. Store it as F32 first.");
         return WeightFormats.Of(tensor.DType) is not null;
     }
 
@@ -164,7 +165,9 @@ public static unsafe class CheckpointConverter
                 // A weight that became infinite would silently ruin the model.
                 for (int i = 0; i < count; i++)
                     if (float.IsInfinity(_back[i]) && float.IsFinite(_values[i]))
-                        throw new DiaException(DiaErrorKind.Model, string.Create(CultureInfo.InvariantCulture, $"value {at + i} of tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {_values[i]}, too large for {WeightFormats.ReferenceName(format)}. Convert to another format."));
+                        throw new DiaException(DiaErrorKind.Model,
+                            string.Create(CultureInfo.InvariantCulture,
+                            $"value {at + i} of tensor {SafetensorsHeader.Show(tensor.Name)} in {files.Folder.Description} is {_values[i]}, too large for {WeightFormats.ReferenceName(format)}. Convert to another format."));
                 writer.Write<byte>(tensor.Name, _rounded.AsSpan(0, (int)WeightFormats.Bytes(format, count)));
             }
         }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Dia.Weights;
@@ -107,7 +106,8 @@ internal sealed class CheckpointFiles : IDisposable
         var wrong = new List<string>();
         string[] shards = [.. index.Values.Distinct().Order(StringComparer.Ordinal)], gone = [.. shards.Where(s => !Folder.Exists(s))];
         if (gone.Length > 0)
-            throw new DiaException(DiaErrorKind.Model, $"{Folder.Describe(IndexName)} names {(gone.Length == 1 ? $"the file {gone[0]}, which is missing. Fetch it too." : $"{gone.Length} files that are missing: {Lists.Shorten(gone)}. Fetch them too.")}");
+            throw new DiaException(DiaErrorKind.Model,
+                $"{Folder.Describe(IndexName)} names {(gone.Length == 1 ? $"the file {gone[0]}, which is missing. Fetch it too." : $"{gone.Length} files that are missing: {TextList.Shorten(gone)}. Fetch them too.")}");
         foreach (string shard in shards)
         {
             var file = Folder.OpenTensors(shard);
@@ -121,10 +121,12 @@ internal sealed class CheckpointFiles : IDisposable
             }
         }
 
-        var missing = index.Where(p => !_tensors.ContainsKey(p.Key)).Select(p => $"{SafetensorsHeader.Show(p.Key)} (not in {p.Value})").Order(StringComparer.Ordinal);
+        var missing = index.Where(p => !_tensors.ContainsKey(p.Key)).Select(p => $"{SafetensorsHeader.Show(p.Key)} (not in {p.Value})")
+            .Order(StringComparer.Ordinal);
         wrong.AddRange(missing);
         if (wrong.Count > 0)
-            throw new DiaException(DiaErrorKind.Model, $"{Folder.Describe(IndexName)} and the files it names disagree about {wrong.Count} tensors: {Lists.Shorten(wrong)}. Fetch the checkpoint again.");
+            throw new DiaException(DiaErrorKind.Model,
+                $"{Folder.Describe(IndexName)} and the files it names disagree about {wrong.Count} tensors: {TextList.Shorten(wrong)}. Fetch the checkpoint again.");
     }
 
     /// <summary>The index's weight_map: tensor name to file name.</summary>

@@ -75,13 +75,14 @@ public sealed unsafe class LoadedWeights : IDisposable
         var format = WeightFormats.Of(direction.DType)!.Value;
         for (int r = 0; r < spec.Shape[0]; r++)
         {
-            var row = new Span<float>(result + ((long)r * width), width);
+            var row = new Span<float>(result + (long)r * width, width);
             WeightFormats.Read(direction.Data + WeightFormats.Bytes(format, (long)r * width), format, row);
             double squares = 0;
             foreach (float v in row)
                 squares += (double)v * v;
             if (!(squares > 0))
-                throw new DiaException(DiaErrorKind.Model, $"{_files.Folder.Description}: row {r} of {direction.Name} has no length, so its weight norm gives no weight. The checkpoint is damaged.");
+                throw new DiaException(DiaErrorKind.Model,
+                    $"{_files.Folder.Description}: row {r} of {direction.Name} has no length, so its weight norm gives no weight. The checkpoint is damaged.");
             float factor = scale[r] / (float)Math.Sqrt(squares);
             for (int i = 0; i < width; i++)
                 row[i] *= factor;

@@ -9,7 +9,8 @@ internal readonly record struct WeightSource(SafetensorsTensor? Plain, Safetenso
 internal sealed class MatchedTensors : IDisposable
 {
     private const string Suffix = ".weight";
-    private const string OtherTypes = "Take the checkpoint that it was made from, or store it as F32, BF16 or F16 (in the reference library: from_pretrained(..., dtype=torch.bfloat16), then save_pretrained).";
+    private const string OtherTypes =
+        "Take the checkpoint that it was made from, or store it as F32, BF16 or F16 (in the reference library: from_pretrained(..., dtype=torch.bfloat16), then save_pretrained).";
 
     private readonly List<string> _missing = [];
     private readonly List<string> _shapes = [];
@@ -70,7 +71,8 @@ internal sealed class MatchedTensors : IDisposable
     {
         string[] unexpected = [.. Files.Tensors.Keys.Where(n => !_used.Contains(n)).Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show)];
         if (unexpected.Length > 0)
-            warnings.Add($"{place} holds {unexpected.Length} tensor{(unexpected.Length == 1 ? "" : "s")} that the model does not have, and that {(unexpected.Length == 1 ? "is" : "are")} ignored: {Lists.Shorten(unexpected)}.");
+            warnings.Add(
+                $"{place} holds {unexpected.Length} tensor{(unexpected.Length == 1 ? "" : "s")} that the model does not have, and that {(unexpected.Length == 1 ? "is" : "are")} ignored: {TextList.Shorten(unexpected)}.");
         var complaints = new List<string>();
         Complain(complaints, _missing, "missing");
         Complain(complaints, _shapes, "of another shape");
@@ -80,13 +82,14 @@ internal sealed class MatchedTensors : IDisposable
             return;
         Complain(complaints, unexpected, "unexpected");
         bool onlyTypes = _missing.Count == 0 && _shapes.Count == 0;
-        throw new DiaException(DiaErrorKind.Model, $"the tensors in {place} do not fit the model: {string.Join("; ", complaints)}. {(onlyTypes ? OtherTypes : "Check that the checkpoint belongs to this configuration.")}");
+        throw new DiaException(DiaErrorKind.Model,
+            $"the tensors in {place} do not fit the model: {string.Join("; ", complaints)}. {(onlyTypes ? OtherTypes : "Check that the checkpoint belongs to this configuration.")}");
     }
 
     private static void Complain(List<string> complaints, IReadOnlyCollection<string> tensors, string what)
     {
         if (tensors.Count > 0)
-            complaints.Add($"{tensors.Count} {what} ({Lists.Shorten(tensors)})");
+            complaints.Add($"{tensors.Count} {what} ({TextList.Shorten(tensors)})");
     }
 
     private WeightSource Find(WeightSpec spec)

@@ -1,4 +1,3 @@
-using System.Text;
 using Dia.Configuration;
 using Dia.IO;
 

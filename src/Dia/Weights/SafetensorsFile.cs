@@ -76,7 +76,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="DiaException">There is none.</exception>
     public SafetensorsTensor this[string name] => _tensors.TryGetValue(name, out var tensor)
         ? tensor
-        : throw new DiaException(Kind, $"{Description} holds no tensor {name}; it holds: {Lists.Shorten(_tensors.Keys.Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show))}.");
+        : throw new DiaException(Kind,
+            $"{Description} holds no tensor {name}; it holds: {TextList.Shorten(_tensors.Keys.Order(StringComparer.Ordinal).Select(SafetensorsHeader.Show))}.");
 
     /// <summary>Unmaps the file: every <see cref="SafetensorsTensor.Data"/> is invalid from here on.</summary>
     public void Dispose() => _map.Dispose();

@@ -50,7 +50,8 @@ internal sealed class SafetensorsHeader
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
             // InvalidOperationException is how the reader reports strings that are not UTF-8.
-            throw new DiaException(kind, $"{file}: the safetensors header is not valid JSON near byte {8 + reader.BytesConsumed}. The file is damaged: fetch it again.", e);
+            throw new DiaException(kind,
+                $"{file}: the safetensors header is not valid JSON near byte {8 + reader.BytesConsumed}. The file is damaged: fetch it again.", e);
         }
 
         header.CheckPlaces(dataLength);
@@ -150,7 +151,8 @@ internal sealed class SafetensorsHeader
         {
             Expect(begin == end, $"tensor {Show(entry.Name)} begins at data offset {begin}, but the data before it end at {end}");
             end = begin + entry.ByteLength; // Cannot overflow: it was read as a 64-bit end.
-            Expect(end <= dataLength, $"tensor {Show(entry.Name)} ends at data offset {end}, but only {dataLength} bytes of data are there: the file is truncated");
+            Expect(end <= dataLength,
+                $"tensor {Show(entry.Name)} ends at data offset {end}, but only {dataLength} bytes of data are there: the file is truncated");
         }
 
         Expect(end == dataLength, $"{dataLength - end} bytes follow the last tensor");
@@ -182,7 +184,8 @@ internal sealed class SafetensorsHeader
                     string text = reader.GetString()!;
                     type = SafetensorsTypes.Parse(text);
                     if (type is null)
-                        throw new DiaException(_kind, $"{_file}: tensor {Show(name)} has the unknown dtype {Show(text)}. It is of a newer kind than this program knows, or damaged: store it in another type, or fetch it again.");
+                        throw new DiaException(_kind,
+                            $"{_file}: tensor {Show(name)} has the unknown dtype {Show(text)}. It is of a newer kind than this program knows, or damaged: store it in another type, or fetch it again.");
                     break;
                 case "shape" when shape is null:
                     shape = Numbers(ref reader, name, key);
@@ -198,7 +201,8 @@ internal sealed class SafetensorsHeader
         Expect(type is not null && shape is not null && offsets is { Length: 2 }, $"tensor {Show(name)} lacks its dtype, its shape or its two data_offsets");
         var entry = new SafetensorsEntry(name, type!.Value, shape!);
         Expect(offsets![0] <= offsets[1], $"tensor {Show(name)} ends before it begins");
-        Expect(Length(entry) == offsets[1] - offsets[0], $"tensor {Show(name)}: {type} {SafetensorsTypes.Show(shape!)} does not take the {offsets[1] - offsets[0]} bytes its data_offsets give it");
+        Expect(Length(entry) == offsets[1] - offsets[0],
+            $"tensor {Show(name)}: {type} {SafetensorsTypes.Show(shape!)} does not take the {offsets[1] - offsets[0]} bytes its data_offsets give it");
         Tensors.Add(new PlacedTensor(entry, offsets[0]));
     }
 
@@ -209,7 +213,8 @@ internal sealed class SafetensorsHeader
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             long value = -1;
-            Expect(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out value) && value >= 0, $"tensor {Show(name)}: its {key} holds something other than integers from 0 to 2^63-1");
+            Expect(reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out value)
+                && value >= 0, $"tensor {Show(name)}: its {key} holds something other than integers from 0 to 2^63-1");
             Expect(_numbers.Count < MaxDimensions, $"tensor {Show(name)}: its {key} has more than {MaxDimensions} numbers");
             _numbers.Add(value);
         }

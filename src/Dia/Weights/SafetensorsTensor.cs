@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Runtime.CompilerServices;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -85,8 +83,8 @@ public sealed unsafe class SafetensorsTensor
             values[i] = DType switch
             {
                 // Straight from 64 bits: by way of double they would be rounded twice.
-                SafetensorsDType.I64 => Unsafe.ReadUnaligned<long>(data + (i * 8L)),
-                SafetensorsDType.U64 => Unsafe.ReadUnaligned<ulong>(data + (i * 8L)),
+                SafetensorsDType.I64 => Unsafe.ReadUnaligned<long>(data + i * 8L),
+                SafetensorsDType.U64 => Unsafe.ReadUnaligned<ulong>(data + i * 8L),
                 _ => (float)value,
             };
             if (float.IsInfinity(values[i]) && double.IsFinite(value))
@@ -100,16 +98,18 @@ public sealed unsafe class SafetensorsTensor
     private int ArrayLength()
     {
         if (!SafetensorsTypes.IsRead(DType))
-            throw new DiaException(_file.Kind, $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} is stored as {DType}: {SafetensorsTypes.Kind(DType)} are not supported. Store it in another type.");
+            throw new DiaException(_file.Kind,
+                $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} is stored as {DType}: {SafetensorsTypes.Kind(DType)} are not supported. Store it in another type.");
         return Count <= Array.MaxLength
             ? (int)Count
-            : throw new DiaException(_file.Kind, $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} has {Count} values, more than can be read into an array.");
+            : throw new DiaException(_file.Kind,
+                $"{_file.Description}: tensor {SafetensorsHeader.Show(Name)} has {Count} values, more than can be read into an array.");
     }
 
     /// <summary>Value i as double: exact but for 64-bit integers past 2^53, whose rounding cannot bring them into 32 bits.</summary>
     private double Value(byte* data, int i)
     {
-        byte* at = data + ((long)i * SafetensorsTypes.Size(DType));
+        byte* at = data + (long)i * SafetensorsTypes.Size(DType);
         return DType switch
         {
             SafetensorsDType.BOOL or SafetensorsDType.U8 => *at,
@@ -126,5 +126,6 @@ public sealed unsafe class SafetensorsTensor
     }
 
     private DiaException Error(int index, double value, string what) =>
-        new(_file.Kind, string.Create(CultureInfo.InvariantCulture, $"{_file.Description}: value {index} of tensor {SafetensorsHeader.Show(Name)} is {value}, which {what}."));
+        new(_file.Kind, string.Create(CultureInfo.InvariantCulture,
+            $"{_file.Description}: value {index} of tensor {SafetensorsHeader.Show(Name)} is {value}, which {what}."));
 }

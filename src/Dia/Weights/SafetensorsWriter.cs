@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -92,7 +91,8 @@ public sealed class SafetensorsWriter : IDisposable
             for (long i = 0; i < values.LongLength; i += Step)
             {
                 int count = (int)Math.Min(Step, values.LongLength - i);
-                writer.Write<byte>(entry.Name, MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.AddByteOffset(ref first, (nint)(i * size)), count * size));
+                writer.Write<byte>(entry.Name,
+                    MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.AddByteOffset(ref first, (nint)(i * size)), count * size));
             }
         }
 

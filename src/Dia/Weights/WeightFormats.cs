@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Dia.Weights;
 
 /// <summary>
@@ -123,13 +121,14 @@ public static unsafe class WeightFormats
         public int ValueBits => valueBits;
 
         /// <summary>Bytes of a block: its scale, then its values.</summary>
-        public int BlockBytes => scaleBytes + (blockValues * valueBits / 8);
+        public int BlockBytes => scaleBytes + blockValues * valueBits / 8;
 
         /// <summary>Bytes of so many values: <see cref="WeightFormats.Bytes"/>.</summary>
         public long Bytes(long count)
         {
             (long blocks, long rest) = Math.DivRem(count, blockValues);
-            return rest == 0 ? checked(blocks * BlockBytes) : throw new ArgumentException($"{count} values of {referenceName} are not whole blocks of {blockValues}.", nameof(count));
+            return rest == 0 ? checked(blocks
+                * BlockBytes) : throw new ArgumentException($"{count} values of {referenceName} are not whole blocks of {blockValues}.", nameof(count));
         }
 
         /// <summary>The value of an index, which lies aligned or not.</summary>

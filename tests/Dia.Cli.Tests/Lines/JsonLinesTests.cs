@@ -113,7 +113,7 @@ public sealed class JsonLinesTests : LinesTest
         {
             Assert.Null(Error(answers[2 * i]));
             Assert.Equal("good", answers[2 * i].GetProperty("id").GetString());
-            JsonElement bad = answers[(2 * i) + 1];
+            JsonElement bad = answers[2 * i + 1];
             Assert.True(cases[i].Item2 == Error(bad), $"{cases[i].Item1[..Math.Min(60, cases[i].Item1.Length)]}: {bad}");
             string message = bad.GetProperty("error").GetProperty("message").GetString()!;
             Assert.Contains(cases[i].Item3, message, StringComparison.Ordinal);
@@ -133,7 +133,8 @@ public sealed class JsonLinesTests : LinesTest
             {"text":"x","seed":-7,"id":null}
 
             """);
-        Assert.Equal(["a \"quoted\" é", "12.50", null], Answers(outcome).Select(a => a.GetProperty("id")).Select(id => id.ValueKind == JsonValueKind.Number ? id.GetRawText() : id.GetString()));
+        Assert.Equal(["a \"quoted\" é", "12.50", null],
+            Answers(outcome).Select(a => a.GetProperty("id")).Select(id => id.ValueKind == JsonValueKind.Number ? id.GetRawText() : id.GetString()));
     }
 
     [Fact]
@@ -166,7 +167,8 @@ public sealed class JsonLinesTests : LinesTest
     [Fact]
     public void A_random_seed_is_one_for_all_lines_and_repeats_the_run()
     {
-        string input = "{\"text\":\"[S1] Hi.\",\"max_tokens\":40}\n{\"text\":\"[S1] Hi.\",\"max_tokens\":40}\n{\"text\":\"[S1] Hi.\",\"max_tokens\":40,\"seed\":-1}\n";
+        string input =
+            "{\"text\":\"[S1] Hi.\",\"max_tokens\":40}\n{\"text\":\"[S1] Hi.\",\"max_tokens\":40}\n{\"text\":\"[S1] Hi.\",\"max_tokens\":40,\"seed\":-1}\n";
         string[] args = ["--jsonl", "--model", Fixtures.Path("generate/model")];
         JsonElement[] answers = Answers(Succeeds(Run(Executable.WithFixtures, [.. args, "--codes", In("a")], input)));
         ulong[] seeds = [.. answers.Select(a => a.GetProperty("seed").GetUInt64())];

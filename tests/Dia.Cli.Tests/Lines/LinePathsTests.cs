@@ -31,7 +31,8 @@ public sealed class LinePathsTests : LinesTest
     {
         Make();
         string[] before = Names();
-        Outcome outcome = Run(Dia, Args, "{\"text\":\"[S1] Hi.\",\"output\":\"" + path.Replace("ABSOLUTE", In("out/a.wav"), StringComparison.Ordinal) + "\"}\n{\"text\":\"[S1] Hi.\",\"output\":\"sub/good.wav\"}\n");
+        Outcome outcome = Run(Dia, Args, "{\"text\":\"[S1] Hi.\",\"output\":\"" + path.Replace("ABSOLUTE", In("out/a.wav"), StringComparison.Ordinal)
+            + "\"}\n{\"text\":\"[S1] Hi.\",\"output\":\"sub/good.wav\"}\n");
         JsonElement[] answers = Answers(outcome);
         Assert.Equal(1, outcome.ExitCode);
         Assert.NotNull(Error(answers[0]));

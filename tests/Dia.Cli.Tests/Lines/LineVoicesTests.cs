@@ -90,12 +90,14 @@ public sealed class LineVoicesTests : LinesTest
         File.WriteAllText(In("in/text.wav"), "This is no sound at all, but it is long enough to have a header.");
         File.WriteAllBytes(In("in/silent.wav"), Wav.OfFloats(16000, 1, new float[16000]));
         File.WriteAllBytes(In("in/empty.wav"), Wav.OfFloats(16000, 1, []));
-        File.WriteAllBytes(In("in/long.wav"), Wav.OfFloats(16000, 1, [.. Enumerable.Range(0, 25 * 16000).Select(i => 0.1f * (i % 7))])); // the demo holds 24.5 s
+        File.WriteAllBytes(In("in/long.wav"),
+            Wav.OfFloats(16000, 1, [.. Enumerable.Range(0, 25 * 16000).Select(i => 0.1f * (i % 7))])); // the demo holds 24.5 s
         Succeeds(Dia.Run("encode", Recording, "-o", In("in/codes")));
         var cases = BadVoices().Select(row => ((string)row[0], (string)row[1], (string)row[2])).ToList();
         var input = new StringBuilder();
         foreach (var (keys, _, _) in cases)
-            input.Append("{\"text\":\"[S1] Hi.\",\"max_tokens\":17}\n{\"text\":\"[S1] Hi.\",\"max_tokens\":17,").Append(keys.Replace("ABSOLUTE", In("in/me.wav"), StringComparison.Ordinal).Replace("VOICE", In("in/sub/me.voice"), StringComparison.Ordinal)).Append("}\n");
+            input.Append("{\"text\":\"[S1] Hi.\",\"max_tokens\":17}\n{\"text\":\"[S1] Hi.\",\"max_tokens\":17,").Append(keys.Replace("ABSOLUTE",
+                In("in/me.wav"), StringComparison.Ordinal).Replace("VOICE", In("in/sub/me.voice"), StringComparison.Ordinal)).Append("}\n");
         Outcome outcome = Run(Dia, Args, input.ToString());
         Assert.Equal(1, outcome.ExitCode);
         JsonElement[] answers = Answers(outcome);
@@ -103,7 +105,7 @@ public sealed class LineVoicesTests : LinesTest
         for (int i = 0; i < cases.Count; i++)
         {
             Assert.Null(Error(answers[2 * i]));
-            JsonElement bad = answers[(2 * i) + 1];
+            JsonElement bad = answers[2 * i + 1];
             Assert.True(cases[i].Item2 == Error(bad), $"{cases[i].Item1}: {bad}");
             Assert.Contains(cases[i].Item3, bad.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
         }
@@ -150,7 +152,8 @@ public sealed class LineVoicesTests : LinesTest
         Assert.True(known.Length > 10);
         Assert.All(known, key => Assert.Matches($@"\b{key}\b", keys));
         string answer = help[help.IndexOf("Keys of an answer", StringComparison.Ordinal)..];
-        Assert.All(["line", "id", "output", "codes", "seconds", "frames", "stop", "seed", "rtf", "audio", "error"], key => Assert.Matches($@"\b{key}\b", answer[..700]));
+        Assert.All(["line", "id", "output", "codes", "seconds", "frames", "stop", "seed", "rtf", "audio", "error"], key =>
+            Assert.Matches($@"\b{key}\b", answer[..700]));
     }
 
     private void Make()

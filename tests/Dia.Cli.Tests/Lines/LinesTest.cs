@@ -10,7 +10,8 @@ namespace Dia.Cli.Tests.Lines;
 public abstract class LinesTest : TestFolder
 {
     /// <summary>The smallest model, codes into the folder "codes", as few rows as it can.</summary>
-    protected string[] Small => ["--jsonl", "--model", Fixtures.Path("generate/model"), "--cfg-scale", "1", "--max-tokens", "17", "--seed", "5", "--codes", In("codes")];
+    protected string[] Small =>
+        ["--jsonl", "--model", Fixtures.Path("generate/model"), "--cfg-scale", "1", "--max-tokens", "17", "--seed", "5", "--codes", In("codes")];
 
     /// <summary>Runs it in the folder, with text as its input.</summary>
     protected static Outcome Run(Executable executable, string[] args, string input) => executable.Run(args, Encoding.UTF8.GetBytes(input));

@@ -20,7 +20,8 @@ public sealed class ManyLinesTests : LinesTest
         Thread writing = Feed(process, input =>
         {
             for (int i = 1; i <= count; i++)
-                input.Write(Encoding.UTF8.GetBytes(i % badEvery == 0 ? $"{{\"id\":{i},\"text\":\"[S1] Hi.\",\"bogus\":{i}}}\n" : $"{{\"id\":{i},\"text\":\"[S1] Number {i}.\"}}\n"));
+                input.Write(Encoding.UTF8.GetBytes(i % badEvery == 0
+                    ? $"{{\"id\":{i},\"text\":\"[S1] Hi.\",\"bogus\":{i}}}\n" : $"{{\"id\":{i},\"text\":\"[S1] Number {i}.\"}}\n"));
         });
         double early = 0, late;
         for (int i = 1; i <= count; i++)
@@ -39,7 +40,7 @@ public sealed class ManyLinesTests : LinesTest
         Assert.Equal(1, outcome.ExitCode);
         Assert.Empty(outcome.Output);
         Assert.Empty(outcome.Error);
-        Assert.Equal(count - (count / badEvery), Directory.GetFiles(In("codes")).Length);
+        Assert.Equal(count - count / badEvery, Directory.GetFiles(In("codes")).Length);
         Assert.True(late < early + 32, $"{early} MiB became {late} MiB"); // the collector's own slack
         Assert.InRange(late, 1, MostMemory);
     }
@@ -50,12 +51,16 @@ public sealed class ManyLinesTests : LinesTest
         var random = new Random(1);
         var input = new StringBuilder();
         for (int i = 0; i < 40; i++)
-            input.Append(i % 9 == 8 ? "{\"text\":1}\n" : $"{{\"text\":\"[S1] Number {i}.\",\"seed\":{i},\"max_tokens\":{random.Next(17, 100)},\"cfg_scale\":{1 + (i % 3)}}}\n");
+            input.Append(i % 9 == 8
+                ? "{\"text\":1}\n" : $"{{\"text\":\"[S1] Number {i}.\",\"seed\":{i},\"max_tokens\":{random.Next(17, 100)},\"cfg_scale\":{1 + i % 3}}}\n");
         string[]? expected = null;
         foreach (string batch in new[] { "1", "2", "8" })
         {
             Outcome outcome = Run(Executable.WithFixtures, [.. Small[..^1], In("codes" + batch), "--batch", batch], input.ToString());
-            string[] answers = [.. Answers(outcome).Select(a => $"{Line(a)} {a.GetProperty("id")} {Error(a)} {(Error(a) is null ? $"{a.GetProperty("frames")} {a.GetProperty("stop")} {a.GetProperty("seed")}" : "")}")];
+            string[] answers =
+                [.. Answers(outcome)
+                .Select(a =>
+                $"{Line(a)} {a.GetProperty("id")} {Error(a)} {(Error(a) is null ? $"{a.GetProperty("frames")} {a.GetProperty("stop")} {a.GetProperty("seed")}" : "")}")];
             expected ??= answers;
             Assert.Equal(expected, answers);
             foreach (string file in Directory.GetFiles(In("codes1")))
@@ -66,7 +71,8 @@ public sealed class ManyLinesTests : LinesTest
     [Fact]
     public void Answers_come_in_input_order_unless_they_need_not()
     {
-        string input = "{\"text\":\"[S1] A long one.\",\"greedy\":true,\"max_tokens\":110,\"cfg_scale\":3}\n" + string.Concat(Enumerable.Range(2, 5).Select(i => $"{{\"text\":\"[S1] Short {i}.\"}}\n"));
+        string input = "{\"text\":\"[S1] A long one.\",\"greedy\":true,\"max_tokens\":110,\"cfg_scale\":3}\n"
+            + string.Concat(Enumerable.Range(2, 5).Select(i => $"{{\"text\":\"[S1] Short {i}.\"}}\n"));
         JsonElement[] ordered = Answers(Succeeds(Run(Executable.WithFixtures, [.. Small, "--batch", "2"], input)));
         Assert.Equal(Enumerable.Range(1, 6), ordered.Select(Line));
         Assert.True(ordered[0].GetProperty("frames").GetInt32() > 10, "the first line is not long");
@@ -170,7 +176,8 @@ public sealed class ManyLinesTests : LinesTest
     public void A_reader_that_leaves_ends_the_run_quietly()
     {
         File.WriteAllText(In("jobs"), string.Concat(Enumerable.Repeat("{\"text\":\"[S1] Hi.\"}\n", 20_000)));
-        Outcome outcome = Executable.WithFixtures.Shell("{ $DIA --jsonl -q --model $1 --max-tokens 17 --codes $2 -f $3; echo $? >&2; } | head -n 2", Fixtures.Path("generate/model"), In("codes"), In("jobs"));
+        Outcome outcome = Executable.WithFixtures.Shell("{ $DIA --jsonl -q --model $1 --max-tokens 17 --codes $2 -f $3; echo $? >&2; } | head -n 2",
+            Fixtures.Path("generate/model"), In("codes"), In("jobs"));
         Assert.Equal(2, Answers(outcome).Length);
         Assert.Equal("0\n", outcome.Error);
         Assert.DoesNotContain(Names(), n => n.EndsWith(".tmp", StringComparison.Ordinal));

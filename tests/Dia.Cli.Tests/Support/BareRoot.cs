@@ -32,7 +32,8 @@ public sealed partial class BareRoot
     public string In(string path) => _folder + path;
 
     /// <summary>The libraries that were put there.</summary>
-    public string[] Libraries() => [.. Directory.EnumerateFiles(_folder, "*.so*", SearchOption.AllDirectories).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+    public string[] Libraries() =>
+        [.. Directory.EnumerateFiles(_folder, "*.so*", SearchOption.AllDirectories).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
 
     /// <summary>Runs a program in it.</summary>
     public Outcome Run(params string[] call) =>

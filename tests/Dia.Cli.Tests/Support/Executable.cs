@@ -18,16 +18,19 @@ public sealed class Executable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
-    private static readonly Lazy<Executable> Published = new(() => new Executable("DIA_EXECUTABLE", "out/publish/dia", "dotnet publish src/Dia.Cli -o out/publish"));
+    private static readonly Lazy<Executable> Published =
+        new(() => new Executable("DIA_EXECUTABLE", "out/publish/dia", "dotnet publish src/Dia.Cli -o out/publish"));
 
-    private static readonly Lazy<Executable> PublishedWithFixtures = new(() => new Executable("DIA_FIXTURES_EXECUTABLE", "out/publish-fixtures/dia", "dotnet publish src/Dia.Cli -o out/publish-fixtures -p:DiaBundle=none -p:DiaConfigs=" + string.Join("%3B", Fixtures.ConfigurationFolders)));
+    private static readonly Lazy<Executable> PublishedWithFixtures = new(() => new Executable("DIA_FIXTURES_EXECUTABLE", "out/publish-fixtures/dia",
+        "dotnet publish src/Dia.Cli -o out/publish-fixtures -p:DiaBundle=none -p:DiaConfigs=" + string.Join("%3B", Fixtures.ConfigurationFolders)));
 
     private Executable(string variable, string fallback, string publish)
     {
         string root = Repository.Root;
         Path = Environment.GetEnvironmentVariable(variable) is { Length: > 0 } given ? given : System.IO.Path.Combine(root, fallback);
         if (!File.Exists(Path))
-            throw new FileNotFoundException($"{Path} is missing: these tests run the published executable. Make it with `{publish}` in {root}, or name one in {variable}.");
+            throw new FileNotFoundException(
+                $"{Path} is missing: these tests run the published executable. Make it with `{publish}` in {root}, or name one in {variable}.");
     }
 
     /// <summary>The executable people get, with the demo model inside.</summary>
@@ -90,7 +93,8 @@ public sealed class Executable
     private static Process Start(string path, string[] args, (string Name, string Value)[] environment)
     {
         // The signals of a terminal as they are at first: where a shell runs the tests as a background job, it ignores them.
-        var start = new ProcessStartInfo("/usr/bin/env", ["--default-signal", path, .. args]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("/usr/bin/env", ["--default-signal", path, .. args]) { RedirectStandardInput = true, RedirectStandardOutput = true,
+            RedirectStandardError = true };
         foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("DIA_", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
         foreach (var (name, value) in environment)

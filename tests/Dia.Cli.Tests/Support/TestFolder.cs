@@ -13,7 +13,8 @@ public abstract class TestFolder : IDisposable
     protected string In(string name) => Path.Combine(Folder, name);
 
     /// <summary>Names of all that is in the folder, sorted.</summary>
-    protected string[] Names() => [.. Directory.EnumerateFileSystemEntries(Folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
+    protected string[] Names() =>
+        [.. Directory.EnumerateFileSystemEntries(Folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
         .Select(f => Path.GetRelativePath(Folder, f)).Order(StringComparer.Ordinal)];
 
     /// <summary>A copy of a checkpoint with its codec, to be spoiled.</summary>

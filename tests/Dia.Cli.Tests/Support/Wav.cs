@@ -36,7 +36,7 @@ public sealed record Wav(uint RiffSize, int Rate, uint DataSize, short[] Samples
         var bytes = new MemoryStream();
         var writer = new BinaryWriter(bytes);
         writer.Write("RIFF"u8);
-        writer.Write(36 + (4 * samples.Length));
+        writer.Write(36 + 4 * samples.Length);
         writer.Write("WAVEfmt "u8);
         writer.Write(16);
         writer.Write((short)3);

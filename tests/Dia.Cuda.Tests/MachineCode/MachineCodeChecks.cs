@@ -20,7 +20,8 @@ internal sealed partial class MachineCodeChecks(Assembler assembler, Action<bool
     // Kernels that need more registers than others, and what they may have: 65536 of a multiprocessor give room for 65536 / (registers · threads) blocks.
     private static readonly Dictionary<string, int> Registers = new(StringComparer.Ordinal)
     {
-        ["step_linear_1_f32"] = 80, ["step_linear_2_f32"] = 80, ["step_linear_4"] = 128, ["step_linear_8"] = 128, ["step_linear_8_f32"] = 255, ["product"] = 128, ["nearest_code_f16"] = 128, ["nearest_code_bf16"] = 128,
+        ["step_linear_1_f32"] = 80, ["step_linear_2_f32"] = 80, ["step_linear_4"] = 128, ["step_linear_8"] = 128, ["step_linear_8_f32"] = 255,
+            ["product"] = 128, ["nearest_code_f16"] = 128, ["nearest_code_bf16"] = 128,
         ["attend_block"] = 128, ["attention_map"] = 128, ["attend_piece_4_4"] = 80,
     };
 
@@ -76,7 +77,8 @@ internal sealed partial class MachineCodeChecks(Assembler assembler, Action<bool
         int registers = Registers.Where(r => name.StartsWith(r.Key, StringComparison.Ordinal)).Select(r => r.Value).DefaultIfEmpty(MostRegisters).Max();
         (bool flies, string flight) = FlightOf(kernel, capability);
         bool passed = flies && assembled.Registers <= registers && assembled.SpilledBytes <= MostSpilledBytes;
-        report(passed, Text($"{name} sm_{capability}"), Text($"{assembled.Registers} registers of {registers}, {assembled.SpilledBytes} bytes spilled of {MostSpilledBytes}{flight}"));
+        report(passed, Text($"{name} sm_{capability}"),
+            Text($"{assembled.Registers} registers of {registers}, {assembled.SpilledBytes} bytes spilled of {MostSpilledBytes}{flight}"));
     }
 
     private static (bool Passed, string What) FlightOf(SassKernel kernel, int capability)
@@ -114,7 +116,8 @@ internal sealed partial class MachineCodeChecks(Assembler assembler, Action<bool
         SassInstruction[] code = kernel.Instructions;
         SassLoop[] all = [.. kernel.Loops()];
         bool Reads(SassLoop loop, string kind) => code[loop.First..(loop.Last + 1)].Any(i => i.Kind == kind);
-        Flight[] flights = [.. all.Where(l => Reads(l, "LDG") && Reads(l, "LDS") && !all.Any(inner => inner != l && inner.First >= l.First && inner.Last <= l.Last))
+        Flight[] flights =
+            [.. all.Where(l => Reads(l, "LDG") && Reads(l, "LDS") && !all.Any(inner => inner != l && inner.First >= l.First && inner.Last <= l.Last))
             .Select(l => Pipeline.Run(code, l, _ => true, 20))];
         return (flights.Length == wanted && flights.All(f => f.Most >= LoopLoads && f.Mean >= MeanLoopLoads),
             Text($", loops: {flights.Length} of {wanted}{string.Concat(flights.Select(f => Text($", {f.Most} loads under way of {LoopLoads}, {f.Mean:0.0} on average of {MeanLoopLoads}")))}"));

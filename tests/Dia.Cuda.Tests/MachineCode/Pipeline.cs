@@ -41,7 +41,8 @@ internal static class Pipeline
                 foreach (int r in o.Writes)
                     time = Math.Max(time, ready[r]);
                 bool counted = o.IsGlobalLoad && counts(i);
-                int latency = counted ? MemoryLatency : o.IsGlobalLoad ? CacheLatency : o.Kind is "LDS" or "LDL" or "SHFL" or "MUFU" ? SharedLatency : ArithmeticLatency;
+                int latency = counted ? MemoryLatency : o.IsGlobalLoad ? CacheLatency : o.Kind is "LDS" or "LDL" or "SHFL" or "MUFU"
+                    ? SharedLatency : ArithmeticLatency;
                 foreach (int r in o.Writes)
                     ready[r] = time + latency;
                 if (counted)

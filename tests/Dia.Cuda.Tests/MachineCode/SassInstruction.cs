@@ -6,7 +6,8 @@ namespace Dia.Cuda.Tests.MachineCode;
 /// <summary>An instruction of a GPU's machine code, as far as its registers and jumps are concerned.</summary>
 internal sealed partial class SassInstruction
 {
-    private static readonly string[] Stores = ["STG", "STS", "STL", "ST", "RED", "BAR", "BRA", "EXIT", "WARPSYNC", "MEMBAR", "BSSY", "BSYNC", "ERRBAR", "CCTL", "NOP"];
+    private static readonly string[] Stores =
+        ["STG", "STS", "STL", "ST", "RED", "BAR", "BRA", "EXIT", "WARPSYNC", "MEMBAR", "BSSY", "BSYNC", "ERRBAR", "CCTL", "NOP"];
 
     /// <summary>Reads "@!P0 LDG.E.128 R4, [R2.64+0x10]".</summary>
     /// <param name="address">Where it is.</param>
@@ -38,11 +39,13 @@ internal sealed partial class SassInstruction
         }
 
         Reads = [.. operands.Skip(next).SelectMany((o, i) => ReadBy(o, store && i == operands.Length - next - 1))];
-        Constants = [.. operands.Skip(next).SelectMany(o => ConstantOperand().Matches(o)).Select(m => int.Parse(m.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        Constants = [.. operands.Skip(next).SelectMany(o => ConstantOperand().Matches(o))
+            .Select(m => int.Parse(m.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
         if (Memory().Match(rest) is { Success: true } memory)
             Base = memory.Groups[1].Value.Length == 0 ? -1 : int.Parse(memory.Groups[1].Value, CultureInfo.InvariantCulture);
         if (Kind is "LDL" or "STL")
-            LocalSlot = LocalOffset().Match(rest) is { Success: true } offset ? int.Parse(offset.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture) / 4 : 0;
+            LocalSlot = LocalOffset().Match(rest) is { Success: true } offset
+                ? int.Parse(offset.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture) / 4 : 0;
     }
 
     /// <summary>Number of a register of the warp ("UR4"): behind the lanes' ("R4").</summary>
@@ -79,13 +82,15 @@ internal sealed partial class SassInstruction
 
     public bool IsGlobalLoad => Kind == "LDG";
 
-    private static int Number(Match register) => int.Parse(register.Groups[2].Value, CultureInfo.InvariantCulture) + (register.Groups[1].Value == "UR" ? FirstUniform : 0);
+    private static int Number(Match register) =>
+        int.Parse(register.Groups[2].Value, CultureInfo.InvariantCulture) + (register.Groups[1].Value == "UR" ? FirstUniform : 0);
 
     private int Width(string operand)
     {
         if (Kind is "LDG" or "LDS" or "LDL" or "LDC" or "ULDC")
             return Opcode.Contains(".128", StringComparison.Ordinal) ? 4 : Opcode.Contains(".64", StringComparison.Ordinal) ? 2 : 1;
-        return Kind == "HMMA" ? 4 : Opcode.Contains(".WIDE", StringComparison.Ordinal) || Kind is "CS2R" or "DFMA" or "DADD" or "DMUL" || operand.Contains(".64", StringComparison.Ordinal) ? 2 : 1;
+        return Kind == "HMMA" ? 4 : Opcode.Contains(".WIDE", StringComparison.Ordinal) || Kind is "CS2R" or "DFMA" or "DADD" or "DMUL"
+            || operand.Contains(".64", StringComparison.Ordinal) ? 2 : 1;
     }
 
     private IEnumerable<int> ReadBy(string operand, bool stored)

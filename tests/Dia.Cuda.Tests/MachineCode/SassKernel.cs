@@ -106,7 +106,8 @@ internal sealed partial class SassKernel(string name, SassInstruction[] instruct
         SassInstruction o = instructions[at];
         if (o.Target >= 0)
             yield return At(o.Target);
-        if (at + 1 < instructions.Length && (o.Guarded || o.Kind != "EXIT") && (o.Guarded || o.Opcode.Contains(".DIV", StringComparison.Ordinal) || o.Target < 0))
+        if (at + 1 < instructions.Length && (o.Guarded || o.Kind != "EXIT")
+            && (o.Guarded || o.Opcode.Contains(".DIV", StringComparison.Ordinal) || o.Target < 0))
             yield return at + 1;
     }
 
@@ -129,7 +130,7 @@ internal sealed partial class SassKernel(string name, SassInstruction[] instruct
             foreach (int register in o.Reads)
                 from |= before[register];
             foreach (int constant in o.Constants)
-                if (constant >= parameters && constant < parameters + (8 * 32))
+                if (constant >= parameters && constant < parameters + 8 * 32)
                     from |= 1u << ((constant - parameters) / 8);
         }
 

@@ -19,7 +19,7 @@ internal abstract class ConfigurationTarget(string name, string fileName, byte[]
 
     // Text and values: `[1,1,...` makes a value with its place, a string and a place in a list of two bytes; `"a":1,"a":1,...` a
     // problem with its message of some 500 bytes of six, and the message three times, joined.
-    public override long AllocationLimit(byte[] input) => (256 * 1024) + (512L * input.Length);
+    public override long AllocationLimit(byte[] input) => 256 * 1024 + 512L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {
@@ -79,13 +79,14 @@ internal sealed class ShardsTarget : FileTarget
     ];
 
     // Text as UTF-16 and back, a name and its place in dictionaries: some 300 bytes of eight. The files it names are given, and small.
-    public override long AllocationLimit(byte[] input) => (128 * 1024) + (128L * input.Length);
+    public override long AllocationLimit(byte[] input) => 128 * 1024 + 128L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {
         List<byte> text = RealFiles.ToList(random.Of(Seeds));
         if (random.OneIn(4))
-            return Encoding.UTF8.GetBytes(Encoding.UTF8.GetString([.. text]).Replace("model-00002", random.Of(["../model", "/dev/zero", ".", "..", "model-00001", "\\u0000", "a/b", "C:"]), StringComparison.Ordinal));
+            return Encoding.UTF8.GetBytes(Encoding.UTF8.GetString([.. text])
+                .Replace("model-00002", random.Of(["../model", "/dev/zero", ".", "..", "model-00001", "\\u0000", "a/b", "C:"]), StringComparison.Ordinal));
         Mutations.Json(random, text, random.Of(Seeds));
         return [.. text];
     }
@@ -118,7 +119,7 @@ internal sealed class BundleTarget : FileTarget
     public override IReadOnlyList<byte[]> Seeds { get; }
 
     // The index and its names, twice; and the texts and headers of the files.
-    public override long AllocationLimit(byte[] input) => (128 * 1024) + (64L * input.Length);
+    public override long AllocationLimit(byte[] input) => 128 * 1024 + 64L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {

@@ -12,7 +12,8 @@ internal static class RealFiles
 
     /// <summary>Configurations of models or of codecs: those whose text says they are.</summary>
     public static byte[][] Configurations(string modelType) =>
-        [.. All("configs", "config.json").Concat(All("tests/fixtures", "config.json")).Where(f => Encoding.UTF8.GetString(f).Contains($"\"model_type\": \"{modelType}\"", StringComparison.Ordinal))];
+        [.. All("configs", "config.json").Concat(All("tests/fixtures", "config.json"))
+            .Where(f => Encoding.UTF8.GetString(f).Contains($"\"model_type\": \"{modelType}\"", StringComparison.Ordinal))];
 
     /// <summary>The parts of a safetensors file that is one.</summary>
     public static (byte[] Json, byte[] Data) Parts(byte[] file)

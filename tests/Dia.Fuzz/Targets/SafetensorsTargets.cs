@@ -28,7 +28,8 @@ internal static class SafetensorsInputs
         int at = 0;
         foreach (var (name, type, shape, bytes) in arrays)
         {
-            json.Append(CultureInfo.InvariantCulture, $",\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
+            json.Append(CultureInfo.InvariantCulture,
+                $",\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
             at += bytes;
         }
 
@@ -46,7 +47,8 @@ internal static class SafetensorsInputs
         foreach (var (name, shape) in tensors)
         {
             int bytes = shape.Aggregate(size, (a, b) => a * b);
-            json.Append(CultureInfo.InvariantCulture, $"{(json.Length == 1 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
+            json.Append(CultureInfo.InvariantCulture,
+                $"{(json.Length == 1 ? "" : ",")}\"{name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{at},{at + bytes}]}}");
             at += bytes;
         }
 
@@ -83,7 +85,7 @@ internal sealed class SafetensorsHeaderTarget() : FuzzTarget("safetensors-header
 
     // A name of a byte and its lists become an entry of a dictionary, a list, an array and a string or two: some 400 bytes from 50;
     // a metadata pair of 8 bytes as many as 160. The exception and its text are bounded.
-    public override long AllocationLimit(byte[] input) => (64 * 1024) + (64L * input.Length);
+    public override long AllocationLimit(byte[] input) => 64 * 1024 + 64L * input.Length;
 
     public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
 
@@ -111,10 +113,11 @@ internal sealed class SafetensorsHeaderTarget() : FuzzTarget("safetensors-header
 /// <summary>A file, mapped; every tensor of it is read.</summary>
 internal sealed class SafetensorsFileTarget() : FileTarget("safetensors", "input.safetensors")
 {
-    public override IReadOnlyList<byte[]> Seeds { get; } = [SafetensorsInputs.EveryType(), SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("I64", 8, ("a", [3]), ("b", [2, 2]))];
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [SafetensorsInputs.EveryType(), SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("I64", 8, ("a", [3]), ("b", [2, 2]))];
 
     // As for the header, and the values: four bytes for one of 8 bits, once as floats and once as integers.
-    public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
+    public override long AllocationLimit(byte[] input) => 96 * 1024 + 72L * input.Length;
 
     public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
 
@@ -143,10 +146,11 @@ internal sealed class SafetensorsFileTarget() : FileTarget("safetensors", "input
 internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
 {
     public override IReadOnlyList<byte[]> Seeds { get; } =
-        [SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("U8", 1, ("codes", [7, 9]), ("rows", [22, 9])), SafetensorsInputs.Of("I64", 8, ("codes", [0, 9]))];
+        [SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("U8", 1, ("codes", [7, 9]), ("rows", [22, 9])),
+            SafetensorsInputs.Of("I64", 8, ("codes", [0, 9]))];
 
     // As for a file; the codes twice as int32.
-    public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
+    public override long AllocationLimit(byte[] input) => 96 * 1024 + 72L * input.Length;
 
     public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
 
@@ -161,10 +165,11 @@ internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
 /// <summary>What --voice reads.</summary>
 internal sealed class VoiceTarget() : FileTarget("voice", "input.voice")
 {
-    public override IReadOnlyList<byte[]> Seeds { get; } = [Saved("[S1] Hello.", null), Saved("[S2] Hi. [S1] Oh.", new CodecIdentity("a codec", new float[9, 4]))];
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [Saved("[S1] Hello.", null), Saved("[S2] Hi. [S1] Oh.", new CodecIdentity("a codec", new float[9, 4]))];
 
     // As for codes.
-    public override long AllocationLimit(byte[] input) => (96 * 1024) + (72L * input.Length);
+    public override long AllocationLimit(byte[] input) => 96 * 1024 + 72L * input.Length;
 
     public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
 
@@ -194,7 +199,7 @@ internal sealed class ForwardTarget() : FileTarget("forward", "input.safetensors
     ];
 
     // As for a file; tensors twice as int32, decoder_input_ids three times.
-    public override long AllocationLimit(byte[] input) => (96 * 1024) + (80L * input.Length);
+    public override long AllocationLimit(byte[] input) => 96 * 1024 + 80L * input.Length;
 
     public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
 

@@ -10,7 +10,8 @@ internal sealed class ScriptTextTarget() : FuzzTarget("script-text")
     [
         .. new[]
         {
-            "[S1]", "[s1]", "[S2]", "[s2]", "[S3]", "<pad>", "\uFEFF", "\r", "\r\n", "\n", " ", "\u00A0", "\u200B", "S1: ", "<pause 1s>", "[pause:1s]", "**", "*a*", "`", "# ", "](http", "&amp;", "{", "}", "(laughs)",
+            "[S1]", "[s1]", "[S2]", "[s2]", "[S3]", "<pad>", "\uFEFF", "\r", "\r\n", "\n", " ", "\u00A0", "\u200B", "S1: ", "<pause 1s>", "[pause:1s]", "**",
+                "*a*", "`", "# ", "](http", "&amp;", "{", "}", "(laughs)",
             "No. 5", "Dr. ", "e.g. ", "J. R. ", "...", ". a", "語。", "😀", "\U00010400",
         }.Select(Encoding.UTF8.GetBytes),
         [0xFF, 0xFE], [0xFE, 0xFF],
@@ -18,11 +19,12 @@ internal sealed class ScriptTextTarget() : FuzzTarget("script-text")
 
     public override IReadOnlyList<byte[]> Seeds { get; } =
     [
-        .. new[] { "\uFEFF[S1] Hello there.\r\n[S2] Hi. How are you today?\r\n", "[s1] We live at No. 5, approx. 3 miles away. [S3] <break time=\"1s\"/> **Oh** (laughs)\n" }.Select(Encoding.UTF8.GetBytes),
+        .. new[] { "\uFEFF[S1] Hello there.\r\n[S2] Hi. How are you today?\r\n",
+            "[s1] We live at No. 5, approx. 3 miles away. [S3] <break time=\"1s\"/> **Oh** (laughs)\n" }.Select(Encoding.UTF8.GetBytes),
     ];
 
     // The text as UTF-16 in each of its steps; places for a cut, of which a short word has one, and their costs; the pieces.
-    public override long AllocationLimit(byte[] input) => (128 * 1024) + (512L * input.Length);
+    public override long AllocationLimit(byte[] input) => 128 * 1024 + 512L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {

@@ -10,14 +10,16 @@ namespace Dia.Fuzz.Targets;
 internal sealed class TextTarget() : FuzzTarget("text")
 {
     private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
-    private static readonly byte[][] Pieces = [.. new[] { "[S1]", "[S2]", "<pad>", "[S", "]", "<pad", "[[S1]]", "\0", "\u0001", "é", "日本", "😀", " ", "\n" }.Select(Encoding.UTF8.GetBytes)];
+    private static readonly byte[][] Pieces =
+        [.. new[] { "[S1]", "[S2]", "<pad>", "[S", "]", "<pad", "[[S1]]", "\0", "\u0001", "é", "日本", "😀", " ", "\n" }.Select(Encoding.UTF8.GetBytes)];
 
     private readonly DiaTokenizer _tokenizer = new();
 
-    public override IReadOnlyList<byte[]> Seeds { get; } = [.. new[] { "[S1] Hello there. [S2] Hi. How are you today?", "日本語 [S2] naïve café 😀 <pad>", "" }.Select(Encoding.UTF8.GetBytes)];
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+        [.. new[] { "[S1] Hello there. [S2] Hi. How are you today?", "日本語 [S2] naïve café 😀 <pad>", "" }.Select(Encoding.UTF8.GetBytes)];
 
     // An id of four bytes for a byte, the text as UTF-16, decoded ids with spaces around tags, buffers that double.
-    public override long AllocationLimit(byte[] input) => (64 * 1024) + (64L * input.Length);
+    public override long AllocationLimit(byte[] input) => 64 * 1024 + 64L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {
@@ -48,7 +50,8 @@ internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
 {
     private const string TheVoice = "the command's";
 
-    private readonly CommandLine _command = new(SpeakCommand.Spec, [], new Dictionary<OptionSpec, object> { [DiaOptions.Seed] = new Seed(1), [DiaOptions.Voice] = TheVoice });
+    private readonly CommandLine _command =
+        new(SpeakCommand.Spec, [], new Dictionary<OptionSpec, object> { [DiaOptions.Seed] = new Seed(1), [DiaOptions.Voice] = TheVoice });
 
     public override IReadOnlyList<byte[]> Seeds { get; } = [.. new[]
     {
@@ -60,7 +63,7 @@ internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
 
     // A line once in a buffer that doubles and once alone, the document of 12 bytes a value, its strings as UTF-16; for each line
     // dictionaries of options and keys and an exception with its text; once the reader's buffer.
-    public override long AllocationLimit(byte[] input) => (128 * 1024) + (64L * input.Length) + (24L * 1024 * input.Count((byte)'\n'));
+    public override long AllocationLimit(byte[] input) => 128 * 1024 + 64L * input.Length + 24L * 1024 * input.Count((byte)'\n');
 
     public override byte[] Mutate(Randomness random)
     {
@@ -103,7 +106,8 @@ internal sealed class JsonLinesTarget() : FuzzTarget("json-lines")
 /// <summary>Paths in JSON lines: none may lead out of its folder, whatever it says.</summary>
 internal sealed class LinePathsTarget : FileTarget
 {
-    private static readonly byte[][] Pieces = [.. new[] { "/", "..", "../", ".", "a", "inside", "out", "file", "link", "\0", "//", "/etc/passwd", "\\", "é", " ", "loop" }.Select(Encoding.UTF8.GetBytes)];
+    private static readonly byte[][] Pieces = [.. new[] { "/", "..", "../", ".", "a", "inside", "out", "file", "link", "\0", "//", "/etc/passwd", "\\", "é",
+        " ", "loop" }.Select(Encoding.UTF8.GetBytes)];
 
     private readonly LinePaths _paths;
 
@@ -121,7 +125,7 @@ internal sealed class LinePathsTarget : FileTarget
     public override IReadOnlyList<byte[]> Seeds { get; } = [.. new[] { "file", "inside/a.wav", "link/b.wav", "./inside/./c" }.Select(Encoding.UTF8.GetBytes)];
 
     // The path in a few forms, and two exceptions.
-    public override long AllocationLimit(byte[] input) => (64 * 1024) + (128L * input.Length);
+    public override long AllocationLimit(byte[] input) => 64 * 1024 + 128L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {
@@ -156,6 +160,7 @@ internal sealed class LinePathsTarget : FileTarget
                 throw new InvalidOperationException($"{full} leads over the link {at}");
         }
 
-        return full.StartsWith(Folder + "/", StringComparison.Ordinal) && !full.Split('/').Contains("..") ? true : throw new InvalidOperationException($"{full} is outside");
+        return full.StartsWith(Folder + "/", StringComparison.Ordinal) && !full.Split('/').Contains("..")
+            ? true : throw new InvalidOperationException($"{full} is outside");
     }
 }

@@ -14,7 +14,7 @@ internal sealed class WavTarget() : FuzzTarget("wav")
     public override IReadOnlyList<byte[]> Seeds { get; } = [.. Riffs, .. Riffs[..3].SelectMany(r => new[] { Long(r), Wave64(r, 24), Wave64(r, 0), CutOff(r) })];
 
     // Bytes once, on a pipe in buffers that double, four bytes for one of 8-bit audio; a first buffer of 64 KiB, and the exception.
-    public override long AllocationLimit(byte[] input) => (128 * 1024) + (16L * input.Length);
+    public override long AllocationLimit(byte[] input) => 128 * 1024 + 16L * input.Length;
 
     public override byte[] Mutate(Randomness random)
     {
@@ -29,14 +29,16 @@ internal sealed class WavTarget() : FuzzTarget("wav")
     {
         AudioBuffer audio = WavReader.Read(_number++ % 2 == 0 ? new MemoryStream(input) : new Pipe(input), "input");
         if (audio.Samples.Length > input.Length || audio.Channels < 1 || audio.Samples.Length % audio.Channels != 0 || audio.SamplingRate < 1)
-            throw new InvalidOperationException($"{audio.Samples.Length} samples, {audio.Channels} channels, {audio.SamplingRate} Hz from {input.Length} bytes");
+            throw new InvalidOperationException(
+                $"{audio.Samples.Length} samples, {audio.Channels} channels, {audio.SamplingRate} Hz from {input.Length} bytes");
         return true;
     }
 
     /// <summary>Chunks of two files in any order, some twice, some not at all.</summary>
     private static byte[] Chunks(Randomness random, byte[] real, byte[] other)
     {
-        List<byte[]> chunks = [.. Split(real), .. random.OneIn(3) ? Split(other) : [], .. random.OneIn(3) ? [[.. "LIST"u8, 3, 0, 0, 0, 1, 2, 3, 0]] : Array.Empty<byte[]>()];
+        List<byte[]> chunks =
+            [.. Split(real), .. random.OneIn(3) ? Split(other) : [], .. random.OneIn(3) ? [[.. "LIST"u8, 3, 0, 0, 0, 1, 2, 3, 0]] : Array.Empty<byte[]>()];
         var bytes = new List<byte>(real[..12]);
         while (chunks.Count > 0)
         {
@@ -69,7 +71,8 @@ internal sealed class WavTarget() : FuzzTarget("wav")
         foreach (byte[] chunk in Split(riff))
         {
             bool last = header == 0 && chunk.AsSpan().StartsWith("data"u8);
-            bytes.AddRange([.. chunk[..4], .. tail, .. BitConverter.GetBytes(last ? 0L : chunk.Length - 8 + 24), .. chunk[8..], .. new byte[(8 - (chunk.Length % 8)) % 8]]);
+            bytes.AddRange(
+                [.. chunk[..4], .. tail, .. BitConverter.GetBytes(last ? 0L : chunk.Length - 8 + 24), .. chunk[8..], .. new byte[(8 - chunk.Length % 8) % 8]]);
             if (last)
                 break;
         }
@@ -96,7 +99,7 @@ internal sealed class WavTarget() : FuzzTarget("wav")
     {
         for (int at = 12; at + 8 <= wav.Length;)
         {
-            int size = (int)BinaryPrimitives.ReadUInt32LittleEndian(wav.AsSpan(at + 4)), end = Math.Min(wav.Length, at + 8 + size + (size % 2));
+            int size = (int)BinaryPrimitives.ReadUInt32LittleEndian(wav.AsSpan(at + 4)), end = Math.Min(wav.Length, at + 8 + size + size % 2);
             yield return wav[at..end];
             at = end;
         }

@@ -45,5 +45,6 @@ public sealed class DiagnosticTests
 
     [Fact]
     public void Ids_are_numbered_without_a_gap() =>
-        Assert.Equal(Enumerable.Range(1, 13).Select(n => FormattableString.Invariant($"DIA{n:D4}")), DiagnosticDescriptors.ById.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(Enumerable.Range(1, 13).Select(n => FormattableString.Invariant($"DIA{n:D4}")),
+            DiagnosticDescriptors.ById.Keys.Order(StringComparer.Ordinal));
 }

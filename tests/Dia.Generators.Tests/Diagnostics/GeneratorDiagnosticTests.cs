@@ -48,8 +48,10 @@ public sealed class GeneratorDiagnosticTests
         // folder, file that is reported, its text (the other file is right), what the message says
         { "configs/broken", "dac/config.json", Dia, "this is a model's configuration" },
         { "configs/broken", "config.json", Dac, "this is a codec's configuration" },
-        { "configs/broken", "dac/config.json", Dac.Replace("\"n_codebooks\": 3", "\"n_codebooks\": 4", StringComparison.Ordinal), "n_codebooks is 4 where the model's decoder_config.num_channels is 3" },
-        { "configs/broken", "dac/config.json", Dac.Replace("32}", "16}", StringComparison.Ordinal), "codebook_size is 16 where the model's eos_token_id is 32" },
+        { "configs/broken", "dac/config.json", Dac.Replace("\"n_codebooks\": 3", "\"n_codebooks\": 4", StringComparison.Ordinal),
+            "n_codebooks is 4 where the model's decoder_config.num_channels is 3" },
+        { "configs/broken", "dac/config.json", Dac.Replace("32}", "16}", StringComparison.Ordinal),
+            "codebook_size is 16 where the model's eos_token_id is 32" },
     };
 
     [Theory]
@@ -57,7 +59,8 @@ public sealed class GeneratorDiagnosticTests
     public void Files_that_do_not_fit_each_other_are_reported(string folder, string file, string json, string message)
     {
         string[] names = ["config.json", "dac/config.json"];
-        GeneratorDriver driver = Run([.. names.Select(name => new TestFile("/repository", folder, name, name == file ? json : name == "config.json" ? Dia : Dac))]);
+        GeneratorDriver driver =
+            Run([.. names.Select(name => new TestFile("/repository", folder, name, name == file ? json : name == "config.json" ? Dia : Dac))]);
         Diagnostic diagnostic = driver.GetRunResult().Diagnostics.Single();
         AssertAt(diagnostic, "DIA0013", DiagnosticSeverity.Error, $"/repository/{folder}/{file}", 1, 1);
         Assert.Contains(message, diagnostic.GetMessage(CultureInfo.InvariantCulture), StringComparison.Ordinal);
@@ -67,7 +70,8 @@ public sealed class GeneratorDiagnosticTests
     [Fact]
     public void A_model_and_its_codec_fit()
     {
-        GeneratorDriver driver = Run(new TestFile("/repository", "configs/dac", "config.json", Dia), new TestFile("/repository", "configs/dac", "dac/config.json", Dac));
+        GeneratorDriver driver =
+            Run(new TestFile("/repository", "configs/dac", "config.json", Dia), new TestFile("/repository", "configs/dac", "dac/config.json", Dac));
         Assert.Empty(driver.GetRunResult().Diagnostics);
         Assert.Contains("Dac.Codec.g.cs", Drive.Sources(driver).Keys);
         Assert.Empty(Drive.Compile(driver));
@@ -91,7 +95,8 @@ public sealed class GeneratorDiagnosticTests
     {
         string[] folders = [one, other];
         Array.Sort(folders, StringComparer.Ordinal);
-        GeneratorDriver driver = Drive.Create([new("/repository", one, "config.json", Dac), new("/repository", other, "config.json", Dac)]).RunGenerators(Drive.Compilation());
+        GeneratorDriver driver = Drive.Create([new("/repository", one, "config.json", Dac), new("/repository", other, "config.json", Dac)])
+            .RunGenerators(Drive.Compilation());
         Diagnostic diagnostic = driver.GetRunResult().Diagnostics.Single();
         AssertAt(diagnostic, "DIA0013", DiagnosticSeverity.Error, $"/repository/{folders[1]}/config.json", 1, 1);
         Assert.Contains($"'{folders[0]}' does", diagnostic.GetMessage(CultureInfo.InvariantCulture), StringComparison.Ordinal);
@@ -113,9 +118,11 @@ public sealed class GeneratorDiagnosticTests
     [Fact]
     public void Folders_of_one_last_name_are_told_apart_by_their_parents()
     {
-        GeneratorDriver driver = Drive.Create([new("/repository", "a/one", "config.json", Dac), new("/repository", "b/one", "config.json", Dac)]).RunGenerators(Drive.Compilation());
+        GeneratorDriver driver = Drive.Create([new("/repository", "a/one", "config.json", Dac), new("/repository", "b/one", "config.json", Dac)])
+            .RunGenerators(Drive.Compilation());
         Assert.Empty(driver.GetRunResult().Diagnostics);
-        Assert.Equal(["AOne.CodecConfig.g.cs", "BOne.CodecConfig.g.cs"], Drive.Sources(driver).Keys.Where(name => name.EndsWith(".CodecConfig.g.cs", StringComparison.Ordinal)));
+        Assert.Equal(["AOne.CodecConfig.g.cs", "BOne.CodecConfig.g.cs"],
+            Drive.Sources(driver).Keys.Where(name => name.EndsWith(".CodecConfig.g.cs", StringComparison.Ordinal)));
         Assert.Empty(Drive.Compile(driver));
     }
 
@@ -124,7 +131,8 @@ public sealed class GeneratorDiagnosticTests
     private static void AssertAt(Diagnostic diagnostic, string id, DiagnosticSeverity severity, string path, int line, int column)
     {
         FileLinePositionSpan span = diagnostic.Location.GetLineSpan();
-        Assert.Equal((id, severity, path, line, column), (diagnostic.Id, diagnostic.Severity, span.Path, span.StartLinePosition.Line + 1, span.StartLinePosition.Character + 1));
+        Assert.Equal((id, severity, path, line, column),
+            (diagnostic.Id, diagnostic.Severity, span.Path, span.StartLinePosition.Line + 1, span.StartLinePosition.Character + 1));
     }
 
     private static void AssertOnlyTheGoodModelCompiles(GeneratorDriver driver)

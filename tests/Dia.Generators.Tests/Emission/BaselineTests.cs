@@ -13,7 +13,8 @@ public sealed class BaselineTests
     {
         SortedDictionary<string, string> emitted = Drive.Emit(Folders.SelectMany(f => TestFile.Read(f)));
         string root = Repository.At("tests", "Dia.Generators.Tests", "Baselines");
-        var expected = Directory.EnumerateFiles(root, "*.cs.txt", SearchOption.AllDirectories).ToDictionary(p => Path.GetRelativePath(root, p).Replace('\\', '/'), File.ReadAllBytes);
+        var expected = Directory.EnumerateFiles(root, "*.cs.txt", SearchOption.AllDirectories)
+            .ToDictionary(p => Path.GetRelativePath(root, p).Replace('\\', '/'), File.ReadAllBytes);
         var actual = emitted.ToDictionary(e => BaselineName(e.Key), e => Encoding.UTF8.GetBytes(e.Value));
         if (Environment.GetEnvironmentVariable("DIA_UPDATE_BASELINES") == "1")
         {

@@ -22,7 +22,8 @@ public sealed class EmittedTextTests
         GeneratorDriver driver = Drive.Create(Folders.SelectMany(f => TestFile.Read(f))).RunGenerators(Drive.Compilation());
         Assert.Empty(driver.GetRunResult().Diagnostics);
         Assert.Empty(Drive.Compile(driver));
-        Assert.Equal(Folders.Length, Drive.Sources(driver).Keys.Where(name => name.EndsWith("Config.g.cs", StringComparison.Ordinal)).Select(name => name.Split('.')[0]).Distinct().Count());
+        Assert.Equal(Folders.Length, Drive.Sources(driver).Keys.Where(name => name.EndsWith("Config.g.cs", StringComparison.Ordinal))
+            .Select(name => name.Split('.')[0]).Distinct().Count());
     }
 
     [Fact]
@@ -71,7 +72,8 @@ public sealed class EmittedTextTests
     public void A_strange_folder_name_compiles()
     {
         string json = File.ReadAllText(Repository.At("tests/fixtures/tiny/odd/config.json"));
-        GeneratorDriver driver = Drive.Create([new TestFile("/repository", "configs/7 \"odd\"\n{ <b>&", "config.json", json)]).RunGenerators(Drive.Compilation());
+        GeneratorDriver driver = Drive.Create([new TestFile("/repository", "configs/7 \"odd\"\n{ <b>&", "config.json", json)])
+            .RunGenerators(Drive.Compilation());
         Assert.Empty(driver.GetRunResult().Diagnostics);
         Assert.Contains("Model7OddB.Config.g.cs", Drive.Sources(driver).Keys);
         Assert.Empty(Drive.Compile(driver));

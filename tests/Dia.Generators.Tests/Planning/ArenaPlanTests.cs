@@ -69,7 +69,8 @@ public sealed class ArenaPlanTests
         var graph = new DiaGraph(DiaConfigParser.Parse(TestFile.Read("configs/dia-1.6b").First().GetText().ToString(), ProblemSeverity.Error).Config!);
         var plan = Plan.Of(graph.Audio, [graph.DecoderOutput], _ => 1, 1);
         Assert.Equal(
-            ["Cos", "CrossMixed", "CrossNormed", "CrossQuery", "GateUp", "Gated", "Hidden", "Key", "Mixed", "MlpNormed", "Normed", "Output", "Query", "Sin", "Value"],
+            ["Cos", "CrossMixed", "CrossNormed", "CrossQuery", "GateUp", "Gated", "Hidden", "Key", "Mixed", "MlpNormed", "Normed", "Output", "Query",
+                "Sin", "Value"],
             plan.Arena.Buffers.Select(b => b.Name).Order(StringComparer.Ordinal));
     }
 
@@ -87,7 +88,8 @@ public sealed class ArenaPlanTests
 
     [Fact]
     public void Shapes_that_do_not_fit_are_refused() =>
-        Assert.Throws<InvalidOperationException>(() => new GraphBuilder().Add(new Linear("y", new Value("x", 3), new Parameter("w", WeightRole.Linear, new([2, 4])))));
+        Assert.Throws<InvalidOperationException>(() =>
+            new GraphBuilder().Add(new Linear("y", new Value("x", 3), new Parameter("w", WeightRole.Linear, new([2, 4])))));
 
     private static void Replay(IReadOnlyList<FunctionGraph> functions, Value result)
     {

@@ -50,7 +50,8 @@ public sealed class CodecRangesTests
     {
         // Of each value: its memory, and the first value that began there.
         var places = new Dictionary<int, (long Start, long End, int Root)>();
-        var last = operations.SelectMany((o, i) => new[] { (o.Result, i), (o.Operand, i), (o.Other, i) }).Where(u => u.Item1 > 0).GroupBy(u => u.Item1).ToDictionary(g => g.Key, g => g.Max(u => u.i));
+        var last = operations.SelectMany((o, i) => new[] { (o.Result, i), (o.Operand, i), (o.Other, i) }).Where(u => u.Item1 > 0).GroupBy(u => u.Item1)
+            .ToDictionary(g => g.Key, g => g.Max(u => u.i));
         Assert.Equal(window, values[operations[^1].Result == 0 ? operations[^1].Operand : operations[^1].Result].Range);
         for (int i = 0; i < operations.Length; i++)
         {
@@ -66,7 +67,7 @@ public sealed class CodecRangesTests
             int from = new[] { o.Operand, o.Other }.FirstOrDefault(x => x > 0 && places.TryGetValue(x, out var p) && p.Root == Root(o, x));
             RowRange range = values[o.Result].Range;
             int root = from > 0 ? places[from].Root : o.Result;
-            long start = o.Offset + ((range.Start - values[root].Range.Start) * o.N), end = start + (range.Count * o.N);
+            long start = o.Offset + (range.Start - values[root].Range.Start) * o.N, end = start + range.Count * o.N;
             Assert.True(start >= o.Offset && range.End <= values[root].Range.End && end <= arena, $"{o}: {start} to {end}");
             foreach (var (other, p) in places.Where(p => p.Key != from && last[p.Key] >= i))
                 Assert.True(end <= p.Start || p.End <= start, $"{o} would be written over value {other}");
@@ -75,6 +76,7 @@ public sealed class CodecRangesTests
 
         // In place where the offset is its input's, which nothing reads any more.
         int Root(OperationInfo o, int input) =>
-            operations.First(p => p.Result == input) is var made && made.Offset == o.Offset && last[input] == Array.IndexOf(operations, o) ? places[input].Root : 0;
+            operations.First(p => p.Result == input) is var made && made.Offset == o.Offset && last[input] == Array.IndexOf(operations, o)
+                ? places[input].Root : 0;
     }
 }

@@ -17,7 +17,7 @@ public sealed unsafe class BlasTests
     private static Gpu NewGpu() => new(new Settings { DriverVersion = 12000 });
 
     [Fact]
-    public void NeedsADriverOfCuda12()
+    public void Needs_a_driver_of_Cuda12()
     {
         _ = new Gpu();
         nint h;
@@ -30,14 +30,15 @@ public sealed unsafe class BlasTests
     [InlineData(0, 1)]
     [InlineData(1, 0)]
     [InlineData(1, 1)]
-    public void SgemmMultiplies(int opA, int opB)
+    public void Sgemm_multiplies(int opA, int opB)
     {
         Gpu gpu = NewGpu();
         nint h = Create(gpu);
         const int M = 5, N = 7, K = 19, Pad = 3;
         var random = new Random(1);
         int lda = (opA == 0 ? M : K) + Pad, ldb = (opB == 0 ? K : N) + Pad, ldc = M + Pad;
-        float[] a = [.. Enumerable.Range(0, lda * 20).Select(_ => (float)random.Next(-9, 10))], b = [.. Enumerable.Range(0, ldb * 20).Select(_ => (float)random.Next(-9, 10))];
+        float[] a = [.. Enumerable.Range(0, lda * 20).Select(_ => (float)random.Next(-9, 10))],
+            b = [.. Enumerable.Range(0, ldb * 20).Select(_ => (float)random.Next(-9, 10))];
         float[] c = [.. Enumerable.Range(0, ldc * N).Select(_ => (float)random.Next(-9, 10))];
         ulong to = gpu.Upload(c);
         Gpu.Good(gpu.Sgemm(h, opA, opB, M, N, K, 2, gpu.Upload(a), lda, gpu.Upload(b), ldb, 3, to, ldc));
@@ -47,13 +48,13 @@ public sealed unsafe class BlasTests
             {
                 float sum = 0;
                 for (int k = 0; k < K && i < M; k++)
-                    sum += (opA == 0 ? a[(k * lda) + i] : a[(i * lda) + k]) * (opB == 0 ? b[(j * ldb) + k] : b[(k * ldb) + j]);
-                Assert.Equal(i < M ? (2 * sum) + (3 * c[(j * ldc) + i]) : c[(j * ldc) + i], result[(j * ldc) + i]);
+                    sum += (opA == 0 ? a[k * lda + i] : a[i * lda + k]) * (opB == 0 ? b[j * ldb + k] : b[k * ldb + j]);
+                Assert.Equal(i < M ? 2 * sum + 3 * c[j * ldc + i] : c[j * ldc + i], result[j * ldc + i]);
             }
     }
 
     [Fact]
-    public void LayoutsAreChecked()
+    public void Layouts_are_checked()
     {
         Gpu gpu = NewGpu();
         nint h = Create(gpu);
@@ -68,7 +69,7 @@ public sealed unsafe class BlasTests
     }
 
     [Fact]
-    public void WhatNothingWroteIsNotMultiplied()
+    public void What_nothing_wrote_is_not_multiplied()
     {
         Gpu gpu = NewGpu();
         nint h = Create(gpu);
@@ -79,14 +80,15 @@ public sealed unsafe class BlasTests
     }
 
     [Fact]
-    public void BrainFloatsMultiplyWithFloatSums()
+    public void Brain_floats_multiply_with_float_sums()
     {
         Gpu gpu = NewGpu();
         nint h = Create(gpu);
         ushort[] ones = [.. Enumerable.Repeat((ushort)0x3F80, 300)];
         ulong a = gpu.Upload(ones), c = gpu.Allocate(4);
         float one = 1, zero = 0;
-        Gpu.Good(((delegate* unmanaged<nint, int, int, int, int, int, float*, ulong, int, int, ulong, int, int, float*, ulong, int, int, int, int, int>)&BlasApi.GemmEx)(
+        Gpu.Good(((delegate* unmanaged<nint, int, int, int, int, int, float*, ulong, int, int, ulong, int, int, float*, ulong, int, int, int, int,
+            int>)&BlasApi.GemmEx)(
             h, 1, 0, 1, 1, 300, &one, a, 14, 300, a, 14, 300, &zero, c, 0, 1, 68, -1));
         Assert.Equal(300f, gpu.Download<float>(c, 1)[0]);
     }

@@ -9,7 +9,7 @@ public sealed unsafe class DriverTests
     private const string Store = "st.global.u32 [%d0], %r0;";
 
     [Fact]
-    public void NothingWorksBeforeInitAndWithoutAContext()
+    public void Nothing_works_before_init_and_without_a_context()
     {
         var gpu = new Gpu(context: false);
         Assert.Equal((int)Status.NOT_INITIALIZED, gpu.TryAllocate(4, out _));
@@ -18,7 +18,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void MemoryIsFreedOnceAndFromItsStart()
+    public void Memory_is_freed_once_and_from_its_start()
     {
         var gpu = new Gpu();
         ulong a = gpu.Allocate(100);
@@ -30,7 +30,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void CopiesStayInsideTheirMemory()
+    public void Copies_stay_inside_their_memory()
     {
         var gpu = new Gpu();
         ulong a = gpu.Upload(1u, 2u);
@@ -39,7 +39,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void ACopyOfWhatNothingWroteIsCaught()
+    public void A_copy_of_what_nothing_wrote_is_caught()
     {
         var gpu = new Gpu();
         ulong a = gpu.Allocate(8);
@@ -54,7 +54,7 @@ public sealed unsafe class DriverTests
     [InlineData(1, 32, 49153, 1)]
     [InlineData(1, 32, 49152, 0)]
     [InlineData(1, 1024, 0, 0)]
-    public void LaunchesHaveLimits(int grid, int block, int shared, int status)
+    public void Launches_have_limits(int grid, int block, int shared, int status)
     {
         var gpu = new Gpu();
         nint kernel = gpu.Compile("setp.ne.s32 %p1, %r0, 0; @%p1 ret; setp.ne.s32 %p1, %r1, 0; @%p1 ret; " + Store);
@@ -64,13 +64,13 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void MoreSharedMemoryMustBeAskedFor()
+    public void More_shared_memory_must_be_asked_for()
     {
         var gpu = new Gpu();
         nint kernel = gpu.Compile("setp.ne.s32 %p1, %r0, 0; @%p1 ret; st.shared.u32 [d+163836], %r0;", ".extern .shared .align 16 .b8 d[];");
         Assert.Equal(1, gpu.Launch(kernel, 1, 32, 163 * 1024, 0, 0, 0, 0, 0));
         var set = (delegate* unmanaged<nint, int, int, int>)&ModuleApi.FuncSetAttribute;
-        Assert.Equal(1, set(kernel, 8, (163 * 1024) + 1));
+        Assert.Equal(1, set(kernel, 8, 163 * 1024 + 1));
         Violations.Recent.Clear();
         Gpu.Good(set(kernel, 8, 163 * 1024));
         Gpu.Good(gpu.Launch(kernel, 1, 32, 163 * 1024, 0, 0, 0, 0, 0));
@@ -79,7 +79,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void TheBoundOfAKernelHolds()
+    public void The_bound_of_a_kernel_holds()
     {
         var gpu = new Gpu();
         nint kernel = gpu.Compile(Store, directives: ".maxntid 64, 1, 1");
@@ -88,7 +88,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void StaleHandlesAreRecognised()
+    public void Stale_handles_are_recognised()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream(), e = gpu.Event();
@@ -103,7 +103,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void AnotherContextsStreamIsRefused()
+    public void Another_contexts_stream_is_refused()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream();
@@ -118,7 +118,7 @@ public sealed unsafe class DriverTests
 
     // After a fault nothing works any more in the context.
     [Fact]
-    public void FaultsAreSticky()
+    public void Faults_are_sticky()
     {
         var gpu = new Gpu();
         nint kernel = gpu.Compile(Store);
@@ -129,7 +129,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void FailuresCanBeAskedFor()
+    public void Failures_can_be_asked_for()
     {
         var settings = new Settings();
         settings.Failures.Add(("cuMemAlloc_v2", 3, 2));
@@ -145,7 +145,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void MemoryEndsWhereItIsSaidTo()
+    public void Memory_ends_where_it_is_said_to()
     {
         var gpu = new Gpu(new Settings { Memory = [1000] });
         Assert.Equal(2, gpu.TryAllocate(1001, out _));
@@ -177,7 +177,7 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void ALostDeviceStaysLost()
+    public void A_lost_device_stays_lost()
     {
         var gpu = new Gpu(new Settings { Lost = (4, 46) }); // init, context, two more
         gpu.Allocate(4);
@@ -187,19 +187,20 @@ public sealed unsafe class DriverTests
     }
 
     [Fact]
-    public void LeaksAreReported()
+    public void Leaks_are_reported()
     {
         var gpu = new Gpu();
         ulong a = gpu.Allocate(48), b = gpu.Allocate(4);
         Gpu.Good(gpu.Free(b));
         Ending.ReportLeaks();
-        Assert.Contains(Gpu.Faults(), f => f.Contains("never freed: byte 0 of device memory", StringComparison.Ordinal) && f.Contains("of 48 bytes", StringComparison.Ordinal));
+        Assert.Contains(Gpu.Faults(), f =>
+            f.Contains("never freed: byte 0 of device memory", StringComparison.Ordinal) && f.Contains("of 48 bytes", StringComparison.Ordinal));
         Assert.DoesNotContain(Gpu.Faults(), f => f.Contains("of 4 bytes", StringComparison.Ordinal));
         Assert.NotEqual(0ul, a);
     }
 
     [Fact]
-    public void ErrorsHaveTheDriversNames()
+    public void Errors_have_the_drivers_names()
     {
         byte* text;
         var name = (delegate* unmanaged<int, byte**, int>)&DeviceApi.GetErrorName;

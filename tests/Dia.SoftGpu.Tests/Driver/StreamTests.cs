@@ -10,7 +10,7 @@ public sealed unsafe class StreamTests
     private const string Increment = "ld.global.u32 %r5, [%d0]; cvt.u32.u64 %r6, %d1; add.s32 %r5, %r5, %r6; st.global.u32 [%d0], %r5;";
 
     [Fact]
-    public void ADestinationHoldsPoisonUntilSynchronised()
+    public void A_destination_holds_poison_until_synchronised()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream();
@@ -24,7 +24,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void ThePinnedSourceOfAPendingCopyIsReadLate()
+    public void The_pinned_source_of_a_pending_copy_is_read_late()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream();
@@ -45,7 +45,7 @@ public sealed unsafe class StreamTests
 
     // A plain copy waits for no stream that was made not to block.
     [Fact]
-    public void ALegacyCopyDoesNotWaitForANonBlockingStream()
+    public void A_legacy_copy_does_not_wait_for_a_non_blocking_stream()
     {
         foreach (bool nonBlocking in (bool[])[true, false])
         {
@@ -60,7 +60,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void AnEventOrdersTwoStreamsAndNothingElseDoes()
+    public void An_event_orders_two_streams_and_nothing_else_does()
     {
         foreach (bool wait in (bool[])[true, false])
         {
@@ -89,7 +89,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void AskingAnEventBringsWorkForward()
+    public void Asking_an_event_brings_work_forward()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream(), e = gpu.Event(), kernel = gpu.Compile(Increment);
@@ -104,7 +104,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void FreeingWhatAPendingCopyUsesIsCaught()
+    public void Freeing_what_a_pending_copy_uses_is_caught()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream();
@@ -126,7 +126,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void ACapturedStreamBecomesAGraphThatRunsOften()
+    public void A_captured_stream_becomes_a_graph_that_runs_often()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream(), t = gpu.Stream(), fork = gpu.Event(), join = gpu.Event(), kernel = gpu.Compile(Increment);
@@ -157,7 +157,7 @@ public sealed unsafe class StreamTests
     [InlineData("free", 900)]
     [InlineData("copy", 900)]
     [InlineData("event", 907)]
-    public void WhatACaptureForbids(string what, int expected)
+    public void What_a_capture_forbids(string what, int expected)
     {
         var gpu = new Gpu();
         nint s = gpu.Stream(), e = gpu.Event();
@@ -178,7 +178,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void OtherRulesOfCaptures()
+    public void Other_rules_of_captures()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream(), t = gpu.Stream(), blocking = gpu.Stream(nonBlocking: false), e = gpu.Event(), kernel = gpu.Compile(Increment);
@@ -203,7 +203,7 @@ public sealed unsafe class StreamTests
     }
 
     [Fact]
-    public void AGraphThatUsesFreedMemoryIsCaught()
+    public void A_graph_that_uses_freed_memory_is_caught()
     {
         var gpu = new Gpu();
         nint s = gpu.Stream(), kernel = gpu.Compile(Increment);

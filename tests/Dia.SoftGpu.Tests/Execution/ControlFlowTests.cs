@@ -25,7 +25,7 @@ public sealed class ControlFlowTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void PathsMeetAtThePostDominator(int seed)
+    public void Paths_meet_at_the_post_dominator(int seed)
     {
         uint[] result = Run("""
             and.b32 %r2, %r0, 3;
@@ -49,7 +49,7 @@ public sealed class ControlFlowTests
 
     // Lanes leave the loop one by one: thread k runs k + 1 times.
     [Fact]
-    public void ALoopRunsAsOftenAsEachLaneWants()
+    public void A_loop_runs_as_often_as_each_lane_wants()
     {
         uint[] result = Run("""
             mov.u32 %r3, 0;
@@ -61,11 +61,11 @@ public sealed class ControlFlowTests
             shfl.sync.idx.b32 %r21, %r20, 0, 31, -1;
             add.s32 %r20, %r20, %r21;
             """);
-        Check(result, k => (2 * (uint)(k + 1)) + (k < 32 ? 2u : 66u));
+        Check(result, k => 2 * (uint)(k + 1) + (k < 32 ? 2u : 66u));
     }
 
     [Fact]
-    public void NestedLoopsWithBreaks()
+    public void Nested_loops_with_breaks()
     {
         uint[] result = Run("""
             mov.u32 %r3, 0;
@@ -100,7 +100,7 @@ public sealed class ControlFlowTests
 
     // A lane that returns inside one path takes no part in what follows.
     [Fact]
-    public void LanesThatReturnAreGone()
+    public void Lanes_that_return_are_gone()
     {
         uint[] result = Run("""
             setp.gt.u32 %p1, %r0, 40;
@@ -120,20 +120,20 @@ public sealed class ControlFlowTests
     }
 
     [Fact]
-    public void PredicatedInstructionsTouchOnlyTheirLanes()
+    public void Predicated_instructions_touch_only_their_lanes()
     {
         Check(Run("setp.eq.u32 %p1, %r0, 5; mov.u32 %r20, 1; @%p1 mov.u32 %r20, 2; @!%p1 add.s32 %r20, %r20, 10;"), k => k == 5 ? 2u : 11u);
     }
 
     [Fact]
-    public void PredicatesTakeNumbers()
+    public void Predicates_take_numbers()
     {
         Check(Run("mov.pred %p1, -1; mov.pred %p2, 0; and.pred %p3, %p1, -1; @%p3 add.s32 %r20, %r20, 1; @%p2 add.s32 %r20, %r20, 2;"), _ => 1);
     }
 
     // Registers share places: what was set before a loop and is read in each round must outlive the values of the round.
     [Fact]
-    public void ALoopKeepsWhatCameBeforeIt()
+    public void A_loop_keeps_what_came_before_it()
     {
         Check(Run("""
             add.s32 %r40, %r0, 7;
@@ -147,11 +147,11 @@ public sealed class ControlFlowTests
             add.s32 %r3, %r3, 1;
             setp.lt.u32 %p1, %r3, 4;
             @%p1 bra LOOP;
-            """), k => (4 * ((uint)k + 10)) + 6);
+            """), k => 4 * ((uint)k + 10) + 6);
     }
 
     [Fact]
-    public void NamesInInnerBracesHideOuterOnes()
+    public void Names_in_inner_braces_hide_outer_ones()
     {
         Check(Run("mov.u32 %r20, 1; { .reg .b32 %r20; mov.u32 %r20, 7; } { .reg .b32 t; mov.u32 t, 4; add.s32 %r20, %r20, t; }"), _ => 5);
     }

@@ -59,8 +59,10 @@ public sealed class OpcodeTests
     {
         ulong[] edges =
         [
-            0, 1, 2, 31, 32, 63, 64, 0x7FFFFFFF, 0x80000000, uint.MaxValue, ulong.MaxValue, 1ul << 63, (1ul << 63) - 1, 0x3F800000, 0xBF800000, 0x7F800000, 0xFF800000,
-            0x7FC00000, 0x00000001, 0x3F000000, 0x40200000, 0xC0200000, 0x4F000000, 0xCF000001, 0x3FF0000000000000, 0xBFE0000000000000, 0x7FF0000000000000, 0x7FF8000000000000,
+            0, 1, 2, 31, 32, 63, 64, 0x7FFFFFFF, 0x80000000, uint.MaxValue, ulong.MaxValue, 1ul << 63, (1ul << 63) - 1, 0x3F800000, 0xBF800000,
+                0x7F800000, 0xFF800000,
+            0x7FC00000, 0x00000001, 0x3F000000, 0x40200000, 0xC0200000, 0x4F000000, 0xCF000001, 0x3FF0000000000000, 0xBFE0000000000000, 0x7FF0000000000000,
+                0x7FF8000000000000,
             0x40C3880000000000, 0x3C00, 0xFBFF, 0x47800000, 0x38D1B717, 0x3F808000, 0x3F818000, 0x4EFFFFFF, 0x477FF000,
         ];
         var random = new Random(seed);
@@ -82,7 +84,7 @@ public sealed class OpcodeTests
     // With all lanes, with some of a warp (the path with masks), with too few threads for the last warp.
     [Theory]
     [MemberData(nameof(Texts))]
-    public void GivesWhatTheManualSays(string text)
+    public void Gives_what_the_manual_says(string text)
     {
         Opcode o = Array.Find(Opcode.All, x => x.Text == text)!;
         foreach (bool some in (bool[])[false, true])
@@ -115,12 +117,13 @@ public sealed class OpcodeTests
     [InlineData("sin.approx.f32", -3f, 3f, 6e-7)]
     [InlineData("cos.approx.f32", -3f, 3f, 6e-7)]
     [InlineData("tanh.approx.f32", -3f, 3f, 5e-4)]
-    public void ApproximatesWithinTheBound(string op, float low, float high, double bound)
+    public void Approximates_within_the_bound(string op, float low, float high, double bound)
     {
         var gpu = new Gpu();
-        float[] x = [.. Enumerable.Range(0, 64).Select(k => low + ((high - low) * k / 63))];
+        float[] x = [.. Enumerable.Range(0, 64).Select(k => low + (high - low) * k / 63)];
         ulong to = gpu.Upload(new float[64]);
-        nint kernel = gpu.Compile($"mul.wide.u32 %d5, %r0, 4; add.s64 %d6, %d0, %d5; add.s64 %d7, %d1, %d5; ld.global.f32 %f1, [%d7]; {op} %f2, %f1; st.global.f32 [%d6], %f2;");
+        nint kernel = gpu.Compile(
+            $"mul.wide.u32 %d5, %r0, 4; add.s64 %d6, %d0, %d5; add.s64 %d7, %d1, %d5; ld.global.f32 %f1, [%d7]; {op} %f2, %f1; st.global.f32 [%d6], %f2;");
         Gpu.Good(gpu.Run(kernel, 1, 64, to, gpu.Upload(x), 0, 0));
         float[] y = gpu.Download<float>(to, 64);
         for (int k = 0; k < 64; k++)
@@ -136,7 +139,7 @@ public sealed class OpcodeTests
 
     // The fraction of a turn is lost with the argument's last bits: a kernel must reduce the range itself.
     [Fact]
-    public void SineOfALargeArgumentIsPoor()
+    public void Sine_of_a_large_argument_is_poor()
     {
         var gpu = new Gpu();
         ulong to = gpu.Upload(new float[1]);

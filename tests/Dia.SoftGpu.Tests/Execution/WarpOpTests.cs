@@ -9,7 +9,8 @@ public sealed class WarpOpTests
     {
         var gpu = new Gpu();
         ulong to = gpu.Upload(new uint[threads]);
-        nint kernel = gpu.Compile("mul.wide.u32 %d5, %r0, 4; add.s64 %d6, %d0, %d5; mov.u32 %r20, 0; mul.lo.s32 %r10, %r0, 3;\n" + body + "\nst.global.u32 [%d6], %r20;",
+        nint kernel =
+            gpu.Compile("mul.wide.u32 %d5, %r0, 4; add.s64 %d6, %d0, %d5; mov.u32 %r20, 0; mul.lo.s32 %r10, %r0, 3;\n" + body + "\nst.global.u32 [%d6], %r20;",
             ".shared .align 16 .b8 s[2048];", parameters: 1);
         Gpu.Good(gpu.Run(kernel, 1, threads, to));
         return gpu.Download<uint>(to, threads);
@@ -34,10 +35,11 @@ public sealed class WarpOpTests
     }
 
     [Fact]
-    public void VotesMatchesAndReductions()
+    public void Votes_matches_and_reductions()
     {
         Check(Run("setp.lt.u32 %p1, %r0, 7; vote.sync.ballot.b32 %r20, %p1, -1;"), _ => 127);
-        Check(Run("setp.lt.u32 %p1, %r0, 7; vote.sync.any.pred %p2, %p1, -1; vote.sync.all.pred %p3, %p1, -1; selp.b32 %r20, 2, 0, %p2; @%p3 add.s32 %r20, %r20, 1;"), _ => 2);
+        Check(Run(
+            "setp.lt.u32 %p1, %r0, 7; vote.sync.any.pred %p2, %p1, -1; vote.sync.all.pred %p3, %p1, -1; selp.b32 %r20, 2, 0, %p2; @%p3 add.s32 %r20, %r20, 1;"), _ => 2);
         Check(Run("and.b32 %r2, %r0, 3; match.any.sync.b32 %r20, %r2, -1;"), k => 0x11111111u << (k & 3));
         Check(Run("redux.sync.add.s32 %r20, %r10, -1;"), _ => 3 * 31 * 16);
         Check(Run("redux.sync.max.u32 %r20, %r10, -1;"), _ => 93);
@@ -45,30 +47,34 @@ public sealed class WarpOpTests
     }
 
     [Fact]
-    public void AtomicsCountEveryLane()
+    public void Atomics_count_every_lane()
     {
-        uint[] result = Run("setp.eq.u32 %p1, %r0, 0; @%p1 st.shared.u32 [s], 0; bar.sync 0; atom.shared.add.u32 %r20, [s], 2; bar.sync 0; ld.shared.u32 %r21, [s]; mad.lo.s32 %r20, %r21, 1000, %r20;", 64);
-        Assert.Equal(Enumerable.Range(0, 64).Select(k => 128000u + (2 * (uint)k)), result.Order());
-        uint[] largest = Run("setp.eq.u32 %p1, %r0, 0; @%p1 st.shared.u32 [s], 5; bar.sync 0; red.shared.max.s32 [s], %r10; bar.sync 0; ld.shared.u32 %r20, [s];");
+        uint[] result =
+            Run("setp.eq.u32 %p1, %r0, 0; @%p1 st.shared.u32 [s], 0; bar.sync 0; atom.shared.add.u32 %r20, [s], 2; bar.sync 0; ld.shared.u32 %r21, [s]; mad.lo.s32 %r20, %r21, 1000, %r20;", 64);
+        Assert.Equal(Enumerable.Range(0, 64).Select(k => 128000u + 2 * (uint)k), result.Order());
+        uint[] largest =
+            Run("setp.eq.u32 %p1, %r0, 0; @%p1 st.shared.u32 [s], 5; bar.sync 0; red.shared.max.s32 [s], %r10; bar.sync 0; ld.shared.u32 %r20, [s];");
         Check(largest, _ => 93);
     }
 
     [Fact]
-    public void LocalMemoryBelongsToTheThread()
+    public void Local_memory_belongs_to_the_thread()
     {
-        Check(Run(".local .align 8 .b8 own[64]; mov.u64 %d8, own; and.b32 %r2, %r0, 15; mul.wide.u32 %d9, %r2, 4; add.s64 %d9, %d8, %d9; st.local.u32 [%d9], %r0; ld.local.u32 %r20, [%d9];"), k => (uint)k);
+        Check(Run(
+            ".local .align 8 .b8 own[64]; mov.u64 %d8, own; and.b32 %r2, %r0, 15; mul.wide.u32 %d9, %r2, 4; add.s64 %d9, %d8, %d9; st.local.u32 [%d9], %r0; ld.local.u32 %r20, [%d9];"), k => (uint)k);
     }
 
     [Fact]
-    public void GenericAddressesReachEverySpace()
+    public void Generic_addresses_reach_every_space()
     {
-        Check(Run("mov.u64 %d8, s; mul.wide.u32 %d9, %r0, 4; add.s64 %d8, %d8, %d9; cvta.shared.u64 %d10, %d8; st.u32 [%d10], %r10; ld.shared.u32 %r20, [%d8]; cvta.to.shared.u64 %d11, %d10; ld.shared.u32 %r21, [%d11]; add.s32 %r20, %r20, %r21;"), k => 6 * (uint)k);
+        Check(Run(
+            "mov.u64 %d8, s; mul.wide.u32 %d9, %r0, 4; add.s64 %d8, %d8, %d9; cvta.shared.u64 %d10, %d8; st.u32 [%d10], %r10; ld.shared.u32 %r20, [%d8]; cvta.to.shared.u64 %d11, %d10; ld.shared.u32 %r21, [%d11]; add.s32 %r20, %r20, %r21;"), k => 6 * (uint)k);
     }
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void LoadMatrixDealsOutRows(bool transposed)
+    public void Load_matrix_deals_out_rows(bool transposed)
     {
         // Element (row, column) of matrix m is m * 64 + row * 8 + column.
         uint[] result = Run($$"""
@@ -89,7 +95,8 @@ public sealed class WarpOpTests
         Check(result, k =>
         {
             int row = k / 4, column = 2 * (k % 4);
-            return transposed ? (uint)(192 + (column * 8) + row + ((192 + ((column + 1) * 8) + row) << 16)) : (uint)(192 + (row * 8) + column + ((192 + (row * 8) + column + 1) << 16));
+            return transposed ? (uint)(192 + column * 8 + row + ((192 + (column + 1) * 8 + row) << 16)) : (uint)(192 + row * 8 + column
+                + ((192 + row * 8 + column + 1) << 16));
         });
     }
 
@@ -99,7 +106,7 @@ public sealed class WarpOpTests
     [InlineData("f16", 16)]
     [InlineData("bf16", 8)]
     [InlineData("f16", 8)]
-    public void MatricesMultiply(string type, int depth)
+    public void Matrices_multiply(string type, int depth)
     {
         var random = new Random(depth);
         int[,] a = new int[16, depth], b = new int[depth, 8], c = new int[16, 8];
@@ -116,17 +123,18 @@ public sealed class WarpOpTests
             int g = lane / 4, t = lane % 4;
             for (int f = 0; f < fragments; f++)
             {
-                int row = g + (f % 2 * 8), column = (2 * t) + (f / 2 * 8);
-                words[(lane * 12) + f] = Bits(a[row, column]) | (Bits(a[row, column + 1]) << 16);
+                int row = g + f % 2 * 8, column = 2 * t + f / 2 * 8;
+                words[lane * 12 + f] = Bits(a[row, column]) | (Bits(a[row, column + 1]) << 16);
             }
             for (int f = 0; f < fragments / 2; f++)
-                words[(lane * 12) + 4 + f] = Bits(b[(2 * t) + (8 * f), g]) | (Bits(b[(2 * t) + (8 * f) + 1, g]) << 16);
+                words[lane * 12 + 4 + f] = Bits(b[2 * t + 8 * f, g]) | (Bits(b[2 * t + 8 * f + 1, g]) << 16);
             for (int f = 0; f < 4; f++)
-                words[(lane * 12) + 8 + f] = BitConverter.SingleToUInt32Bits(c[g + (f / 2 * 8), (2 * t) + (f % 2)]);
+                words[lane * 12 + 8 + f] = BitConverter.SingleToUInt32Bits(c[g + f / 2 * 8, 2 * t + f % 2]);
         }
         var gpu = new Gpu();
         ulong from = gpu.Upload(words), to = gpu.Upload(new float[128]);
-        string ra = string.Join(",", Enumerable.Range(10, fragments).Select(k => "%r" + k)), rb = string.Join(",", Enumerable.Range(14, fragments / 2).Select(k => "%r" + k));
+        string ra = string.Join(",", Enumerable.Range(10, fragments).Select(k => "%r" + k)),
+            rb = string.Join(",", Enumerable.Range(14, fragments / 2).Select(k => "%r" + k));
         nint kernel = gpu.Compile($$"""
             mul.wide.u32 %d5, %r0, 48; add.s64 %d5, %d1, %d5;
             ld.global.v4.u32 {%r10,%r11,%r12,%r13}, [%d5]; ld.global.v4.u32 {%r14,%r15,%r16,%r17}, [%d5+16]; ld.global.v4.f32 {%f1,%f2,%f3,%f4}, [%d5+32];
@@ -141,24 +149,26 @@ public sealed class WarpOpTests
                 int sum = c[i, j];
                 for (int k = 0; k < depth; k++)
                     sum += a[i, k] * b[k, j];
-                Assert.Equal(sum, d[(((i % 8 * 4) + (j / 2)) * 4) + (i / 8 * 2) + (j % 2)]);
+                Assert.Equal(sum, d[(i % 8 * 4 + j / 2) * 4 + i / 8 * 2 + j % 2]);
             }
     }
 
     // cp.async with fewer source bytes fills up with zeros.
     [Fact]
-    public void AsyncCopyFillsWithZeros()
+    public void Async_copy_fills_with_zeros()
     {
         var gpu = new Gpu();
         ulong to = gpu.Upload(new uint[4]), from = gpu.Upload(1u, 2u, 3u, 4u);
-        nint kernel = gpu.Compile("mov.u32 %r10, s; mov.u32 %r11, 8; cp.async.cg.shared.global [%r10], [%d1], 16, %r11; cp.async.commit_group; cp.async.wait_group 0; ld.shared.v4.u32 {%r12,%r13,%r14,%r15}, [s]; st.global.v4.u32 [%d0], {%r12,%r13,%r14,%r15};",
+        nint kernel =
+            gpu.Compile(
+            "mov.u32 %r10, s; mov.u32 %r11, 8; cp.async.cg.shared.global [%r10], [%d1], 16, %r11; cp.async.commit_group; cp.async.wait_group 0; ld.shared.v4.u32 {%r12,%r13,%r14,%r15}, [s]; st.global.v4.u32 [%d0], {%r12,%r13,%r14,%r15};",
             ".shared .align 16 .b8 s[64];", parameters: 2);
         Gpu.Good(gpu.Run(kernel, 1, 1, to, from));
         Assert.Equal([1, 2, 0, 0], gpu.Download<uint>(to, 4));
     }
 
     [Fact]
-    public void PopulationOfMasksOfASpecialRegister()
+    public void Population_of_masks_of_a_special_register()
     {
         Check(Run("mov.u32 %r20, %lanemask_lt;"), k => (1u << k) - 1);
         Check(Run("mov.u32 %r2, %lanemask_ge; popc.b32 %r20, %r2;"), k => (uint)(32 - k));

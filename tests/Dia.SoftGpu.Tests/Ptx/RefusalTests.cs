@@ -28,7 +28,7 @@ public sealed class RefusalTests
     [InlineData("call.uni f, (%r1);", "calls of functions")]
     [InlineData("mma.sync.aligned.m16n8k16.row.col.f32.tf32.tf32.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r1,%r2}, {%f1,%f2,%f3,%f4};", "mma.sync")]
     [InlineData("cp.async.cg.shared.global [%r1], [%d1], 16", "line")]
-    public void RefusedWithItsLine(string instruction, string text)
+    public void Refused_with_its_line(string instruction, string text)
     {
         var gpu = new Gpu();
         Assert.Equal((int)Status.INVALID_PTX, gpu.TryLoad(Gpu.Source("\n\n" + instruction), out _, out string log));
@@ -37,7 +37,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public void TheDriverReadsNoPtxNewerThanItself()
+    public void The_driver_reads_no_Ptx_newer_than_itself()
     {
         string text = Gpu.Source("").Replace(".version 7.0", ".version 7.5", StringComparison.Ordinal);
         Assert.Equal((int)Status.UNSUPPORTED_PTX_VERSION, new Gpu().TryLoad(text, out _, out _));
@@ -45,7 +45,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public void TheChipRunsNoCodeForANewerOne()
+    public void The_chip_runs_no_code_for_a_newer_one()
     {
         string text = Gpu.Source("").Replace("sm_80", "sm_90", StringComparison.Ordinal);
         Assert.Equal((int)Status.INVALID_PTX, new Gpu().TryLoad(text, out _, out _));
@@ -54,7 +54,7 @@ public sealed class RefusalTests
 
     // Text that is cut off anywhere is refused or loads; it never takes the process down.
     [Fact]
-    public void CutOffTextIsRefused()
+    public void Cut_off_text_is_refused()
     {
         string text = Gpu.Source("add.u32 %r1, %r2, 5; { .reg .b32 t; mov.b32 t, %r1; }\nLABEL: @%p1 bra LABEL; ld.global.v2.u32 {%r1, %r2}, [%d0+8];");
         var gpu = new Gpu();

@@ -28,7 +28,7 @@ public sealed class PieceJoinerTests
     {
         // 0.8 + 0.6 seconds become 0.2 + 0.05, each up to a block of 10 ms longer.
         float[] joined = Join(500, [.. Sound(0.5), .. Silence(0.8)], [.. Silence(0.6), .. Sound(0.5)]);
-        Assert.InRange(joined.Length, (0.5 + 0.25 + 0.5) * Rate, ((0.5 + 0.25 + 0.5) * Rate) + 320);
+        Assert.InRange(joined.Length, (0.5 + 0.25 + 0.5) * Rate, (0.5 + 0.25 + 0.5) * Rate + 320);
     }
 
     [Fact]
@@ -98,7 +98,8 @@ public sealed class PieceJoinerTests
     private static float[][] Pieces()
     {
         var random = new Random(3);
-        return [.. Enumerable.Range(0, 12).Select(_ => (float[])[.. Silence(random.NextDouble()), .. Sound(random.NextDouble()), .. Silence(random.NextDouble() * 0.3), .. Sound(random.NextDouble()), .. Silence(random.NextDouble())])];
+        return [.. Enumerable.Range(0, 12).Select(_ => (float[])[.. Silence(random.NextDouble()), .. Sound(random.NextDouble()),
+            .. Silence(random.NextDouble() * 0.3), .. Sound(random.NextDouble()), .. Silence(random.NextDouble())])];
     }
 
     private static float[] Join(int chunk, params float[][] pieces) => Join(chunk, trim: false, pieces);
@@ -126,5 +127,6 @@ public sealed class PieceJoinerTests
         return [.. Enumerable.Range(0, (int)(seconds * Rate)).Select(_ => (float)((random.NextDouble() - 0.5) * 0.002))];
     }
 
-    private static float[] Sound(double seconds) => [.. Enumerable.Range(0, (int)(seconds * Rate)).Select(i => (float)(0.3 * Math.Sin(2 * Math.PI * 150 * i / Rate)))];
+    private static float[] Sound(double seconds) =>
+        [.. Enumerable.Range(0, (int)(seconds * Rate)).Select(i => (float)(0.3 * Math.Sin(2 * Math.PI * 150 * i / Rate)))];
 }

@@ -14,7 +14,7 @@ public sealed class ResamplerProperties
     {
         // Rates are mostly small in FsCheck's hands; a prime's multiples spread them over the range.
         int from = Lowest + (int)(source.Get * 7919L % (Highest - Lowest)), to = Lowest + (int)(target.Get * 104_729L % (Highest - Lowest));
-        BigInteger expected = (((BigInteger)length * to) + from - 1) / from;
+        BigInteger expected = ((BigInteger)length * to + from - 1) / from;
         Xunit.Assert.Equal(expected, Resampler.Resample(new float[length], from, to).Length);
     }
 
@@ -22,7 +22,7 @@ public sealed class ResamplerProperties
     public void The_same_rate_changes_nothing(byte[] values, PositiveInt rate)
     {
         float[] samples = [.. values.Select(v => v / 256f)];
-        int same = Lowest + (rate.Get % (Highest - Lowest));
+        int same = Lowest + rate.Get % (Highest - Lowest);
         Xunit.Assert.Equal(samples, new AudioBuffer(samples, same, 1).ToMono(same));
     }
 

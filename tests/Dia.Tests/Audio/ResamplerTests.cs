@@ -7,7 +7,7 @@ namespace Dia.Tests.Audio;
 public sealed class ResamplerTests
 {
     [Fact]
-    public void ResamplesAsTheReference()
+    public void Resamples_as_the_reference()
     {
         TensorFile tensors = Fixtures.Tensors("resample", "cases.safetensors");
         foreach (JsonElement item in Fixtures.Json("resample", "cases.json").GetProperty("cases").EnumerateArray())
@@ -24,7 +24,7 @@ public sealed class ResamplerTests
     }
 
     [Fact]
-    public void AveragesAndResamplesOnlyWhereTheRateIsAnother()
+    public void Averages_and_resamples_only_where_the_rate_is_another()
     {
         var stereo = new AudioBuffer([1, 3, 0.5f, 0.25f, -1, 1], 16000, 2);
         Assert.Equal([2, 0.375f, 0], stereo.ToMono(16000));
@@ -54,14 +54,14 @@ public sealed class ResamplerTests
     [InlineData(-5, 44100)]
     [InlineData(44100, 999)]
     [InlineData(int.MaxValue, 44100)]
-    public void RefusesAbsurdRates(int source, int target)
+    public void Refuses_absurd_rates(int source, int target)
     {
         var error = Assert.Throws<DiaException>(() => Resampler.Resample(new float[10], source, target));
         Assert.Equal(DiaErrorKind.Input, error.Kind);
     }
 
     [Fact]
-    public void RefusesAResultThatIsTooLong()
+    public void Refuses_a_result_that_is_too_long()
     {
         var error = Assert.Throws<DiaException>(() => Resampler.Resample(new float[600_000], 1000, 1_000_000));
         Assert.Contains("600000000", error.Message);

@@ -42,7 +42,7 @@ public sealed class TimeStretchTests
         foreach (double pitch in (double[])[80, 220, 440])
         {
             float[] output = Stretch(Tone(2 * Rate, pitch), speed, 512);
-            Assert.InRange(Frequency(output.AsSpan(Rate / 20, output.Length - (Rate / 10))), pitch * 0.99, pitch * 1.01);
+            Assert.InRange(Frequency(output.AsSpan(Rate / 20, output.Length - Rate / 10)), pitch * 0.99, pitch * 1.01);
         }
     }
 
@@ -73,7 +73,7 @@ public sealed class TimeStretchTests
         {
             stretch.Write(input.AsSpan(i, 1));
             // All that belongs to input older than 35 ms has come out, but for a hop that is not full.
-            Assert.True((written + (0.016 * Rate)) * speed >= i - (0.035 * Rate), $"{written} of {i}");
+            Assert.True((written + 0.016 * Rate) * speed >= i - 0.035 * Rate, $"{written} of {i}");
         }
     }
 
@@ -118,9 +118,9 @@ public sealed class TimeStretchTests
         double phase = 0;
         return [.. Enumerable.Range(0, length).Select(i =>
         {
-            phase += 2 * Math.PI * (120 + (40 * Math.Sin(i / 9000.0))) / Rate;
+            phase += 2 * Math.PI * (120 + 40 * Math.Sin(i / 9000.0)) / Rate;
             double loud = Math.Max(0, Math.Sin(i / 2500.0));
-            return (float)((loud * 0.3 * (Math.Sin(phase) + (0.5 * Math.Sin(2 * phase)))) + ((random.NextDouble() - 0.5) * 0.02));
+            return (float)(loud * 0.3 * (Math.Sin(phase) + 0.5 * Math.Sin(2 * phase)) + (random.NextDouble() - 0.5) * 0.02);
         })];
     }
 
@@ -133,7 +133,7 @@ public sealed class TimeStretchTests
         {
             if (tone[i - 1] >= 0 || tone[i] < 0)
                 continue;
-            last = i - 1 + (-tone[i - 1] / (double)(tone[i] - tone[i - 1]));
+            last = i - 1 + -tone[i - 1] / (double)(tone[i] - tone[i - 1]);
             first = first < 0 ? last : first;
             count++;
         }

@@ -14,10 +14,11 @@ public sealed class WavContainerTests
     [Theory]
     [InlineData("RF64")]
     [InlineData("BW64")]
-    public void SizesOf64BitsStandInAChunkOfTheirOwn(string name)
+    public void Sizes_of64_bits_stand_in_a_chunk_of_their_own(string name)
     {
         byte[] odd = [.. Samples, 7];
-        Reads(Expected, 0, [.. Start(name), .. Chunk("ds64", Sizes(6)), .. Chunk("LIST", [1, 2, 3]), .. Chunk("fmt ", Format()), .. Chunk("data", odd, uint.MaxValue)]);
+        Reads(Expected, 0,
+            [.. Start(name), .. Chunk("ds64", Sizes(6)), .. Chunk("LIST", [1, 2, 3]), .. Chunk("fmt ", Format()), .. Chunk("data", odd, uint.MaxValue)]);
         // Where the 32 bits are enough they count; where there is no other size, the file ends where it ends.
         Reads([0.5f], 0, [.. Start(name), .. Chunk("ds64", Sizes(6)), .. Chunk("fmt ", Format()), .. Chunk("data", Samples, 2)]);
         Reads(Expected, 0, [.. Start(name), .. Chunk("fmt ", Format()), .. Chunk("data", Samples, uint.MaxValue)]);
@@ -27,7 +28,7 @@ public sealed class WavContainerTests
     }
 
     [Fact]
-    public void ReadsWave64()
+    public void Reads_wave64()
     {
         byte[] format = Wave64Chunk("fmt ", Format()), list = Wave64Chunk("LIST", [1, 2, 3]), data = Wave64Chunk("data", Samples);
         Reads(Expected, 0, [.. Wave64(), .. format, .. data]);
@@ -44,7 +45,7 @@ public sealed class WavContainerTests
     }
 
     [Fact]
-    public void ARecorderThatWasCutOffLeavesASizeThatIsNotTrue()
+    public void A_recorder_that_was_cut_off_leaves_a_size_that_is_not_true()
     {
         byte[] format = Chunk("fmt ", Format());
         Reads(Expected, 1, [.. Start("RIFF"), .. format, .. Chunk("data", Samples, 0)]);
@@ -56,7 +57,7 @@ public sealed class WavContainerTests
     }
 
     [Fact]
-    public void AnEmptyRecordingIsEmpty()
+    public void An_empty_recording_is_empty()
     {
         byte[] format = Chunk("fmt ", Format()), list = Chunk("LIST", [1, 2, 3, 4]);
         Reads([], 0, [.. Start("RIFF"), .. format, .. Chunk("data", [])]);
@@ -66,7 +67,7 @@ public sealed class WavContainerTests
     }
 
     [Fact]
-    public void PaddingMayBeMissing()
+    public void Padding_may_be_missing()
     {
         byte[] list = Chunk("LIST", [1, 2, 3]), format = Chunk("fmt ", Format()), data = Chunk("data", Samples);
         Reads(Expected, 0, [.. Start("RIFF"), .. list[..^1], .. format, .. data]);
@@ -77,9 +78,10 @@ public sealed class WavContainerTests
     }
 
     [Fact]
-    public void AFormatThatIsClearIsRead()
+    public void A_format_that_is_clear_is_read()
     {
-        byte[] none = Format(), odd = Format(), extensible = [.. Format(), 22, 0, 16, 0, 0xEF, 0xBE, 0xAD, 0xDE, 1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
+        byte[] none = Format(), odd = Format(),
+            extensible = [.. Format(), 22, 0, 16, 0, 0xEF, 0xBE, 0xAD, 0xDE, 1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
         BinaryPrimitives.WriteUInt16LittleEndian(none.AsSpan(12), 0); // No bytes a frame.
         odd[14] = 12; // 12 bits in the upper bits of 16.
         (extensible[0], extensible[1]) = (0xFE, 0xFF); // A mask of loudspeakers that are not there.
@@ -88,9 +90,10 @@ public sealed class WavContainerTests
     }
 
     [Fact]
-    public void ASizeAllocatesNothing()
+    public void A_size_allocates_nothing()
     {
-        foreach (byte[] wav in new byte[][] { [.. Wave64(), .. Wave64Chunk("fmt ", Format()), .. Wave64Chunk("data", Samples, 1L << 59)], [.. Start("RF64"), .. Chunk("ds64", Sizes(1UL << 59)), .. Chunk("fmt ", Format()), .. Chunk("data", Samples, uint.MaxValue)] })
+        foreach (byte[] wav in new byte[][] { [.. Wave64(), .. Wave64Chunk("fmt ", Format()), .. Wave64Chunk("data", Samples, 1L << 59)],
+            [.. Start("RF64"), .. Chunk("ds64", Sizes(1UL << 59)), .. Chunk("fmt ", Format()), .. Chunk("data", Samples, uint.MaxValue)] })
         {
             WavReader.Read(new Pipe(wav), "x");
             long before = GC.GetAllocatedBytesForCurrentThread();
@@ -124,14 +127,17 @@ public sealed class WavContainerTests
     private static byte[] Sizes(ulong data) => [.. new byte[8], .. BitConverter.GetBytes(data), .. new byte[12]];
 
     private static byte[] Chunk(string name, byte[] content, uint? size = null) =>
-        [.. Encoding.ASCII.GetBytes(name), .. BitConverter.GetBytes(size ?? (uint)content.Length), .. content, .. new byte[size is null ? content.Length % 2 : 0]];
+        [.. Encoding.ASCII.GetBytes(name), .. BitConverter.GetBytes(size ?? (uint)content.Length), .. content,
+            .. new byte[size is null ? content.Length % 2 : 0]];
 
-    private static byte[] Wave64() => [.. "riff"u8, 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0, .. new byte[8], .. "wave"u8, .. Wave64Tail];
+    private static byte[] Wave64() =>
+        [.. "riff"u8, 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0, .. new byte[8], .. "wave"u8, .. Wave64Tail];
 
     private static byte[] Wave64Tail => [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A];
 
     private static byte[] Wave64Chunk(string name, byte[] content, long? size = null) =>
-        [.. Encoding.ASCII.GetBytes(name), .. Wave64Tail, .. BitConverter.GetBytes(size ?? content.Length + 24), .. content, .. new byte[(8 - (content.Length % 8)) % 8]];
+        [.. Encoding.ASCII.GetBytes(name), .. Wave64Tail, .. BitConverter.GetBytes(size ?? content.Length + 24), .. content,
+            .. new byte[(8 - content.Length % 8) % 8]];
 
     private static byte[] Format()
     {

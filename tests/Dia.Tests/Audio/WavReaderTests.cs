@@ -10,7 +10,7 @@ public sealed class WavReaderTests
     private static readonly string[] Files = [.. Directory.GetFiles(Fixtures.Path("wav"), "*.wav").Order(StringComparer.Ordinal)];
 
     [Fact]
-    public void ReadsEveryEncodingExactly()
+    public void Reads_every_encoding_exactly()
     {
         TensorFile expected = Fixtures.Tensors("wav", "expected.safetensors");
         foreach (string file in Files)
@@ -29,7 +29,7 @@ public sealed class WavReaderTests
     [Theory]
     [InlineData(0xFFFFFFFF)]
     [InlineData(0x7FFFF000)]
-    public void ReadsToTheEndWhereTheSizeIsUnknown(uint size)
+    public void Reads_to_the_end_where_the_size_is_unknown(uint size)
     {
         byte[] wav = Wav(Chunk("fmt ", Format()), Chunk("data", [1, 0, 2, 0, 3], size));
         foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
@@ -37,7 +37,7 @@ public sealed class WavReaderTests
     }
 
     [Fact]
-    public void ReadsChunksInAnyOrderAndOddOnes()
+    public void Reads_chunks_in_any_order_and_odd_ones()
     {
         byte[] wav = Wav(Chunk("LIST", [1, 2, 3]), Chunk("data", [0, 64]), Chunk("junk", []), Chunk("fmt ", [.. Format(), 0, 0]));
         foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
@@ -45,7 +45,7 @@ public sealed class WavReaderTests
     }
 
     [Fact]
-    public void ReadsALongPipe()
+    public void Reads_a_long_pipe()
     {
         // Longer than the first buffer and than one read of the pipe.
         byte[] samples = new byte[300_001];
@@ -57,14 +57,14 @@ public sealed class WavReaderTests
     }
 
     [Fact]
-    public void StartsAtTheStreamsPosition()
+    public void Starts_at_the_streams_position()
     {
         byte[] wav = [9, 9, 9, .. Wav(Chunk("fmt ", Format()), Chunk("data", [0, 64]))];
         Assert.Equal([0.5f], WavReader.Read(new MemoryStream(wav) { Position = 3 }, "x").Samples);
     }
 
     [Fact]
-    public void RefusesWithFileAndOffset()
+    public void Refuses_with_file_and_offset()
     {
         void Refuses(byte[] wav, int offset, string about)
         {
@@ -99,7 +99,7 @@ public sealed class WavReaderTests
     [InlineData("OggS\0\u0002..............", "a.wav is an Ogg file, not a WAV. ")]
     [InlineData("fLaC\0\0\0\"............", "ffmpeg -i a.wav OUT.wav")]
     [InlineData("Dear diary, today", "a.wav is text, not a WAV. ")]
-    public void SaysWhatElseItIs(string content, string says)
+    public void Says_what_else_it_is(string content, string says)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(content);
         foreach (Stream stream in new Stream[] { new MemoryStream(bytes), new Pipe(bytes) })
@@ -107,7 +107,7 @@ public sealed class WavReaderTests
     }
 
     [Fact]
-    public void RefusesAFileThatIsNotThere()
+    public void Refuses_a_file_that_is_not_there()
     {
         var error = Assert.Throws<DiaException>(() => WavReader.Read("no/such/file.wav"));
         Assert.Equal(DiaErrorKind.Input, error.Kind);
@@ -115,7 +115,7 @@ public sealed class WavReaderTests
     }
 
     [Fact]
-    public void AnEndlessPipeEnds()
+    public void An_endless_pipe_ends()
     {
         // Header, then zeros for ever: empty chunks without a name, or samples.
         byte[] riff = Wav();

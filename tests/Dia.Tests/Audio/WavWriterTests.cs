@@ -10,7 +10,7 @@ public sealed class WavWriterTests
     private static readonly byte[] Expected = File.ReadAllBytes(Fixtures.Path("wav", "hf_save_audio.wav"));
 
     [Fact]
-    public void WritesTheReferencesBytes()
+    public void Writes_the_references_bytes()
     {
         var stream = new MemoryStream();
         using (var writer = new WavWriter(stream, 44100))
@@ -19,7 +19,7 @@ public sealed class WavWriterTests
     }
 
     [Fact]
-    public void WritesInPiecesAfterOtherContent()
+    public void Writes_in_pieces_after_other_content()
     {
         var stream = new MemoryStream();
         stream.Write([7, 7, 7]);
@@ -34,7 +34,7 @@ public sealed class WavWriterTests
     }
 
     [Fact]
-    public void LeavesSizesOpenOnAPipe()
+    public void Leaves_sizes_open_on_a_pipe()
     {
         var sink = new MemoryStream();
         using (var writer = new WavWriter(new OneWay(sink), 44100))
@@ -47,7 +47,7 @@ public sealed class WavWriterTests
     }
 
     [Fact]
-    public void WritesRawSamples()
+    public void Writes_raw_samples()
     {
         var sink = new MemoryStream();
         using (var writer = new WavWriter(new OneWay(sink), 44100, headerless: true))
@@ -56,7 +56,7 @@ public sealed class WavWriterTests
     }
 
     [Fact]
-    public void WritesMoreThanItsBuffer()
+    public void Writes_more_than_its_buffer()
     {
         var random = new Random(5);
         float[] samples = [.. Enumerable.Range(0, 20_001).Select(_ => random.Next(-32768, 32768) / 32768f)];

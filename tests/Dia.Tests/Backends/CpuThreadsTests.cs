@@ -26,7 +26,7 @@ public sealed unsafe class CpuThreadsTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(7)]
-    public void EveryPartRunsOnceInEveryJob(int threads)
+    public void Every_part_runs_once_in_every_job(int threads)
     {
         using CpuThreads pool = new(threads);
         const int Parts = 50, Jobs = 2000;
@@ -46,7 +46,7 @@ public sealed unsafe class CpuThreadsTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void AnExceptionReachesTheCallerAndThePoolLivesOn(int threads)
+    public void An_exception_reaches_the_caller_and_the_pool_lives_on(int threads)
     {
         using CpuThreads pool = new(threads);
         int* counts = stackalloc int[40];
@@ -72,7 +72,7 @@ public sealed unsafe class CpuThreadsTests
     }
 
     [Fact]
-    public void OperationsAllocateNothing()
+    public void Operations_allocate_nothing()
     {
         using CpuBackend cpu = new(2);
         using CheckMemory<CpuBackend> memory = new(cpu, 1);

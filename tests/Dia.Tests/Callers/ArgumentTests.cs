@@ -132,7 +132,8 @@ public sealed class ArgumentTests
         int[,] ids = { { 1, 2, 3 } };
         foreach ((int[,] wrong, string message) in new (int[,], string)[]
         {
-            (new int[0, 0], "empty"), (new int[1, 0], "empty"), (new int[,] { { 1, 256 } }, "256"), (new int[,] { { -1 } }, "-1"), (new int[,] { { int.MinValue } }, "-2147483648"),
+            (new int[0, 0], "empty"), (new int[1, 0], "empty"), (new int[,] { { 1, 256 } }, "256"), (new int[,] { { -1 } }, "-1"),
+                (new int[,] { { int.MinValue } }, "-2147483648"),
         })
         {
             Refused(DiaErrorKind.Input, message, () => model.Forward(wrong));
@@ -185,7 +186,8 @@ public sealed class ArgumentTests
         using var small = new SmallModel("cpu1");
         foreach (Func<GenerationConfig, GenerationConfig> change in new Func<GenerationConfig, GenerationConfig>[]
         {
-            c => c with { Temperature = value }, c => c with { TopP = value }, c => c with { GuidanceScale = value }, c => c with { TopK = (int)Math.Min(value, 0) },
+            c => c with { Temperature = value }, c => c with { TopP = value }, c => c with { GuidanceScale = value }, c =>
+                c with { TopK = (int)Math.Min(value, 0) },
             c => c with { MaxNewTokens = -1 }, c => c with { MaxNewTokens = null, MaxLength = 0 }, c => c with { EosTokenId = 0 },
             c => c with { EosTokenId = 68 }, c => c with { PadTokenId = -1 }, c => c with { BosTokenId = int.MaxValue },
             c => c with { MaxNewTokens = int.MaxValue }, c => c with { MaxNewTokens = null, MaxLength = int.MaxValue },
@@ -214,12 +216,14 @@ public sealed class ArgumentTests
             Refused(DiaErrorKind.Input, $"Frame 2, codebook 1: code {code}", () => codec.Decode(codes, new RowRange(0, 1)));
             using CodecPass own = codec.CreatePass();
             int[] flat = [.. codes.Cast<int>()];
-            Refused(DiaErrorKind.Input, $"Frame 2, codebook 1: code {code}", () => own.Decode(flat, books, 3, new RowRange(0, codec.SamplesOf(3)), new float[10_000]));
+            Refused(DiaErrorKind.Input, $"Frame 2, codebook 1: code {code}", () =>
+                own.Decode(flat, books, 3, new RowRange(0, codec.SamplesOf(3)), new float[10_000]));
         }
 
         foreach (RowRange window in new RowRange[]
         {
-            new(0, 0), new(0, -1), new(-1, 5), new(0, long.MaxValue), new(long.MaxValue, 1), new(long.MinValue, 5), new(0, codec.SamplesOf(3) + 1), new(codec.SamplesOf(3), 1),
+            new(0, 0), new(0, -1), new(-1, 5), new(0, long.MaxValue), new(long.MaxValue, 1), new(long.MinValue, 5), new(0, codec.SamplesOf(3) + 1),
+                new(codec.SamplesOf(3), 1),
         })
             Names<ArgumentOutOfRangeException>("window", () => codec.Decode(small.Codes(3), window));
         foreach (long frames in new[] { -1, long.MaxValue })
@@ -275,7 +279,8 @@ public sealed class ArgumentTests
 
         // What emitted code calls.
         pass.Decode(new int[books], books, 1, new RowRange(0, 1), samples);
-        foreach ((int value, int place, long offset, int channels) in new[] { (-1, 0, 0L, 1), (100_000, 0, 0L, 1), (int.MaxValue, 0, 0L, 1), (1, 2, 0L, 1), (1, -1, 0L, 1), (0, 0, -1L, 1), (0, 0, 1L << 40, 1), (0, 0, 0L, int.MaxValue), (0, 0, 0L, 0) })
+        foreach ((int value, int place, long offset, int channels) in new[] { (-1, 0, 0L, 1), (100_000, 0, 0L, 1), (int.MaxValue, 0, 0L, 1), (1, 2, 0L, 1),
+            (1, -1, 0L, 1), (0, 0, -1L, 1), (0, 0, 1L << 40, 1), (0, 0, 0L, int.MaxValue), (0, 0, 0L, 0) })
             Assert.Throws<ArgumentOutOfRangeException>(() => pass.Rows(value, place, offset, channels));
         using CodecPass idle = codec.CreatePass();
         Assert.Throws<ArgumentOutOfRangeException>(() => idle.Rows(0, 0, 0, 1));

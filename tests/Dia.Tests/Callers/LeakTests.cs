@@ -55,7 +55,8 @@ public sealed class LeakTests
         foreach (string name in new[] { "config.json", "model.safetensors" })
             folder.Write("dac/" + name, File.ReadAllBytes(Fixtures.Path("processor", "dac", name)));
         var files = ModelFolder.Open(folder.Path);
-        using Device device = new CpuDevice(1, new CountedMemory(isHost: true) { FailingAllocation = 3 }), other = new CpuDevice(1, new CountedMemory(isHost: true) { FailingAllocation = 3 });
+        using Device device = new CpuDevice(1, new CountedMemory(isHost: true) { FailingAllocation = 3 }),
+            other = new CpuDevice(1, new CountedMemory(isHost: true) { FailingAllocation = 3 });
         Assert.Throws<DiaException>(() => DiaForConditionalGeneration.FromPretrained(files, CompiledModels.All, device));
         Assert.Throws<DiaException>(() => DacModel.FromPretrained(files.Sub("dac"), CompiledModels.All, other));
         Assert.DoesNotContain(File.ReadLines("/proc/self/maps"), line => line.Contains(folder.Path, StringComparison.Ordinal));
@@ -106,7 +107,8 @@ public sealed class LeakTests
                 small.Model.Generate(small.Inputs("[S1] a", "[S2] bcd"), small.Config(4));
                 break;
             case "forward":
-                DiaOutput output = small.Model.Forward(small.Inputs("[S1] a").InputIds, decoderAttentionMask: new int[,] { { 1 } }, outputHiddenStates: true, outputAttentions: true);
+                DiaOutput output = small.Model.Forward(small.Inputs("[S1] a").InputIds, decoderAttentionMask: new int[,] { { 1 } }, outputHiddenStates: true,
+                    outputAttentions: true);
                 Assert.NotNull(output.Trace);
                 break;
             case "speak":

@@ -60,14 +60,16 @@ public sealed class LifetimeTests
             }
 
             if (part is "device" or "codec" or "pass")
-                Assert.Throws<ObjectDisposedException>(() => pass.Decode(new int[small.Codec.Codebooks], small.Codec.Codebooks, 1, new RowRange(0, 1), samples));
+                Assert.Throws<ObjectDisposedException>(() =>
+                    pass.Decode(new int[small.Codec.Codebooks], small.Codec.Codebooks, 1, new RowRange(0, 1), samples));
             if (part is "device" or "model" or "engine")
                 Assert.Throws<ObjectDisposedException>(() => engine.Run(small.Job()));
             if (part is "device")
             {
                 Assert.Throws<ObjectDisposedException>(() => device.Accept(new BackendItself()));
                 Assert.Throws<ObjectDisposedException>(() => SmallModel.LoadCodec(device));
-                Assert.Throws<ObjectDisposedException>(() => DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(SmallModel.Folder), CompiledModels.All, device));
+                Assert.Throws<ObjectDisposedException>(() =>
+                    DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(SmallModel.Folder), CompiledModels.All, device));
             }
         }
 

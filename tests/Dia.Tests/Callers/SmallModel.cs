@@ -54,7 +54,7 @@ internal sealed class SmallModel : IDisposable
         var codes = new int[frames, Codec.Codebooks];
         for (int t = 0; t < frames; t++)
             for (int c = 0; c < Codec.Codebooks; c++)
-                codes[t, c] = ((31 * t) + (7 * c)) % Math.Min(Codec.Config.CodebookSize, Model.Config.EosTokenId);
+                codes[t, c] = (31 * t + 7 * c) % Math.Min(Codec.Config.CodebookSize, Model.Config.EosTokenId);
         return codes;
     }
 

@@ -103,17 +103,17 @@ public sealed class ThreadTests
     private static IEnumerable<Action> Work(SmallModel alone, SmallModel small, int i)
     {
         // Texts and sounds of growing lengths: whoever comes later needs more scratch memory.
-        string text = "[S1] " + new string('a', 1 + (12 * i));
+        string text = "[S1] " + new string('a', 1 + 12 * i);
         GenerationConfig config = alone.Config(20 + i) with { Seed = (ulong)i };
         int[,,] rows = alone.Model.Generate(alone.Inputs(text), config);
         yield return () => Assert.Equal(rows, small.Model.Generate(small.Inputs(text), config));
         DiaInputs inputs = alone.Inputs(text);
         DiaOutput output = alone.Model.Forward(inputs.InputIds, outputAttentions: true);
         yield return () => Assert.Equal(output.Logits, small.Model.Forward(inputs.InputIds, outputAttentions: true).Logits);
-        int[,] codes = alone.Codes(5 + (40 * i));
+        int[,] codes = alone.Codes(5 + 40 * i);
         float[] samples = alone.Codec.Decode(codes);
         yield return () => Assert.Equal(samples, small.Codec.Decode(codes));
-        float[] sound = SmallModel.Sound((3 + (30 * i)) * alone.Codec.HopLength);
+        float[] sound = SmallModel.Sound((3 + 30 * i) * alone.Codec.HopLength);
         int[,] encoded = alone.Codec.Encode(sound);
         yield return () => Assert.Equal(encoded, small.Codec.Encode(sound));
     }

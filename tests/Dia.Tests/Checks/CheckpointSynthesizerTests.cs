@@ -32,9 +32,10 @@ public sealed class CheckpointSynthesizerTests : IDisposable
     [Theory]
     [InlineData(WeightFormat.BFloat16, SafetensorsDType.BF16)]
     [InlineData(WeightFormat.Float32, SafetensorsDType.F32)]
-    public void FirstValuesAreTheReferences(WeightFormat format, SafetensorsDType type)
+    public void First_values_are_the_references(WeightFormat format, SafetensorsDType type)
     {
-        CheckpointSynthesizer.Write(_folder["out"], Specs, format, new Dictionary<string, string> { ["config.json"] = "{\"dtype\": \"x\"}", ["generation_config.json"] = "{}" });
+        CheckpointSynthesizer.Write(_folder["out"], Specs, format, new Dictionary<string,
+            string> { ["config.json"] = "{\"dtype\": \"x\"}", ["generation_config.json"] = "{}" });
         using var file = SafetensorsFile.Open(_folder["out/model.safetensors"]);
         using var json = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("full/full.json")));
         int compared = 0;
@@ -54,7 +55,7 @@ public sealed class CheckpointSynthesizerTests : IDisposable
     }
 
     [Fact]
-    public void BytesDependOnNothingButTheRecipe()
+    public void Bytes_depend_on_nothing_but_the_recipe()
     {
         // More values than one step holds, and not a multiple of a block; any place can be computed by itself.
         WeightSpec[] specs = [new("w", [5, 1_000_003], WeightRole.Linear)];
@@ -78,7 +79,7 @@ public sealed class CheckpointSynthesizerTests : IDisposable
     [InlineData("logits_dense.weight", new[] { 9252, 2048 }, 0, 0.07654655)]
     [InlineData("model.decoder.norm.weight", new[] { 2048 }, 1, 0.25)]
     [InlineData("model.decoder.embeddings.embed.weight", new[] { 9252, 2048 }, 0, 1)]
-    public void KindsFollowTheRecipe(string name, int[] shape, float center, double bound)
+    public void Kinds_follow_the_recipe(string name, int[] shape, float center, double bound)
     {
         var kind = CheckpointSynthesizer.Kind(name, shape);
         Assert.Equal(center, kind.Center);
@@ -86,6 +87,7 @@ public sealed class CheckpointSynthesizerTests : IDisposable
     }
 
     [Fact]
-    public void Float16IsRefused() =>
-        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => CheckpointSynthesizer.Write(_folder.Path, Specs, WeightFormat.Float16, new Dictionary<string, string>())).Kind);
+    public void Float16_is_refused() =>
+        Assert.Equal(DiaErrorKind.Usage,
+            Assert.Throws<DiaException>(() => CheckpointSynthesizer.Write(_folder.Path, Specs, WeightFormat.Float16, new Dictionary<string, string>())).Kind);
 }

@@ -51,16 +51,16 @@ public sealed unsafe class KernelChecksTests
         using CheckMemory<CpuBackend> memory = new(cpu, 1);
         const int Rows = 211, N = 530, K = 1100;
         (_, Weight w) = memory.Weight(WeightRole.Linear, format, [N, K]);
-        Twin<float> x = memory.Floats(Rows * K), all = memory.Floats(Rows * N);
+        Mirrored<float> x = memory.Floats(Rows * K), all = memory.Floats(Rows * N);
         foreach (Phase phase in new[] { Phase.Prefill, Phase.Decode })
         {
             all.Values.CopyTo(new Span<float>(all.OnDevice, all.Count));
             cpu.Linear(all.OnDevice, x.OnDevice, w, Rows, N, K, phase, true);
             foreach ((int first, int count) in new[] { (0, 1), (17, 1), (210, 1), (5, 2), (9, 3), (3, 4), (4, 5), (8, 6), (1, 16), (100, 111) })
             {
-                Twin<float> some = memory.Place<float>(all.Values.Slice(first * N, count * N));
-                cpu.Linear(some.OnDevice, x.OnDevice + (first * K), w, count, N, K, phase, true);
-                var same = new Span<float>(all.OnDevice + (first * N), count * N);
+                Mirrored<float> some = memory.Place<float>(all.Values.Slice(first * N, count * N));
+                cpu.Linear(some.OnDevice, x.OnDevice + first * K, w, count, N, K, phase, true);
+                var same = new Span<float>(all.OnDevice + first * N, count * N);
                 Assert.True(MemoryMarshal.AsBytes<float>(memory.Download(some)).SequenceEqual(MemoryMarshal.AsBytes(same)));
             }
         }
@@ -84,7 +84,7 @@ public sealed unsafe class KernelChecksTests
         using var memory = new CheckMemory<ScalarBackend>(default, 1);
         const int Keys = 7, HeadDim = 5, Rows = 3;
         byte[] mask = [0, 0, 1, 1, 0, 0, 0];
-        Twin<float> keys = memory.Floats(Keys * HeadDim), values = memory.Floats(Keys * HeadDim), q = memory.Floats(Rows * HeadDim),
+        Mirrored<float> keys = memory.Floats(Keys * HeadDim), values = memory.Floats(Keys * HeadDim), q = memory.Floats(Rows * HeadDim),
             y = memory.Floats(Rows * HeadDim), map = memory.Floats(Rows * Keys);
         AttentionItem item = new() { Rows = Rows, Keys = keys.OnHost, Values = values.OnHost, KeyCount = Keys, Mask = memory.Place<byte>(mask).OnHost };
         default(ScalarBackend).Attention(y.OnHost, q.OnHost, new AttentionBatch(&item, 1, Rows, Keys), 0, 1, 1, HeadDim, map.OnHost);
@@ -92,11 +92,11 @@ public sealed unsafe class KernelChecksTests
         {
             Assert.Equal(1f / Keys, map.Values[key]);
             Assert.Equal(1f / Keys, map.Values[Keys + key]);
-            Assert.Equal(key == 2 ? 1f : 0, map.Values[(2 * Keys) + key]);
+            Assert.Equal(key == 2 ? 1f : 0, map.Values[2 * Keys + key]);
         }
 
         for (int d = 0; d < HeadDim; d++)
-            Assert.Equal(Enumerable.Range(0, Keys).Average(key => (double)values.Values[(key * HeadDim) + d]), y.Values[d], 1e-6);
+            Assert.Equal(Enumerable.Range(0, Keys).Average(key => (double)values.Values[key * HeadDim + d]), y.Values[d], 1e-6);
     }
 
     /// <summary>All checks; what each operation made, as hashes.</summary>

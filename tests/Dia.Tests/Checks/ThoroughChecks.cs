@@ -28,7 +28,7 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
             checks.Tables(4, 3, 10, width);
             checks.Values(13, width);
             checks.StepLinear(width, 34 - Math.Min(width, 33));
-            checks.BlockLinear(width, 34 - Math.Min(width, 33), (width % 8) + 1);
+            checks.BlockLinear(width, 34 - Math.Min(width, 33), width % 8 + 1);
             foreach (OperationKind kind in (ReadOnlySpan<OperationKind>)[OperationKind.RmsNorm, OperationKind.Snake])
                 checks.Rows(new OperationInfo(default, "", kind) { N = width }, 5);
             foreach (HiddenActivation activation in Enum.GetValues<HiddenActivation>())
@@ -87,7 +87,7 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
         for (int i = 0; i < K; i++)
             ones[i * (K + 1)] = 1;
         (Weight host, Weight device) = memory.Weight(new WeightSpec("check", [N, K], WeightRole.Linear), format, values);
-        Twin<float> x = memory.Place<float>(ones), y = memory.Floats(K * N);
+        Mirrored<float> x = memory.Place<float>(ones), y = memory.Floats(K * N);
         _scalar.Linear(y.OnHost, x.OnHost, host, K, N, K, Phase.Prefill, false);
         foreach (Phase phase in (ReadOnlySpan<Phase>)[Phase.Prefill, Phase.Decode])
         {
@@ -96,7 +96,7 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
         }
 
         // An infinity turns the zeros beside it into NaN above: its own conversion shows where every factor is 1.
-        Twin<float> sums = memory.Floats(N);
+        Mirrored<float> sums = memory.Floats(N);
         x = memory.Place<float>([.. Enumerable.Repeat(1f, K)]);
         foreach (Phase phase in (ReadOnlySpan<Phase>)[Phase.Prefill, Phase.Decode])
         {
@@ -114,9 +114,9 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
         const int Rows = 7, N = 19, K = 45;
         using CheckMemory<TBackend> memory = checks.Memory(7);
         (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [N, K]);
-        Twin<float> x = memory.Floats(Rows * K), y = memory.Floats(Rows * N);
+        Mirrored<float> x = memory.Floats(Rows * K), y = memory.Floats(Rows * N);
         float[] values = x.Values.ToArray();
-        (values[(4 * K) - 1], values[5 * K], values[(6 * K) + 8]) = (float.NaN, float.PositiveInfinity, float.NegativeInfinity);
+        (values[4 * K - 1], values[5 * K], values[6 * K + 8]) = (float.NaN, float.PositiveInfinity, float.NegativeInfinity);
         x = memory.Place<float>(values);
         _scalar.Linear(y.OnHost, x.OnHost, host, Rows, N, K, phase, false);
         backend.Linear(y.OnDevice, x.OnDevice, device, Rows, N, K, phase, false);
@@ -133,14 +133,14 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
         using CheckMemory<TBackend> memory = checks.Memory(22);
         int capacity = rows + 2;
         float[] cache = memory.Floats(2 * KernelChecks<TBackend>.Layers * capacity * headDim).Values.ToArray();
-        cache[(((2 * capacity) + 6) * headDim) + 1] = float.NaN; // the second layer's key 6
-        cache[(((3 * capacity) + 8) * headDim) + 3] = float.PositiveInfinity; // and its value 8
-        (Twin<AttentionItem> items, _) = KernelChecks<TBackend>.Items(memory, [(rows, rows, 0)], [memory.Place<float>(cache)], capacity, headDim, null);
-        Twin<float> q = memory.Floats(rows * headDim), y = memory.Floats(rows * headDim);
+        cache[(2 * capacity + 6) * headDim + 1] = float.NaN; // the second layer's key 6
+        cache[(3 * capacity + 8) * headDim + 3] = float.PositiveInfinity; // and its value 8
+        (Mirrored<AttentionItem> items, _) = KernelChecks<TBackend>.Items(memory, [(rows, rows, 0)], [memory.Place<float>(cache)], capacity, headDim, null);
+        Mirrored<float> q = memory.Floats(rows * headDim), y = memory.Floats(rows * headDim);
         _scalar.Attention(y.OnHost, q.OnHost, new AttentionBatch(items.OnHost, 1, rows, rows), 1, 1, 1, headDim, null);
         backend.Attention(y.OnDevice, q.OnDevice, new AttentionBatch(items.OnDevice, 1, rows, rows), 1, 1, 1, headDim, null);
         bool hidden = !y.Values[..(6 * headDim)].ContainsAny(float.NaN, float.PositiveInfinity) && float.IsNaN(y.Values[6 * headDim]);
         checks.Compare("attention, hidden keys", $"[{rows}, {headDim}]", hidden ? memory.Download(y) : [], y.Values,
-            (20 + (4 * headDim)) * KernelChecks<TBackend>.U);
+            (20 + 4 * headDim) * KernelChecks<TBackend>.U);
     }
 }

@@ -53,7 +53,8 @@ public sealed class CodecIdentityTests : IDisposable
     {
         var strange = new CodecIdentity("a codec", new[,] { { 1f, float.NaN } });
         Assert.False(strange.Matches(strange));
-        Assert.False(new CodecIdentity("a codec", new[,] { { float.PositiveInfinity } }).Matches(new CodecIdentity("a codec", new[,] { { float.PositiveInfinity } })));
+        Assert.False(new CodecIdentity("a codec", new[,] { { float.PositiveInfinity } })
+            .Matches(new CodecIdentity("a codec", new[,] { { float.PositiveInfinity } })));
         Assert.True(new CodecIdentity("a codec", new[,] { { 1f, 1e-8f } }).Matches(new CodecIdentity("a codec", new[,] { { 1.0078f, 0f } })));
         Assert.False(new CodecIdentity("a codec", new[,] { { 1f, 0f } }).Matches(new CodecIdentity("a codec", new[,] { { 1.01f, 0f } })));
         Assert.False(new CodecIdentity("a codec", new[,] { { 1f } }).Matches(new CodecIdentity("another", new[,] { { 1f } })));
@@ -80,7 +81,8 @@ public sealed class CodecIdentityTests : IDisposable
         byte[] bytes = File.ReadAllBytes(path);
         int data = 8 + (int)BitConverter.ToInt64(bytes);
         using JsonDocument header = JsonDocument.Parse(bytes.AsMemory(8, data - 8));
-        JsonElement place = header.RootElement.EnumerateObject().Where(t => t.Name.EndsWith(".codebook.weight", StringComparison.Ordinal)).MaxBy(t => t.Name, StringComparer.Ordinal).Value.GetProperty("data_offsets");
+        JsonElement place = header.RootElement.EnumerateObject().Where(t => t.Name.EndsWith(".codebook.weight", StringComparison.Ordinal))
+            .MaxBy(t => t.Name, StringComparer.Ordinal).Value.GetProperty("data_offsets");
         for (int at = data + place[0].GetInt32(); at < data + place[1].GetInt32(); at += sizeof(float))
             bytes[at + 3] ^= 0x80;
         File.WriteAllBytes(path, bytes);

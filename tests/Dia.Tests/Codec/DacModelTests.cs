@@ -41,7 +41,8 @@ public sealed class DacModelTests
             Tolerance.Equal(key + "projected", ChannelsLast(expected, key + "projected"), trace.ProjectedValues, Bound);
             Assert.Equal(Transposed(expected.Ints2(key + "codes3")), codec.Encode(expected.Floats(key + "audio"), 3, out _));
 
-            var decoded = new CodecTrace(Dia.Backends.DeviceMemory.Host, codes.GetLength(0), codec.Config.HiddenSize, codes.GetLength(1), codec.Config.CodebookDim);
+            var decoded =
+                new CodecTrace(Dia.Backends.DeviceMemory.Host, codes.GetLength(0), codec.Config.HiddenSize, codes.GetLength(1), codec.Config.CodebookDim);
             Tolerance.Equal(key + "decoded", expected.Floats(key + "decoded"), codec.Decode(codes, decoded), Bound);
             Tolerance.Equal(key + "quantized", ChannelsLast(expected, key + "quantized"), decoded.QuantizedValues, Bound);
         }
@@ -55,7 +56,8 @@ public sealed class DacModelTests
         using Device device = TestDevice.Create(deviceName);
         using DacModel codec = Load("dac", name, device);
         foreach (int frames in new[] { 1, 2, 7, 33 })
-            Tolerance.Equal($"decode{frames}", expected.Floats($"decode{frames}.audio"), codec.Decode(Transposed(expected.Ints2($"decode{frames}.codes"))), Bound);
+            Tolerance.Equal($"decode{frames}", expected.Floats($"decode{frames}.audio"),
+                codec.Decode(Transposed(expected.Ints2($"decode{frames}.codes"))), Bound);
     }
 
     [Theory]
@@ -104,7 +106,7 @@ public sealed class DacModelTests
         float[] x = t.Floats(name), y = new float[x.Length];
         for (int c = 0; c < shape[0]; c++)
             for (int i = 0; i < shape[1]; i++)
-                y[(i * shape[0]) + c] = x[(c * shape[1]) + i];
+                y[i * shape[0] + c] = x[c * shape[1] + i];
         return y;
     }
 }

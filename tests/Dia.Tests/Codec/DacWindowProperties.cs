@@ -40,7 +40,7 @@ public sealed class DacWindowProperties
         // any of these codecs looks ahead.
         const int context = 24;
         Decoded decoded = (odd ? Odd : Base).Value;
-        int frames = 1 + (cut % (Frames - context - 1)), hop = decoded.Codec.HopLength;
+        int frames = 1 + cut % (Frames - context - 1), hop = decoded.Codec.HopLength;
         int[,] other = (int[,])decoded.Codes.Clone();
         for (int t = frames + context; t < Frames; t++)
         {

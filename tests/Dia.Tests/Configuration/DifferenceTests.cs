@@ -12,7 +12,8 @@ public sealed class DifferenceTests
         DiaConfig second = first with
         {
             EncoderConfig = first.EncoderConfig with { NumHiddenLayers = 4 },
-            DecoderConfig = first.DecoderConfig with { HiddenAct = HiddenActivation.GeluNew, RopeScaling = new RopeScaling { RopeType = RopeType.Yarn, Factor = 2.5 } },
+            DecoderConfig =
+                first.DecoderConfig with { HiddenAct = HiddenActivation.GeluNew, RopeScaling = new RopeScaling { RopeType = RopeType.Yarn, Factor = 2.5 } },
             DelayPattern = new[] { 0, 1 },
         };
         Assert.Equal(
@@ -32,5 +33,6 @@ public sealed class DifferenceTests
 
     [Fact]
     public void Codecs_are_compared_too() =>
-        Assert.Equal([new("sampling_rate", "16000", "44100")], ConfigurationDifference.Between(new DacConfig(), new DacConfig { SamplingRate = 44100, CodebookLossWeight = 2 }));
+        Assert.Equal([new("sampling_rate", "16000", "44100")],
+            ConfigurationDifference.Between(new DacConfig(), new DacConfig { SamplingRate = 44100, CodebookLossWeight = 2 }));
 }

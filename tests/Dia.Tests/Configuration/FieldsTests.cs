@@ -9,9 +9,11 @@ namespace Dia.Tests.Configuration;
 /// <summary>Every field is stated once, and reading, writing, comparing and compiling follow from that.</summary>
 public sealed class FieldsTests
 {
-    public static TheoryData<string> Models => new(Repository.Configurations("config.json").Where(p => ConfigurationFile.Read(File.ReadAllText(Repository.At(p))).ModelType == "dia"));
+    public static TheoryData<string> Models =>
+        new(Repository.Configurations("config.json").Where(p => ConfigurationFile.Read(File.ReadAllText(Repository.At(p))).ModelType == "dia"));
 
-    public static TheoryData<string> Codecs => new(Repository.Configurations("config.json").Where(p => ConfigurationFile.Read(File.ReadAllText(Repository.At(p))).ModelType == "dac"));
+    public static TheoryData<string> Codecs =>
+        new(Repository.Configurations("config.json").Where(p => ConfigurationFile.Read(File.ReadAllText(Repository.At(p))).ModelType == "dac"));
 
     [Fact]
     public void Every_property_that_can_be_set_is_stated()
@@ -67,8 +69,10 @@ public sealed class FieldsTests
             """;
         Assert.Equal(expected, CanonicalJson.Write(new DacConfig()));
         var scaling = new RopeScaling { RopeType = RopeType.LongRope, Factor = 4, ShortFactor = new(1, 2.5), LongFactor = new(3, 1e-5) };
-        string text = CanonicalJson.Write(new DiaConfig { EncoderConfig = new DiaEncoderConfig { HiddenAct = HiddenActivation.GeluNew, RopeScaling = scaling } });
-        Assert.Contains("\"rope_scaling\": {\n      \"factor\": 4.0,\n      \"long_factor\": [3.0, 1E-05],\n      \"rope_type\": \"longrope\",\n      \"short_factor\": [1.0, 2.5]\n    },\n", text, StringComparison.Ordinal);
+        string text =
+            CanonicalJson.Write(new DiaConfig { EncoderConfig = new DiaEncoderConfig { HiddenAct = HiddenActivation.GeluNew, RopeScaling = scaling } });
+        Assert.Contains(
+            "\"rope_scaling\": {\n      \"factor\": 4.0,\n      \"long_factor\": [3.0, 1E-05],\n      \"rope_type\": \"longrope\",\n      \"short_factor\": [1.0, 2.5]\n    },\n", text, StringComparison.Ordinal);
         Assert.Contains("\"hidden_act\": \"gelu_new\"", text, StringComparison.Ordinal);
         Assert.Contains("\"rope_scaling\": null", text, StringComparison.Ordinal);
         Assert.DoesNotContain("original_max_position_embeddings", text, StringComparison.Ordinal);
@@ -89,7 +93,8 @@ public sealed class FieldsTests
             if (network is CompiledCodec codec)
             {
                 bool isAlone = !CompiledModels.All.Any(n => n is CompiledModel && n.Name == codec.Name);
-                Assert.Contains(codec.Config, Files(codec.Name + (isAlone ? "/config.json" : "/dac/config.json")).Select(json => DacConfigParser.Parse(json).Config));
+                Assert.Contains(codec.Config,
+                    Files(codec.Name + (isAlone ? "/config.json" : "/dac/config.json")).Select(json => DacConfigParser.Parse(json).Config));
                 codecs++;
             }
         }
@@ -109,7 +114,8 @@ public sealed class FieldsTests
                 .Select(f => string.Concat(f.Key.Split('_').Select(w => char.ToUpperInvariant(w[0]) + w[1..]))).Order(StringComparer.Ordinal));
         foreach (Field part in fields.Where(f => f.Parts is not null))
         {
-            PropertyInfo property = type.GetProperties().Single(p => string.Equals(p.Name, part.Key.Replace("_", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase));
+            PropertyInfo property = type.GetProperties()
+                .Single(p => string.Equals(p.Name, part.Key.Replace("_", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase));
             AssertStated(property.PropertyType, part.Parts!);
         }
     }

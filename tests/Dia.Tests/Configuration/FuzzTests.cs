@@ -27,7 +27,8 @@ public sealed class FuzzTests
     public void Mutated_files_never_throw()
     {
         var random = new Random(20250101);
-        string[] files = [.. Repository.Configurations("config.json").Concat(Repository.Configurations("generation_config.json")).Select(p => File.ReadAllText(Repository.At(p)))];
+        string[] files = [.. Repository.Configurations("config.json").Concat(Repository.Configurations("generation_config.json"))
+            .Select(p => File.ReadAllText(Repository.At(p)))];
         int refused = 0;
         int accepted = 0;
         for (int i = 0; i < Mutations; i++)
@@ -116,7 +117,8 @@ public sealed class FuzzTests
             end++;
         if (at == end)
             return;
-        string[] numbers = ["0", "1", "2", "3", "64", "1048576", "2147483647", "4294967296", "-1", "1e6", "1e-6", "1.0000001", "1e38", "1e-45", "0.0", "1e400", "null"];
+        string[] numbers =
+            ["0", "1", "2", "3", "64", "1048576", "2147483647", "4294967296", "-1", "1e6", "1e-6", "1.0000001", "1e38", "1e-45", "0.0", "1e400", "null"];
         text.Remove(at, end - at).Insert(at, numbers[random.Next(numbers.Length)]);
     }
 }

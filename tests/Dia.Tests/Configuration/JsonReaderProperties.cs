@@ -10,7 +10,8 @@ namespace Dia.Tests.Configuration;
 /// <summary>The strict reader against the platform's: what is JSON, and what it says.</summary>
 public sealed class JsonReaderProperties
 {
-    private static readonly string[] Tokens = ["{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\\n\\u00e9\\ud83d\\ude00\"", "0", "-1.5e3", "true", "false", "null", " ", "\n", "\"", "01", "1.", "nul"];
+    private static readonly string[] Tokens = ["{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\\n\\u00e9\\ud83d\\ude00\"", "0", "-1.5e3", "true", "false",
+        "null", " ", "\n", "\"", "01", "1.", "nul"];
 
     [Property(MaxTest = 500)]
     public void A_string_is_read_as_it_was_written(string? text)

@@ -42,7 +42,8 @@ public sealed class ProblemTests
     // Keys and types.
     [InlineData("{\"model_type\": \"dia\",\n \"hidden_sise\": 1}", "DIA0005", 2, 2, 15)]
     [InlineData("{\"model_type\": \"dia\",\n \"decoder_config\": {\n  \"num_layers\": 3}}", "DIA0005", 3, 3, 15)]
-    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"x\": 1}}}", "DIA0005", 1, 95, 98)]
+    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"x\": 1}}}",
+        "DIA0005", 1, 95, 98)]
     [InlineData("[]", "DIA0006", 1, 1, 2)]
     [InlineData("{\"model_type\": 7}", "DIA0006", 1, 16, 17)]
     [InlineData("{\"model_type\": \"dia\", \"pad_token_id\": \"x\"}", "DIA0006", 1, 39, 42)]
@@ -70,8 +71,10 @@ public sealed class ProblemTests
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"num_key_value_heads\": 3}}", "DIA0009", 1, 65, 66)]
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"cross_num_key_value_heads\": 3}}", "DIA0009", 1, 71, 72)]
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"cross_hidden_size\": 3}}", "DIA0009", 1, 63, 64)]
-    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2, \"short_factor\": [1], \"long_factor\": [1]}}}", "DIA0009", 1, 108, 109)]
-    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"beta_fast\": 1, \"beta_slow\": 2}}}", "DIA0009", 1, 101, 102)]
+    [InlineData(
+        "{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2, \"short_factor\": [1], \"long_factor\": [1]}}}", "DIA0009", 1, 108, 109)]
+    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"beta_fast\": 1, \"beta_slow\": 2}}}",
+        "DIA0009", 1, 101, 102)]
     // Names.
     [InlineData("{\"model_type\": \"llama\"}", "DIA0010", 1, 16, 23)]
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"hidden_act\": \"tanh\"}}", "DIA0010", 1, 56, 62)]
@@ -82,7 +85,8 @@ public sealed class ProblemTests
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"vocab_size\": 1000000}}", "DIA0011", 1, 56, 63)]
     [InlineData("{\"model_type\": \"dia\", \"delay_pattern\": [0, 8, 9, 10, 11, 12, 13, 14, 9000000]}", "DIA0011", 1, 40, 41)]
     // Without effect.
-    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"mscale\": 1}}}", "DIA0012", 1, 105, 106)]
+    [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"mscale\": 1}}}", "DIA0012",
+        1, 105, 106)]
     public void A_model_configuration(string json, string id, int line, int column, int endColumn) =>
         AssertProblem(DiaConfigParser.Parse(json, ProblemSeverity.Error), id, line, column, endColumn);
 
@@ -123,10 +127,12 @@ public sealed class ProblemTests
     [Fact]
     public void All_problems_of_a_file_come_in_its_order()
     {
-        ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse("{\"x\": 1,\n\"model_type\": \"dia\",\n\"decoder_config\": {\"head_dim\": 1},\n\"norm_eps\": []}", ProblemSeverity.Error);
+        ConfigurationResult<DiaConfig> result =
+            DiaConfigParser.Parse("{\"x\": 1,\n\"model_type\": \"dia\",\n\"decoder_config\": {\"head_dim\": 1},\n\"norm_eps\": []}", ProblemSeverity.Error);
         Assert.Null(result.Config);
         Assert.Equal([(1, "DIA0005"), (3, "DIA0008"), (4, "DIA0006")], result.Problems.Select(p => (p.Line, p.Id)));
-        Assert.Equal("3:32: error DIA0008: decoder_config.head_dim: must be even (its halves are rotated against each other), not 1", result.Problems[1].ToString());
+        Assert.Equal("3:32: error DIA0008: decoder_config.head_dim: must be even (its halves are rotated against each other), not 1",
+            result.Problems[1].ToString());
     }
 
     [Fact]
@@ -136,8 +142,10 @@ public sealed class ProblemTests
     [Fact]
     public void General_keys_pass_whatever_they_hold()
     {
-        const string General = "\"id2label\": {\"0\": \"a\"}, \"torch_dtype\": 7, \"architectures\": null, \"_name_or_path\": [], \"task_specific_params\": {\"x\": 1e999}, \"temperature\": -1, \"output_attentions\": \"yes\"";
-        string json = $"{{\"model_type\": \"dia\", {General}, \"encoder_config\": {{{General}}}, \"decoder_config\": {{{General}, \"num_key_value_heads\": null}}}}";
+        const string General =
+            "\"id2label\": {\"0\": \"a\"}, \"torch_dtype\": 7, \"architectures\": null, \"_name_or_path\": [], \"task_specific_params\": {\"x\": 1e999}, \"temperature\": -1, \"output_attentions\": \"yes\"";
+        string json =
+            $"{{\"model_type\": \"dia\", {General}, \"encoder_config\": {{{General}}}, \"decoder_config\": {{{General}, \"num_key_value_heads\": null}}}}";
         ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse(json, ProblemSeverity.Error);
         Assert.Empty(result.Problems);
         Assert.Equal(16, result.Config!.DecoderConfig.NumKeyValueHeads);
@@ -151,7 +159,8 @@ public sealed class ProblemTests
     [InlineData("{\"rope_type\": \"yarn\", \"factor\": 2, \"beta_fast\": null}", RopeType.Yarn)]
     public void Rope_scaling_is_read(string scaling, RopeType? type)
     {
-        ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse($"{{\"model_type\": \"dia\", \"encoder_config\": {{\"rope_scaling\": {scaling}}}}}", ProblemSeverity.Error);
+        ConfigurationResult<DiaConfig> result =
+            DiaConfigParser.Parse($"{{\"model_type\": \"dia\", \"encoder_config\": {{\"rope_scaling\": {scaling}}}}}", ProblemSeverity.Error);
         Assert.Empty(result.Problems);
         Assert.Equal(type, result.Config!.EncoderConfig.RopeScaling?.RopeType);
     }

@@ -76,15 +76,18 @@ public sealed class RealFilesTests
     [Fact]
     public void Generation_settings_are_read_and_default_to_the_references()
     {
-        GenerationFile read = GenerationConfigParser.Parse(File.ReadAllText(Repository.At("configs/dia-1.6b/generation_config.json")), ProblemSeverity.Error).Config!;
+        GenerationFile read =
+            GenerationConfigParser.Parse(File.ReadAllText(Repository.At("configs/dia-1.6b/generation_config.json")), ProblemSeverity.Error).Config!;
         var defaults = new GenerationConfig();
-        Assert.Equal(defaults with { DoSample = true, GuidanceScale = 3, MaxLength = 3072, Temperature = 1.2, TopK = 45, TopP = 0.95 }, read.Config with { DelayPattern = defaults.DelayPattern });
+        Assert.Equal(defaults with { DoSample = true, GuidanceScale = 3, MaxLength = 3072, Temperature = 1.2, TopK = 45, TopP = 0.95 },
+            read.Config with { DelayPattern = defaults.DelayPattern });
         Assert.Contains("guidance_scale", read.Keys);
         Assert.DoesNotContain("max_new_tokens", read.Keys);
         GenerationFile none = GenerationConfigParser.Parse("{}", ProblemSeverity.Error).Config!;
         Assert.Equal(defaults, none.Config with { DelayPattern = defaults.DelayPattern });
         Assert.Empty(none.Keys);
-        Assert.Equal((false, null, 1.0, 50, 1.0), (none.Config.DoSample, none.Config.GuidanceScale, none.Config.Temperature, none.Config.TopK, none.Config.TopP));
+        Assert.Equal((false, null, 1.0, 50, 1.0),
+            (none.Config.DoSample, none.Config.GuidanceScale, none.Config.Temperature, none.Config.TopK, none.Config.TopP));
         Assert.Null(GenerationConfigParser.Parse("{\"top_k\": null}", ProblemSeverity.Error).Config!.Config.TopK);
     }
 

@@ -37,7 +37,8 @@ internal sealed partial class Sources
     {
         IReadOnlySet<string> known = Namespaces;
         foreach ((string path, string from, string code) in _files)
-            foreach (string to in Directive().Matches(code).Select(m => m.Groups[1].Value).Where(known.Contains).Concat(Qualified(from, code)).Where(to => to != from).Distinct())
+            foreach (string to in Directive().Matches(code).Select(m => m.Groups[1].Value).Where(known.Contains).Concat(Qualified(from, code))
+                .Where(to => to != from).Distinct())
                 yield return (path, from, to);
     }
 
@@ -64,7 +65,8 @@ internal sealed partial class Sources
     [GeneratedRegex(@"^namespace ([\w.]+)", RegexOptions.Multiline)]
     private static partial Regex Namespace();
 
-    [GeneratedRegex(@"^(?:public |internal |abstract |sealed |static |readonly |unsafe |partial |ref )*(?:class|struct|interface|enum|record struct|record|delegate [\w<>\[\]?.]+) (\w+)", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^(?:public |internal |abstract |sealed |static |readonly |unsafe |partial |ref )*(?:class|struct|interface|enum|record struct|record|delegate [\w<>\[\]?.]+) (\w+)", RegexOptions.Multiline)]
     private static partial Regex Type();
 
     [GeneratedRegex(@"^(?:global )?using (?:static |unsafe |\w+ = )*([\w.]+);", RegexOptions.Multiline)]

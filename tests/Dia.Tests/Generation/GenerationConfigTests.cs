@@ -32,7 +32,7 @@ public sealed class GenerationConfigTests
 
     [Theory]
     [MemberData(nameof(Refused), DisableDiscoveryEnumeration = true)]
-    public void AValueOutOfRangeIsRefusedByName(GenerationConfig config, string message)
+    public void A_value_out_of_range_is_refused_by_name(GenerationConfig config, string message)
     {
         DiaException error = Assert.Throws<DiaException>(() => config.Validate(68));
         Assert.Equal(DiaErrorKind.Usage, error.Kind);
@@ -40,11 +40,12 @@ public sealed class GenerationConfigTests
     }
 
     [Fact]
-    public void DefaultsAreTheReferencesGeneralOnes()
+    public void Defaults_are_the_references_general_ones()
     {
         GenerationConfig config = new();
         config.Validate(1028);
-        Assert.Equal((null, 1.0, 50, 1.0, false, 20, null), (config.GuidanceScale, config.Temperature, config.TopK, config.TopP, config.DoSample, config.MaxLength, config.MaxNewTokens));
+        Assert.Equal((null, 1.0, 50, 1.0, false, 20, null),
+            (config.GuidanceScale, config.Temperature, config.TopK, config.TopP, config.DoSample, config.MaxLength, config.MaxNewTokens));
         Assert.False((config with { GuidanceScale = 1 }).UsesGuidance);
         Assert.True((config with { GuidanceScale = 1.5 }).UsesGuidance);
     }
@@ -53,7 +54,7 @@ public sealed class GenerationConfigTests
     [InlineData(3072, null, 1, 3087)]
     [InlineData(20, null, 1, 35)]
     [InlineData(20, 100, 50, 150)]
-    public void RowLimitIsThePromptAndNewTokensOrMaxLengthAndTheDelay(int maxLength, int? newTokens, int promptRows, int expected) =>
+    public void Row_limit_is_the_prompt_and_new_tokens_or_max_length_and_the_delay(int maxLength, int? newTokens, int promptRows, int expected) =>
         Assert.Equal(expected, (Valid with { MaxLength = maxLength, MaxNewTokens = newTokens }).RowLimit(promptRows, 3087));
 
     [Theory]
@@ -62,7 +63,7 @@ public sealed class GenerationConfigTests
     [InlineData(20, 3087, 1)]
     [InlineData(20, int.MaxValue, 100)]
     [InlineData(int.MaxValue, null, 1)]
-    public void AGenerationThatCannotFitIsRefusedBeforeItStarts(int maxLength, int? newTokens, int promptRows)
+    public void A_generation_that_cannot_fit_is_refused_before_it_starts(int maxLength, int? newTokens, int promptRows)
     {
         DiaException error = Assert.Throws<DiaException>(() => (Valid with { MaxLength = maxLength, MaxNewTokens = newTokens }).RowLimit(promptRows, 3087));
         Assert.Equal(DiaErrorKind.Usage, error.Kind);

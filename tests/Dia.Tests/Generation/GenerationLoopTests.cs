@@ -15,7 +15,7 @@ public sealed class GenerationLoopTests
     [InlineData(false, null)]
     [InlineData(false, 3.0)]
     [InlineData(true, 3.0)]
-    public void ABatchGivesEachItemTheRowsItGetsAlone(bool sample, double? guidance)
+    public void A_batch_gives_each_item_the_rows_it_gets_alone(bool sample, double? guidance)
     {
         GenerationConfig config = Config with { DoSample = sample, GuidanceScale = guidance, TopK = 9, TopP = 0.9, Temperature = 1.1, Seed = 5 };
         int[] promptCodes = [4, 0, 2];
@@ -29,7 +29,7 @@ public sealed class GenerationLoopTests
             int[] inBatch = GenerationFixture.Rows(batch, item)[((4 - promptCodes[item]) * 3)..];
             Assert.Equal(alone, inBatch[..alone.Length]);
             Assert.All(inBatch[alone.Length..], id => Assert.Equal(config.PadTokenId, id));
-            lengths.Add(alone.Length - (promptCodes[item] * 3));
+            lengths.Add(alone.Length - promptCodes[item] * 3);
         }
 
         // The test means something only where items end at different steps.
@@ -37,7 +37,7 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
-    public void MaxLengthCountsLeftPaddingAsTheReferenceDoes()
+    public void Max_length_counts_left_padding_as_the_reference_does()
     {
         int[,,] ids = Prompt([4, 0], out int[,] mask);
         GenerationConfig config = Config with { MaxNewTokens = null, MaxLength = 12 };
@@ -50,7 +50,7 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
-    public void KnownCellsOverwriteWhatWasPicked()
+    public void Known_cells_overwrite_what_was_picked()
     {
         int[,,] ids = Prompt([4], out int[,] mask);
         int[,,] result = Run(Config, ids, mask, [1]);
@@ -61,7 +61,7 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
-    public void WithoutDecoderRowsThereIsOneBosRowAndNoDelay()
+    public void Without_decoder_rows_there_is_one_Bos_row_and_no_delay()
     {
         FakeSession session = new([1]);
         int[,,] result = Loop(session, Config, null, null, 1).Run();
@@ -71,7 +71,7 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
-    public void EosAtTheFirstStepGivesNoFrame()
+    public void Eos_at_the_first_step_gives_no_frame()
     {
         int[,,] ids = Prompt([0], out int[,] mask);
         int[] rows = GenerationFixture.Rows(Loop(new FakeSession([1]) { EosLogit = 99 }, Config, ids, mask, 1).Run(), 0);
@@ -85,7 +85,7 @@ public sealed class GenerationLoopTests
     [InlineData(4, 0)]
     [InlineData(5, 1)]
     [InlineData(9, 5)]
-    public void TheLimitLeavesNewTokensLessDelayAndEosAsFrames(int newTokens, int frames)
+    public void The_limit_leaves_new_tokens_less_delay_and_Eos_as_frames(int newTokens, int frames)
     {
         int[,,] ids = Prompt([2], out int[,] mask);
         int[] rows = GenerationFixture.Rows(Loop(new FakeSession([1]) { EosLogit = -9 }, Config with { MaxNewTokens = newTokens }, ids, mask, 1).Run(), 0);
@@ -97,7 +97,7 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
-    public void SamplingDependsOnTheSeedAlone()
+    public void Sampling_depends_on_the_seed_alone()
     {
         GenerationConfig config = Config with { DoSample = true, Seed = 1 };
         int[,,] ids = Prompt([0], out int[,] mask);
@@ -110,7 +110,7 @@ public sealed class GenerationLoopTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void EqualItemsDrawDifferentlyUnlessAskedToDrawAlone(bool drawAlone)
+    public void Equal_items_draw_differently_unless_asked_to_draw_alone(bool drawAlone)
     {
         GenerationConfig config = Config with { DoSample = true, Seed = 1 };
         int[,,] ids = Prompt([0, 0], out int[,] mask);
@@ -122,24 +122,24 @@ public sealed class GenerationLoopTests
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
     [InlineData(float.NegativeInfinity)]
-    public void ALogitThatIsNotFiniteIsAnErrorThatNamesItsPlace(float value)
+    public void A_logit_that_is_not_finite_is_an_error_that_names_its_place(float value)
     {
         int[,,] ids = Prompt([0], out int[,] mask);
-        GenerationLoop loop = Loop(new FakeSession([1]) { EosLogit = -9, Broken = (Step: 3, Index: (2 * Vocabulary) + 4, value) }, Config, ids, mask, 1);
+        GenerationLoop loop = Loop(new FakeSession([1]) { EosLogit = -9, Broken = (Step: 3, Index: 2 * Vocabulary + 4, value) }, Config, ids, mask, 1);
         DiaException error = Assert.Throws<DiaException>(() => loop.Run());
         Assert.Equal(DiaErrorKind.Model, error.Kind);
         Assert.Contains("item 0, row 4, channel 2", error.Message);
     }
 
     [Fact]
-    public void ATemperatureThatOverflowsIsAnError()
+    public void A_temperature_that_overflows_is_an_error()
     {
         int[,,] ids = Prompt([0], out int[,] mask);
         Assert.Throws<DiaException>(() => Run(Config with { Temperature = 1.2e-38, DoSample = true }, ids, mask, [1]));
     }
 
     [Fact]
-    public void CancellationStopsBeforeTheNextStep()
+    public void Cancellation_stops_before_the_next_step()
     {
         int[,,] ids = Prompt([0], out int[,] mask);
         GenerationLoop loop = Loop(new FakeSession([1]) { EosLogit = -9 }, Config, ids, mask, 1);
@@ -151,7 +151,7 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
-    public void AStepAllocatesNothing()
+    public void A_step_allocates_nothing()
     {
         int[,,] ids = Prompt([3, 0], out int[,] mask);
         GenerationConfig config = Config with { DoSample = true, GuidanceScale = 3, TopK = 9, TopP = 0.9, MaxNewTokens = 60 };
@@ -173,7 +173,8 @@ public sealed class GenerationLoopTests
     {
         config.Validate(Vocabulary);
         DecoderPrompt prompt = new(ids, mask, batch, config, Vocabulary);
-        return new GenerationLoop(new GenerationSteps(session, batch, config.Channels, Vocabulary), config, prompt, Vocabulary, config.RowLimit(prompt.Rows, 100), drawAlone);
+        return new GenerationLoop(new GenerationSteps(session, batch, config.Channels, Vocabulary), config, prompt, Vocabulary,
+            config.RowLimit(prompt.Rows, 100), drawAlone);
     }
 
     /// <summary>Rows as the processor makes them, for prompts of the given numbers of codes: left padding, BOS, codes, the delay.</summary>
@@ -224,7 +225,7 @@ public sealed class GenerationLoopTests
             _steps++;
             int guided = items.Length * Width;
             for (int i = 0; i < items.Length; i++)
-                Feed(items[i], rows.Slice(i * 3, 3), logits.Slice(i * Width, Width), logits.Length == guided ? [] : logits.Slice(guided + (i * Width), Width));
+                Feed(items[i], rows.Slice(i * 3, 3), logits.Slice(i * Width, Width), logits.Length == guided ? [] : logits.Slice(guided + i * Width, Width));
         }
 
         public void Dispose()

@@ -14,10 +14,11 @@ public sealed class LogitsProcessorsTests
     [Theory]
     [InlineData("eos-wins")]
     [InlineData("eos-loses")]
-    public void EveryStageIsTheReferences(string name)
+    public void Every_stage_is_the_references(string name)
     {
         TensorFile fixture = Fixtures.Tensors("logits", name + ".safetensors");
-        GenerationConfig config = new() { GuidanceScale = 3, TopK = 12, Temperature = 1.2, TopP = 0.9, DoSample = true, EosTokenId = 36, PadTokenId = 37, BosTokenId = 38 };
+        GenerationConfig config =
+            new() { GuidanceScale = 3, TopK = 12, Temperature = 1.2, TopP = 0.9, DoSample = true, EosTokenId = 36, PadTokenId = 37, BosTokenId = 38 };
         LogitsProcessors processors = new(config, 40);
         float[] cond = fixture.Floats("cond"), uncond = fixture.Floats("uncond"), scores = new float[cond.Length];
         void Check(string stage) => GenerationFixture.AssertScores(fixture.Floats("after." + stage), scores, Tolerance, stage);
@@ -37,7 +38,8 @@ public sealed class LogitsProcessorsTests
         for (int channel = 0; channel < 9; channel++)
         {
             double[] weights = [.. scores.Skip(channel * 40).Take(40).Select(s => Math.Exp(s))];
-            GenerationFixture.AssertScores(fixture.Floats("probabilities").AsSpan(channel * 40, 40), weights.Select(w => (float)(w / weights.Sum())).ToArray(), Tolerance, "probabilities");
+            GenerationFixture.AssertScores(fixture.Floats("probabilities").AsSpan(channel * 40, 40), weights.Select(w => (float)(w / weights.Sum())).ToArray(),
+                Tolerance, "probabilities");
         }
 
         EosDelayProcessor delay = new(config, 40);
@@ -50,7 +52,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void GuidanceSelectsExactlyKAndOfEqualsTheLowestIds()
+    public void Guidance_selects_exactly_k_and_of_equals_the_lowest_ids()
     {
         LogitsProcessors processors = Processors(6, c => c with { GuidanceScale = 2, TopK = 3 });
         float[] scores = new float[6];
@@ -59,7 +61,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void GuidanceWithTopKAboveTheVocabularyKeepsTheConditionalValues()
+    public void Guidance_with_top_k_above_the_vocabulary_keeps_the_conditional_values()
     {
         LogitsProcessors processors = Processors(3, c => c with { GuidanceScale = 2, TopK = 50 });
         float[] scores = new float[3];
@@ -68,7 +70,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void EosBesideAnEqualLowerIdIsRemoved()
+    public void Eos_beside_an_equal_lower_id_is_removed()
     {
         float[] scores = [0, 4, 1, 4, 9];
         Processors(5, c => c with { EosTokenId = 3 }).FilterEos(scores, scores);
@@ -76,7 +78,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void IdsAboveEosDoNotHideThatEosIsBest()
+    public void Ids_above_Eos_do_not_hide_that_Eos_is_best()
     {
         float[] scores = [0, 1, 1, 4, 9];
         Processors(5, c => c with { EosTokenId = 3 }).FilterEos(scores, scores);
@@ -86,7 +88,7 @@ public sealed class LogitsProcessorsTests
     [Theory]
     [InlineData(false, 0)]
     [InlineData(true, 2)]
-    public void AChannelWithoutCandidatesTakesId0OrWhenSamplingTheBestConditionalIdBelowEos(bool sample, int expected)
+    public void A_channel_without_candidates_takes_id0_or_when_sampling_the_best_conditional_id_below_Eos(bool sample, int expected)
     {
         // Guided, both channels are best at ids from EOS (3) on that they may not give; top_k 1 leaves nothing else.
         GenerationConfig config = new() { GuidanceScale = 2, TopK = 1, DoSample = sample, EosTokenId = 3, DelayPattern = [0, 1] };
@@ -102,7 +104,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void TopKKeepsTiesAtTheKthValue()
+    public void Top_k_keeps_ties_at_the_kth_value()
     {
         float[] scores = [1, 3, 2, 2, 0, None];
         Processors(6).KeepTopK(scores, 2);
@@ -110,7 +112,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void TopKAgreesWithSortingForEveryK()
+    public void Top_k_agrees_with_sorting_for_every_k()
     {
         Random random = new(1);
         float[] values = [.. Enumerable.Range(0, 37).Select(_ => (float)random.Next(20))];
@@ -128,7 +130,7 @@ public sealed class LogitsProcessorsTests
     [InlineData(0.51, 3)]
     [InlineData(0.75, 3)]
     [InlineData(1e-9, 1)]
-    public void TopPDropsOfEqualsTheLowestIds(double p, int kept)
+    public void Top_p_drops_of_equals_the_lowest_ids(double p, int kept)
     {
         // Four equal ids, so cumulative probabilities are exactly 1/4, 2/4, 3/4, 1: "at most 1 − p" includes equality.
         float[] scores = [5, 5, None, 5, 5];
@@ -137,7 +139,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void TopPLeavesALoneCandidateAndAnEmptyChannel()
+    public void Top_p_leaves_a_lone_candidate_and_an_empty_channel()
     {
         float[] scores = [None, 3, None, None];
         Processors(2).KeepTopP(scores, 0.5);
@@ -145,7 +147,7 @@ public sealed class LogitsProcessorsTests
     }
 
     [Fact]
-    public void TheLengthLimitForcesEosInEveryChannelAfterItsDelay()
+    public void The_length_limit_forces_Eos_in_every_channel_after_its_delay()
     {
         GenerationConfig config = new() { EosTokenId = 2, DelayPattern = [0, 2, 1] };
         EosDelayProcessor delay = new(config, rowLimit: 8);

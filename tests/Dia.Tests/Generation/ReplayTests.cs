@@ -27,7 +27,7 @@ public sealed class ReplayTests
     [InlineData("cut-at-16-shortest")]
     [InlineData("batch")]
     [InlineData("prompt")]
-    public void SequencesAndScoresAreTheReferences(string name)
+    public void Sequences_and_scores_are_the_references(string name)
     {
         TensorFile fixture = Fixtures.Tensors("generate", name + ".safetensors");
         Recorder recorder = new(fixture);
@@ -46,7 +46,7 @@ public sealed class ReplayTests
     }
 
     [Fact]
-    public void MaxLengthCountsThePromptButNotTheDelay()
+    public void Max_length_counts_the_prompt_but_not_the_delay()
     {
         TensorFile fixture = Fixtures.Tensors("generate", "cut-at-20.safetensors");
 
@@ -58,7 +58,7 @@ public sealed class ReplayTests
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public void AnItemOfABatchGetsTheRowsItGetsAlone(int item)
+    public void An_item_of_a_batch_gets_the_rows_it_gets_alone(int item)
     {
         TensorFile fixture = Fixtures.Tensors("generate", "batch.safetensors");
         ReplaySession session = new(fixture, item);
@@ -66,7 +66,8 @@ public sealed class ReplayTests
         int[,,] ids = fixture.Ints3("in.decoder_input_ids");
         int[,,] own = new int[1, ids.GetLength(1), 9];
         Buffer.BlockCopy(GenerationFixture.Rows(ids, item), 0, own, 0, own.Length * sizeof(int));
-        int[] alone = GenerationFixture.Rows(new GenerationLoop(new GenerationSteps(session, 1, 9, Vocabulary), config, new DecoderPrompt(own, null, 1, config, Vocabulary), Vocabulary, 61).Run(), 0);
+        int[] alone = GenerationFixture.Rows(new GenerationLoop(new GenerationSteps(session, 1, 9, Vocabulary), config,
+            new DecoderPrompt(own, null, 1, config, Vocabulary), Vocabulary, 61).Run(), 0);
 
         int[] inBatch = GenerationFixture.Rows(fixture.Ints3("out.sequences"), item);
         Assert.Equal(inBatch[..alone.Length], alone);
@@ -80,7 +81,7 @@ public sealed class ReplayTests
     [InlineData("cut-at-16-shortest", null, 1, 1)]
     [InlineData("prompt", null, 1, 33)]
     [InlineData("prompt", 12, 12, 33)]
-    public void FramesAreFromTheFirstCodeToTheRowBeforeEos(string name, int? promptLength, int start, int end)
+    public void Frames_are_from_the_first_code_to_the_row_before_Eos(string name, int? promptLength, int start, int end)
     {
         TensorFile fixture = Fixtures.Tensors("generate", name + ".safetensors");
         GenerationConfig config = Config(name);
@@ -109,8 +110,10 @@ public sealed class ReplayTests
 
     private static (GenerationLoop Loop, int[,,] Result) Run(TensorFile fixture, GenerationConfig config, IGenerationObserver? observer)
     {
-        DecoderPrompt prompt = new(fixture.Ints3("in.decoder_input_ids"), fixture.Ints2("in.decoder_attention_mask"), fixture.Shape("in.input_ids")[0], config, Vocabulary);
-        GenerationLoop loop = new(new GenerationSteps(new ReplaySession(fixture), prompt.Batch, 9, Vocabulary, observer), config, prompt, Vocabulary, config.RowLimit(prompt.Rows, rowCapacity: 128 + 15));
+        DecoderPrompt prompt =
+            new(fixture.Ints3("in.decoder_input_ids"), fixture.Ints2("in.decoder_attention_mask"), fixture.Shape("in.input_ids")[0], config, Vocabulary);
+        GenerationLoop loop = new(new GenerationSteps(new ReplaySession(fixture), prompt.Batch, 9, Vocabulary, observer), config, prompt, Vocabulary,
+            config.RowLimit(prompt.Rows, rowCapacity: 128 + 15));
         return (loop, loop.Run());
     }
 
@@ -125,7 +128,8 @@ public sealed class ReplayTests
 
         public void Scored(int item, int step, ReadOnlySpan<float> conditional, ReadOnlySpan<float> unconditional, ReadOnlySpan<float> scores)
         {
-            GenerationFixture.AssertScores(_expected.AsSpan(((step * _batch) + item) * scores.Length, scores.Length), scores, Tolerance, $"scores of step {step}, item {item}");
+            GenerationFixture.AssertScores(_expected.AsSpan((step * _batch + item) * scores.Length, scores.Length), scores, Tolerance,
+                $"scores of step {step}, item {item}");
             Scores++;
         }
 
@@ -156,7 +160,8 @@ public sealed class ReplayTests
         {
             int guided = items.Length * Width;
             for (int i = 0; i < items.Length; i++)
-                Serve(only ?? items[i], rows.Slice(i * 9, 9), logits.Slice(i * Width, Width), logits.Length == guided ? [] : logits.Slice(guided + (i * Width), Width));
+                Serve(only ?? items[i], rows.Slice(i * 9, 9), logits.Slice(i * Width, Width), logits.Length == guided
+                    ? [] : logits.Slice(guided + i * Width, Width));
         }
 
         public void Dispose()
@@ -169,10 +174,10 @@ public sealed class ReplayTests
             Assert.Equal(GenerationFixture.Rows(_sequences, item).AsSpan(first * 9, rows.Length).ToArray(), rows.ToArray());
             _seen[item] += rows.Length / 9;
             int step = _seen[item] - _promptRows;
-            _raw.AsSpan(((step * _perStep) + (item * 9)) * Vocabulary, 9 * Vocabulary).CopyTo(conditional);
+            _raw.AsSpan((step * _perStep + item * 9) * Vocabulary, 9 * Vocabulary).CopyTo(conditional);
             Assert.Equal(_perStep == 2 * _batch * 9, !unconditional.IsEmpty);
             if (!unconditional.IsEmpty)
-                _raw.AsSpan(((step * _perStep) + ((_batch + item) * 9)) * Vocabulary, 9 * Vocabulary).CopyTo(unconditional);
+                _raw.AsSpan((step * _perStep + (_batch + item) * 9) * Vocabulary, 9 * Vocabulary).CopyTo(unconditional);
         }
     }
 }

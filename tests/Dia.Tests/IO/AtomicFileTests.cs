@@ -12,7 +12,7 @@ public sealed class AtomicFileTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void AFileAppearsWhenItIsComplete()
+    public void A_file_appears_when_it_is_complete()
     {
         using var file = AtomicFile.Create(_folder["a"]);
         file.Stream.Write("new"u8);
@@ -23,7 +23,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public void AnUnfinishedFileLeavesNothing()
+    public void An_unfinished_file_leaves_nothing()
     {
         _folder.Write("a", "old");
         using (var file = AtomicFile.Create(_folder["a"]))
@@ -33,7 +33,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public void ReplacingKeepsPermissions()
+    public void Replacing_keeps_permissions()
     {
         File.SetUnixFileMode(_folder.Write("a", "old"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Write(_folder["a"], "new");
@@ -43,7 +43,7 @@ public sealed class AtomicFileTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void ALinksTargetIsWritten(bool exists)
+    public void A_links_target_is_written(bool exists)
     {
         Directory.CreateDirectory(_folder["sub"]);
         if (exists)
@@ -56,7 +56,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public void DevicesAreWrittenInPlace()
+    public void Devices_are_written_in_place()
     {
         Write("/dev/null", "gone");
         var e = Assert.Throws<DiaException>(() => Write("/dev/full", "no room"));
@@ -66,7 +66,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public void AnOpenDescriptorsFileIsWrittenInPlace()
+    public void An_open_descriptors_file_is_written_in_place()
     {
         // As for `-o /dev/stdout` behind a redirection: the shell's file must stay the same file.
         _folder.Write("a", "old");
@@ -78,7 +78,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public async Task FifosAreWrittenInPlace()
+    public async Task Fifos_are_written_in_place()
     {
         using (var made = System.Diagnostics.Process.Start("mkfifo", [_folder["fifo"]]))
             await made.WaitForExitAsync();
@@ -89,7 +89,7 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
-    public void WhatCannotBeWrittenIsAnOutputError()
+    public void What_cannot_be_written_is_an_output_error()
     {
         foreach (string path in new[] { _folder.Path, _folder["no/such/folder"], _folder["new/"], "/proc/nothing", _folder[new string('n', 300)] })
             Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => Write(path, "x")).Kind);

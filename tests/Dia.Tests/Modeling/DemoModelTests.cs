@@ -63,7 +63,8 @@ public sealed class DemoModelTests
     }
 
     // Without guidance: the best of guided scores needs the processors, which the other test runs step by step.
-    public static TheoryData<int> Unguided() => new(Fixtures.Json("demo", "greedy.json").EnumerateArray().Index().Where(c => GenerateTests.Number(c.Item, "guidance_scale") is null).Select(c => c.Index));
+    public static TheoryData<int> Unguided() => new(Fixtures.Json("demo", "greedy.json").EnumerateArray().Index()
+        .Where(c => GenerateTests.Number(c.Item, "guidance_scale") is null).Select(c => c.Index));
 
     [Theory]
     [MemberData(nameof(Unguided))]
@@ -89,9 +90,9 @@ public sealed class DemoModelTests
             {
                 // A cell that generation forced (delay, end) is not the model's choice.
                 int wanted = expected[t + 1, c];
-                if (gaps[(t * channels) + c] <= Gap || wanted >= model.Config.EosTokenId)
+                if (gaps[t * channels + c] <= Gap || wanted >= model.Config.EosTokenId)
                     continue;
-                ReadOnlySpan<float> logits = output.Logits.AsSpan(((c * rows) + t) * vocabulary, model.Config.EosTokenId);
+                ReadOnlySpan<float> logits = output.Logits.AsSpan((c * rows + t) * vocabulary, model.Config.EosTokenId);
                 Assert.Equal(wanted, TokenSampler.Best(logits));
                 checkedCells++;
             }
@@ -114,7 +115,7 @@ public sealed class DemoModelTests
         for (int step = 0; step < gaps.Length / channels; step++)
             for (int c = 0; c < channels; c++)
                 // A gap of zero is a channel whose scores are all equal or forced.
-                if (gaps[(step * channels) + c] is > 0 and < Gap)
+                if (gaps[step * channels + c] is > 0 and < Gap)
                     return step;
         return gaps.Length / channels;
     }

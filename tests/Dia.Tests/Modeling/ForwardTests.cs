@@ -71,7 +71,8 @@ public sealed class ForwardTests
         using Device device = new ScalarDevice();
         using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("tiny", "base")), CompiledModels.All, device);
         int[,] labels = expected.Ints2("in.labels");
-        float Loss(double? items) => model.Forward(expected.Ints2("in.input_ids"), null, expected.Ints3("in.decoder_input_ids"), labels: labels, numItemsInBatch: items).Loss!.Value;
+        float Loss(double? items) =>
+            model.Forward(expected.Ints2("in.input_ids"), null, expected.Ints3("in.decoder_input_ids"), labels: labels, numItemsInBatch: items).Loss!.Value;
         int count = labels.Cast<int>().Count(l => l != -100);
         Assert.Equal(Loss(null), Loss(count));
         Assert.Equal(Loss(null) * count, Loss(1), Loss(1) * 1e-5);

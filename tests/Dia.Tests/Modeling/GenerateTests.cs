@@ -47,7 +47,8 @@ public sealed class GenerateTests
         TensorFile expected = Fixtures.Tensors("generate", "batch.safetensors");
         using Device device = new CpuDevice(2);
         using var model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, device);
-        GenerationConfig config = model.GenerationConfig() with { MaxNewTokens = 40, GuidanceScale = 3, DoSample = true, Temperature = 1.2, TopK = 30, TopP = 0.9, Seed = 7 };
+        GenerationConfig config =
+            model.GenerationConfig() with { MaxNewTokens = 40, GuidanceScale = 3, DoSample = true, Temperature = 1.2, TopK = 30, TopP = 0.9, Seed = 7 };
         DiaInputs both = Inputs(expected);
         var together = new ScoreRecorder();
         model.Generate(both, config, together, drawAlone: true);

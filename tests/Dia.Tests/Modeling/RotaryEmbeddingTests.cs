@@ -40,7 +40,8 @@ public sealed class RotaryEmbeddingTests
     [Fact]
     public void Dynamic_returns_only_strictly_below_the_original_length()
     {
-        var rotary = new RotaryEmbedding(RotaryFrequencies.For(new DiaDecoderConfig { MaxPositionEmbeddings = 48, RopeScaling = new RopeScaling { RopeType = RopeType.Dynamic, Factor = 2 } }));
+        var rotary = new RotaryEmbedding(RotaryFrequencies.For(
+            new DiaDecoderConfig { MaxPositionEmbeddings = 48, RopeScaling = new RopeScaling { RopeType = RopeType.Dynamic, Factor = 2 } }));
         float[] original = rotary.InverseFrequencies.ToArray();
         Assert.False(rotary.Update(48));
         Assert.True(rotary.Update(60));
@@ -60,9 +61,10 @@ public sealed class RotaryEmbeddingTests
     public void Longrope_takes_the_original_length_beside_max_position_embeddings()
     {
         var scaling = new RopeScaling { RopeType = RopeType.LongRope, Factor = 9, ShortFactor = new[] { 1.0, 1 }, LongFactor = new[] { 2.0, 2 } };
-        var rotary = new RotaryEmbedding(RotaryFrequencies.For(new DiaDecoderConfig { HeadDim = 4, MaxPositionEmbeddings = 80, OriginalMaxPositionEmbeddings = 20, RopeScaling = scaling }));
+        var rotary = new RotaryEmbedding(
+            RotaryFrequencies.For(new DiaDecoderConfig { HeadDim = 4, MaxPositionEmbeddings = 80, OriginalMaxPositionEmbeddings = 20, RopeScaling = scaling }));
         // √(1 + ln 4 / ln 20): the factor is 80/20, not the 9 of rope_scaling.
-        Assert.Equal((float)Math.Sqrt(1 + (Math.Log(4) / Math.Log(20))), rotary.Scaling);
+        Assert.Equal((float)Math.Sqrt(1 + Math.Log(4) / Math.Log(20)), rotary.Scaling);
         Assert.False(rotary.Update(20));
         Assert.Equal(1f, rotary.InverseFrequencies[0]);
         Assert.True(rotary.Update(21));
@@ -74,7 +76,8 @@ public sealed class RotaryEmbeddingTests
     [Fact]
     public void Updating_allocates_nothing()
     {
-        var rotary = new RotaryEmbedding(RotaryFrequencies.For(new DiaDecoderConfig { MaxPositionEmbeddings = 4, RopeScaling = new RopeScaling { RopeType = RopeType.Dynamic, Factor = 2 } }));
+        var rotary = new RotaryEmbedding(RotaryFrequencies.For(
+            new DiaDecoderConfig { MaxPositionEmbeddings = 4, RopeScaling = new RopeScaling { RopeType = RopeType.Dynamic, Factor = 2 } }));
         rotary.Update(5);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int n = 6; n < 100; n++)
@@ -85,7 +88,8 @@ public sealed class RotaryEmbeddingTests
     /// <summary>The case's configuration through the parser, so that the old key and the defaults are covered too.</summary>
     private static DiaDecoderConfig Config(JsonElement given)
     {
-        string json = "{\"model_type\": \"dia\", \"decoder_config\": {" + string.Join(", ", new[] { "head_dim", "rope_theta", "max_position_embeddings", "rope_scaling" }.Select(key => $"\"{key}\": {given.GetProperty(key).GetRawText()}")) + "}}";
+        string json = "{\"model_type\": \"dia\", \"decoder_config\": {" + string.Join(", ", new[] { "head_dim", "rope_theta", "max_position_embeddings",
+            "rope_scaling" }.Select(key => $"\"{key}\": {given.GetProperty(key).GetRawText()}")) + "}}";
         ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse(json, ProblemSeverity.Error);
         Assert.Empty(result.Problems);
         return result.Config!.DecoderConfig;

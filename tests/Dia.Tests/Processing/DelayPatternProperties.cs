@@ -33,7 +33,7 @@ public sealed class DelayPatternProperties
         // As generation leaves rows: left padding and BOS, codes, EOS, then PAD for as long as the batch runs. Channel 0 has no delay.
         int[] delay = [0, .. Delay(delays.Get)];
         int[,] codes = Rows(values, delay.Length);
-        int first = 1 + (begins % 5), frames = codes.GetLength(0), after = rest % 9;
+        int first = 1 + begins % 5, frames = codes.GetLength(0), after = rest % 9;
         int[,] plain = new int[first + frames + 1 + after, delay.Length];
         for (int t = 0; t < plain.GetLength(0); t++)
         {

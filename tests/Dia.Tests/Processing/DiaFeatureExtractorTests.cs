@@ -12,7 +12,7 @@ public sealed class DiaFeatureExtractorTests
     private static readonly AudioBuffer A = new(Tensors.Floats("a"), 16000), B = new(Tensors.Floats("b"), 16000);
 
     [Fact]
-    public void ExtractsAsTheReference()
+    public void Extracts_as_the_reference()
     {
         foreach (JsonElement item in Fixtures.Json("features", "cases.json").EnumerateArray())
         {
@@ -33,7 +33,7 @@ public sealed class DiaFeatureExtractorTests
     }
 
     [Fact]
-    public void RefusesLengthsThatDiffer()
+    public void Refuses_lengths_that_differ()
     {
         var extractor = new DiaFeatureExtractor(hopLength: 32);
         Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => extractor.Extract([A, B], PaddingStrategy.DoNotPad)).Kind);
@@ -41,7 +41,7 @@ public sealed class DiaFeatureExtractorTests
     }
 
     [Fact]
-    public void RefusesOptionsThatContradict()
+    public void Refuses_options_that_contradict()
     {
         var extractor = new DiaFeatureExtractor(hopLength: 32);
         Action[] calls =
@@ -57,7 +57,7 @@ public sealed class DiaFeatureExtractorTests
     }
 
     [Fact]
-    public void RefusesABatchThatPaddingWouldMakeHuge()
+    public void Refuses_a_batch_that_padding_would_make_huge()
     {
         var extractor = new DiaFeatureExtractor(hopLength: 1 << 24);
         AudioBuffer[] batch = [.. Enumerable.Repeat(B, 33)];

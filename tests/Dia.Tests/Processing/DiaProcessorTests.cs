@@ -44,24 +44,24 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void MakesInputsForText() => AssertSame("text", _processor.Process(Texts));
+    public void Makes_inputs_for_text() => AssertSame("text", _processor.Process(Texts));
 
     [Fact]
-    public void MakesInputsForAVoicePrompt() => AssertSame("clone1", _processor.Process(Texts[..1], Audio[..1]));
+    public void Makes_inputs_for_a_voice_prompt() => AssertSame("clone1", _processor.Process(Texts[..1], Audio[..1]));
 
     [Fact]
-    public void MakesInputsForABatchOfVoicePrompts() => AssertSame("clone2", _processor.Process(Texts, Audio));
+    public void Makes_inputs_for_a_batch_of_voice_prompts() => AssertSame("clone2", _processor.Process(Texts, Audio));
 
     [Fact]
-    public void MakesTrainingRowsAndLabels() => AssertSame("train2", _processor.Process(Texts, Audio, generation: false, outputLabels: true));
+    public void Makes_training_rows_and_labels() => AssertSame("train2", _processor.Process(Texts, Audio, generation: false, outputLabels: true));
 
     [Fact]
-    public void MakesTrainingRowsWithoutLabels() => AssertSame("train2_nolabels", _processor.Process(Texts, Audio, generation: false));
+    public void Makes_training_rows_without_labels() => AssertSame("train2_nolabels", _processor.Process(Texts, Audio, generation: false));
 
     [Theory]
     [InlineData("decode", null, 1)]
     [InlineData("decode.prompt5", 5, 5)]
-    public void DecodesTheRowsOfABatch(string name, int? promptLen, int start)
+    public void Decodes_the_rows_of_a_batch(string name, int? promptLen, int start)
     {
         int[,,] rows = Tensors.Ints3("decode.rows");
         float[][] expected = [Tensors.Floats(name + ".audio0"), Tensors.Floats(name + ".audio1")];
@@ -81,7 +81,7 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void NoFramesAreEmptyAudio()
+    public void No_frames_are_empty_audio()
     {
         // BOS, and EOS at once: `generate/cut-at-16-shortest` ends so.
         int[,] plain = new int[2, Channels];
@@ -93,7 +93,7 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void DecodesGeneratedRows()
+    public void Decodes_generated_rows()
     {
         // Rows of the reference's generate(): what the processor takes for codes must all be codes.
         foreach (string run in new[] { "cfg", "cut-at-20", "batch", "cut-at-16-shortest", "prompt" })
@@ -110,7 +110,7 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void FramesThatWereCutAreNotAudio()
+    public void Frames_that_were_cut_are_not_audio()
     {
         // Nine rows: the last channels, fifteen rows later, never came.
         int[,] rows = Delayed.Of(new int[20, Channels], Delay, 66, 65);
@@ -120,7 +120,7 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void RefusesWhatTheReferenceRefuses()
+    public void Refuses_what_the_reference_refuses()
     {
         // In C# there are no other tensor types to ask for, so `numpy` has no counterpart.
         var calls = new Dictionary<string, (Action Call, string Says)>
@@ -130,7 +130,8 @@ public sealed class DiaProcessorTests : IDisposable
             ["counts"] = (() => _processor.Process(Texts, Audio[..1]), "text has 2 items but audio has 1"),
             ["no_text"] = (() => _processor.Process(null!), "The text is missing"),
             ["decode_two"] = (() => _processor.Decode(Tensors.Ints3("decode.rows")), "a single item but got 2"),
-            ["rate"] = (() => _processor.Process(Texts[..1], [new AudioBuffer(Audio[0].Samples, 8000)]), "8000 Hz but this feature extractor was made for 16000"),
+            ["rate"] =
+                (() => _processor.Process(Texts[..1], [new AudioBuffer(Audio[0].Samples, 8000)]), "8000 Hz but this feature extractor was made for 16000"),
         };
         foreach (JsonElement item in Fixtures.Json("processor", "errors.json").EnumerateArray())
         {
@@ -144,13 +145,15 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void RefusesPartsThatDoNotFit()
+    public void Refuses_parts_that_do_not_fit()
     {
         var tokenizer = new DiaTokenizer();
-        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(samplingRate: 44100, hopLength: 32), tokenizer, _codec)).Kind);
+        Assert.Equal(DiaErrorKind.Model,
+            Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(samplingRate: 44100, hopLength: 32), tokenizer, _codec)).Kind);
         Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(new DiaFeatureExtractor(hopLength: 40), tokenizer, _codec)).Kind);
         var extractor = new DiaFeatureExtractor(hopLength: Hop);
-        Assert.Equal(DiaErrorKind.Model, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer, new NarrowCodec()).Process(Texts, Audio)).Kind);
+        Assert.Equal(DiaErrorKind.Model,
+            Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer, new NarrowCodec()).Process(Texts, Audio)).Kind);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer).Process(Texts, Audio)).Kind);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => new DiaProcessor(extractor, tokenizer) { DelayPattern = [0, -1] }).Kind);
         Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _processor.Process(Texts[..1], [new AudioBuffer([], 16000)])).Kind);
@@ -159,7 +162,7 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
-    public void SavesAudio()
+    public void Saves_audio()
     {
         string[] paths = [Path.Combine(_folder, "a.wav"), Path.Combine(_folder, "b.wav")];
         _processor.SaveAudio([[0.5f, -0.25f], []], paths);

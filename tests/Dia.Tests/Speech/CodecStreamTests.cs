@@ -98,7 +98,8 @@ public sealed class CodecStreamTests
 
         Assert.Equal(before, Changed(at + codec.LookAheadFrames + 1));
         // The last frame in reach may touch a sample by less than a rounding; the one before it never does.
-        Assert.True(!before.SequenceEqual(Changed(at + codec.LookAheadFrames)) || !before.SequenceEqual(Changed(at + codec.LookAheadFrames - 1)), "the look-ahead is longer than needed");
+        Assert.True(!before.SequenceEqual(Changed(at + codec.LookAheadFrames))
+            || !before.SequenceEqual(Changed(at + codec.LookAheadFrames - 1)), "the look-ahead is longer than needed");
     }
 
     [Fact]
@@ -125,8 +126,10 @@ public sealed class CodecStreamTests
         int[] codes = new int[40 * codec.Codebooks];
         int known = 40 - codec.LookAheadFrames;
         pass.Decode(codes, codec.Codebooks, 1000, new RowRange(0, (long)known * codec.HopLength), buffer);
-        Assert.Throws<ArgumentOutOfRangeException>(() => pass.Decode(codes, codec.Codebooks, 1000, new RowRange(0, (long)(known + 1) * codec.HopLength), buffer));
-        Assert.Throws<ArgumentOutOfRangeException>(() => pass.Decode(codes, codec.Codebooks, 40, new RowRange(0, 40L * codec.HopLength), buffer)); // odd strides give fewer
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            pass.Decode(codes, codec.Codebooks, 1000, new RowRange(0, (long)(known + 1) * codec.HopLength), buffer));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            pass.Decode(codes, codec.Codebooks, 40, new RowRange(0, 40L * codec.HopLength), buffer)); // odd strides give fewer
         Assert.Throws<ArgumentOutOfRangeException>(() => pass.Decode(codes, codec.Codebooks, 40, new RowRange(-1, 5), buffer));
         Assert.Throws<ArgumentOutOfRangeException>(() => pass.Decode(codes, codec.Codebooks, 40, new RowRange(0, 50), buffer.AsSpan(0, 49)));
     }

@@ -102,7 +102,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     {
         SpokenScript spoken = _demo.Speaker.Speak(Turns, InPieces, write: null);
         Assert.Null(spoken.Pieces[0].Voice);
-        Assert.All(spoken.Pieces.Skip(1), p => Assert.Contains(spoken.Pieces, before => before.Result!.Codes == p.Voice?.Codes && before.Piece.Text == p.Voice.Transcript));
+        Assert.All(spoken.Pieces.Skip(1), p =>
+            Assert.Contains(spoken.Pieces, before => before.Result!.Codes == p.Voice?.Codes && before.Piece.Text == p.Voice.Transcript));
         // What the model was given: the voice's text, a space, the piece's.
         Assert.All(spoken.Pieces.Skip(1), p => Assert.Equal(new DiaTokenizer().Encode($"{p.Voice!.Transcript} {p.Piece.Text}"), p.TextIds));
     }
@@ -151,7 +152,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         Assert.Equal(SpeechDoubtKind.Short, spoken.Pieces[0].Doubt?.Kind);
         Assert.Equal(1, spoken.DoubtfulPieces);
         // The longest of the three, of which each is what its seed gives.
-        Utterance[] attempts = [.. new ulong[] { 3, 4, 5 }.Select(seed => _demo.Speaker.Speak(Babble, new SpeechOptions { Seed = seed }, write: null).Pieces[0])];
+        Utterance[] attempts =
+            [.. new ulong[] { 3, 4, 5 }.Select(seed => _demo.Speaker.Speak(Babble, new SpeechOptions { Seed = seed }, write: null).Pieces[0])];
         Utterance longest = attempts.Where(a => a.Result!.Stop == SpeechStop.Eos).MaxBy(a => a.Result!.Frames)!;
         Assert.Equal(longest.Result!.Codes, spoken.Codes);
         Assert.Equal(attempts.Sum(a => a.Result!.GeneratedRows), spoken.GeneratedRows);
@@ -219,7 +221,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         }
 
         Assert.Equal(spoken.Select(s => s.Result!.Codes), speaker.SpeakAll(texts, Seed3, write: null).Select(s => s.Result!.Codes));
-        foreach (SpeechOptions options in new[] { Seed3 with { Speed = 2 }, Seed3 with { Retries = 1 }, Seed3 with { Trim = true }, Seed3 with { Splitting = ScriptSplitting.Always } })
+        foreach (SpeechOptions options in new[] { Seed3 with { Speed = 2 }, Seed3 with { Retries = 1 }, Seed3 with { Trim = true },
+            Seed3 with { Splitting = ScriptSplitting.Always } })
             Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => speaker.SpeakAll(texts, options, write: null)).Kind);
         Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => speaker.SpeakAll([Short, Script], Seed3, write: null)).Kind);
     }
@@ -230,7 +233,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         string transcript = File.ReadAllText(Fixtures.Path("demo", "voice.txt")).Trim();
         Voice voice = Voice.Encode(WavReader.Read(Fixtures.Path("demo", "voice.wav")), transcript, _demo.Codec, "me", Voice.MaxFrames(_demo.Model.Config));
         SpeechOptions options = Seed3 with { Voice = voice }, inPieces = options with { Splitting = ScriptSplitting.Always };
-        SpokenScript spoken = _demo.Speaker.Speak(Turns, inPieces, write: null), kept = _demo.Speaker.Speak(Turns, inPieces with { KeepVoice = true }, write: null);
+        SpokenScript spoken = _demo.Speaker.Speak(Turns, inPieces, write: null),
+            kept = _demo.Speaker.Speak(Turns, inPieces with { KeepVoice = true }, write: null);
         Assert.True(spoken.Pieces.Count > 1);
         Assert.All(spoken.Pieces, p => Assert.Same(voice, p.Voice));
         Assert.Equal(voice.Codes.Cast<int>().Concat(spoken.Codes.Cast<int>()), kept.Codes.Cast<int>());
@@ -242,7 +246,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         Assert.Equal(
             _demo.Speaker.Speak(Short, options, write: null).Rows,
             _demo.Speaker.Speak($"{transcript} {Short}", Seed3 with { Voice = unknown }, write: null).Rows);
-        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _demo.Speaker.Speak(Short, Seed3 with { Voice = new(new int[3, 2], "a", null) })).Kind);
+        Assert.Equal(DiaErrorKind.Input,
+            Assert.Throws<DiaException>(() => _demo.Speaker.Speak(Short, Seed3 with { Voice = new(new int[3, 2], "a", null) })).Kind);
     }
 
     [Fact]
@@ -272,7 +277,8 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         speaker.Dispose();
         Assert.Throws<ObjectDisposedException>(() => speaker.Speak(Short));
         Assert.NotEmpty(_demo.Speaker.Speak(Short, Seed3).Samples); // model and codec stay the caller's
-        Assert.Throws<DiaException>(() => Speaker.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, _demo.Device)); // it has no codec
+        Assert.Throws<DiaException>(() =>
+            Speaker.FromPretrained(ModelFolder.Open(Fixtures.Path("generate", "model")), CompiledModels.All, _demo.Device)); // it has no codec
     }
 
     private sealed class Watcher : ISpeechObserver

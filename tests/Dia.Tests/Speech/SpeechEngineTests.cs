@@ -15,7 +15,8 @@ namespace Dia.Tests.Speech;
 /// <summary>Utterances that share steps, against each one generated and decoded alone.</summary>
 public sealed class SpeechEngineTests
 {
-    private static readonly string[] Texts = ["[S1] Hello.", "[S2] A", "[S1] The letter is fast again. [S2] No.", "[S1] a b c", "[S1] Good morning to you all. [S2] Yes.", "[S2] Hi [S1] there.", "[S1] x"];
+    private static readonly string[] Texts = ["[S1] Hello.", "[S2] A", "[S1] The letter is fast again. [S2] No.", "[S1] a b c",
+        "[S1] Good morning to you all. [S2] Yes.", "[S2] Hi [S1] there.", "[S1] x"];
 
     public static TheoryData<string, int> Batches()
     {
@@ -97,7 +98,7 @@ public sealed class SpeechEngineTests
                 return null;
             int number = given++;
             running.Add(number);
-            Recorder job = loaded.Job("[S1] a", c => c with { MaxNewTokens = 20 + (10 * number) });
+            Recorder job = loaded.Job("[S1] a", c => c with { MaxNewTokens = 20 + 10 * number });
             job.Completed = _ => running.Remove(number);
             return job;
         });
@@ -136,7 +137,8 @@ public sealed class SpeechEngineTests
             return job;
         }
 
-        Recorder good = Job(), badConfig = Job(c => c with { Temperature = -1 }), badIds = Job(ids: [1, 999]), overflow = Job(c => c with { Temperature = 1.2e-38, DoSample = true }), badSink = Job(), last = Job();
+        Recorder good = Job(), badConfig = Job(c => c with { Temperature = -1 }), badIds = Job(ids: [1, 999]),
+            overflow = Job(c => c with { Temperature = 1.2e-38, DoSample = true }), badSink = Job(), last = Job();
         badSink.Sink = () => throw new IOException("no space");
         engine.Run([badConfig, good, badIds, overflow, badSink, last]);
         Assert.Equal(DiaErrorKind.Usage, Assert.IsType<DiaException>(badConfig.Failure).Kind);
@@ -189,7 +191,8 @@ public sealed class SpeechEngineTests
         using var engine = new SpeechEngine(loaded.Model, loaded.Codec, 2);
         long before = 0, after = 0;
         int reads = 0;
-        Recorder[] jobs = [.. new[] { 3.0, 1 }.Select(scale => loaded.Job("[S1] The letter is fast again. [S2] The letter is fast again.", c => c with { MaxNewTokens = 90, GuidanceScale = scale, DoSample = true, Seed = 3 }))];
+        Recorder[] jobs = [.. new[] { 3.0, 1 }.Select(scale => loaded.Job("[S1] The letter is fast again. [S2] The letter is fast again.", c =>
+            c with { MaxNewTokens = 90, GuidanceScale = scale, DoSample = true, Seed = 3 }))];
         foreach (Recorder job in jobs)
             job.Discards = true;
         // Counted from a step in which everything has run once (the codec too) to one before the ends.
@@ -227,11 +230,11 @@ public sealed class SpeechEngineTests
             {
                 DoSample = number % 3 != 0,
                 GuidanceScale = number % 2 == 0 ? 3 : null,
-                Temperature = 1 + (0.1 * number),
+                Temperature = 1 + 0.1 * number,
                 TopK = number == 4 ? null : 30,
                 TopP = 0.9,
                 Seed = (ulong)number,
-                MaxNewTokens = 35 + (9 * number % 40),
+                MaxNewTokens = 35 + 9 * number % 40,
             }, number % 4 == 2 ? loaded.Prompt(5 + number) : null));
         }
 
@@ -325,7 +328,7 @@ public sealed class SpeechEngineTests
             var codes = new int[frames, Model.Config.DecoderConfig.NumChannels];
             for (int t = 0; t < frames; t++)
                 for (int c = 0; c < codes.GetLength(1); c++)
-                    codes[t, c] = ((31 * t) + (7 * c)) % Model.Config.EosTokenId;
+                    codes[t, c] = (31 * t + 7 * c) % Model.Config.EosTokenId;
             return codes;
         }
 
@@ -336,7 +339,8 @@ public sealed class SpeechEngineTests
             for (int i = 0; i < job.TextIds.Length; i++)
                 (ids[0, i], mask[0, i]) = (job.TextIds[i], 1);
             DiaInputs inputs = _processor.Process(["a"]);
-            inputs = new DiaInputs { InputIds = ids, AttentionMask = mask, DecoderInputIds = inputs.DecoderInputIds, DecoderAttentionMask = inputs.DecoderAttentionMask };
+            inputs = new DiaInputs { InputIds = ids, AttentionMask = mask, DecoderInputIds = inputs.DecoderInputIds,
+                DecoderAttentionMask = inputs.DecoderAttentionMask };
             if (job.Prompt is not null)
                 inputs = _processor.WithPrompt(inputs, [job.Prompt]);
             int[,,] rows = Model.Generate(inputs, job.Config, drawAlone: true);

@@ -10,7 +10,7 @@ public sealed class DiaTokenizerTests
     private static readonly DiaTokenizer Tokenizer = new();
 
     [Fact]
-    public void EncodesAsTheReference()
+    public void Encodes_as_the_reference()
     {
         foreach (JsonElement item in Fixtures.Json("tokenizer", "encode.json").EnumerateArray())
         {
@@ -22,7 +22,7 @@ public sealed class DiaTokenizerTests
     }
 
     [Fact]
-    public void DecodesAsTheReference()
+    public void Decodes_as_the_reference()
     {
         foreach (JsonElement item in Fixtures.Json("tokenizer", "decode.json").EnumerateArray())
         {
@@ -33,7 +33,7 @@ public sealed class DiaTokenizerTests
     }
 
     [Fact]
-    public void PadsABatchAsTheReference()
+    public void Pads_a_batch_as_the_reference()
     {
         JsonElement item = Fixtures.Json("tokenizer", "batch.json");
         BatchEncoding encoding = Tokenizer.EncodeBatch(Strings(item.GetProperty("texts")), PaddingStrategy.Longest);
@@ -42,7 +42,7 @@ public sealed class DiaTokenizerTests
     }
 
     [Fact]
-    public void TruncatesABatchAsTheReference()
+    public void Truncates_a_batch_as_the_reference()
     {
         JsonElement item = Fixtures.Json("tokenizer", "truncate.json");
         BatchEncoding encoding = Tokenizer.EncodeBatch(
@@ -52,7 +52,7 @@ public sealed class DiaTokenizerTests
     }
 
     [Fact]
-    public void TakesTheReferencesOptions()
+    public void Takes_the_references_options()
     {
         int outputs = 0;
         foreach (JsonElement item in Fixtures.Json("tokenizer", "options.json").EnumerateArray())
@@ -73,7 +73,7 @@ public sealed class DiaTokenizerTests
     }
 
     [Fact]
-    public void DecodesPaddingInsideText()
+    public void Decodes_padding_inside_text()
     {
         // Not in the fixtures: the padding token is no speaker tag, so no spaces go around it.
         Assert.Equal("H<pad>i [S2] <pad>!", Tokenizer.Decode([72, 0, 105, 2, 0, 33]));
@@ -84,7 +84,7 @@ public sealed class DiaTokenizerTests
     [Theory]
     [InlineData(-1)]
     [InlineData(256)]
-    public void RefusesIdsThatAreNotText(int id)
+    public void Refuses_ids_that_are_not_text(int id)
     {
         var error = Assert.Throws<DiaException>(() => Tokenizer.Decode([65, id]));
         Assert.Equal(DiaErrorKind.Input, error.Kind);
@@ -96,7 +96,7 @@ public sealed class DiaTokenizerTests
     [InlineData(new[] { 0xDC00, 0x78 }, 0)]
     [InlineData(new[] { 0xD83D, 0xDC4B, 0xD83D, 0x78 }, 2)]
     [InlineData(new[] { 0xD800, 0xD83D, 0xDC4B }, 0)]
-    public void RefusesHalfSurrogatePairs(int[] characters, int position)
+    public void Refuses_half_surrogate_pairs(int[] characters, int position)
     {
         // As numbers: an attribute's strings pass through UTF-8, which replaces them.
         string text = string.Concat(characters.Select(c => (char)c));
@@ -125,7 +125,7 @@ public sealed class DiaTokenizerTests
     }
 
     [Fact]
-    public void RefusesOptionsThatContradict()
+    public void Refuses_options_that_contradict()
     {
         Action[] calls =
         [

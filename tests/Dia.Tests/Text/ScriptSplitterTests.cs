@@ -112,7 +112,8 @@ public sealed class ScriptSplitterTests
     {
         string[] parts =
         [
-            "[S1]", "[S2]", "[S1] ", " [S2] ", "\u0001", "\u0002 ", "<pad>", " ", "  ", "\n", "\n\n", "\r\n", ". ", "? ", "! ", ", ", ".", "…", "。", "」", "(laughs)", "(clears throat) ", "(",
+            "[S1]", "[S2]", "[S1] ", " [S2] ", "\u0001", "\u0002 ", "<pad>", " ", "  ", "\n", "\n\n", "\r\n", ". ", "? ", "! ", ", ", ".", "…", "。", "」",
+                "(laughs)", "(clears throat) ", "(",
             "word", "Mr. ", "I. ", "é", "ß", "😀", "語", "e\u0301", "Supercalifragilisticexpialidocious", "[S3]", "[S", "1]", "a", "B", "7 ", "\"",
         ];
         var random = new Random(20260101);
@@ -121,7 +122,7 @@ public sealed class ScriptSplitterTests
             var text = new StringBuilder();
             for (int n = random.Next(1, 120); n > 0; n--)
                 text.Append(random.Next(3) == 0 ? "some words " : parts[random.Next(parts.Length)]);
-            Check(text.ToString(), random.Next(16, 300), random.Next(2) == 0 ? ScriptSplitter.LongestSeconds : 1 + (random.NextDouble() * 10));
+            Check(text.ToString(), random.Next(16, 300), random.Next(2) == 0 ? ScriptSplitter.LongestSeconds : 1 + random.NextDouble() * 10);
         }
     }
 

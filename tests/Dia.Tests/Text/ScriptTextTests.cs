@@ -105,7 +105,8 @@ public sealed class ScriptTextTests
 
     [Fact]
     public void The_first_byte_that_is_wrong_is_named() =>
-        Assert.Contains("a.txt is not valid UTF-8 at byte 2 (0xFF)", Assert.Throws<DiaException>(() => ScriptText.Decode([0x61, 0x62, 0xFF], "a.txt")).Message, StringComparison.Ordinal);
+        Assert.Contains("a.txt is not valid UTF-8 at byte 2 (0xFF)", Assert.Throws<DiaException>(() => ScriptText.Decode([0x61, 0x62, 0xFF], "a.txt")).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Only_the_released_size_is_short_of_text()

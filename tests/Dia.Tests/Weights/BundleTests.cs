@@ -12,13 +12,14 @@ public sealed unsafe class BundleTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void ABundleIsTheSameModelAsItsFolder()
+    public void A_bundle_is_the_same_model_as_its_folder()
     {
         string program = Program();
         Bundle.Append(program, _model, _folder["out"]);
         var bundle = Bundle.TryOpen(_folder["out"])!;
         Assert.Equal(
-            ["config.json", "dac/config.json", "dac/model.safetensors", "generation_config.json", "model.safetensors", "preprocessor_config.json", "special_tokens_map.json", "tokenizer_config.json"],
+            ["config.json", "dac/config.json", "dac/model.safetensors", "generation_config.json", "model.safetensors", "preprocessor_config.json",
+                "special_tokens_map.json", "tokenizer_config.json"],
             bundle.Names);
         Assert.Equal(File.ReadAllBytes(program), File.ReadAllBytes(_folder["out"])[..(int)new FileInfo(program).Length]);
         Assert.Equal(File.GetUnixFileMode(program), File.GetUnixFileMode(_folder["out"]));
@@ -41,11 +42,12 @@ public sealed unsafe class BundleTests : IDisposable
         using var a = WeightFiles.Load(ModelFolder.Open(_model).Sub("dac"), specs);
         using var b = WeightFiles.Load(model.Sub("dac"), specs);
         for (int i = 0; i < specs.Length; i++)
-            Assert.True(new ReadOnlySpan<ushort>(a.Weights[i].Data, (int)specs[i].Count).SequenceEqual(new ReadOnlySpan<ushort>(b.Weights[i].Data, (int)specs[i].Count)));
+            Assert.True(new ReadOnlySpan<ushort>(a.Weights[i].Data, (int)specs[i].Count)
+                .SequenceEqual(new ReadOnlySpan<ushort>(b.Weights[i].Data, (int)specs[i].Count)));
     }
 
     [Fact]
-    public void ANewBundleReplacesTheOldOneAndBytesRepeat()
+    public void A_new_bundle_replaces_the_old_one_and_bytes_repeat()
     {
         string program = Program();
         Bundle.Append(program, Fixtures.Path("tiny/odd"), _folder["odd"]);
@@ -59,7 +61,7 @@ public sealed unsafe class BundleTests : IDisposable
     }
 
     [Fact]
-    public void FilesWithoutABundleHaveNone()
+    public void Files_without_a_bundle_have_none()
     {
         Assert.Null(Bundle.TryOpen(Program()));
         Assert.Null(Bundle.TryOpen(_folder.Write("short", "x")));
@@ -69,7 +71,7 @@ public sealed unsafe class BundleTests : IDisposable
     }
 
     [Fact]
-    public void AFolderWithoutACheckpointIsNotBundled()
+    public void A_folder_without_a_checkpoint_is_not_bundled()
     {
         Assert.Contains("config.json is missing", Assert.Throws<DiaException>(() => Bundle.Append(Program(), _folder.Path, _folder["out"])).Message);
         _folder.Save("model.safetensors", new SafetensorsArray("a", [1], new float[1]));
@@ -78,7 +80,7 @@ public sealed unsafe class BundleTests : IDisposable
     }
 
     [Fact]
-    public void EveryDamagedByteOfIndexAndFooterIsNoticed()
+    public void Every_damaged_byte_of_index_and_footer_is_noticed()
     {
         Bundle.Append(Program(), Fixtures.Path("tiny/odd"), _folder["good"]);
         byte[] good = File.ReadAllBytes(_folder["good"]);
@@ -108,16 +110,19 @@ public sealed unsafe class BundleTests : IDisposable
     [InlineData("a", -4096, 1, 8192)]
     [InlineData("a", 4096, 1, -1)]
     [InlineData("a", 4096, 1, 8193)]
-    public void ForgedIndexesAreRefused(string name, long offset, long length, long indexOffset)
+    public void Forged_indexes_are_refused(string name, long offset, long length, long indexOffset)
     {
-        byte[] index = [.. BitConverter.GetBytes((ushort)name.Length), .. System.Text.Encoding.UTF8.GetBytes(name), .. BitConverter.GetBytes(offset), .. BitConverter.GetBytes(length)];
-        byte[] footer = [.. "DIA-MODEL-BUNDLE"u8, .. BitConverter.GetBytes(1), .. BitConverter.GetBytes(index.Length), .. BitConverter.GetBytes(indexOffset), .. BitConverter.GetBytes(100L)];
+        byte[] index = [.. BitConverter.GetBytes((ushort)name.Length), .. System.Text.Encoding.UTF8.GetBytes(name), .. BitConverter.GetBytes(offset),
+            .. BitConverter.GetBytes(length)];
+        byte[] footer = [.. "DIA-MODEL-BUNDLE"u8, .. BitConverter.GetBytes(1), .. BitConverter.GetBytes(index.Length), .. BitConverter.GetBytes(indexOffset),
+            .. BitConverter.GetBytes(100L)];
         byte[] sum = BitConverter.GetBytes(Fnv1A.Hash(footer, Fnv1A.Hash(index)));
-        Assert.Contains("is damaged", Assert.Throws<DiaException>(() => Bundle.TryOpen(_folder.Write("f", [.. new byte[8192], .. index, .. footer, .. sum]))).Message);
+        Assert.Contains("is damaged",
+            Assert.Throws<DiaException>(() => Bundle.TryOpen(_folder.Write("f", [.. new byte[8192], .. index, .. footer, .. sum]))).Message);
     }
 
     [Fact]
-    public void NoNameLeadsOutOfAFolder()
+    public void No_name_leads_out_of_a_folder()
     {
         var model = ModelFolder.Open(Fixtures.Path("tiny"));
         foreach (string name in new[] { "../README.md", "/etc/passwd", "", "a//b", "a/../../b", ".", "a\\b", "a\nb" })
@@ -127,7 +132,7 @@ public sealed unsafe class BundleTests : IDisposable
     }
 
     [Fact]
-    public void TextsMustBeUtf8AndShort()
+    public void Texts_must_be_Utf8_and_short()
     {
         var model = ModelFolder.Open(_folder.Path);
         _folder.Write("bom", "\uFEFF{}");

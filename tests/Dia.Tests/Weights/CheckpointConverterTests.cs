@@ -11,12 +11,13 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void BFloat16SurvivesFloat32AndBack()
+    public void B_float16_survives_float32_and_back()
     {
         var demo = ModelFolder.Open(Fixtures.Demo);
         CheckpointConverter.Convert(demo, null, WeightFormat.Float32, _folder["f32"]);
         CheckpointConverter.Convert(ModelFolder.Open(_folder["f32"]), null, WeightFormat.BFloat16, _folder["bf16"]);
-        foreach (string name in new[] { "model.safetensors", "dac/model.safetensors", "config.json", "dac/config.json", "generation_config.json", "tokenizer_config.json", "preprocessor_config.json" })
+        foreach (string name in new[] { "model.safetensors", "dac/model.safetensors", "config.json", "dac/config.json", "generation_config.json",
+            "tokenizer_config.json", "preprocessor_config.json" })
             Assert.Equal(File.ReadAllBytes(demo.Describe(name)), File.ReadAllBytes(_folder["bf16/" + name]));
         Assert.False(File.Exists(_folder["bf16/README.md"]));
 
@@ -32,7 +33,7 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     [Theory]
     [InlineData(WeightFormat.BFloat16)]
     [InlineData(WeightFormat.Float16)]
-    public void RoundsEveryFloatTensorAndCopiesTheRest(WeightFormat format)
+    public void Rounds_every_float_tensor_and_copies_the_rest(WeightFormat format)
     {
         float[] values = [.. Enumerable.Range(0, 3000).Select(i => MathF.Sin(i) * 100)];
         long[] steps = [1L << 40];
@@ -49,9 +50,10 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     }
 
     [Fact]
-    public void TakesTheCodecFromElsewhere()
+    public void Takes_the_codec_from_elsewhere()
     {
-        CheckpointConverter.Convert(ModelFolder.Open(Fixtures.Path("tiny/base")), ModelFolder.Open(Fixtures.Path("dac/base")), WeightFormat.BFloat16, _folder["out"]);
+        CheckpointConverter.Convert(ModelFolder.Open(Fixtures.Path("tiny/base")), ModelFolder.Open(Fixtures.Path("dac/base")), WeightFormat.BFloat16,
+            _folder["out"]);
         using var codec = SafetensorsFile.Open(_folder["out/dac/model.safetensors"]);
         Assert.Equal(SafetensorsDType.BF16, codec["decoder.conv1.weight"].DType);
         Assert.True(File.Exists(_folder["out/dac/config.json"]));
@@ -60,7 +62,7 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     [Theory]
     [InlineData(WeightFormat.Float16, 70000f)]
     [InlineData(WeightFormat.BFloat16, 3.4e38f)]
-    public void ValuesTooLargeForTheFormatAreRefused(WeightFormat format, float value)
+    public void Values_too_large_for_the_format_are_refused(WeightFormat format, float value)
     {
         _folder.Save("in/model.safetensors", new SafetensorsArray("w", [3], new[] { 1, float.NegativeInfinity, -value }));
         var e = Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, format, _folder["out"]));
@@ -70,25 +72,29 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     }
 
     [Fact]
-    public void WhatCannotBeConvertedIsRefused()
+    public void What_cannot_be_converted_is_refused()
     {
         _folder.Save("in/model.safetensors", new SafetensorsArray("w", [1], new double[1]));
-        Assert.Contains("tensor w", Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, WeightFormat.Float32, _folder["out"])).Message);
+        Assert.Contains("tensor w", Assert.Throws<DiaException>(() =>
+            CheckpointConverter.Convert(ModelFolder.Open(_folder["in"]), null, WeightFormat.Float32, _folder["out"])).Message);
         var odd = ModelFolder.Open(Fixtures.Path("tiny/odd"));
         _folder.Write("in/file", "x");
-        Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["in/file"])).Kind);
+        Assert.Equal(DiaErrorKind.Output,
+            Assert.Throws<DiaException>(() => CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["in/file"])).Kind);
         CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["same"]);
-        Assert.Contains("own folder", Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder["same"]), null, WeightFormat.BFloat16, _folder["same"])).Message);
+        Assert.Contains("own folder", Assert.Throws<DiaException>(() =>
+            CheckpointConverter.Convert(ModelFolder.Open(_folder["same"]), null, WeightFormat.BFloat16, _folder["same"])).Message);
     }
 
     [Theory]
     [InlineData("{ \"a\": 1,\n\t\"dtype\" : \"float32\" }\n", "{ \"a\": 1,\n\t\"dtype\" : \"bfloat16\" }\n")]
     [InlineData("{\"torch_dtype\":null,\"x\":{\"dtype\":\"é\"},\"y\":\"dtype\"}", "{\"torch_dtype\":\"bfloat16\",\"x\":{\"dtype\":\"é\"},\"y\":\"dtype\"}")]
     [InlineData("{\"a\":\"é\"}", "{\"a\":\"é\"}")]
-    public void OnlyTheDTypeOfAConfigChanges(string json, string expected) =>
+    public void Only_the_d_type_of_a_config_changes(string json, string expected) =>
         Assert.Equal(expected, CheckpointConverter.WithDType(json, WeightFormat.BFloat16, "config.json"));
 
     [Fact]
-    public void ABrokenConfigIsRefused() =>
-        Assert.Contains("config.json is not valid JSON", Assert.Throws<DiaException>(() => CheckpointConverter.WithDType("{\"a\":", WeightFormat.BFloat16, "config.json")).Message);
+    public void A_broken_config_is_refused() =>
+        Assert.Contains("config.json is not valid JSON",
+            Assert.Throws<DiaException>(() => CheckpointConverter.WithDType("{\"a\":", WeightFormat.BFloat16, "config.json")).Message);
 }

@@ -15,7 +15,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     [InlineData("tests/fixtures/tiny/bf16", WeightFormat.BFloat16)]
     [InlineData("tests/fixtures/dac/odd", WeightFormat.Float32)]
     [InlineData("configs/dia-demo", WeightFormat.BFloat16)]
-    public void FixtureCheckpointsLoad(string name, WeightFormat format)
+    public void Fixture_checkpoints_load(string name, WeightFormat format)
     {
         string path = Repository.At(name);
         var specs = WeightFiles.SpecsOf(Path.Combine(path, "model.safetensors"));
@@ -25,12 +25,13 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         {
             Assert.Equal(format, loaded.Weights[i].Format);
             var expected = file[specs[i].Name];
-            Assert.True(new ReadOnlySpan<byte>(expected.Data, (int)expected.ByteLength).SequenceEqual(new ReadOnlySpan<byte>(loaded.Weights[i].Data, (int)expected.ByteLength)));
+            Assert.True(new ReadOnlySpan<byte>(expected.Data, (int)expected.ByteLength)
+                .SequenceEqual(new ReadOnlySpan<byte>(loaded.Weights[i].Data, (int)expected.ByteLength)));
         }
     }
 
     [Fact]
-    public void ASingleFileIsAModelToo()
+    public void A_single_file_is_a_model_too()
     {
         string file = Fixtures.Path("tiny/base/model.safetensors");
         using var loaded = WeightFiles.Load(ModelFolder.Open(file), WeightFiles.SpecsOf(file));
@@ -39,7 +40,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     }
 
     [Fact]
-    public void ShardsLoadAsTheWhole()
+    public void Shards_load_as_the_whole()
     {
         string whole = Fixtures.Path("tiny/base/model.safetensors");
         Shard(whole);
@@ -47,7 +48,8 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         using var a = WeightFiles.Load(ModelFolder.Open(Fixtures.Path("tiny/base")), specs);
         using var b = WeightFiles.Load(ModelFolder.Open(_folder.Path), specs);
         for (int i = 0; i < specs.Length; i++)
-            Assert.True(new ReadOnlySpan<float>(a.Weights[i].Data, (int)specs[i].Count).SequenceEqual(new ReadOnlySpan<float>(b.Weights[i].Data, (int)specs[i].Count)));
+            Assert.True(new ReadOnlySpan<float>(a.Weights[i].Data, (int)specs[i].Count)
+                .SequenceEqual(new ReadOnlySpan<float>(b.Weights[i].Data, (int)specs[i].Count)));
     }
 
     [Theory]
@@ -63,7 +65,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     [InlineData("""{"metadata":{"total_size":1},"weight_map":{"a":"gone.safetensors"}}""", "gone.safetensors, which is missing")]
     [InlineData("""{"weight_map":{"a":"s.safetensors","b":"s.safetensors"}}""", "disagree about 1 tensors: b (not in s.safetensors)")]
     [InlineData("""{"weight_map":{"a":"s.safetensors","b":"t.safetensors"}}""", "c (in t.safetensors)")]
-    public void BadIndexesAreRefused(string json, string expected)
+    public void Bad_indexes_are_refused(string json, string expected)
     {
         _folder.Save("s.safetensors", new SafetensorsArray("a", [1], new float[1]));
         _folder.Save("t.safetensors", new SafetensorsArray("b", [1], new float[1]), new SafetensorsArray("c", [1], new float[1]));
@@ -74,11 +76,12 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     }
 
     [Fact]
-    public void OneMessageTellsEverythingThatDoesNotFit()
+    public void One_message_tells_everything_that_does_not_fit()
     {
         var extra = Enumerable.Range(0, 20).Select(i => new SafetensorsArray($"extra{i:00}", [1], new float[1]));
         _folder.Save("model.safetensors", [.. extra, new("bad.shape", [2, 3], new float[6]), new("bad.type", [2], new long[2])]);
-        WeightSpec[] specs = [new("bad.shape", [3, 2], WeightRole.Linear), new("bad.type", [2], WeightRole.Vector), new("gone.1", [1], WeightRole.Vector), new("gone.2", [1], WeightRole.Vector)];
+        WeightSpec[] specs = [new("bad.shape", [3, 2], WeightRole.Linear), new("bad.type", [2], WeightRole.Vector), new("gone.1", [1], WeightRole.Vector),
+            new("gone.2", [1], WeightRole.Vector)];
         var e = Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs));
         Assert.Contains("2 missing (gone.1, gone.2)", e.Message);
         Assert.Contains("20 unexpected (extra00, ", e.Message);
@@ -89,9 +92,10 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     }
 
     [Fact]
-    public void ExtraTensorsAreLeftAloneWithOneWarning()
+    public void Extra_tensors_are_left_alone_with_one_warning()
     {
-        _folder.Save("model.safetensors", [new("a", [2], new float[] { 1, 2 }), .. Enumerable.Range(0, 20).Select(i => new SafetensorsArray($"extra{i:00}", [1], new long[1]))]);
+        _folder.Save("model.safetensors",
+            [new("a", [2], new float[] { 1, 2 }), .. Enumerable.Range(0, 20).Select(i => new SafetensorsArray($"extra{i:00}", [1], new long[1]))]);
         var warnings = new List<string>();
         using var loaded = WeightFiles.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)], warnings);
         Assert.Equal([1f, 2f], new ReadOnlySpan<float>(loaded.Weights[0].Data, 2).ToArray());
@@ -102,7 +106,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     }
 
     [Fact]
-    public void AnEmptyFolderIsNoModel()
+    public void An_empty_folder_is_no_model()
     {
         var e = Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), []));
         Assert.Contains("config.json is missing", e.Message);
@@ -114,7 +118,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     [Theory]
     [InlineData("c.weight_g", "c.weight_v", WeightRole.Convolution)]
     [InlineData("c.parametrizations.weight.original0", "c.parametrizations.weight.original1", WeightRole.TransposedConvolution)]
-    public void WeightNormPairsAreMultipliedOut(string g, string v, WeightRole role)
+    public void Weight_norm_pairs_are_multiplied_out(string g, string v, WeightRole role)
     {
         float[] direction = [3, 0, 4, 0, 1, 2, 2, 0], magnitude = [10, 0.3f];
         _folder.Save("model.safetensors", new(g, [2, 1, 1], magnitude), new(v, [2, 2, 2], direction));
@@ -128,7 +132,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
     }
 
     [Fact]
-    public void WeightNormOfARealCodecGivesItsWeightsBack()
+    public void Weight_norm_of_a_real_codec_gives_its_weights_back()
     {
         // A pair with g = ‖v‖ and v = c·w stands for w.
         string plain = Fixtures.Path("dac/base/model.safetensors");
@@ -145,12 +149,13 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         for (int i = 0; i < specs.Length; i++)
         {
             for (long j = 0; j < specs[i].Count; j++)
-                Assert.Equal(((float*)expected.Weights[i].Data)[j], ((float*)actual.Weights[i].Data)[j], 3e-7f * Math.Abs(((float*)expected.Weights[i].Data)[j]));
+                Assert.Equal(((float*)expected.Weights[i].Data)[j], ((float*)actual.Weights[i].Data)[j],
+                    3e-7f * Math.Abs(((float*)expected.Weights[i].Data)[j]));
         }
     }
 
     [Fact]
-    public void IncompleteOrEmptyWeightNormIsRefused()
+    public void Incomplete_or_empty_weight_norm_is_refused()
     {
         WeightSpec[] specs = [new("c.weight", [1, 2, 1], WeightRole.Convolution)];
         _folder.Save("model.safetensors", new SafetensorsArray("c.weight_g", [1, 1, 1], new float[1]));
@@ -158,15 +163,16 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         _folder.Save("model.safetensors", new("c.weight_g", [1, 1, 1], new float[1]), new("c.weight_v", [1, 2, 1], new float[2]));
         Assert.Contains("has no length", Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs)).Message);
         _folder.Save("model.safetensors", new("c.weight_g", [1, 2, 1], new float[2]), new("c.weight_v", [1, 2, 1], new float[2]));
-        Assert.Contains("c.weight_g: [1, 2, 1] where the model has [1, 1, 1]", Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs)).Message);
+        Assert.Contains("c.weight_g: [1, 2, 1] where the model has [1, 1, 1]",
+            Assert.Throws<DiaException>(() => WeightFiles.Load(ModelFolder.Open(_folder.Path), specs)).Message);
     }
 
     [Fact]
-    public void MisalignedTensorsAreCopiedIntoPlace()
+    public void Misaligned_tensors_are_copied_into_place()
     {
         // Early writers did not pad the header: data may begin anywhere.
         string json = """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""";
-        json += new string(' ', (9 - (json.Length % 8)) % 8);
+        json += new string(' ', (9 - json.Length % 8) % 8);
         Assert.Equal(1, json.Length % 8);
         _folder.Write("model.safetensors", TensorFile.Bytes(json, [.. BitConverter.GetBytes(1.5f), .. BitConverter.GetBytes(-2f)]));
         using var loaded = WeightFiles.Load(ModelFolder.Open(_folder.Path), [new("a", [2], WeightRole.Vector)]);
@@ -183,7 +189,7 @@ public sealed unsafe class LoadedWeightsTests : IDisposable
         {
             g[r] = (float)Math.Sqrt(w.AsSpan(r * width, width).ToArray().Sum(x => (double)x * x));
             for (int i = 0; i < width; i++)
-                v[(r * width) + i] = w[(r * width) + i] * (0.25f * (1 + r));
+                v[r * width + i] = w[r * width + i] * (0.25f * (1 + r));
         }
 
         return [new(weight.Name + "_g", [g.Length, 1, 1], g), new(weight.Name + "_v", weight.Shape, v)];

@@ -25,9 +25,10 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void ReadsTensorsAndMetadata()
+    public void Reads_tensors_and_metadata()
     {
-        using var file = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes(Good + "  ", [.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(-2f), 7, 1])));
+        using var file =
+            SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes(Good + "  ", [.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(-2f), 7, 1])));
         Assert.Equal("v", file.Metadata["k"]);
         Assert.Equal(2, file.Tensors.Count);
         Assert.Equal([1f, -2f], file["a"].ToSingle());
@@ -39,7 +40,7 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void ReadsEmptyFilesAndEmptyTensors()
+    public void Reads_empty_files_and_empty_tensors()
     {
         using var none = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes("{}", [])));
         Assert.Empty(none.Tensors);
@@ -94,7 +95,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("""{} x""", "not valid JSON")]
     [InlineData("""{"a":""", "not valid JSON")]
     [InlineData("", "not valid JSON")]
-    public void BadHeadersAreRefused(string json, string expected)
+    public void Bad_headers_are_refused(string json, string expected)
     {
         string path = _folder.Write("bad.safetensors", TensorFile.Bytes(json, new byte[16]));
         var e = Assert.Throws<DiaException>(() => SafetensorsFile.Open(path, DiaErrorKind.Input).Dispose());
@@ -115,7 +116,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("F6_E3M2", 8, 6, "6-bit floats")]
     [InlineData("F4", 8, 4, "4-bit floats")]
     [InlineData("C64", 8, 64, "complex numbers")]
-    public void TypesThatAreNotComputedInAreKnown(string type, int count, int bytes, string kind)
+    public void Types_that_are_not_computed_in_are_known(string type, int count, int bytes, string kind)
     {
         using var file = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,{{{bytes}}}]}}""", new byte[bytes])));
         Assert.Equal((type, (long)count, (long)bytes), (file["a"].DType.ToString(), file["a"].Count, file["a"].ByteLength));
@@ -125,7 +126,7 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void NamesInMessagesAreShort()
+    public void Names_in_messages_are_short()
     {
         string path = _folder.Write("f", TensorFile.Bytes($$"""{"{{new string('n', 100_000)}}":1}""", []));
         Assert.InRange(Assert.Throws<DiaException>(() => SafetensorsFile.Open(path)).Message.Length, 1, 500);
@@ -137,11 +138,11 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData(new byte[] { 9, 0, 0, 0, 0, 0, 0, 0, 123, 125 }, "only 2 follow")]
     [InlineData(new byte[] { 0, 0, 0, 0, 0, 0, 0, 255, 123, 125 }, "the limit is 100000000")]
     [InlineData(new byte[] { 1, 225, 245, 5, 0, 0, 0, 0, 123, 125 }, "the limit is 100000000")]
-    public void BadLengthsAreRefused(byte[] bytes, string expected) =>
+    public void Bad_lengths_are_refused(byte[] bytes, string expected) =>
         Assert.Contains(expected, Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Write("f", bytes))).Message);
 
     [Fact]
-    public void OtherThingsThanFilesAreRefused()
+    public void Other_things_than_files_are_refused()
     {
         Assert.Contains("no such file", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder["gone"])).Message);
         Assert.Contains("it is a folder", Assert.Throws<DiaException>(() => SafetensorsFile.Open(_folder.Path)).Message);
@@ -151,7 +152,7 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void ConvertsAndChecksTheRange()
+    public void Converts_and_checks_the_range()
     {
         SafetensorsWriter.Save(_folder["f"],
         [
@@ -187,7 +188,7 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void ReadsHalves()
+    public void Reads_halves()
     {
         using var file = SafetensorsFile.Open(_folder.Write("f", TensorFile.Bytes("""{"h":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]}}""", [0, 0x3C, 0x40, 0x40])));
         Assert.Equal([1f], file["h"].ToSingle());
@@ -196,17 +197,18 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void ARangeOfAFileIsAFile()
+    public void A_range_of_a_file_is_a_file()
     {
         byte[] inner = TensorFile.Bytes(Good, new byte[10]);
         string path = _folder.Write("f", [.. new byte[4099], .. inner, 1, 2, 3]);
         using var file = SafetensorsFile.Open(new FileRange(path, 4099, inner.Length), "inner", DiaErrorKind.Model);
         Assert.Equal([0f, 0f], file["a"].ToSingle());
-        Assert.Contains("became shorter", Assert.Throws<DiaException>(() => SafetensorsFile.Open(new FileRange(path, 4099, inner.Length + 4), "inner", DiaErrorKind.Model)).Message);
+        Assert.Contains("became shorter",
+            Assert.Throws<DiaException>(() => SafetensorsFile.Open(new FileRange(path, 4099, inner.Length + 4), "inner", DiaErrorKind.Model)).Message);
     }
 
     [Fact]
-    public void MutatedHeadersGiveNothingButDiaExceptions()
+    public void Mutated_headers_give_nothing_but_Dia_exceptions()
     {
         byte[] good = Encoding.UTF8.GetBytes(Good);
         string alphabet = "{}[]\",:\\0123456789-eE.u nulltrue\u0000\u007F";

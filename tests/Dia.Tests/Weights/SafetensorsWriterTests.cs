@@ -20,7 +20,8 @@ public sealed class SafetensorsWriterTests : IDisposable
         string path = Repository.At(name);
         using (var file = SafetensorsFile.Open(path))
         {
-            using var writer = SafetensorsWriter.Create(_folder["out"], file.Tensors.Values.Reverse().Select(t => new SafetensorsEntry(t.Name, t.DType, t.Shape)), file.Metadata);
+            using var writer = SafetensorsWriter.Create(_folder["out"],
+                file.Tensors.Values.Reverse().Select(t => new SafetensorsEntry(t.Name, t.DType, t.Shape)), file.Metadata);
             foreach (var entry in writer.Tensors)
             {
                 // In two parts: tensors need not be written at once.
@@ -37,10 +38,11 @@ public sealed class SafetensorsWriterTests : IDisposable
     }
 
     [Fact]
-    public void LaysTensorsOutByTypeThenName()
+    public void Lays_tensors_out_by_type_then_name()
     {
         var output = new MemoryStream();
-        SafetensorsWriter.Save(output, [new("b", [1], new float[1]), new("a", [], new float[1]), new("z", [1], new long[1]), new("c", [2, 0], Array.Empty<short>())]);
+        SafetensorsWriter.Save(output,
+            [new("b", [1], new float[1]), new("a", [], new float[1]), new("z", [1], new long[1]), new("c", [2, 0], Array.Empty<short>())]);
         string text = Encoding.UTF8.GetString(output.ToArray().AsSpan(8));
         Assert.StartsWith("""{"z":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]},"c":{"dtype":"I16","shape":[2,0],"data_offsets":[16,16]}} """, text);
         Assert.Equal(0, (output.Length - 16) % 8);
@@ -48,7 +50,7 @@ public sealed class SafetensorsWriterTests : IDisposable
     }
 
     [Fact]
-    public void MisuseIsAnError()
+    public void Misuse_is_an_error()
     {
         var entry = new SafetensorsEntry("a", SafetensorsDType.F32, [2]);
         Assert.Throws<ArgumentException>(() => new SafetensorsWriter(Stream.Null, [entry, entry]));

@@ -20,7 +20,8 @@ internal static class WeightFiles
     {
         using var tensors = SafetensorsFile.Open(file);
         return [.. tensors.Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
-            new WeightSpec(t.Name, Array.ConvertAll(t.Shape, d => (int)d), t.Name.EndsWith(".weight", StringComparison.Ordinal) && t.Shape.Length == 3 ? WeightRole.Convolution : WeightRole.Linear))];
+            new WeightSpec(t.Name, Array.ConvertAll(t.Shape, d => (int)d), t.Name.EndsWith(".weight", StringComparison.Ordinal) && t.Shape.Length == 3
+                ? WeightRole.Convolution : WeightRole.Linear))];
     }
 
     /// <summary>The weights of a checkpoint, whose files they alone hold.</summary>

@@ -6,7 +6,7 @@ namespace Dia.Tests.Weights;
 public sealed unsafe class WeightFormatsTests
 {
     [Fact]
-    public void EveryBFloat16IsExactThereAndBack()
+    public void Every_b_float16_is_exact_there_and_back()
     {
         for (int bits = 0; bits <= 0xFFFF; bits++)
         {
@@ -17,7 +17,7 @@ public sealed unsafe class WeightFormatsTests
     }
 
     [Fact]
-    public void EveryFloat16IsExactThereAndBack()
+    public void Every_float16_is_exact_there_and_back()
     {
         for (int bits = 0; bits <= 0xFFFF; bits++)
         {
@@ -30,7 +30,7 @@ public sealed unsafe class WeightFormatsTests
     [Theory]
     [InlineData(WeightFormat.BFloat16)]
     [InlineData(WeightFormat.Float16)]
-    public void RoundsToNearestTiesToEven(WeightFormat format)
+    public void Rounds_to_nearest_ties_to_even(WeightFormat format)
     {
         Func<ushort, float> from = format == WeightFormat.BFloat16 ? WeightFormats.FromBFloat16 : WeightFormats.FromFloat16;
         Func<float, ushort> to = format == WeightFormat.BFloat16 ? WeightFormats.ToBFloat16 : WeightFormats.ToFloat16;
@@ -47,8 +47,8 @@ public sealed unsafe class WeightFormatsTests
 
         // Half a step above the largest finite value is the tie with infinity.
         float largest = from((ushort)(infinity - 1)), step = largest - from((ushort)(infinity - 2));
-        Assert.Equal(infinity, to(largest + (step / 2)));
-        Assert.Equal(infinity - 1, to(MathF.BitDecrement(largest + (step / 2))));
+        Assert.Equal(infinity, to(largest + step / 2));
+        Assert.Equal(infinity - 1, to(MathF.BitDecrement(largest + step / 2)));
         Assert.Equal(infinity, to(float.PositiveInfinity));
     }
 
@@ -56,7 +56,7 @@ public sealed unsafe class WeightFormatsTests
     [InlineData(WeightFormat.Float32)]
     [InlineData(WeightFormat.BFloat16)]
     [InlineData(WeightFormat.Float16)]
-    public void ArraysConvertAtAnyAddress(WeightFormat format)
+    public void Arrays_convert_at_any_address(WeightFormat format)
     {
         float[] values = [0, 1, -2.5f, 0.15625f, 1024], back = new float[5];
         byte[] memory = new byte[32];
@@ -75,7 +75,7 @@ public sealed unsafe class WeightFormatsTests
     [InlineData(WeightFormat.Float32, "f32", "float32", SafetensorsDType.F32, 4)]
     [InlineData(WeightFormat.BFloat16, "bf16", "bfloat16", SafetensorsDType.BF16, 2)]
     [InlineData(WeightFormat.Float16, "f16", "float16", SafetensorsDType.F16, 2)]
-    public void EachFormatHasItsRow(WeightFormat format, string name, string referenceName, SafetensorsDType type, int bytes)
+    public void Each_format_has_its_row(WeightFormat format, string name, string referenceName, SafetensorsDType type, int bytes)
     {
         Assert.True(WeightFormats.TryParse(name, out WeightFormat parsed));
         Assert.Equal(format, parsed);
@@ -95,7 +95,7 @@ public sealed unsafe class WeightFormatsTests
     }
 
     [Fact]
-    public void WhatHasNoRowIsNoFormat()
+    public void What_has_no_row_is_no_format()
     {
         Assert.False(WeightFormats.TryParse("float32", out _));
         Assert.False(WeightFormats.TryParse("F32", out _));
@@ -105,7 +105,7 @@ public sealed unsafe class WeightFormatsTests
     }
 
     [Fact]
-    public void ABlockIsItsScaleAndItsValues()
+    public void A_block_is_its_scale_and_its_values()
     {
         var row = new WeightFormats.Row("q4", "int4", SafetensorsDType.U8, 4, 32, 2, null, null, null);
         Assert.Equal(18, row.BlockBytes);

@@ -17,7 +17,7 @@ internal static class Program
     private const double Forward = 2e-4;
 
     // Ten times the fixtures', and one step of the WAV's 16 bits.
-    private const double Audio = 1e-4 + (1 / 32768.0);
+    private const double Audio = 1e-4 + 1 / 32768.0;
 
     // Codes whose margin is smaller may change with the order of a sum.
     private const double CodeMargin = 1e-4;
@@ -55,7 +55,8 @@ internal static class Program
     {
         bool passed = error <= tolerance;
         _failed |= !passed;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {fixture} | {what} | {error:g2} | {tolerance:g2} | {(passed ? "pass" : "**FAIL**")} |"));
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"| {fixture} | {what} | {error:g2} | {tolerance:g2} | {(passed ? "pass" : "**FAIL**")} |"));
     }
 
     /// <summary>Runs the executable; where it fails, its words are the line.</summary>
@@ -109,7 +110,8 @@ internal static class Program
                 Line(name, $"codes of {length} samples", codes["codes"].ToInt32().SequenceEqual(right) ? 0 : double.PositiveInfinity, 0);
             }
 
-            foreach (string key in cases.Tensors.Keys.Where(n => n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+            foreach (string key in cases.Tensors.Keys.Where(n =>
+                n.StartsWith("decode", StringComparison.Ordinal) && n.EndsWith(".codes", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
             {
                 long[] shape = cases[key].Shape;
                 SafetensorsWriter.Save(file, [new SafetensorsArray("codes", [shape[1], shape[0]], Turned(cases[key]))]);
@@ -133,7 +135,8 @@ internal static class Program
                 continue; // The command refuses it.
             using JsonDocument about = JsonDocument.Parse(File.ReadAllText(path));
             using var right = SafetensorsFile.Open(Path.ChangeExtension(path, ".safetensors"));
-            string Setting(string key, string none) => about.RootElement.GetProperty(key) is { ValueKind: JsonValueKind.Number } number ? number.GetRawText() : none;
+            string Setting(string key, string none) => about.RootElement.GetProperty(key) is { ValueKind: JsonValueKind.Number } number
+                ? number.GetRawText() : none;
             List<string> args =
             [
                 "--model", Path.Combine(folder, "model"), "--device", device, "--greedy", "--codes", output, "-q",
@@ -178,7 +181,7 @@ internal static class Program
         int[] values = codes.ToInt32(), turned = new int[values.Length];
         for (int c = 0; c < channels; c++)
             for (int t = 0; t < frames; t++)
-                turned[(t * channels) + c] = values[(c * frames) + t];
+                turned[t * channels + c] = values[c * frames + t];
         return turned;
     }
 
@@ -188,7 +191,7 @@ internal static class Program
         using var stream = new MemoryStream();
         using var writer = new BinaryWriter(stream);
         writer.Write("RIFF"u8);
-        writer.Write(36 + (samples.Length * 4));
+        writer.Write(36 + samples.Length * 4);
         writer.Write("WAVEfmt "u8);
         writer.Write(16);
         writer.Write((short)3);

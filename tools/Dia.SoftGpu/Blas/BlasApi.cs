@@ -111,11 +111,13 @@ internal static unsafe class BlasApi
         if (bytes == 0)
             return;
         Allocation* a = DeviceMemory.Find(memory);
-        Require(a != null && !a->Freed && memory % 256 == 0 && memory - a->Base + bytes <= a->Size, "the workspace is no device memory, or not aligned to 256 bytes");
+        Require(a != null && !a->Freed && memory % 256 == 0
+            && memory - a->Base + bytes <= a->Size, "the workspace is no device memory, or not aligned to 256 bytes");
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cublasSgemm_v2")]
-    public static int Sgemm(nint handle, int opA, int opB, int m, int n, int k, float* alpha, ulong a, int lda, ulong b, int ldb, float* beta, ulong c, int ldc) =>
+    public static int Sgemm(nint handle, int opA, int opB, int m, int n, int k, float* alpha, ulong a, int lda, ulong b, int ldb, float* beta,
+        ulong c, int ldc) =>
         Run("cublasSgemm_v2", () => Enqueue(HandleOf(handle), "cublasSgemm", new Product
         {
             TransposeA = Op(opA), TransposeB = Op(opB), M = m, N = n, K = k, Alpha = Scalar(alpha), Beta = Scalar(beta),
@@ -168,7 +170,8 @@ internal static unsafe class BlasApi
     }
 
     [UnmanagedCallersOnly(EntryPoint = "cublasGetStatusName")]
-    public static byte* GetStatusName(int status) => NativeText.Of("CUBLAS_STATUS_" + (Enum.IsDefined((BlasStatus)status) ? ((BlasStatus)status).ToString() : "UNKNOWN"));
+    public static byte* GetStatusName(int status) =>
+        NativeText.Of("CUBLAS_STATUS_" + (Enum.IsDefined((BlasStatus)status) ? ((BlasStatus)status).ToString() : "UNKNOWN"));
 
     [UnmanagedCallersOnly(EntryPoint = "cublasGetStatusString")]
     public static byte* GetStatusString(int status) => NativeText.Of(((BlasStatus)status).ToString().ToLowerInvariant().Replace('_', ' '));

@@ -52,7 +52,7 @@ internal sealed unsafe class Product
             for (int row = 0; row < m; row++)
             {
                 float value = Alpha * Dot(left.AsSpan(row * k, k), right.AsSpan(column * k, k));
-                byte* p = c + (((long)column * C.Leading) + row) * C.ElementBytes;
+                byte* p = c + ((long)column * C.Leading + row) * C.ElementBytes;
                 if (Beta != 0)
                     value += Beta * Load(p, C.Type);
                 Store(p, C.Type, value);
@@ -80,9 +80,9 @@ internal sealed unsafe class Product
         for (int line = 0; line < lines; line++)
             for (int k = 0; k < K; k++)
             {
-                long at = across ? ((long)line * matrix.Leading) + k : ((long)k * matrix.Leading) + line;
-                float value = Load(p + (at * matrix.ElementBytes), matrix.Type);
-                packed[(line * K) + k] = Tf32 ? BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(value) + 0x1000) & 0xFFFFE000) : value;
+                long at = across ? (long)line * matrix.Leading + k : (long)k * matrix.Leading + line;
+                float value = Load(p + at * matrix.ElementBytes, matrix.Type);
+                packed[line * K + k] = Tf32 ? BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(value) + 0x1000) & 0xFFFFE000) : value;
             }
         return packed;
     }
@@ -102,19 +102,21 @@ internal sealed unsafe class Product
 
     private static byte* Check(string name, string which, Matrix matrix, int rows, int columns, bool read, bool write)
     {
-        ulong bytes = (((ulong)Math.Max(columns - 1, 0) * (ulong)matrix.Leading) + (ulong)rows) * (ulong)matrix.ElementBytes;
+        ulong bytes = ((ulong)Math.Max(columns - 1, 0) * (ulong)matrix.Leading + (ulong)rows) * (ulong)matrix.ElementBytes;
         Allocation* at = DeviceMemory.Find(matrix.Address);
         if (at == null || at->Freed || matrix.Address - at->Base + bytes > at->Size || matrix.Address % (ulong)matrix.ElementBytes != 0)
         {
             if (rows == 0 || columns == 0)
                 return (byte*)1; // nothing of it is touched
-            Violations.Report($"{name}: {which} of {rows} rows, {columns} columns, leading dimension {matrix.Leading}: {DeviceMemory.Describe(matrix.Address)}", Fault.OutOfBounds);
+            Violations.Report(
+                $"{name}: {which} of {rows} rows, {columns} columns, leading dimension {matrix.Leading}: {DeviceMemory.Describe(matrix.Address)}",
+                Fault.OutOfBounds);
             return null;
         }
         ulong offset = matrix.Address - at->Base;
         for (int column = 0; column < columns; column++)
         {
-            ulong start = offset + ((ulong)column * (ulong)matrix.Leading * (ulong)matrix.ElementBytes), length = (ulong)rows * (ulong)matrix.ElementBytes;
+            ulong start = offset + (ulong)column * (ulong)matrix.Leading * (ulong)matrix.ElementBytes, length = (ulong)rows * (ulong)matrix.ElementBytes;
             if (read && DeviceMemory.FirstUnwritten(at, start, length) is >= 0 and var first)
             {
                 Violations.Report($"{name}: {which} holds what nothing wrote: {DeviceMemory.Describe(at->Base + start + (ulong)first)}", Fault.Uninitialised);

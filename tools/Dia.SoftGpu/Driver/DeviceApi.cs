@@ -53,7 +53,7 @@ internal static unsafe class DeviceApi
     {
         RequireDevice(device);
         for (int k = 0; k < 16; k++)
-            uuid[k] = (byte)(0xD1 + k + (16 * device));
+            uuid[k] = (byte)(0xD1 + k + 16 * device);
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuDeviceTotalMem_v2")]
@@ -128,7 +128,8 @@ internal static unsafe class DeviceApi
     public static int DevicePrimaryCtxRetain(nint* context, int device) => Machine.Bare("cuDevicePrimaryCtxRetain", () =>
     {
         RequireDevice(device);
-        Context c = Machine.PrimaryContexts.GetValueOrDefault(device) is { Destroyed: false } old ? old : Machine.PrimaryContexts[device] = new Context(device) { Primary = true };
+        Context c = Machine.PrimaryContexts.GetValueOrDefault(device) is { Destroyed: false } old
+            ? old : Machine.PrimaryContexts[device] = new Context(device) { Primary = true };
         c.Retained++;
         *context = c.Handle;
     });

@@ -27,7 +27,8 @@ internal static unsafe partial class Ending
             ReportLeaks();
         if (Settings.Current.Statistics)
         {
-            Console.Error.WriteLine($"softgpu: {Launch.Instructions} warp instructions in {Launch.Launches} launches, {Launch.Seconds:0.00} s: {Launch.Instructions / Math.Max(Launch.Seconds, 1e-9) / 1e6:0.0} M/s");
+            Console.Error.WriteLine(
+                $"softgpu: {Launch.Instructions} warp instructions in {Launch.Launches} launches, {Launch.Seconds:0.00} s: {Launch.Instructions / Math.Max(Launch.Seconds, 1e-9) / 1e6:0.0} M/s");
             Console.Error.WriteLine($"softgpu: {Machine.CountCalls()}");
         }
     }

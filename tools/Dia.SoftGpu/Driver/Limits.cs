@@ -19,7 +19,7 @@ internal static class Limits
     /// <summary>The newest PTX that the driver reads: major * 10 + minor.</summary>
     public static int PtxVersion(int driver) => driver switch
     {
-        >= 13000 => 90, >= 12080 => 87, >= 12070 => 86, >= 12050 => 85, >= 12000 => 80 + ((driver - 12000) / 10), >= 11000 => 70 + ((driver - 11000) / 10), _ => 65,
+        >= 13000 => 90, >= 12080 => 87, >= 12070 => 86, >= 12050 => 85, >= 12000 => 80 + (driver - 12000) / 10, >= 11000 => 70 + (driver - 11000) / 10, _ => 65,
     };
 
     /// <summary>Values of CUdevice_attribute; null for numbers that do not exist in the stated driver.</summary>
@@ -53,7 +53,8 @@ internal static class Limits
         79 or 80 => 1, // GLOBAL_L1, LOCAL_L1
         81 => SharedPerMultiprocessor, 82 => 65536,
         83 => 0, 84 => 0, 85 => 0, // MANAGED_MEMORY, MULTI_GPU_BOARD
-        86 => 0, 87 => 2, 88 => 0, 89 => 0, 90 => 1, 91 => 1, // HOST_NATIVE_ATOMIC, SINGLE_TO_DOUBLE, PAGEABLE, CONCURRENT_MANAGED, COMPUTE_PREEMPTION, HOST_POINTER_FOR_REGISTERED
+        86 => 0, 87 => 2, 88 => 0, 89 => 0, 90 => 1, 91 =>
+            1, // HOST_NATIVE_ATOMIC, SINGLE_TO_DOUBLE, PAGEABLE, CONCURRENT_MANAGED, COMPUTE_PREEMPTION, HOST_POINTER_FOR_REGISTERED
         95 => 0, // COOPERATIVE_LAUNCH: blocks cannot wait for each other here
         97 => SharedOptIn,
         106 => 32, // MAX_BLOCKS_PER_MULTIPROCESSOR

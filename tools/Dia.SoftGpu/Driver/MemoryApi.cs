@@ -31,7 +31,8 @@ internal static unsafe class MemoryApi
             return;
         Allocation* a = DeviceMemory.Find(address);
         if (a == null || a->Base != address || a->Kind != MemoryKind.Device || a->Freed)
-            Machine.Misuse($"cuMemFree: {(a != null && a->Freed ? "freed twice" : "not the start of an allocation")}: {DeviceMemory.Describe(address)}", Status.INVALID_VALUE);
+            Machine.Misuse($"cuMemFree: {(a != null && a->Freed ? "freed twice" : "not the start of an allocation")}: {DeviceMemory.Describe(address)}",
+                Status.INVALID_VALUE);
         DeviceMemory.Free(a);
     });
 

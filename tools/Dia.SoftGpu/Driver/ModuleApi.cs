@@ -146,18 +146,21 @@ internal static unsafe class ModuleApi
     private static int DynamicLimit(Kernel k) => k.MaxDynamicShared >= 0 ? k.MaxDynamicShared : Limits.SharedPerBlock - k.SharedBytes;
 
     [UnmanagedCallersOnly(EntryPoint = "cuOccupancyMaxActiveBlocksPerMultiprocessor")]
-    public static int Occupancy(int* blocks, nint function, int blockSize, nuint dynamicShared) => Machine.Call("cuOccupancyMaxActiveBlocksPerMultiprocessor", () =>
+    public static int Occupancy(int* blocks, nint function, int blockSize, nuint dynamicShared) =>
+        Machine.Call("cuOccupancyMaxActiveBlocksPerMultiprocessor", () =>
     {
         Kernel k = DriverObject.Get<CudaFunction>(function).Kernel;
         if (blockSize <= 0)
             throw new CudaError(Status.INVALID_VALUE);
         int warps = (blockSize + 31) / 32;
         int shared = k.SharedBytes + (int)dynamicShared + 1024;
-        *blocks = blockSize > k.MaxThreads ? 0 : Math.Min(Math.Min(32, 64 / warps), Math.Min(Limits.SharedPerMultiprocessor / shared, 65536 / (k.Registers * 32 * warps)));
+        *blocks = blockSize > k.MaxThreads
+            ? 0 : Math.Min(Math.Min(32, 64 / warps), Math.Min(Limits.SharedPerMultiprocessor / shared, 65536 / (k.Registers * 32 * warps)));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "cuLaunchKernel")]
-    public static int LaunchKernel(nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint shared, nint stream, void** parameters, void** extra) =>
+    public static int LaunchKernel(nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint shared, nint stream,
+        void** parameters, void** extra) =>
         Machine.Call("cuLaunchKernel", () =>
         {
             CudaFunction f = DriverObject.Get<CudaFunction>(function);
@@ -166,12 +169,14 @@ internal static unsafe class ModuleApi
                 Machine.Misuse($"kernel {f.Kernel.Name} is launched in a stream of another context", Status.INVALID_HANDLE);
             Kernel k = f.Kernel;
             if (gridX == 0 || gridY == 0 || gridZ == 0 || blockX == 0 || blockY == 0 || blockZ == 0
-                || gridX > int.MaxValue || gridY > 65535 || gridZ > 65535 || blockX > 1024 || blockY > 1024 || blockZ > 64 || (ulong)blockX * blockY * blockZ > 1024)
+                || gridX > int.MaxValue || gridY > 65535 || gridZ > 65535 || blockX > 1024 || blockY > 1024 || blockZ > 64
+                    || (ulong)blockX * blockY * blockZ > 1024)
                 Machine.Misuse($"kernel {k.Name}: grid ({gridX},{gridY},{gridZ}) of blocks ({blockX},{blockY},{blockZ}) is not possible", Status.INVALID_VALUE);
             if (blockX * blockY * blockZ > k.MaxThreads)
                 Machine.Misuse($"kernel {k.Name}: {blockX * blockY * blockZ} threads, its bound is {k.MaxThreads}", Status.INVALID_VALUE);
             if (shared > (uint)DynamicLimit(k))
-                Machine.Misuse($"kernel {k.Name}: {shared} bytes of dynamic shared memory, allowed are {DynamicLimit(k)} (cuFuncSetAttribute raises it up to {Limits.SharedOptIn - k.SharedBytes})", Status.INVALID_VALUE);
+                Machine.Misuse(
+                    $"kernel {k.Name}: {shared} bytes of dynamic shared memory, allowed are {DynamicLimit(k)} (cuFuncSetAttribute raises it up to {Limits.SharedOptIn - k.SharedBytes})", Status.INVALID_VALUE);
             byte[] block = ParametersOf(k, parameters, extra);
             Machine.Enqueue(s, () =>
             {

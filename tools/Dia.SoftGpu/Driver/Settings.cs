@@ -41,7 +41,9 @@ internal sealed class Settings
     /// <summary>DIA_SOFTGPU_LEAKS=1: what is still allocated at the end of the process is a fault.</summary>
     public bool Leaks { get; set; }
 
-    /// <summary>DIA_SOFTGPU_STATS=1: at the end of the process, warp instructions, kernels that ran, and how often each function was called, on stderr.</summary>
+    /// <summary>
+    /// DIA_SOFTGPU_STATS=1: at the end of the process, warp instructions, kernels that ran, and how often each function was called, on stderr.
+    /// </summary>
     public bool Statistics { get; set; }
 
     private static Settings FromEnvironment()

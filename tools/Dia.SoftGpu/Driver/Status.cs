@@ -23,8 +23,10 @@ internal sealed class CudaError(Status status) : Exception(status.ToString())
     public Status Status { get; } = status;
 
     /// <summary>After these nothing works any more in the context.</summary>
-    public static bool IsSticky(Status s) => s is Status.ILLEGAL_ADDRESS or Status.LAUNCH_TIMEOUT or Status.ECC_UNCORRECTABLE or Status.DEVICE_UNAVAILABLE or Status.ASSERT
-        or Status.HARDWARE_STACK_ERROR or Status.ILLEGAL_INSTRUCTION or Status.MISALIGNED_ADDRESS or Status.INVALID_ADDRESS_SPACE or Status.INVALID_PC or Status.LAUNCH_FAILED;
+    public static bool IsSticky(Status s) =>
+        s is Status.ILLEGAL_ADDRESS or Status.LAUNCH_TIMEOUT or Status.ECC_UNCORRECTABLE or Status.DEVICE_UNAVAILABLE or Status.ASSERT
+        or Status.HARDWARE_STACK_ERROR or Status.ILLEGAL_INSTRUCTION or Status.MISALIGNED_ADDRESS
+        or Status.INVALID_ADDRESS_SPACE or Status.INVALID_PC or Status.LAUNCH_FAILED;
 }
 
 /// <summary>Texts that stay where they are, for callers that get a pointer.</summary>

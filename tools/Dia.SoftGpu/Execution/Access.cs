@@ -77,7 +77,7 @@ internal sealed unsafe partial class Warp
         ulong step = a[1] - a[0];
         if (step != 0 && step != (uint)bytes)
             return -1;
-        Vector256<ulong> expected = Vector256.Create(a[0]) + (Vector256.Create(0ul, 1, 2, 3) * step), increment = Vector256.Create(4 * step);
+        Vector256<ulong> expected = Vector256.Create(a[0]) + Vector256.Create(0ul, 1, 2, 3) * step, increment = Vector256.Create(4 * step);
         Vector256<ulong> difference = Vector256<ulong>.Zero;
         for (int k = 0; k < 32; k += 4)
         {
@@ -98,7 +98,7 @@ internal sealed unsafe partial class Warp
         {
             if (at->ReadOnly || bytes < 4 || (at->Writers == null && at->Kind == MemoryKind.Device))
                 return null;
-            if (at->Writers != null && !Claim(at->Writers + (offset / 4), (int)(span / 4)))
+            if (at->Writers != null && !Claim(at->Writers + offset / 4, (int)(span / 4)))
                 return null;
             if (at->Written != null && !at->AllWritten)
                 Unsafe.InitBlockUnaligned(at->Written + offset, 0xFF, span);
@@ -107,7 +107,7 @@ internal sealed unsafe partial class Warp
         {
             if (at->Written != null && !at->AllWritten && !AllOnes(at->Written + offset, (int)span))
                 return null;
-            if (at->Writers != null && !Block.Acquired && bytes >= 4 && !MayRead(at->Writers + (offset / 4), (int)(span / 4)))
+            if (at->Writers != null && !Block.Acquired && bytes >= 4 && !MayRead(at->Writers + offset / 4, (int)(span / 4)))
                 return null;
         }
         return at->Host + offset;
@@ -190,7 +190,7 @@ internal sealed unsafe partial class Warp
         {
             int local = Block.LocalBytes;
             if (address + (ulong)bytes <= (ulong)local)
-                return Local + (lane * local) + (int)address;
+                return Local + lane * local + (int)address;
             Report(Fault.OutOfBounds, i, 1u << lane, address, $"{(write ? "write" : "read")} of {bytes} bytes outside the {local} bytes of local memory");
             return Nowhere();
         }
@@ -219,11 +219,12 @@ internal sealed unsafe partial class Warp
         }
         if (bytes >= 4 && at->Kind == MemoryKind.Device && (write || (at->Writers != null && !Block.Acquired)))
         {
-            uint* writers = DeviceMemory.WritersOf(at) + (offset / 4);
+            uint* writers = DeviceMemory.WritersOf(at) + offset / 4;
             if (!(write ? Claim(writers, bytes / 4) : MayRead(writers, bytes / 4)))
             {
                 uint other = *writers & ~Block.LaunchBits;
-                Report(Fault.Race, i, 1u << lane, address, $"{(write ? "write" : "read")} of what block {other} writes in the same launch: {DeviceMemory.Describe(address)}");
+                Report(Fault.Race, i, 1u << lane, address,
+                    $"{(write ? "write" : "read")} of what block {other} writes in the same launch: {DeviceMemory.Describe(address)}");
             }
         }
         if (at->Written != null && !at->AllWritten)

@@ -69,8 +69,8 @@ internal sealed unsafe class Block
         for (int k = 0; k < warps; k++)
         {
             Warp w = _warps[k];
-            w.Regs = _registers + ((nuint)k * perWarp);
-            w.Local = _local + ((nuint)k * (nuint)LocalBytes * 32);
+            w.Regs = _registers + (nuint)k * perWarp;
+            w.Local = _local + (nuint)k * (nuint)LocalBytes * 32;
             w.Code = kernel.Code;
             w.Params = launch.Parameters;
             w.Count = 0;
@@ -91,7 +91,7 @@ internal sealed unsafe class Block
     private uint ValueOf(Special kind, int warp, int lane)
     {
         (int x, int y, int z) = Launch.BlockSize;
-        int thread = (warp * 32) + lane;
+        int thread = warp * 32 + lane;
         return kind switch
         {
             Special.TidX => (uint)(thread % x),
@@ -134,7 +134,7 @@ internal sealed unsafe class Block
         for (int k = 0; k < warps; k++)
         {
             Warp w = _warps[k];
-            int threads = Math.Min(32, Launch.Threads - (32 * k));
+            int threads = Math.Min(32, Launch.Threads - 32 * k);
             w.Start(threads == 32 ? Warp.Full : (1u << threads) - 1);
             _order[k] = k;
             foreach ((int offset, Special kind) in kernel.Specials)
@@ -148,7 +148,7 @@ internal sealed unsafe class Block
         static void Vector(byte* to, uint value)
         {
             for (int k = 0; k < 4; k++)
-                Vector256.Create(value).Store((uint*)to + (8 * k));
+                Vector256.Create(value).Store((uint*)to + 8 * k);
         }
     }
 

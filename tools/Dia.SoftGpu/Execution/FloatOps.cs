@@ -304,7 +304,7 @@ internal readonly struct Half2<TOp, TFormat> : ILane2<uint, uint, uint> where TO
 internal readonly struct Half3<TFormat> : ILane3<uint, uint, uint, uint> where TFormat : struct, IHalfFormat
 {
     public static uint Of(uint a, uint b, uint c) =>
-        TFormat.FromDouble(((double)TFormat.ToSingle(a) * TFormat.ToSingle(b)) + TFormat.ToSingle(c));
+        TFormat.FromDouble((double)TFormat.ToSingle(a) * TFormat.ToSingle(b) + TFormat.ToSingle(c));
 }
 
 /// <summary>Both halves of a 32-bit lane.</summary>

@@ -34,8 +34,8 @@ internal readonly struct MulLo : IVector2<uint>, IVector2<ulong>
 
 internal readonly struct MadLo : IVector3<uint>, IVector3<ulong>
 {
-    public static V Of(V a, V b, V c) => (a * b) + c;
-    public static W Of(W a, W b, W c) => (a * b) + c;
+    public static V Of(V a, V b, V c) => a * b + c;
+    public static W Of(W a, W b, W c) => a * b + c;
 }
 
 internal readonly struct And : IVector2<uint>, IVector2<ulong>
@@ -122,7 +122,7 @@ internal readonly struct Low16<TOp> : IVector2<uint>, IVector3<uint>, IVector1<u
 {
     public static V Of(V a) => Call1(a) & Vector256.Create(0xFFFFu);
     public static V Of(V a, V b) => Call2(a, b) & Vector256.Create(0xFFFFu);
-    public static V Of(V a, V b, V c) => ((a * b) + c) & Vector256.Create(0xFFFFu);
+    public static V Of(V a, V b, V c) => (a * b + c) & Vector256.Create(0xFFFFu);
 
     private static V Call1(V a) => typeof(TOp) == typeof(Not) ? Not.Of(a) : typeof(TOp) == typeof(Neg) ? Neg.Of(a) : Abs.Of(Sign16(a));
 
@@ -201,7 +201,7 @@ internal readonly struct MulHiS : ILane2<uint, uint, uint>, ILane2<ulong, ulong,
 internal readonly struct Wide16U : ILane2<uint, uint, uint>, ILane3<uint, uint, uint, uint>
 {
     public static uint Of(uint a, uint b) => a * b;
-    public static uint Of(uint a, uint b, uint c) => (a * b) + c;
+    public static uint Of(uint a, uint b, uint c) => a * b + c;
 }
 
 internal readonly struct Wide16S : ILane2<uint, uint, uint>, ILane3<uint, uint, uint, uint>

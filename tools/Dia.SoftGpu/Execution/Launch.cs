@@ -101,7 +101,8 @@ internal sealed unsafe class Launch
         lock (Workers)
             Fault = Fault == Fault.None || fault > Fault ? fault : Fault;
         string text = line >= 1 && line <= Kernel.Source.Length ? Kernel.Source[line - 1].Trim() : "";
-        Violations.Report($"{Kernel.Name} line {line} `{text}` block ({block.Index.X},{block.Index.Y},{block.Index.Z}) thread ({thread % x},{thread / x % y},{thread / x / y})"
+        Violations.Report(
+            $"{Kernel.Name} line {line} `{text}` block ({block.Index.X},{block.Index.Y},{block.Index.Z}) thread ({thread % x},{thread / x % y},{thread / x / y})"
             + (address != 0 ? $" address 0x{address:x}" : "") + $": {what}", fault);
     }
 }

@@ -23,7 +23,7 @@ internal static unsafe class LoadStore
             TLane* d = (TLane*)(w.Regs + (count == 1 ? i->D : i->More[e]));
             if (stride >= 0)
             {
-                byte* p = w.Pointers[0] + (e * sizeof(TElement));
+                byte* p = w.Pointers[0] + e * sizeof(TElement);
                 for (int lane = 0; lane < 32; lane++, p += stride)
                     d[lane] = TLane.CreateTruncating(*(TElement*)p);
             }
@@ -80,7 +80,7 @@ internal static unsafe class LoadStore
             for (int lane = 0; lane < 32; lane++)
             {
                 d0[lane] = p[2 * lane];
-                d1[lane] = p[(2 * lane) + 1];
+                d1[lane] = p[2 * lane + 1];
             }
         }
     }
@@ -102,7 +102,7 @@ internal static unsafe class LoadStore
             }
             else if (stride >= 0)
             {
-                byte* p = w.Pointers[0] + (e * sizeof(TElement));
+                byte* p = w.Pointers[0] + e * sizeof(TElement);
                 for (int lane = 0; lane < 32; lane++, p += stride)
                     *(TElement*)p = TElement.CreateTruncating(d[lane]);
             }

@@ -29,17 +29,17 @@ internal static unsafe class MatrixOps
         {
             for (int row = 0; row < 8; row++)
             {
-                int lane = (8 * matrix) + row;
+                int lane = 8 * matrix + row;
                 byte* p = w.Lane(i, lane, (Space)i->Space, address[lane] + (ulong)i->Imm, 16, false);
-                Vector128.Load((ushort*)p).Store(rows + (8 * row));
+                Vector128.Load((ushort*)p).Store(rows + 8 * row);
             }
             uint* d = (uint*)(w.Regs + i->More[matrix]);
             for (int lane = 0; lane < 32; lane++)
             {
                 int row = lane / 4, column = 2 * (lane % 4);
                 d[lane] = transposed
-                    ? rows[(8 * column) + row] | ((uint)rows[(8 * (column + 1)) + row] << 16)
-                    : rows[(8 * row) + column] | ((uint)rows[(8 * row) + column + 1] << 16);
+                    ? rows[8 * column + row] | ((uint)rows[8 * (column + 1) + row] << 16)
+                    : rows[8 * row + column] | ((uint)rows[8 * row + column + 1] << 16);
             }
         }
     }
@@ -63,9 +63,9 @@ internal static unsafe class MatrixOps
             uint* r = (uint*)(w.Regs + more[4 + f]);
             for (int lane = 0; lane < 32; lane++)
             {
-                int row = (lane / 4) + ((f & 1) * 8), column = (2 * (lane % 4)) + (f / 2 * 8);
-                a[(row * depth) + column] = T.ToSingle(r[lane] & 0xFFFF);
-                a[(row * depth) + column + 1] = T.ToSingle(r[lane] >> 16);
+                int row = lane / 4 + (f & 1) * 8, column = 2 * (lane % 4) + f / 2 * 8;
+                a[row * depth + column] = T.ToSingle(r[lane] & 0xFFFF);
+                a[row * depth + column + 1] = T.ToSingle(r[lane] >> 16);
             }
         }
         for (int f = 0; f < fragments / 2; f++)
@@ -73,30 +73,30 @@ internal static unsafe class MatrixOps
             uint* r = (uint*)(w.Regs + more[4 + fragments + f]);
             for (int lane = 0; lane < 32; lane++)
             {
-                int row = (2 * (lane % 4)) + (8 * f), column = lane / 4;
-                b[(row * 8) + column] = T.ToSingle(r[lane] & 0xFFFF);
-                b[((row + 1) * 8) + column] = T.ToSingle(r[lane] >> 16);
+                int row = 2 * (lane % 4) + 8 * f, column = lane / 4;
+                b[row * 8 + column] = T.ToSingle(r[lane] & 0xFFFF);
+                b[(row + 1) * 8 + column] = T.ToSingle(r[lane] >> 16);
             }
         }
-        int* sources = more + 4 + (fragments * 3 / 2);
+        int* sources = more + 4 + fragments * 3 / 2;
         for (int f = 0; f < 4; f++)
         {
             float* r = (float*)(w.Regs + sources[f]);
             for (int lane = 0; lane < 32; lane++)
-                c[(((lane / 4) + (f / 2 * 8)) * 8) + (2 * (lane % 4)) + (f & 1)] = r[lane];
+                c[(lane / 4 + f / 2 * 8) * 8 + 2 * (lane % 4) + (f & 1)] = r[lane];
         }
         for (int row = 0; row < 16; row++)
         {
-            Vector256<float> sum = Vector256.Load(c + (8 * row));
+            Vector256<float> sum = Vector256.Load(c + 8 * row);
             for (int k = 0; k < depth; k++)
-                sum = Vector256.FusedMultiplyAdd(Vector256.Create(a[(row * depth) + k]), Vector256.Load(b + (8 * k)), sum);
-            sum.Store(c + (8 * row));
+                sum = Vector256.FusedMultiplyAdd(Vector256.Create(a[row * depth + k]), Vector256.Load(b + 8 * k), sum);
+            sum.Store(c + 8 * row);
         }
         for (int f = 0; f < 4; f++)
         {
             float* r = (float*)(w.Regs + more[f]);
             for (int lane = 0; lane < 32; lane++)
-                r[lane] = c[(((lane / 4) + (f / 2 * 8)) * 8) + (2 * (lane % 4)) + (f & 1)];
+                r[lane] = c[(lane / 4 + f / 2 * 8) * 8 + 2 * (lane % 4) + (f & 1)];
         }
     }
 }

@@ -66,7 +66,7 @@ internal sealed unsafe class SharedMemory
         _epoch = 1;
     }
 
-    private uint TagOf(Warp w, int lane) => (_epoch << BlockShift) | (w.Epoch << WarpShift) | (uint)((w.Index * 32) + lane);
+    private uint TagOf(Warp w, int lane) => (_epoch << BlockShift) | (w.Epoch << WarpShift) | (uint)(w.Index * 32 + lane);
 
     /// <summary>32 lanes side by side, or all at one address: a pointer where nothing is wrong, else null.</summary>
     public byte* Range(Warp w, ulong first, int stride, int bytes, bool write)
@@ -165,7 +165,8 @@ internal sealed unsafe class SharedMemory
             else if (write && Races(reader, tag))
                 other = reader;
             if (other != 0)
-                w.Report(Fault.Race, i, 1u << lane, address, $"{access} of shared memory that thread {other & ThreadMask} {(other == writer ? "writes" : "reads")}, with no barrier between");
+                w.Report(Fault.Race, i, 1u << lane, address,
+                    $"{access} of shared memory that thread {other & ThreadMask} {(other == writer ? "writes" : "reads")}, with no barrier between");
             if (write)
                 _writers[cell] = tag;
             else

@@ -205,7 +205,7 @@ internal sealed unsafe partial class Warp
     public void Report(Fault fault, Instruction* i, uint lanes, ulong address, string what)
     {
         int lane = lanes == 0 ? 0 : System.Numerics.BitOperations.TrailingZeroCount(lanes);
-        Block.Launch.Report(fault, Block, (Index * 32) + lane, i->Line, address, what);
+        Block.Launch.Report(fault, Block, Index * 32 + lane, i->Line, address, what);
         if (Block.Launch.Stopped)
             State = WarpState.Aborted;
     }

@@ -5,7 +5,9 @@ namespace Dia.SoftGpu.Ptx;
 /// <summary>Where the paths of each branch meet again: the immediate post-dominators of the basic blocks.</summary>
 internal static class ControlFlow
 {
-    /// <summary>One instruction as far as control flow goes: does it branch (to <paramref name="Target"/>), may it fall through, does it end the thread.</summary>
+    /// <summary>
+    /// One instruction as far as control flow goes: does it branch (to <paramref name="Target"/>), may it fall through, does it end the thread.
+    /// </summary>
     public readonly record struct Step(int Target, bool Falls, bool Ends);
 
     /// <summary>

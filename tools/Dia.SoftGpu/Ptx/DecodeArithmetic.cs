@@ -121,7 +121,8 @@ internal sealed unsafe partial class Decoder
             });
         }
         else
-            Arithmetic(low ? &Vectors.Run2<Low16<MulLo>, uint> : null, low ? &Vectors.Run2<MulLo, uint> : null, low ? &Vectors.Run2<MulLo, ulong> : null, Float2<FMul, DMul>);
+            Arithmetic(low ? &Vectors.Run2<Low16<MulLo>, uint> : null, low ? &Vectors.Run2<MulLo, uint> : null, low
+                ? &Vectors.Run2<MulLo, ulong> : null, Float2<FMul, DMul>);
         if (_out.Handler == null)
             throw Unsupported();
     }
@@ -241,7 +242,8 @@ internal sealed unsafe partial class Decoder
                 Operands2(16, min ? &Vectors.Map2<Half2<DMin, Brain16>, uint, uint, uint> : &Vectors.Map2<Half2<DMax, Brain16>, uint, uint, uint>);
                 break;
             case PtxType.BF16X2:
-                Operands2(32, min ? &Vectors.Map2<Packed2<Half2<DMin, Brain16>>, uint, uint, uint> : &Vectors.Map2<Packed2<Half2<DMax, Brain16>>, uint, uint, uint>);
+                Operands2(32, min
+                    ? &Vectors.Map2<Packed2<Half2<DMin, Brain16>>, uint, uint, uint> : &Vectors.Map2<Packed2<Half2<DMax, Brain16>>, uint, uint, uint>);
                 break;
             case PtxType.S16:
                 Operands2(16, min ? &Vectors.Run2<Low16<MinS>, uint> : &Vectors.Run2<Low16<MaxS>, uint>);

@@ -218,7 +218,8 @@ internal sealed unsafe partial class Decoder
             if (rounding != Rounding.Nearest || saturate || from != PtxType.F32)
                 throw Unsupported();
             Need(70, 80, _statement.Opcode);
-            _out.Handler = to == PtxType.BF16X2 ? &Vectors.Map2<PackHalves<Brain16>, float, float, uint> : &Vectors.Map2<PackHalves<Binary16>, float, float, uint>;
+            _out.Handler = to == PtxType.BF16X2
+                ? &Vectors.Map2<PackHalves<Brain16>, float, float, uint> : &Vectors.Map2<PackHalves<Binary16>, float, float, uint>;
             _out.D = Write(At(0), 32);
             _out.A = Read(At(1), 32);
             _out.B = Read(At(2), 32);

@@ -46,7 +46,8 @@ internal sealed unsafe partial class Decoder
             if (!_modifiers[k].Contains("::", StringComparison.Ordinal))
                 continue;
             Need(74, 70, $"'.{_modifiers[k]}'");
-            if (_modifiers[k] is not ("L1::no_allocate" or "L1::evict_normal" or "L1::evict_first" or "L1::evict_last" or "L1::evict_unchanged" or "L2::64B" or "L2::128B" or "L2::256B"))
+            if (_modifiers[k]
+                is not ("L1::no_allocate" or "L1::evict_normal" or "L1::evict_first" or "L1::evict_last" or "L1::evict_unchanged" or "L2::64B" or "L2::128B" or "L2::256B"))
                 throw Unsupported();
             _modifiers.RemoveAt(k);
         }

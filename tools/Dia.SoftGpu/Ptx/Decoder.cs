@@ -47,7 +47,7 @@ internal sealed unsafe partial class Decoder
         PlaceSharedVariables(body);
         int before = _bytes;
         _bytes = RegisterPlaces.Assign(body, _bytes);
-        int registers = Math.Clamp(((_bytes - before) / 128) + 16, 16, 255);
+        int registers = Math.Clamp((_bytes - before) / 128 + 16, 16, 255);
         var steps = new ControlFlow.Step[body.Count + 1];
         var decoded = new Instruction[body.Count + 1];
         for (int k = 0; k < body.Count; k++)

@@ -58,7 +58,7 @@ internal sealed partial class Parser
         string s = t.Text;
         NumberStyles hex = NumberStyles.AllowHexSpecifier;
         CultureInfo c = CultureInfo.InvariantCulture;
-        if (s.Length == 10 && (s.StartsWith("0f", StringComparison.OrdinalIgnoreCase)) && uint.TryParse(s.AsSpan(2), hex, c, out uint f))
+        if (s.Length == 10 && s.StartsWith("0f", StringComparison.OrdinalIgnoreCase) && uint.TryParse(s.AsSpan(2), hex, c, out uint f))
             return new Operand { Kind = OperandKind.Float32, Bits = f };
         if (s.Length == 18 && s.StartsWith("0d", StringComparison.OrdinalIgnoreCase) && ulong.TryParse(s.AsSpan(2), hex, c, out ulong d))
             return new Operand { Kind = OperandKind.Float64, Bits = (long)d };

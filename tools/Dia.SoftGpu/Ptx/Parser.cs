@@ -57,7 +57,7 @@ internal sealed partial class Parser
         string[] version = Next().Text.Split('.');
         if (version.Length != 2 || !int.TryParse(version[0], out int major) || !int.TryParse(version[1], out int minor))
             throw new PtxException(Here.Line, ".version wants a number like 7.0");
-        Version = (major * 10) + minor;
+        Version = major * 10 + minor;
         Expect(".target");
         Token target = Next();
         if (!target.Text.StartsWith("sm_", StringComparison.Ordinal) || !int.TryParse(target.Text.AsSpan(3), out int sm))

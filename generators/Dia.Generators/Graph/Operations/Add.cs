@@ -14,5 +14,6 @@ internal sealed record Add(Value A, Value X, string? Name = null) : Operation(Op
 
     public override Cost Cost => new(X.Width, 3L * X.Width);
 
-    public override string Print(Scope s) => throw new InvalidOperationException($"{X.Name} is added to {A.Name} behind what no product gave: backends add residuals only.");
+    public override string Print(Scope s) =>
+        throw new InvalidOperationException($"{X.Name} is added to {A.Name} behind what no product gave: backends add residuals only.");
 }

@@ -13,7 +13,7 @@ internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Pad
 
     public override ConvolutionWindow Window => new(W.Shape[2], Stride, Dilation, Padding, false);
 
-    public override Cost Cost => new(2L * Window.Kernel * X.Width * Y.Width, ((long)Stride * X.Width) + Y.Width);
+    public override Cost Cost => new(2L * Window.Kernel * X.Width * Y.Width, (long)Stride * X.Width + Y.Width);
 
     public override IEnumerable<(string, string)> Sizes =>
         [Size("K", X.Width), Size("Kernel", Window.Kernel), Size("Stride", Stride), Size("Dilation", Dilation), Size("Padding", Padding)];

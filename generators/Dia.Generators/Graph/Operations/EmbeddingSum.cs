@@ -4,7 +4,8 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = Σ over channels c of table[c·vocabulary + ids[c]] (audio).</summary>
-internal sealed record EmbeddingSum(string Name, Parameter Table, int Channels) : Operation(OperationKind.EmbeddingSum, [], [new(Name, Table.Shape[1])], [Table])
+internal sealed record EmbeddingSum(string Name, Parameter Table, int Channels)
+    : Operation(OperationKind.EmbeddingSum, [], [new(Name, Table.Shape[1])], [Table])
 {
     public override bool Fits => Table.Shape[0] % Channels == 0;
 

@@ -12,7 +12,7 @@ internal sealed record TransposedConvolution(Value X, Parameter W, Parameter Bia
     public override ConvolutionWindow Window => new(2 * Stride, Stride, 1, Padding, true);
 
     // Of an output row: two taps of each input channel, and a stride-th of an input row.
-    public override Cost Cost => new(4L * X.Width * Y.Width, (X.Width / Stride) + Y.Width);
+    public override Cost Cost => new(4L * X.Width * Y.Width, X.Width / Stride + Y.Width);
 
     public override IEnumerable<(string, string)> Sizes =>
         [Size("K", X.Width), Size("Kernel", 2 * Stride), Size("Stride", Stride), Size("Dilation", 1), Size("Padding", Padding)];

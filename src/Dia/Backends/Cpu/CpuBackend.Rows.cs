@@ -1,4 +1,3 @@
-using System.Numerics;
 using Dia.Configuration;
 
 namespace Dia.Backends.Cpu;
@@ -21,7 +20,8 @@ public readonly unsafe partial struct CpuBackend
             long first = batch.Items[i].FirstRow;
             RopeTableJob job = new()
             {
-                Cos = cos + first * half, Sin = sin + first * half, Positions = positions + first, InverseFrequencies = inverseFrequencies + (long)i * half, Half = half, Scaling = scaling,
+                Cos = cos + first * half, Sin = sin + first * half, Positions = positions + first, InverseFrequencies = inverseFrequencies + (long)i * half,
+                    Half = half, Scaling = scaling,
             };
             // A sine and cosine in double cost about as much as ten values of other work.
             RowParts.Run(_threads, ref job, batch.Items[i].Rows, 10L * half);

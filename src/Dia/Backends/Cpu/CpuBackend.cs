@@ -1,4 +1,3 @@
-using System.Numerics;
 using Dia.Graph;
 using Dia.Weights;
 
@@ -97,7 +96,8 @@ public readonly unsafe partial struct CpuBackend : IBackend, IDisposable
     {
         AttentionCall call = new()
         {
-            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps,
+            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads,
+                HeadDim = headDim, Maps = maps,
         };
         if (StepAttentionJob.Takes(batch, headDim))
         {
@@ -110,7 +110,8 @@ public readonly unsafe partial struct CpuBackend : IBackend, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
+    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
+        bool accumulate)
     {
         // Without dilation the window of a row is one contiguous run.
         int tapLength = dilation == 1 ? checked(kernel * inputs) : inputs;

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Dia.Backends.Cpu;
 
 /// <summary>The processor's time.</summary>

@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using Dia.IO;
 
@@ -9,7 +6,9 @@ namespace Dia.Backends.Cpu;
 /// <summary>What this machine can do at most: the denominators of every speed this project reports.</summary>
 public static unsafe class CpuMeasure
 {
-    /// <summary>Bytes per second that <paramref name="threads"/> threads read together from a buffer far larger than any cache: the best of some passes.</summary>
+    /// <summary>
+    /// Bytes per second that <paramref name="threads"/> threads read together from a buffer far larger than any cache: the best of some passes.
+    /// </summary>
     /// <exception cref="DiaException">No memory for the buffer (Device).</exception>
     public static double ReadBandwidth(int threads)
     {

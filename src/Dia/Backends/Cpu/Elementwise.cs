@@ -1,5 +1,3 @@
-using System.Numerics;
-using System.Runtime.CompilerServices;
 using Dia.Configuration;
 
 namespace Dia.Backends.Cpu;
@@ -159,7 +157,8 @@ internal readonly unsafe struct GatedActivation(float* y, float* x, int width, H
         HiddenActivation.Silu => x * VectorMath.Sigmoid(x),
         HiddenActivation.Gelu => new Vector<float>(0.5f) * x * (Vector<float>.One + VectorMath.Erf(x * new Vector<float>(0.707106781f))),
         // (1 + tanh u)/2 = sigmoid(2u); u = √(2/π)·(x + 0.044715·x³).
-        HiddenActivation.GeluNew => x * VectorMath.Sigmoid(new Vector<float>(1.59576912f) * x * Vector.FusedMultiplyAdd(x * x, new Vector<float>(0.044715f), Vector<float>.One)),
+        HiddenActivation.GeluNew =>
+            x * VectorMath.Sigmoid(new Vector<float>(1.59576912f) * x * Vector.FusedMultiplyAdd(x * x, new Vector<float>(0.044715f), Vector<float>.One)),
         // The comparison is false for a NaN, which stays.
         _ => Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), Vector<float>.Zero, x),
     };

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Dia.Graph;
@@ -92,7 +91,7 @@ internal unsafe struct PackJob<T> : IParallelJob
             Transposed = transposed,
         };
         int panels = Gemm.Panels(job.Columns);
-        job.To = (T*)memory.Allocate((((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T)) + 3) / 4);
+        job.To = (T*)memory.Allocate(((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T) + 3) / 4);
         try
         {
             threads.Run(ref job, panels);

@@ -1,5 +1,3 @@
-using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends.Cpu;
@@ -176,7 +174,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         }
     }
 
-    // A block of up to six rows of w with every pair of rows of x. While they are multiplied, the memory brings a later block: three on hides its latency better than the next one.
+    // A block of up to six rows of w with every pair of rows of x. While they are multiplied, the memory brings a later block: three on hides its latency
+    // better than the next one.
     private readonly void Multiply(byte* w, long stride, int count, float* weights, int k, int blocks, float* sums)
     {
         bool together = TFormat.IsPlain && count == StepTile.Outputs;

@@ -1,5 +1,3 @@
-using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends.Cpu;
@@ -10,7 +8,9 @@ internal static unsafe class StepTile
     /// <summary>Outputs of a register tile: 6 outputs of 2 rows are 12 sums, which with 2 activations and 1 weight fit 16 registers.</summary>
     public const int Outputs = 6;
 
-    /// <summary>Values of k that are converted at a time: 6 rows of them in float32 (6 KiB) stay in the first-level cache beside those of 16 rows of x.</summary>
+    /// <summary>
+    /// Values of k that are converted at a time: 6 rows of them in float32 (6 KiB) stay in the first-level cache beside those of 16 rows of x.
+    /// </summary>
     public const int KBlock = 256;
 
     /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>

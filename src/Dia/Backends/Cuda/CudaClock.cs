@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 
@@ -146,7 +145,7 @@ internal sealed unsafe class CudaClock : DeviceClock
         for (int n = 256; seconds <= LongEnough && n <= LargestProduct; n *= 2)
         {
             long count = (long)n * n;
-            seconds = Shortest(3, 3 * count, y => _device.BlasProduct((float*)y, (float*)y + count, (float*)y + (2 * count), n, n, n, false));
+            seconds = Shortest(3, 3 * count, y => _device.BlasProduct((float*)y, (float*)y + count, (float*)y + 2 * count, n, n, n, false));
             best = Math.Max(best, 2.0 * count * n / seconds);
         }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dia.Configuration;
 using Dia.Graph;
 using Dia.Weights;
@@ -49,11 +48,13 @@ public sealed unsafe class CudaDevice : Device
         {
             int count = CudaContext.GetDeviceCount();
             if (ordinal >= count)
-                throw new DiaException(DiaErrorKind.Device, Text($"There is no GPU {ordinal}: the driver has {count}, numbered from 0. Choose one of them, or use --device cpu."));
+                throw new DiaException(DiaErrorKind.Device,
+                    Text($"There is no GPU {ordinal}: the driver has {count}, numbered from 0. Choose one of them, or use --device cpu."));
             Name = CudaContext.GetDeviceName(ordinal);
             Version capability = CudaContext.GetDeviceComputeCapability(ordinal);
             if (capability < new Version(8, 0))
-                throw new DiaException(DiaErrorKind.Device, Text($"GPU {ordinal} ({Name}) has compute capability {capability}; the kernels need 8.0 (Ampere) or later. Use --device cpu."));
+                throw new DiaException(DiaErrorKind.Device,
+                    Text($"GPU {ordinal} ({Name}) has compute capability {capability}; the kernels need 8.0 (Ampere) or later. Use --device cpu."));
             _context = new CudaContext(ordinal);
             int multiprocessors = _context.GetDeviceAttribute(CUDeviceAttribute.MultiProcessorCount);
             TotalMemory = _context.GetMemoryInfo().Total;
@@ -248,7 +249,8 @@ public sealed unsafe class CudaDevice : Device
     internal override DeviceClock CreateClock() => new CudaClock(this);
 
     /// <summary>All of it: vectors as float32.</summary>
-    internal override long PreparedBytes(WeightSpec spec, WeightFormat format) => WeightFormats.Bytes(spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format, spec.Count);
+    internal override long PreparedBytes(WeightSpec spec, WeightFormat format) =>
+        WeightFormats.Bytes(spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format, spec.Count);
 
     /// <summary>A convolution's kernel lies beside its copy in the order of the products.</summary>
     internal override long PreparingBytes(WeightSpec spec, WeightFormat format) =>
@@ -259,17 +261,21 @@ public sealed unsafe class CudaDevice : Device
     {
         DiaDecoderConfig d = config.DecoderConfig;
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings;
-        MemoryPart sampler = new("sampler", CudaSampler.Size(utterances, d.NumChannels, rows), $"{utterances} state{(utterances == 1 ? "" : "s")}, prompts' rows");
+        MemoryPart sampler =
+            new("sampler", CudaSampler.Size(utterances, d.NumChannels, rows), $"{utterances} state{(utterances == 1 ? "" : "s")}, prompts' rows");
 
         // What cuBLAS reads of 16-bit weights is float32; attention of single rows leaves a partial result for each piece of keys.
         long widened = HasBlas ? narrow : 0;
-        long pieces = System.Math.Max(CudaBackend.PartialSize(rows, d.NumAttentionHeads, d.HeadDim), CudaBackend.PartialSize(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * utterances;
+        long pieces = System.Math.Max(CudaBackend.PartialSize(rows, d.NumAttentionHeads, d.HeadDim),
+            CudaBackend.PartialSize(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * utterances;
         long scratch = ArenaPieces.Size(checked(System.Math.Max(widened, pieces) * sizeof(float)));
         MemoryPart working = new("working memory of the kernels", scratch, widened > pieces ? "the largest matrix widened" : "pieces of attention");
         return (HasBlas ? [sampler, working, new("cuBLAS", BlasWorkspace, "its working memory")] : [sampler, working], scratch);
     }
 
-    /// <summary>Takes the memory of a plan in one allocation: what is made on the device from now on lies in it, and what the plan did not foresee beside it.</summary>
+    /// <summary>
+    /// Takes the memory of a plan in one allocation: what is made on the device from now on lies in it, and what the plan did not foresee beside it.
+    /// </summary>
     internal override void Reserve(in MemoryNeeds needs)
     {
         DeviceMemory.Reserve(needs.Bytes);
@@ -282,7 +288,8 @@ public sealed unsafe class CudaDevice : Device
 
     /// <summary>What the user is told of an error of the driver's.</summary>
     internal DiaException Failure(string doing, Exception e) => new(
-        DiaErrorKind.Device, $"The GPU{(string.IsNullOrEmpty(Name) ? "" : " " + Name)} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
+        DiaErrorKind.Device,
+            $"The GPU{(string.IsNullOrEmpty(Name) ? "" : " " + Name)} could not {doing}: {e.Message.TrimEnd('.', ' ')}. Run `dia selftest --device cuda`; if that fails too, restart the driver or use --device cpu.", e);
 
     private protected override T Visit<T>(IBackendVisitor<T> visitor) => visitor.Visit(new CudaBackend(this));
 

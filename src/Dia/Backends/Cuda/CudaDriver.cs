@@ -27,12 +27,14 @@ public static class CudaDriver
         {
             Version version = CudaContext.GetDriverVersion();
             if (version < new Version(11, 4))
-                throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver supports CUDA {version}; 11.4 or later is needed (driver 470). Update the driver, or use --device cpu.");
+                throw new DiaException(DiaErrorKind.Device,
+                    $"The NVIDIA driver supports CUDA {version}; 11.4 or later is needed (driver 470). Update the driver, or use --device cpu.");
             return version;
         }
         catch (CudaException e)
         {
-            throw new DiaException(DiaErrorKind.Device, $"The NVIDIA driver does not start: {e.Message.TrimEnd('.', ' ')}. Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
+            throw new DiaException(DiaErrorKind.Device,
+                $"The NVIDIA driver does not start: {e.Message.TrimEnd('.', ' ')}. Check that the machine has an NVIDIA GPU (nvidia-smi lists it), or use --device cpu.", e);
         }
     }
 

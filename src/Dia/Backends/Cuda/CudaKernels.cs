@@ -138,7 +138,7 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
     public void Exponentials(dim3 grid, double* y, double* x, int count) => Launch(_exponentials, grid, SamplerThreads, 0, y, x, count);
 
     /// <summary>Dynamic shared memory of a block of attend_block in bytes: its query and key rows, padded (block_attention.cu).</summary>
-    private static int BlockMemory(int headDim) => (QueryTile + KeyTile) * (((headDim + 3) / 4 * 4) + 4) * sizeof(float);
+    private static int BlockMemory(int headDim) => (QueryTile + KeyTile) * ((headDim + 3) / 4 * 4 + 4) * sizeof(float);
 
     private void Launch(CudaKernel kernel, dim3 grid, int threads, int sharedMemory, params ReadOnlySpan<KernelArgument> arguments) =>
         device.Launch(kernel, grid, threads, sharedMemory, arguments);

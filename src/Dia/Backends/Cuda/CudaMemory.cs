@@ -1,4 +1,3 @@
-using System.Globalization;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using Native = ManagedCuda.DriverAPINativeMethods;

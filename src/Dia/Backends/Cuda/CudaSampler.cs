@@ -1,4 +1,3 @@
-using System.Numerics;
 using Dia.Configuration;
 using ManagedCuda;
 using ManagedCuda.BasicTypes;
@@ -38,14 +37,15 @@ internal sealed unsafe class CudaSampler : DeviceSampler
     public CudaSampler(CudaDevice device, int slots, int channels, int vocabularySize)
     {
         if (channels > MaxChannels || vocabularySize > MaxVocabulary)
-            throw new DiaException(DiaErrorKind.Model, $"The model has {channels} channels of {vocabularySize} ids; the GPU's sampler holds {MaxChannels} of {MaxVocabulary}. Use --device cpu.");
+            throw new DiaException(DiaErrorKind.Model,
+                $"The model has {channels} channels of {vocabularySize} ids; the GPU's sampler holds {MaxChannels} of {MaxVocabulary}. Use --device cpu.");
         (_device, _channels, _vocabulary) = (device, channels, vocabularySize);
         _forced = new nint[slots];
         device.MakeCurrent();
         try
         {
             // [progress of each slot, two words][ring of each slot]
-            _host = new CudaPageLockedHostMemory<int>(checked((slots * 2) + (slots * RingRows * channels)), CUMemHostAllocFlags.DeviceMap);
+            _host = new CudaPageLockedHostMemory<int>(checked(slots * 2 + slots * RingRows * channels), CUMemHostAllocFlags.DeviceMap);
             _deviceRing = (int*)_host.GetDevicePointer();
             _states = (SequenceState*)device.DeviceMemory.AllocateBytes(slots * (long)sizeof(SequenceState), "the sampler");
             _picks = device.DeviceMemory.AllocateBytes(slots * (long)channels * PickBytes, "the sampler");
@@ -64,11 +64,12 @@ internal sealed unsafe class CudaSampler : DeviceSampler
 
     /// <summary>Device memory that so many slots take, with prompts of so many rows.</summary>
     public static long Size(int slots, int channels, int promptRows) =>
-        ArenaPieces.Size(slots * (long)sizeof(SequenceState)) + ArenaPieces.Size(slots * (long)channels * PickBytes) + ArenaPieces.Size(slots * (long)channels * sizeof(int))
-        + (slots * ArenaPieces.Size((long)promptRows * channels * sizeof(int)));
+        ArenaPieces.Size(slots * (long)sizeof(SequenceState)) + ArenaPieces.Size(slots * (long)channels * PickBytes)
+            + ArenaPieces.Size(slots * (long)channels * sizeof(int))
+        + slots * ArenaPieces.Size((long)promptRows * channels * sizeof(int));
 
     /// <summary>Dynamic shared memory of a block of sample_rows in bytes.</summary>
-    public static int SharedMemory(int vocabulary) => (12 * Capacity(vocabulary)) + (4 * vocabulary);
+    public static int SharedMemory(int vocabulary) => 12 * Capacity(vocabulary) + 4 * vocabulary;
 
     /// <inheritdoc/>
     public override void Open(int slot, in SampledSequence sequence, int conditionalRow, int unconditionalRow)
@@ -80,15 +81,15 @@ internal sealed unsafe class CudaSampler : DeviceSampler
         fixed (int* from = forced)
             _device.Memory.Upload((void*)_forced[slot], from, forced.Length * (long)sizeof(int));
         fixed (int* from = delays)
-            _device.Memory.Upload(_deviceDelays + (slot * _channels), from, _channels * (long)sizeof(int));
+            _device.Memory.Upload(_deviceDelays + slot * _channels, from, _channels * (long)sizeof(int));
         ProgressOf(slot) = 0;
         SequenceState state = new()
         {
             TopP = config.TopP,
             Seed = config.Seed,
             Forced = (int*)_forced[slot],
-            Delays = _deviceDelays + (slot * _channels),
-            Ring = _deviceRing + (_forced.Length * 2) + (slot * RingRows * _channels),
+            Delays = _deviceDelays + slot * _channels,
+            Ring = _deviceRing + _forced.Length * 2 + slot * RingRows * _channels,
             ProgressWord = (ulong*)_deviceRing + slot,
             GuidanceScale = (float)(config.GuidanceScale ?? 1),
             Temperature = (float)config.Temperature,
@@ -176,7 +177,7 @@ internal sealed unsafe class CudaSampler : DeviceSampler
 
     /// <inheritdoc/>
     public override ReadOnlySpan<int> Row(int slot, int generated) =>
-        _host.AsSpan().Slice((_forced.Length * 2) + (((slot * RingRows) + (generated % RingRows)) * _channels), _channels);
+        _host.AsSpan().Slice(_forced.Length * 2 + (slot * RingRows + generated % RingRows) * _channels, _channels);
 
     /// <inheritdoc/>
     public override void Dispose()

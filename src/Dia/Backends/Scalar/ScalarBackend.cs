@@ -260,7 +260,8 @@ public readonly unsafe struct ScalarBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate)
+    public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
+        bool accumulate)
     {
         Values weights = new(w), biases = new(bias);
         for (long r = 0; r < rows; r++)

@@ -5,7 +5,7 @@ using Dia.Networks;
 namespace Dia.Modeling;
 
 /// <summary>One item of a <see cref="DecoderSession"/>: its text's keys and values, its own caches, with guidance also those without the text.</summary>
-internal sealed unsafe class DecoderItem : IDisposable
+internal sealed unsafe class DecoderSlot : IDisposable
 {
     private readonly KeyValueCache _cross;
     private readonly DeviceMemory _memory;
@@ -18,7 +18,7 @@ internal sealed unsafe class DecoderItem : IDisposable
     /// <param name="maxRows">Most rows the item can get.</param>
     /// <param name="guidance">Whether it has a second sequence, without the text.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderItem(DiaModel model, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
+    public DecoderSlot(DiaModel model, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
     {
         DiaNetwork network = model.Network;
         DiaDecoderConfig d = model.Config.DecoderConfig;
@@ -56,18 +56,18 @@ internal sealed unsafe class DecoderItem : IDisposable
             throw;
         }
 
-        Conditional = new DecoderSequence { Self = self, Cross = _cross, Rope = Rope, TextMask = _textMask };
-        Unconditional = other is null ? null : new DecoderSequence { Self = other, Cross = null, Rope = Rope };
+        Conditional = new DecoderStream { Self = self, Cross = _cross, Rope = Rope, TextMask = _textMask };
+        Unconditional = other is null ? null : new DecoderStream { Self = other, Cross = null, Rope = Rope };
     }
 
     /// <summary>Its rotary embedding.</summary>
     public RotaryEmbedding Rope { get; }
 
     /// <summary>The sequence that sees the text.</summary>
-    public DecoderSequence Conditional { get; }
+    public DecoderStream Conditional { get; }
 
     /// <summary>The sequence that does not, or null.</summary>
-    public DecoderSequence? Unconditional { get; }
+    public DecoderStream? Unconditional { get; }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,9 +1,7 @@
-using System.Globalization;
-
 namespace Dia.Weights;
 
 /// <summary>Lists in messages.</summary>
-internal static class Lists
+internal static class TextList
 {
     private const int Shown = 8;
 
