@@ -196,12 +196,12 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     [Fact]
     public void Two_speakers_at_once_get_what_each_gets_alone()
     {
-        float[][] alone = [.. new ulong[] { 3, 4 }.Select(seed => _demo.Speaker.Speak(Turns, InPieces with { Seed = seed, MaxNewTokens = 60 }).Samples)];
+        float[][] alone = [.. new ulong[] { 3, 4 }.Select(seed => _demo.Speaker.Speak(Turns, InPieces with { Seed = seed, MaxNewTokens = 24 }).Samples)];
         var sounds = new float[2][];
         Parallel.For(0, 2, i =>
         {
             using var speaker = new Speaker(_demo.Model, _demo.Codec);
-            sounds[i] = speaker.Speak(Turns, InPieces with { Seed = 3 + (ulong)i, MaxNewTokens = 60 }).Samples;
+            sounds[i] = speaker.Speak(Turns, InPieces with { Seed = 3 + (ulong)i, MaxNewTokens = 24 }).Samples;
         });
         Assert.Equal(alone, sounds);
     }
