@@ -17,6 +17,12 @@ public static class Repository
         .Select(path => Path.GetRelativePath(Root, path))
         .Order(StringComparer.Ordinal);
 
+    /// <summary>The C# files under folders, but what is built there: relative to the root, '/' between parts.</summary>
+    public static IEnumerable<string> Sources(params string[] folders) => folders
+        .SelectMany(folder => Directory.EnumerateFiles(At(folder), "*.cs", SearchOption.AllDirectories))
+        .Select(path => Path.GetRelativePath(Root, path).Replace('\\', '/'))
+        .Where(path => !path.Split('/').Any(part => part is "bin" or "obj"));
+
     private static string FindRoot()
     {
         string? folder = AppContext.BaseDirectory;

@@ -18,7 +18,7 @@ internal abstract class StepQueue : IDisposable
 
     /// <summary>Waits for what is under way; the next step may be another.</summary>
     /// <exception cref="DiaException">The device has failed (Device).</exception>
-    public abstract void Rest();
+    public abstract void Drain();
 
     /// <inheritdoc/>
     public abstract void Dispose();

@@ -52,7 +52,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
     {
         using Lock.Scope turn = _session.Tenant.Enter();
         ThrowIfFailed();
-        Rest();
+        Drain();
 
         // The sampler picks for every sequence that has a row in the logits: here only the new one's are there.
         foreach (int other in _active)
@@ -63,7 +63,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
         _device.Synchronize();
         _sampler.Move(slot, -1, -1);
         _sequences[slot] = sequence;
-        Take(slot);
+        AppendRows(slot);
         if (!sequence.Finished)
             _active.Insert(~_active.BinarySearch(slot), slot); // ascending: the session is promised that
     }
@@ -80,7 +80,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
             return;
         try
         {
-            Rest();
+            Drain();
             _sampler.Close(slot);
         }
         catch (DiaException e)
@@ -104,11 +104,11 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
         {
             while (!HasNews(slot))
                 _queue.WaitForOldest();
-            Take(slot);
+            AppendRows(slot);
         }
 
         if (RemoveFinished() || _lengthChangesRope)
-            Rest();
+            Drain();
     }
 
     /// <inheritdoc/>
@@ -144,7 +144,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
     }
 
     /// <summary>Adds the rows of a sequence that are there: so it is never more than two arrangements' steps behind. Or its failure.</summary>
-    private void Take(int slot)
+    private void AppendRows(int slot)
     {
         GenerationSequence sequence = _sequences[slot]!;
         SamplerProgress progress = _sampler.Progress(slot);
@@ -156,9 +156,9 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
     }
 
     /// <summary>Waits for what is under way; the next step is arranged anew.</summary>
-    private void Rest()
+    private void Drain()
     {
-        _queue.Rest();
+        _queue.Drain();
         _arranged = false;
     }
 

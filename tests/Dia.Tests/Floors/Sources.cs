@@ -27,10 +27,8 @@ internal sealed partial class Sources
     public IReadOnlySet<string> Namespaces => _files.Select(f => f.Namespace).ToHashSet();
 
     /// <summary>All C# files under a folder of the repository, by their paths from it.</summary>
-    public static Sources Under(string folder) => new(Directory.EnumerateFiles(Repository.At(folder), "*.cs", SearchOption.AllDirectories)
-        .Select(path => (Path: Path.GetRelativePath(Repository.At(folder), path).Replace('\\', '/'), Full: path))
-        .Where(f => !f.Path.StartsWith("obj/", StringComparison.Ordinal) && !f.Path.StartsWith("bin/", StringComparison.Ordinal))
-        .Select(f => (f.Path, File.ReadAllText(f.Full))));
+    public static Sources Under(string folder) =>
+        new(Repository.Sources(folder).Select(path => (path[(folder.Length + 1)..], File.ReadAllText(Repository.At(path)))));
 
     /// <summary>Every namespace that a file names, its own left out: in a using directive, or before a type.</summary>
     public IEnumerable<(string Path, string From, string To)> Arrows()

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Dia.Weights;
 using ManagedCuda;
 using ManagedCuda.VectorTypes;

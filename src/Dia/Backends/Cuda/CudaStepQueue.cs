@@ -4,8 +4,8 @@ using ManagedCuda.BasicTypes;
 namespace Dia.Backends.Cuda;
 
 /// <summary>
-/// Steps on a GPU. The first after a rest runs kernel by kernel, since it may still take scratch memory, which a capture does not allow; from the
-/// second on a step is one launch of a graph.
+/// Steps on a GPU. The first after the queue was drained runs kernel by kernel, since it may still take scratch memory, which a capture does not
+/// allow; from the second on a step is one launch of a graph.
 /// </summary>
 internal sealed class CudaStepQueue : StepQueue
 {
@@ -55,7 +55,7 @@ internal sealed class CudaStepQueue : StepQueue
     }
 
     /// <inheritdoc/>
-    public override void Rest()
+    public override void Drain()
     {
         _device.Synchronize();
         (_launched, _waited) = (0, 0);

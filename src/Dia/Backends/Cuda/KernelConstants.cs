@@ -57,7 +57,7 @@ internal static class KernelConstants
     /// <summary>Most channels of a sequence: bits of a word.</summary>
     public const int MaxChannels = 64;
 
-    /// <summary>Bytes of what sample_rows hands to advance, per place and channel.</summary>
+    /// <summary>Bytes of what sample_rows hands to advance, per slot and channel.</summary>
     public const int PickBytes = 16;
 
     /// <summary>Threads of a warp.</summary>

@@ -4,7 +4,7 @@
 #include "attention_item.h"
 #include "math.h"
 
-// What sample_rows hands to advance, per place and channel.
+// What sample_rows hands to advance, per slot and channel.
 struct Pick
 {
     int best;
@@ -288,7 +288,7 @@ INLINE int draw(const Channel& c, int best, double u)
 
 extern "C" __shared__ __attribute__((aligned(16))) double samplerMemory[];
 
-// picks [places, channels] from logits [rows, channels, vocabulary]. Grid x: channels, y: places; a block per channel. Dynamic shared
+// picks [slots, channels] from logits [rows, channels, vocabulary]. Grid x: channels, y: slots; a block per channel. Dynamic shared
 // memory: 12·capacity + 4·vocabulary bytes. Bytes moved: the logits once or twice.
 extern "C" __global__ __launch_bounds__(SamplerThreads) void sample_rows(Pick* picks, const SequenceState* states, const float* logits, int channels, int vocabulary, int capacity)
 {
