@@ -69,7 +69,7 @@ public sealed class DeviceBenchmark : IDisposable
 
     private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
 
-    private sealed class Timings(DeviceClock clock, DiaModel? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
+    private sealed class Timings(DeviceClock clock, DiaPreTrainedModel? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
         : IBackendVisitor<Action>
     {
         public Action Visit<TBackend>(TBackend backend)

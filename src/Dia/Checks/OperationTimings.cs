@@ -24,7 +24,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     /// <param name="model">The model.</param>
     /// <param name="rows">Rows in the caches.</param>
     /// <param name="textLength">Bytes of the text.</param>
-    public void Run(DiaModel model, int rows, int textLength)
+    public void Run(DiaPreTrainedModel model, int rows, int textLength)
     {
         Work[] all = [.. model.Compiled.Operations().Select(o => new Work(o, model.Specs, model.Weights.Weights, model.Network.Weights))];
         Work[] step = [.. all.Where(w => w.Operation.Function is Function.Decode or Function.Logits)];

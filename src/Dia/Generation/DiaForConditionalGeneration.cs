@@ -8,7 +8,7 @@ using Dia.Weights;
 namespace Dia.Generation;
 
 /// <summary>Dia with generation: text to rows of audio codes.</summary>
-public sealed class DiaForConditionalGeneration : DiaModel
+public sealed class DiaForConditionalGeneration : DiaPreTrainedModel
 {
     private readonly GenerationConfig _generationConfig;
 

@@ -11,7 +11,7 @@ namespace Dia.Modeling;
 /// </summary>
 internal sealed unsafe class DecoderSession : IDecoderSession
 {
-    private readonly DiaModel _model;
+    private readonly DiaPreTrainedModel _model;
     private readonly DeviceMemory _memory;
     private readonly DecoderSlot?[] _items;
     private readonly bool _guidance;
@@ -22,7 +22,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <param name="slots">Most items at a time.</param>
     /// <param name="guidance">Whether any of them may have guidance.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderSession(DiaModel model, int slots, bool guidance)
+    public DecoderSession(DiaPreTrainedModel model, int slots, bool guidance)
     {
         (_model, _memory, _guidance) = (model, model.Network.Memory, guidance);
         DiaDecoderConfig d = Config.DecoderConfig;

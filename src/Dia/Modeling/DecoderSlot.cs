@@ -18,7 +18,7 @@ internal sealed unsafe class DecoderSlot : IDisposable
     /// <param name="maxRows">Most rows the item can get.</param>
     /// <param name="guidance">Whether it has a second sequence, without the text.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public DecoderSlot(DiaModel model, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
+    public DecoderSlot(DiaPreTrainedModel model, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int maxRows, bool guidance)
     {
         DiaNetwork network = model.Network;
         DiaDecoderConfig d = model.Config.DecoderConfig;

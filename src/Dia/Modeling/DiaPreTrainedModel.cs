@@ -10,11 +10,11 @@ namespace Dia.Modeling;
 /// they take turns on the device, step by step. It may be disposed at any time: calls under way then end with <see cref="ObjectDisposedException"/>
 /// before their next step. What is given to a call is copied first: changing it meanwhile does nothing.
 /// </summary>
-public abstract unsafe class DiaModel : IDisposable
+public abstract unsafe class DiaPreTrainedModel : IDisposable
 {
     private float* _unconditionalCross;
 
-    private protected DiaModel(ModelCheckpoint checkpoint, Device device)
+    private protected DiaPreTrainedModel(ModelCheckpoint checkpoint, Device device)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(device);
