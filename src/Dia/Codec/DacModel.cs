@@ -137,17 +137,22 @@ public sealed class DacModel : IAudioCodec, IDisposable
                 $"the codec's codebooks have {codec.CodebookSize} entries, the model's codes go up to {model.EosTokenId - 1}: it needs its own codec.");
     }
 
-    /// <summary>A recording to codes [frames, codebooks]: averaged to mono, resampled where its rate is another, padded with silence to whole frames.</summary>
-    /// <exception cref="DiaException">Input: no samples. Device: no memory.</exception>
-    public int[,] Encode(AudioBuffer recording)
+    /// <summary>
+    /// A recording to codes [frames, quantizers]: averaged to mono, resampled where its rate is another, padded with silence to whole frames.
+    /// </summary>
+    /// <param name="recording">The recording.</param>
+    /// <param name="quantizers">How many of the first quantizers to use; null: all.</param>
+    /// <exception cref="DiaException">Input: no samples. Usage: more quantizers than the codec has. Device: no memory.</exception>
+    public int[,] Encode(AudioBuffer recording, int? quantizers = null)
     {
         ArgumentNullException.ThrowIfNull(recording);
+        int count = Quantizers(quantizers);
         if (recording.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, "The recording holds no samples.");
         float[] mono = recording.ToMono(SamplingRate);
         float[] padded = new float[((long)mono.Length + HopLength - 1) / HopLength * HopLength];
         mono.CopyTo(padded, 0);
-        return Encode(padded);
+        return Pass.Encode(padded, count);
     }
 
     /// <summary>Samples to codes [frames, codebooks]. Nothing is padded: frames follow from the strides (numerics.md).</summary>
@@ -162,9 +167,7 @@ public sealed class DacModel : IAudioCodec, IDisposable
     /// <exception cref="DiaException">Usage: more quantizers than the codec has. Device: no memory.</exception>
     public int[,] Encode(ReadOnlySpan<float> samples, int? quantizers, out CodecTrace trace)
     {
-        int count = quantizers ?? Codebooks;
-        if (count < 1 || count > Codebooks)
-            throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {count} cannot be used.");
+        int count = Quantizers(quantizers);
         trace = new CodecTrace(Network.Memory, Math.Max(0, Network.Layout.FramesOf(samples.Length)), Config.HiddenSize, count, Config.CodebookDim);
         return Pass.Encode(samples, count, trace);
     }
@@ -252,6 +255,9 @@ public sealed class DacModel : IAudioCodec, IDisposable
             return _pass ??= CreatePass();
         }
     }
+
+    private int Quantizers(int? quantizers) => quantizers is null || (quantizers >= 1 && quantizers <= Codebooks) ? quantizers ?? Codebooks
+        : throw new DiaException(DiaErrorKind.Usage, $"The codec has {Codebooks} quantizers; {quantizers} cannot be used.");
 
     private long LengthOf(int[,] codes)
     {

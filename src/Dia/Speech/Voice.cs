@@ -56,7 +56,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     }
 
     /// <summary>
-    /// Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer)"/> does.
+    /// Encodes a recording: averaged to mono, resampled, padded with silence to whole frames, as <see cref="DacModel.Encode(AudioBuffer, int?)"/> does.
     /// </summary>
     /// <param name="audio">The recording.</param>
     /// <param name="transcript">What is said in it.</param>

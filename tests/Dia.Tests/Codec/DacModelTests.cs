@@ -60,6 +60,36 @@ public sealed class DacModelTests
                 codec.Decode(Transposed(expected.Ints2($"decode{frames}.codes"))), Bound);
     }
 
+    /// <summary>What the reference's three codes decode to is, before the decoder, the sum of three codebooks' projected rows: the weights say which.</summary>
+    [Theory]
+    [InlineData("base", "scalar")]
+    [InlineData("odd", "cpu2")]
+    public void Fewer_codebooks_are_the_first_ones(string name, string deviceName)
+    {
+        TensorFile expected = Fixtures.Tensors("dac", name, "cases.safetensors"), weights = Fixtures.Tensors("dac", name, "model.safetensors");
+        using Device device = TestDevice.Create(deviceName);
+        using DacModel codec = Load("dac", name, device);
+        int length = Fixtures.Json("dac", name, "cases.json").GetProperty("encode_lengths")[0].GetInt32();
+        int[,] codes = codec.Encode(new AudioBuffer(expected.Floats($"encode{length}.audio"), codec.SamplingRate), 3);
+        Assert.Equal(Transposed(expected.Ints2($"encode{length}.codes3")), codes);
+
+        int frames = codes.GetLength(0), width = codec.Config.HiddenSize, dim = codec.Config.CodebookDim;
+        var sum = new float[frames * width];
+        for (int q = 0; q < 3; q++)
+        {
+            string at = $"quantizer.quantizers.{q}.";
+            float[] rows = weights.Floats(at + "codebook.weight"), matrix = weights.Floats(at + "out_proj.weight"), bias = weights.Floats(at + "out_proj.bias");
+            for (int i = 0; i < sum.Length; i++)
+                for (int d = -1; d < dim; d++)
+                    sum[i] += d < 0 ? bias[i % width] : matrix[i % width * dim + d] * rows[codes[i / width, q] * dim + d];
+        }
+        var trace = new CodecTrace(Dia.Backends.DeviceMemory.Host, frames, width, 3, dim);
+        Assert.Equal(codec.SamplesOf(frames), codec.Decode(codes, trace).Length);
+        Tolerance.Equal("quantized", sum, trace.QuantizedValues, Bound);
+        foreach (int quantizers in new[] { 0, codec.Codebooks + 1 })
+            Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => codec.Encode(new AudioBuffer([1f], 16000), quantizers)).Kind);
+    }
+
     [Theory]
     [InlineData("base")]
     [InlineData("odd")]
