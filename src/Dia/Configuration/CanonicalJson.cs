@@ -22,7 +22,8 @@ public static class CanonicalJson
 
     private static string Number(string text) => text.IndexOfAny(['.', 'e', 'E']) < 0 ? text + ".0" : text;
 
-    private static string Write(IReadOnlyList<Field> fields)
+    /// <summary>The fields of any file.</summary>
+    internal static string Write(IReadOnlyList<Field> fields)
     {
         var json = new StringBuilder();
         Write(json, fields, 2);

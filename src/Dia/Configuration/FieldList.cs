@@ -32,6 +32,14 @@ internal sealed class FieldList : Fields
 
     public static IReadOnlyList<Field> Of(RopeScaling scaling) => Of(fields => new RopeScaling(scaling, fields));
 
+    /// <summary>The fields that <paramref name="state"/> states.</summary>
+    public static IReadOnlyList<Field> Of(Func<Fields, object> state)
+    {
+        var list = new FieldList();
+        state(list);
+        return list._fields;
+    }
+
     public override void ModelType(string name, string? architecture = null)
     {
         if (architecture is not null)
@@ -52,6 +60,14 @@ internal sealed class FieldList : Fields
         return value;
     }
 
+    public override string Text(string key, string value)
+    {
+        _fields.Add(new Field(key, JsonValue.Write(value), value));
+        return value;
+    }
+
+    public override void Constant(string key, string json, bool isChecked = true) => _fields.Add(new Field(key, json, null, IsComputed: false));
+
     public override T Part<T>(string key, T? value, Func<Fields, T> fields)
         where T : class
     {
@@ -62,13 +78,6 @@ internal sealed class FieldList : Fields
     }
 
     public override void Derived(string key, Func<object> value) => _fields.Add(new Field(key, TextOf(value()), null, IsComputed: false));
-
-    private static List<Field> Of(Func<Fields, object> state)
-    {
-        var list = new FieldList();
-        state(list);
-        return list._fields;
-    }
 
     private T Add<T>(string key, T value, bool isComputed = true)
     {

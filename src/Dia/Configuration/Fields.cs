@@ -30,6 +30,15 @@ internal abstract class Fields
     public abstract T Name<T>(string key, T value, (string Name, T Value)[] names)
         where T : struct, Enum;
 
+    /// <summary>Any text.</summary>
+    public abstract string Text(string key, string value);
+
+    /// <summary>A key that has one value here: it is written, and a file that says otherwise is refused.</summary>
+    /// <param name="key">Its key in JSON.</param>
+    /// <param name="json">The value as JSON; what is null or an empty list is not written.</param>
+    /// <param name="isChecked">False where it means nothing: then a file may hold anything there.</param>
+    public abstract void Constant(string key, string json, bool isChecked = true);
+
     /// <summary>An object with fields of its own; null is one without.</summary>
     public abstract T Part<T>(string key, T? value, Func<Fields, T> fields)
         where T : class;

@@ -47,6 +47,31 @@ internal sealed class JsonValue(JsonKind kind, JsonPosition position)
     /// <summary>Text from outside as it can stand in a message: one line, printable, not long.</summary>
     public static string Quote(string text) => $"\"{string.Concat(Shorten(text).Select(c => IsPrintable(c) ? c : '?'))}\"";
 
+    /// <summary>Whether it is what <paramref name="json"/> says. Of lists and objects only empty ones can be; those and null mean the same.</summary>
+    public bool Is(string json) => Kind switch
+    {
+        JsonKind.String => json == Write(Text),
+        JsonKind.Boolean => json == (Boolean ? "true" : "false"),
+        JsonKind.Number => json == Text,
+        _ => Items.Count == 0 && Members.Count == 0 && json is "null" or "[]" or "{}",
+    };
+
+    /// <summary>A text as JSON writes it.</summary>
+    public static string Write(string text)
+    {
+        var json = new StringBuilder("\"");
+        foreach (char c in text)
+        {
+            if (c is '"' or '\\')
+                json.Append('\\').Append(c);
+            else if (c < ' ')
+                json.Append("\\u").Append(((int)c).ToString("x4", CultureInfo.InvariantCulture));
+            else
+                json.Append(c);
+        }
+        return json.Append('"').ToString();
+    }
+
     private static bool IsPrintable(char c) => !char.IsControl(c) && !char.IsSurrogate(c) && c is not ('\u2028' or '\u2029');
 
     private static string Shorten(string text) => text.Length <= 60 ? text : text.Substring(0, 57) + "...";

@@ -99,6 +99,14 @@ internal sealed class ObjectReader : Fields
         return value;
     }
 
+    public override string Text(string key, string value) => GetNotNull(key) is null ? value : String(key) ?? value;
+
+    public override void Constant(string key, string json, bool isChecked = true)
+    {
+        if (Get(key) is { } value && isChecked && !value.Is(json))
+            Error(ProblemIds.UnsupportedValue, key, $"must be {json} here, not {value.Describe()}");
+    }
+
     public override T Part<T>(string key, T? value, Func<Fields, T> fields)
         where T : class => fields(Section(key));
 

@@ -89,7 +89,9 @@ public static class ModelCatalog
         throw new DiaException(DiaErrorKind.Model, text.ToString());
     }
 
-    private static T Checked<T>(ModelFolder folder, string name, ConfigurationResult<T> result, ICollection<string>? warnings)
+    /// <summary>What a parser made of a file.</summary>
+    /// <exception cref="DiaException">Model: nothing, because of errors; the message has file, line and column of each.</exception>
+    internal static T Checked<T>(ModelFolder folder, string name, ConfigurationResult<T> result, ICollection<string>? warnings)
         where T : class
     {
         string file = folder.Describe(name);
