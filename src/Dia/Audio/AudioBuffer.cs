@@ -65,7 +65,7 @@ public sealed class AudioBuffer
         samplingRate == SamplingRate ? ToMono() : Resampler.Resample(ToMono(), SamplingRate, samplingRate);
 
     /// <summary>Writes it as a 16-bit WAV, its channels averaged.</summary>
-    /// <exception cref="DiaException">Output: the file cannot be written.</exception>
+    /// <exception cref="DiaException">Usage: the path's ending promises another format. Output: the file cannot be written.</exception>
     public void Save(string path) => WavWriter.Save(path, ToMono(), SamplingRate);
 
     internal static void CheckSamplingRate(int samplingRate)

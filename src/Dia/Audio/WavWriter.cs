@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Dia.IO;
 
 namespace Dia.Audio;
 
@@ -40,21 +41,26 @@ public sealed class WavWriter : IDisposable
     /// <summary>Samples written so far.</summary>
     public long Samples => _dataBytes / 2;
 
-    /// <summary>Writes a whole file.</summary>
-    /// <exception cref="DiaException">Output: the file cannot be written.</exception>
+    /// <summary>Writes a whole file, which appears when it is complete.</summary>
+    /// <exception cref="DiaException">Usage: a name whose ending promises another format. Output: the file cannot be written.</exception>
     internal static void Save(string path, ReadOnlySpan<float> samples, int samplingRate)
     {
-        ArgumentNullException.ThrowIfNull(path);
-        try
-        {
-            using var stream = new FileStream(path, FileMode.Create, FileAccess.Write);
-            using var writer = new WavWriter(stream, samplingRate);
+        CheckName(path);
+        using var file = AtomicFile.Create(path);
+        using (var writer = new WavWriter(file.Stream, samplingRate))
             writer.Write(samples);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            throw new DiaException(DiaErrorKind.Output, $"{path}: cannot write the audio: {e.Message}", e);
-        }
+        file.Commit();
+    }
+
+    /// <summary>Refuses names that promise another format. Devices and FIFOs may be called anything.</summary>
+    private static void CheckName(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        string ending = Path.GetExtension(path);
+        if (ending.ToLowerInvariant() is "" or ".wav" or ".wave" || AtomicFile.IsWrittenInPlace(path))
+            return;
+        throw new DiaException(DiaErrorKind.Usage,
+            $"{path} ends in {ending}, but audio is written as WAV: name it {Path.ChangeExtension(path, ".wav")}. Samples without a header (raw) are written by a headerless WavWriter; other formats are made of these by other programs.");
     }
 
     /// <summary>Appends samples.</summary>
