@@ -25,9 +25,11 @@ public static class DelayPattern
     /// <param name="bosTokenId">The id that begins a channel.</param>
     /// <param name="eosTokenId">The id of the row at the end; null: none.</param>
     /// <param name="padTokenId">The id where a channel has nothing.</param>
-    internal static (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, int[] delay, int bosTokenId, int? eosTokenId, int padTokenId)
+    /// <param name="fewestFrames">Frames that there is room for at least.</param>
+    internal static (int[,,] Rows, int[,] Mask) BuildRows(
+        int[][,] codes, int[] delay, int bosTokenId, int? eosTokenId, int padTokenId, int fewestFrames = 0)
     {
-        int longest = codes.Max(c => c.GetLength(0)), endRows = eosTokenId is null ? 0 : 1;
+        int longest = Math.Max(fewestFrames, codes.Max(c => c.GetLength(0))), endRows = eosTokenId is null ? 0 : 1;
         int length = longest + 1 + endRows + Max(delay);
         var rows = new int[codes.Length, length, delay.Length];
         var mask = new int[codes.Length, length];

@@ -1,4 +1,5 @@
 using Dia.Audio;
+using Dia.Configuration;
 using Dia.Text;
 
 namespace Dia.Processing;
@@ -6,6 +7,8 @@ namespace Dia.Processing;
 /// <summary>Brings audio into the codec's form: mono, one length for the batch, a multiple of the hop.</summary>
 public sealed class DiaFeatureExtractor
 {
+    private const int MaxHop = 1 << 24;
+
     /// <summary>An extractor for one codec.</summary>
     /// <param name="featureSize">1: mono is expected; 2: several channels are averaged.</param>
     /// <param name="samplingRate">The rate expected, in Hz (the released model's codec: 44100).</param>
@@ -16,13 +19,26 @@ public sealed class DiaFeatureExtractor
     {
         if (featureSize is not (1 or 2))
             throw new DiaException(DiaErrorKind.Usage, $"featureSize is {featureSize}; it must be 1 (mono) or 2 (stereo).");
-        if (hopLength is < 1 or > 1 << 24)
-            throw new DiaException(DiaErrorKind.Usage, $"hopLength is {hopLength}; it must be between 1 and {1 << 24}.");
+        if (hopLength is < 1 or > MaxHop)
+            throw new DiaException(DiaErrorKind.Usage, $"hopLength is {hopLength}; it must be between 1 and {MaxHop}.");
         AudioBuffer.CheckSamplingRate(samplingRate);
         FeatureSize = featureSize;
         SamplingRate = samplingRate;
         PaddingValue = paddingValue;
         HopLength = hopLength;
+    }
+
+    /// <summary>States its file's keys, each once.</summary>
+    internal DiaFeatureExtractor(DiaFeatureExtractor e, Fields f)
+    {
+        f.Constant("feature_extractor_type", "\"DiaFeatureExtractor\"");
+        FeatureSize = f.Value("feature_size", e.FeatureSize, FieldType.Integer(1, 2));
+        HopLength = f.Value("hop_length", e.HopLength, FieldType.Integer(1, MaxHop));
+        f.Constant("padding_side", "\"right\"");
+        PaddingValue = (float)f.Value("padding_value", e.PaddingValue, FieldType.Number(_ => true, "a number that float32 holds"));
+        f.Constant("processor_class", "\"DiaProcessor\"", isChecked: false);
+        f.Constant("return_attention_mask", "true", isChecked: false); // The mask is always returned.
+        SamplingRate = f.Value("sampling_rate", e.SamplingRate, FieldType.Integer(AudioBuffer.MinSamplingRate, AudioBuffer.MaxSamplingRate));
     }
 
     /// <summary>1 for mono, 2 for stereo (averaged to mono).</summary>
@@ -37,54 +53,63 @@ public sealed class DiaFeatureExtractor
     /// <summary>Samples in one frame of the codec.</summary>
     public int HopLength { get; }
 
+    /// <summary>Its <c>preprocessor_config.json</c>, as version 4.56.2 of the reference writes it.</summary>
+    public string ToJson() => CanonicalJson.Write(FieldList.Of(f => new DiaFeatureExtractor(this, f)));
+
+    /// <summary>The extractor of a <c>preprocessor_config.json</c>, and everything that is wrong with it.</summary>
+    /// <param name="json">The file's text.</param>
+    public static ConfigurationResult<DiaFeatureExtractor> Parse(string json) => ConfigurationFile.Read(json).Parse(null, ProblemSeverity.Warning, Read);
+
+    /// <summary>The extractor of an object of a file.</summary>
+    internal static DiaFeatureExtractor Read(ObjectReader file)
+    {
+        var extractor = new DiaFeatureExtractor(new DiaFeatureExtractor(), file);
+        file.Finish(key => key is "auto_map" or "transformers_version" or "_processor_class");
+        return extractor;
+    }
+
+    /// <summary>Averages, truncates and pads a recording: a batch of one.</summary>
+    /// <param name="audio">The recording; the samples are neither checked nor clipped.</param>
+    /// <param name="options">How; null: up to a multiple of the hop.</param>
+    /// <exception cref="DiaException">Input: wrong rate or channels. Usage: options that contradict each other.</exception>
+    public DiaFeatures Extract(AudioBuffer audio, FeatureOptions? options = null) => Extract([audio], options);
+
     /// <summary>Averages, truncates and pads a batch.</summary>
     /// <param name="audio">The batch; the samples are neither checked nor clipped.</param>
-    /// <param name="padding">Null: to the longest. The padded length is rounded up to the hop; without padding nothing is rounded.</param>
-    /// <param name="truncation">Whether to cut to <paramref name="maxLength"/>, itself rounded up to the hop.</param>
-    /// <param name="maxLength">In samples.</param>
-    /// <exception cref="DiaException">Input: wrong rate or channels, or lengths that differ and were not to be padded. Usage: arguments that contradict each
-    /// other.</exception>
-    public DiaFeatures Extract(
-        IReadOnlyList<AudioBuffer> audio, PaddingStrategy? padding = null, bool truncation = false, int? maxLength = null)
+    /// <param name="options">How; null: to the longest, up to a multiple of the hop.</param>
+    /// <exception cref="DiaException">Input: wrong rate or channels, or too much. Usage: options that contradict each other.</exception>
+    public DiaFeatures Extract(IReadOnlyList<AudioBuffer> audio, FeatureOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(audio);
         if (audio.Contains(null!))
             throw new ArgumentException("One of the pieces of audio is null.", nameof(audio));
-        CheckOptions(padding, truncation, maxLength);
+        options ??= new FeatureOptions();
+        options.Check();
         float[][] mono = [.. audio.Select(ToMono)];
-        long? limit = maxLength is int given ? RoundUp(given) : null;
-        int[] lengths = [.. mono.Select(x => truncation ? (int)Math.Min(x.Length, limit!.Value) : x.Length)];
-        int longest = lengths.Length == 0 ? 0 : lengths.Max();
-        long target = (padding ?? PaddingStrategy.Longest) switch
+        long limit = options.MaxLength is int given ? RoundUp(given) : 0;
+        int[] lengths = [.. mono.Select(x => options.Truncation ? (int)Math.Min(x.Length, limit) : x.Length)];
+        long target = options.Padding switch
         {
-            PaddingStrategy.Longest => RoundUp(longest),
-            PaddingStrategy.MaxLength => limit!.Value,
+            null or PaddingStrategy.Longest => lengths.Length == 0 ? 0 : RoundUp(lengths.Max()),
+            PaddingStrategy.MaxLength => limit,
             _ => 0,
         };
         // Audio longer than the target stays as it is.
-        long length = Math.Max(longest, target);
-        if (Array.Exists(lengths, n => Math.Max(n, target) != length))
-            throw new DiaException(DiaErrorKind.Input, "The audio of the batch has different lengths: set padding or truncation so that they become one.");
-        if (length * lengths.Length > AudioBuffer.MaxSamples)
+        long total = lengths.Sum(n => Math.Max(n, target));
+        if (total > AudioBuffer.MaxSamples)
             throw new DiaException(DiaErrorKind.Input,
-                $"The padded batch would hold {length} samples for each of {lengths.Length} items; at most {AudioBuffer.MaxSamples} in all. Cut the audio.");
-        return Fill(mono, lengths, (int)length);
+                $"The padded batch of {lengths.Length} items would hold {total} samples; at most {AudioBuffer.MaxSamples} in all. Cut the audio.");
+        return new DiaFeatures(
+            [.. mono.Select((x, i) => Pad(x.AsSpan(0, lengths[i]), (int)target, PaddingValue))],
+            [.. lengths.Select(n => Pad<int>([.. Enumerable.Repeat(1, n)], (int)target, 0))]);
     }
 
-    private DiaFeatures Fill(float[][] mono, int[] lengths, int length)
+    private static T[] Pad<T>(ReadOnlySpan<T> values, int length, T padding)
     {
-        var values = new float[mono.Length, 1, length];
-        var mask = new int[mono.Length, length];
-        for (int b = 0; b < mono.Length; b++)
-        {
-            for (int i = 0; i < length; i++)
-            {
-                bool real = i < lengths[b];
-                values[b, 0, i] = real ? mono[b][i] : PaddingValue;
-                mask[b, i] = real ? 1 : 0;
-            }
-        }
-        return new DiaFeatures(values, mask);
+        var padded = new T[Math.Max(values.Length, length)];
+        values.CopyTo(padded);
+        padded.AsSpan(values.Length).Fill(padding);
+        return padded;
     }
 
     private float[] ToMono(AudioBuffer audio)
@@ -99,18 +124,6 @@ public sealed class DiaFeatureExtractor
             throw new DiaException(DiaErrorKind.Input,
                 $"Expected mono audio but it has {audio.Channels} channels. Average them (AudioBuffer.ToMono) or set featureSize to 2.");
         return audio.ToMono();
-    }
-
-    private static void CheckOptions(PaddingStrategy? padding, bool truncation, int? maxLength)
-    {
-        string? wrong =
-            truncation && padding is not (null or PaddingStrategy.DoNotPad) ? "Both padding and truncation were set; set only one."
-            : padding == PaddingStrategy.MaxLength && maxLength is null ? "padding is MaxLength: give maxLength too."
-            : truncation && maxLength is null ? "truncation is on: give maxLength too."
-            : maxLength < 1 ? $"maxLength is {maxLength}; it must be at least 1."
-            : null;
-        if (wrong is not null)
-            throw new DiaException(DiaErrorKind.Usage, wrong);
     }
 
     private long RoundUp(long length) => (length + HopLength - 1) / HopLength * HopLength;

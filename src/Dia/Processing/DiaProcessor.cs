@@ -9,9 +9,10 @@ namespace Dia.Processing;
 /// Makes the model's inputs from text and audio, and audio from the model's rows. The token ids and the delay pattern
 /// default to the released model's; set them from the configuration of another.
 /// </summary>
-public sealed class DiaProcessor
+public sealed partial class DiaProcessor
 {
     private const int IgnoredLabel = -100;
+    private const string ReleasedCodec = "descript/dac_44khz";
     private readonly int[] _delayPattern = Processing.DelayPattern.Default.ToArray();
 
     /// <summary>Puts the parts together.</summary>
@@ -42,15 +43,8 @@ public sealed class DiaProcessor
     public static DiaProcessor Create(DiaConfig config, DacModel? codec = null)
     {
         ArgumentNullException.ThrowIfNull(config);
-        codec?.CheckFits(config);
         var extractor = codec is null ? new DiaFeatureExtractor() : new DiaFeatureExtractor(samplingRate: codec.SamplingRate, hopLength: codec.HopLength);
-        return new DiaProcessor(extractor, new DiaTokenizer(), codec)
-        {
-            BosTokenId = config.BosTokenId,
-            EosTokenId = config.EosTokenId,
-            PadTokenId = config.PadTokenId,
-            DelayPattern = config.DelayPattern,
-        };
+        return Of(config, extractor, new DiaTokenizer(), codec, ReleasedCodec);
     }
 
     /// <summary>Prepares audio.</summary>
@@ -61,6 +55,9 @@ public sealed class DiaProcessor
 
     /// <summary>The codec, or null.</summary>
     public IAudioCodec? AudioTokenizer { get; }
+
+    /// <summary>What the codec is called, for <see cref="SavePretrained"/>: a name that the reference library finds it by, or its folder.</summary>
+    public string AudioTokenizerName { get; init; } = ReleasedCodec;
 
     /// <summary>The id that ends the audio.</summary>
     public int EosTokenId { get; init; } = 1024;
@@ -84,6 +81,9 @@ public sealed class DiaProcessor
         }
     }
 
+    /// <summary>Text ids that the model has positions for; null: no model is known.</summary>
+    private int? TextPositions { get; init; }
+
     /// <summary>
     /// Inputs for generation (a voice prompt where audio is given) or for training.
     /// </summary>
@@ -91,16 +91,17 @@ public sealed class DiaProcessor
     /// <param name="audio">One piece of audio for each text, or null.</param>
     /// <param name="generation">False: training rows, with an EOS row after the codes.</param>
     /// <param name="outputLabels">Training only: also the labels; the rows then lack the last.</param>
-    /// <param name="truncation">Whether to cut the texts to <paramref name="maxLength"/> ids.</param>
-    /// <param name="maxLength">In text ids.</param>
-    /// <exception cref="DiaException">Usage: arguments that contradict each other. Input: text or audio missing, malformed or of different counts.</exception>
+    /// <param name="textOptions">How texts are padded (null there: to the longest) and truncated; what else they return is the tokenizer's to ask for.</param>
+    /// <param name="audioOptions">How audio is padded (null there: to the longest; an item's own padding is cut off before it is encoded) and truncated.</param>
+    /// <exception cref="DiaException">Usage: arguments that contradict each other. Input: text or audio missing, malformed or of different counts, or of
+    /// different lengths that padding was not to even out.</exception>
     public DiaInputs Process(
         IReadOnlyList<string> text,
         IReadOnlyList<AudioBuffer>? audio = null,
         bool generation = true,
         bool outputLabels = false,
-        bool truncation = false,
-        int? maxLength = null)
+        EncodingOptions? textOptions = null,
+        FeatureOptions? audioOptions = null)
     {
         if (text is null || text.Count == 0)
             throw new DiaException(DiaErrorKind.Input, "The text is missing: give `text`, one string for each item.");
@@ -116,11 +117,10 @@ public sealed class DiaProcessor
         if (audio is not null && audio.Contains(null!))
             throw new ArgumentException("One of the pieces of audio is null.", nameof(audio));
 
-        BatchEncoding encoding = Tokenizer.EncodeBatch(text, PaddingStrategy.Longest, truncation, maxLength);
-        if (encoding.InputIds[0].Length == 0)
-            throw new DiaException(DiaErrorKind.Input, "The text is empty.");
-        int[][,] codes = audio is null ? [.. text.Select(_ => new int[0, _delayPattern.Length])] : EncodeAudio(audio);
-        (int[,,] rows, int[,] mask) = BuildRows(codes, generation);
+        BatchEncoding encoding = EncodeText(text, textOptions ?? new EncodingOptions());
+        (int[][,] codes, int frames) = audio is null
+            ? ([.. text.Select(_ => new int[0, _delayPattern.Length])], 0) : EncodeAudio(audio, audioOptions);
+        (int[,,] rows, int[,] mask) = BuildRows(codes, generation, frames);
         return new DiaInputs
         {
             InputIds = ToMatrix(encoding.InputIds),
@@ -131,8 +131,14 @@ public sealed class DiaProcessor
         };
     }
 
+    /// <summary>The same for one text, with its audio if there is any: a batch of one.</summary>
+    public DiaInputs Process(
+        string text, AudioBuffer? audio = null, bool generation = true, bool outputLabels = false, EncodingOptions? textOptions = null,
+        FeatureOptions? audioOptions = null) =>
+        Process(text is null ? null! : [text], audio is null ? null : [audio], generation, outputLabels, textOptions, audioOptions);
+
     /// <summary>The same inputs with voice prompts given as codes in place of their decoder rows.</summary>
-    /// <param name="inputs">From <see cref="Process"/>, without audio.</param>
+    /// <param name="inputs">From <c>Process</c>, without audio.</param>
     /// <param name="codes">The codes [frames, C] of each item's prompt.</param>
     /// <exception cref="DiaException">Input: as many prompts as items are needed, each with the pattern's channels.</exception>
     public DiaInputs WithPrompt(DiaInputs inputs, IReadOnlyList<int[,]> codes)
@@ -146,7 +152,7 @@ public sealed class DiaProcessor
             throw new ArgumentException("One of the prompts is null.", nameof(codes));
         foreach (int[,] prompt in codes)
             Processing.DelayPattern.CheckChannels(prompt.GetLength(1), _delayPattern);
-        (int[,,] rows, int[,] mask) = BuildRows([.. codes], generation: true);
+        (int[,,] rows, int[,] mask) = BuildRows([.. codes], generation: true, 0);
         return new DiaInputs { InputIds = inputs.InputIds, AttentionMask = inputs.AttentionMask, DecoderInputIds = rows, DecoderAttentionMask = mask };
     }
 
@@ -191,19 +197,19 @@ public sealed class DiaProcessor
     }
 
     /// <summary>Rows that a voice prompt takes, BOS included: the mask's length minus the largest delay.</summary>
-    /// <param name="decoderAttentionMask">[B, T], from <see cref="Process"/>.</param>
+    /// <param name="decoderAttentionMask">[B, T], from <c>Process</c>.</param>
     public int GetAudioPromptLen(int[,] decoderAttentionMask)
     {
         ArgumentNullException.ThrowIfNull(decoderAttentionMask);
         return decoderAttentionMask.GetLength(1) - Processing.DelayPattern.Max(_delayPattern);
     }
 
-    /// <summary>Writes audio as a 16-bit mono WAV at the feature extractor's rate.</summary>
-    /// <exception cref="DiaException">Output: the file cannot be written.</exception>
+    /// <summary>Writes audio as a 16-bit mono WAV at the feature extractor's rate; the file appears when it is complete.</summary>
+    /// <exception cref="DiaException">Usage: the path's ending promises another format. Output: the file cannot be written.</exception>
     public void SaveAudio(ReadOnlySpan<float> audio, string path) => WavWriter.Save(path, audio, FeatureExtractor.SamplingRate);
 
     /// <summary>Writes several pieces of audio, each to its own path.</summary>
-    /// <exception cref="DiaException">Usage: as many paths as pieces are needed. Output: a file cannot be written.</exception>
+    /// <exception cref="DiaException">Usage: as many paths as pieces are needed, or a path's ending promises another format. Output: a file cannot be written.</exception>
     public void SaveAudio(IReadOnlyList<float[]> audio, IReadOnlyList<string> paths)
     {
         ArgumentNullException.ThrowIfNull(audio);
@@ -214,31 +220,67 @@ public sealed class DiaProcessor
             SaveAudio(audio[i], paths[i]);
     }
 
+    private static DiaProcessor Of(DiaConfig? config, DiaFeatureExtractor extractor, DiaTokenizer tokenizer, IAudioCodec? codec, string codecName)
+    {
+        if (config is null)
+            return new DiaProcessor(extractor, tokenizer, codec) { AudioTokenizerName = codecName };
+        (codec as DacModel)?.CheckFits(config);
+        return new DiaProcessor(extractor, tokenizer, codec)
+        {
+            AudioTokenizerName = codecName,
+            TextPositions = config.EncoderConfig.MaxPositionEmbeddings,
+            BosTokenId = config.BosTokenId,
+            EosTokenId = config.EosTokenId,
+            PadTokenId = config.PadTokenId,
+            DelayPattern = config.DelayPattern,
+        };
+    }
+
     private IAudioCodec Codec => AudioTokenizer
         ?? throw new DiaException(DiaErrorKind.Usage, "This processor has no codec; give audioTokenizer to work with audio.");
 
-    /// <summary>Each item alone, cut to its own length rounded up to the hop: batching would let padding reach the codes.</summary>
-    private int[][,] EncodeAudio(IReadOnlyList<AudioBuffer> audio)
+    /// <summary>Texts of one length.</summary>
+    private BatchEncoding EncodeText(IReadOnlyList<string> text, EncodingOptions options)
+    {
+        if (!options.ReturnAttentionMask || options.ReturnTokenTypeIds || options.ReturnOverflowingTokens || options.ReturnSpecialTokensMask
+            || options.ReturnLength)
+            throw new DiaException(DiaErrorKind.Usage, "The processor returns ids and their mask, nothing less or more: ask the Tokenizer for other results.");
+        int? length = options.MaxLength ?? (options.AimsAtLength ? Tokenizer.ModelMaxLength ?? TextPositions : null);
+        BatchEncoding encoding = Tokenizer.EncodeBatch(text, null, options with { Padding = options.Padding ?? PaddingStrategy.Longest, MaxLength = length });
+        if (encoding.InputIds.Any(ids => ids.Length != encoding.InputIds[0].Length))
+            throw new DiaException(DiaErrorKind.Input, "The texts of the batch have different lengths: set Padding or Truncation so that they become one.");
+        return encoding.InputIds[0].Length > 0 ? encoding : throw new DiaException(DiaErrorKind.Input, "The text is empty.");
+    }
+
+    /// <summary>
+    /// The codes of each item, and the frames of the longest with its padding. Each is encoded alone, cut to its own length rounded up to the hop: batching
+    /// would let padding reach the codes.
+    /// </summary>
+    private (int[][,] Codes, int Frames) EncodeAudio(IReadOnlyList<AudioBuffer> audio, FeatureOptions? options)
     {
         if (Codec.Codebooks != _delayPattern.Length)
             throw new DiaException(DiaErrorKind.Model, $"The codec has {Codec.Codebooks} codebooks but the delay pattern has {_delayPattern.Length} channels.");
+        for (int b = 0; b < audio.Count; b++)
+            if (audio[b].Frames == 0)
+                throw new DiaException(DiaErrorKind.Input, $"Audio {b} of the batch has no samples.");
+        DiaFeatures features = FeatureExtractor.Extract(audio, options);
+        int length = features.InputValues[0].Length, hop = FeatureExtractor.HopLength;
+        if (length % hop != 0 || features.InputValues.Any(values => values.Length != length))
+            throw new DiaException(DiaErrorKind.Input,
+                $"The audio of the batch is not of one length that is a multiple of the hop, {hop} samples: set Padding or Truncation so that it becomes one.");
         var codes = new int[audio.Count][,];
         for (int b = 0; b < codes.Length; b++)
         {
-            if (audio[b].Frames == 0)
-                throw new DiaException(DiaErrorKind.Input, $"Audio {b} of the batch has no samples.");
-            float[,,] values = FeatureExtractor.Extract([audio[b]]).InputValues;
-            var samples = new float[values.Length];
-            Buffer.BlockCopy(values, 0, samples, 0, values.Length * sizeof(float));
-            codes[b] = Codec.Encode(samples);
+            int samples = (features.PaddingMask[b].Sum() + hop - 1) / hop * hop;
+            codes[b] = Codec.Encode(features.InputValues[b].AsSpan(0, samples));
             if (codes[b] is null || codes[b].GetLength(1) != _delayPattern.Length)
                 throw new DiaException(DiaErrorKind.Model, $"The codec gave no codes, or not {_delayPattern.Length} for each frame.");
         }
-        return codes;
+        return (codes, length / Codec.HopLength);
     }
 
-    private (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, bool generation) =>
-        Processing.DelayPattern.BuildRows(codes, _delayPattern, BosTokenId, generation ? null : EosTokenId, PadTokenId);
+    private (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, bool generation, int fewestFrames) =>
+        Processing.DelayPattern.BuildRows(codes, _delayPattern, BosTokenId, generation ? null : EosTokenId, PadTokenId, fewestFrames);
 
     /// <summary>The rows but the first, as [B · C, T], without what is not to be learned.</summary>
     private int[,] BuildLabels(int[,,] rows)

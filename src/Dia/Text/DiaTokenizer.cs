@@ -6,10 +6,15 @@ namespace Dia.Text;
 /// Text to ids and back. An id is a UTF-8 byte (plus <see cref="Offset"/>); the tags <c>&lt;pad&gt;</c>, <c>[S1]</c>
 /// and <c>[S2]</c> are the ids 0, 1 and 2. Nothing is stripped, nothing is truncated unless asked.
 /// </summary>
-public sealed class DiaTokenizer
+public sealed partial class DiaTokenizer
 {
-    /// <summary>The id of <c>&lt;pad&gt;</c>.</summary>
+    /// <summary>The id of <c>&lt;pad&gt;</c>, which is the unknown token too.</summary>
     public const int PadTokenId = 0;
+
+    /// <summary>Ids of bytes.</summary>
+    public const int VocabSize = 256;
+
+    private const int MaxOffset = 65536;
 
     private static readonly string[] Tags = ["<pad>", "[S1]", "[S2]"];
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
@@ -18,13 +23,27 @@ public sealed class DiaTokenizer
     /// <exception cref="DiaException">Usage: the offset is negative or above 65536.</exception>
     public DiaTokenizer(int offset = 0)
     {
-        if (offset is < 0 or > 65536)
-            throw new DiaException(DiaErrorKind.Usage, $"offset is {offset}; it must be between 0 and 65536.");
+        if (offset is < 0 or > MaxOffset)
+            throw new DiaException(DiaErrorKind.Usage, $"offset is {offset}; it must be between 0 and {MaxOffset}.");
         Offset = offset;
     }
 
     /// <summary>What is added to a byte to make its id.</summary>
     public int Offset { get; }
+
+    /// <summary>The file's <c>max_length</c>. It cuts nothing, as in the reference; see <see cref="ModelMaxLength"/>.</summary>
+    public int MaxLength { get; init; } = 1024;
+
+    /// <summary>The length that truncation and padding aim at where none is given: the model's. Null: there is none.</summary>
+    /// <exception cref="DiaException">Usage: below 1.</exception>
+    public int? ModelMaxLength
+    {
+        get;
+        init => field = value is null or >= 1 ? value : throw new DiaException(DiaErrorKind.Usage, $"ModelMaxLength is {value}; it must be at least 1.");
+    }
+
+    /// <summary>Where padding goes unless the call says otherwise.</summary>
+    public PaddingSide PaddingSide { get; init; }
 
     /// <summary>The ids of a text.</summary>
     /// <exception cref="DiaException">Input: the string holds half of a surrogate pair.</exception>
@@ -64,60 +83,6 @@ public sealed class DiaTokenizer
         return -1;
     }
 
-    /// <summary>The ids of several texts, padded and truncated as asked.</summary>
-    /// <param name="text">The texts.</param>
-    /// <param name="padding">How to bring them to one length; the padding id is 0.</param>
-    /// <param name="truncation">Whether to cut each text to <paramref name="maxLength"/> ids (at a byte, not at a character).</param>
-    /// <param name="maxLength">The length that padding and truncation aim at; it does nothing alone.</param>
-    /// <param name="stride">How many ids before the cut are repeated in the overflowing tokens.</param>
-    /// <param name="padToMultipleOf">Round the padded length up to a multiple of this.</param>
-    /// <param name="paddingSide">Where the padding goes.</param>
-    /// <param name="returnAttentionMask">Whether to return the mask.</param>
-    /// <param name="returnOverflowingTokens">Whether to return what truncation cut off.</param>
-    /// <param name="returnSpecialTokensMask">Whether to return the mask of padding.</param>
-    /// <param name="returnLength">Whether to return the lengths before padding.</param>
-    /// <exception cref="DiaException">Usage: arguments that contradict each other. Input: a text is not valid Unicode.</exception>
-    public BatchEncoding EncodeBatch(
-        IReadOnlyList<string> text,
-        PaddingStrategy padding = PaddingStrategy.DoNotPad,
-        bool truncation = false,
-        int? maxLength = null,
-        int stride = 0,
-        int? padToMultipleOf = null,
-        PaddingSide paddingSide = PaddingSide.Right,
-        bool returnAttentionMask = true,
-        bool returnOverflowingTokens = false,
-        bool returnSpecialTokensMask = false,
-        bool returnLength = false)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        if (text.Contains(null!))
-            throw new ArgumentException("One of the texts is null.", nameof(text));
-        CheckOptions(padding, truncation, maxLength, stride, padToMultipleOf, returnOverflowingTokens);
-        int[][] whole = [.. text.Select(Encode)];
-        int[][] cut = truncation ? [.. whole.Select(ids => ids.Length > maxLength ? ids[..maxLength.Value] : ids)] : whole;
-        int length = padding switch
-        {
-            PaddingStrategy.Longest => cut.Length == 0 ? 0 : cut.Max(ids => ids.Length),
-            PaddingStrategy.MaxLength => maxLength!.Value,
-            _ => 0,
-        };
-        if (padToMultipleOf is int multiple && length % multiple != 0)
-            length = checked(length + multiple - length % multiple);
-        int[][] Padded(Func<int[], int[]> values, int pad) => [.. cut.Select(ids => Pad(values(ids), pad, length, paddingSide))];
-        return new BatchEncoding
-        {
-            InputIds = Padded(ids => ids, PadTokenId),
-            AttentionMask = returnAttentionMask ? Padded(ids => [.. Enumerable.Repeat(1, ids.Length)], 0) : null,
-            SpecialTokensMask = returnSpecialTokensMask ? Padded(ids => new int[ids.Length], 1) : null,
-            Length = returnLength ? [.. cut.Select(ids => ids.Length)] : null,
-            OverflowingTokens = returnOverflowingTokens
-                ? [.. whole.Select(ids => ids.Length > maxLength ? ids[Math.Max(0, maxLength.Value - stride)..] : [])]
-                : null,
-            NumTruncatedTokens = returnOverflowingTokens ? [.. whole.Select(ids => ids.Length - maxLength!.Value)] : null,
-        };
-    }
-
     /// <summary>
     /// Ids to text, as the reference does it: every byte becomes the character of that number (so what is not ASCII
     /// does not come back), and speaker tags are set off by a space on either side.
@@ -129,21 +94,85 @@ public sealed class DiaTokenizer
         bool afterTag = false;
         for (int i = 0; i < ids.Length; i++)
         {
-            int id = ids[i];
-            if (id == PadTokenId && skipSpecialTokens)
+            if (ids[i] == PadTokenId && skipSpecialTokens)
                 continue;
-            bool tag = id is 1 or 2;
+            bool tag = ids[i] is 1 or 2;
             if (text.Length > 0 && (tag || afterTag))
                 text.Append(' ');
-            if (id >= 0 && id < Tags.Length)
-                text.Append(Tags[id]);
-            else if (id - Offset is >= 0 and <= 255)
-                text.Append((char)(id - Offset));
+            if (ids[i] >= 0 && ids[i] < Tags.Length)
+                text.Append(Tags[ids[i]]);
             else
-                throw new DiaException(DiaErrorKind.Input, $"Id {id} at position {i} is not a text id; ids run from 0 to {255 + Offset}.");
+                text.Append((char)ByteOf(ids, i));
             afterTag = tag;
         }
         return text.ToString();
+    }
+
+    /// <summary>The same for several.</summary>
+    /// <exception cref="DiaException">Input: an id stands for neither a tag nor a byte.</exception>
+    public string[] BatchDecode(IReadOnlyList<int[]> sequences, bool skipSpecialTokens = false)
+    {
+        ArgumentNullException.ThrowIfNull(sequences);
+        return [.. sequences.Select(ids => Decode(ids, skipSpecialTokens))];
+    }
+
+    /// <summary>
+    /// Ids back to the text they came from: bytes are joined and read as UTF-8, tags stand as they were typed. Bytes that are no UTF-8 (a character
+    /// that truncation cut) become U+FFFD.
+    /// </summary>
+    /// <exception cref="DiaException">Input: an id stands for neither a tag nor a byte.</exception>
+    public string DecodeUtf8(ReadOnlySpan<int> ids, bool skipSpecialTokens = false)
+    {
+        var bytes = new List<byte>(ids.Length);
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if (ids[i] >= Tags.Length || ids[i] < 0)
+                bytes.Add(ByteOf(ids, i));
+            else if (ids[i] != PadTokenId || !skipSpecialTokens)
+                bytes.AddRange(Encoding.UTF8.GetBytes(Tags[ids[i]]));
+        }
+        return Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
+    }
+
+    /// <summary>The tokens of a text: its tags, and for each byte the character of that number.</summary>
+    /// <exception cref="DiaException">Input: the string holds half of a surrogate pair.</exception>
+    public string[] Tokenize(string text) => ConvertIdsToTokens(Encode(text));
+
+    /// <summary>Ids to tokens.</summary>
+    /// <exception cref="DiaException">Input: an id stands for neither a tag nor a byte.</exception>
+    public string[] ConvertIdsToTokens(ReadOnlySpan<int> ids, bool skipSpecialTokens = false)
+    {
+        var tokens = new List<string>(ids.Length);
+        for (int i = 0; i < ids.Length; i++)
+            if (ids[i] != PadTokenId || !skipSpecialTokens)
+                tokens.Add(ids[i] >= 0 && ids[i] < Tags.Length ? Tags[ids[i]] : ((char)ByteOf(ids, i)).ToString());
+        return [.. tokens];
+    }
+
+    /// <summary>Tokens to ids.</summary>
+    /// <exception cref="DiaException">Input: a token is neither a tag nor the character of a byte.</exception>
+    public int[] ConvertTokensToIds(IReadOnlyList<string> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        var ids = new int[tokens.Count];
+        for (int i = 0; i < ids.Length; i++)
+        {
+            string token = tokens[i] ?? throw new ArgumentException("One of the tokens is null.", nameof(tokens));
+            int tag = Array.IndexOf(Tags, token);
+            ids[i] = tag >= 0 ? tag
+                : token.Length == 1 && token[0] <= byte.MaxValue ? token[0] + Offset
+                : throw new DiaException(DiaErrorKind.Input, $"Token {i} is no tag and no byte: tokens are {string.Join(", ", Tags)} and the characters to U+00FF.");
+        }
+        return ids;
+    }
+
+    /// <summary>Every token and its id: the tags, and the bytes that no tag hides.</summary>
+    public IReadOnlyDictionary<string, int> GetVocab()
+    {
+        var vocabulary = Enumerable.Range(0, Tags.Length).ToDictionary(id => Tags[id], id => id, StringComparer.Ordinal);
+        for (int id = Math.Max(Tags.Length, Offset); id < VocabSize + Offset; id++)
+            vocabulary.Add(((char)(id - Offset)).ToString(), id);
+        return vocabulary;
     }
 
     /// <summary>Refuses bytes that are not UTF-8.</summary>
@@ -168,28 +197,8 @@ public sealed class DiaTokenizer
         return ids[..count];
     }
 
-    private static void CheckOptions(
-        PaddingStrategy padding, bool truncation, int? maxLength, int stride, int? padToMultipleOf, bool returnOverflowingTokens)
-    {
-        string? wrong =
-            maxLength < 0 ? $"maxLength is {maxLength}; it must not be negative."
-            : stride < 0 ? $"stride is {stride}; it must not be negative."
-            : padToMultipleOf < 1 ? $"padToMultipleOf is {padToMultipleOf}; it must be at least 1."
-            : padding == PaddingStrategy.MaxLength && maxLength is null ? "padding is MaxLength: give maxLength too."
-            : truncation && maxLength is null ? "truncation is on: give maxLength too."
-            : returnOverflowingTokens && !truncation ? "returnOverflowingTokens needs truncation."
-            : truncation && padding != PaddingStrategy.DoNotPad && maxLength % padToMultipleOf is > 0
-                ? $"truncation and padding are both on: maxLength ({maxLength}) must be a multiple of padToMultipleOf ({padToMultipleOf})."
-            : null;
-        if (wrong is not null)
-            throw new DiaException(DiaErrorKind.Usage, wrong);
-    }
-
-    private static int[] Pad(int[] values, int pad, int length, PaddingSide side)
-    {
-        if (values.Length >= length)
-            return values;
-        IEnumerable<int> padding = Enumerable.Repeat(pad, length - values.Length);
-        return side == PaddingSide.Right ? [.. values, .. padding] : [.. padding, .. values];
-    }
+    /// <summary>The byte that an id stands for which is no tag.</summary>
+    private byte ByteOf(ReadOnlySpan<int> ids, int at) => ids[at] - Offset is >= 0 and <= byte.MaxValue and int value
+        ? (byte)value
+        : throw new DiaException(DiaErrorKind.Input, $"Id {ids[at]} at position {at} is not a text id; ids run from 0 to {byte.MaxValue + Offset}.");
 }

@@ -25,19 +25,28 @@ public sealed class DiaFeatureExtractorTests
                 continue;
             }
             DiaFeatures features = Extract(name);
-            Assert.Equal(item.GetProperty("shape").EnumerateArray().Select(e => e.GetInt32()), Shape(features.InputValues));
-            Assert.Equal(Tensors.Floats(name + ".input_values"), features.InputValues.Cast<float>());
-            Assert.Equal(Tensors.Shape(name + ".padding_mask"), Shape(features.PaddingMask));
-            Assert.Equal(Tensors.Ints(name + ".padding_mask"), features.PaddingMask.Cast<int>());
+            int[] shape = [.. item.GetProperty("shape").EnumerateArray().Select(e => e.GetInt32())];
+            Assert.Equal((shape[0], 1), (features.InputValues.Length, shape[1]));
+            Assert.All(features.InputValues, values => Assert.Equal(shape[2], values.Length));
+            Assert.Equal(Tensors.Floats(name + ".input_values"), features.InputValues.SelectMany(values => values));
+            Assert.All(features.PaddingMask, mask => Assert.Equal(shape[2], mask.Length));
+            Assert.Equal(Tensors.Ints(name + ".padding_mask"), features.PaddingMask.SelectMany(mask => mask));
         }
     }
 
     [Fact]
-    public void Refuses_lengths_that_differ()
+    public void A_batch_that_is_not_padded_is_ragged()
     {
         var extractor = new DiaFeatureExtractor(hopLength: 32);
-        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => extractor.Extract([A, B], PaddingStrategy.DoNotPad)).Kind);
-        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => extractor.Extract([A, B], PaddingStrategy.MaxLength, maxLength: 64)).Kind);
+        DiaFeatures features = extractor.Extract([A, B], new FeatureOptions { Padding = PaddingStrategy.DoNotPad });
+        Assert.Equal([A.Samples, B.Samples], features.InputValues);
+        Assert.All(features.PaddingMask.Zip(features.InputValues), item => Assert.Equal(Enumerable.Repeat(1, item.Second.Length), item.First));
+
+        // What is longer than the length that is padded to stays as it is.
+        int length = B.Frames + 10;
+        features = extractor.Extract([A, B], new FeatureOptions { Padding = PaddingStrategy.MaxLength, MaxLength = length });
+        Assert.Equal([A.Frames, (length + 31) / 32 * 32], features.InputValues.Select(values => values.Length));
+        Assert.Equal(extractor.Extract([B]).InputValues, extractor.Extract(B).InputValues);
     }
 
     [Fact]
@@ -46,10 +55,11 @@ public sealed class DiaFeatureExtractorTests
         var extractor = new DiaFeatureExtractor(hopLength: 32);
         Action[] calls =
         [
-            () => extractor.Extract([A], PaddingStrategy.Longest, truncation: true, maxLength: 32),
-            () => extractor.Extract([A], PaddingStrategy.MaxLength),
-            () => extractor.Extract([A], truncation: true),
-            () => extractor.Extract([A], truncation: true, maxLength: 0),
+            () => extractor.Extract(A, new FeatureOptions { Padding = PaddingStrategy.Longest, Truncation = true, MaxLength = 32 }),
+            () => extractor.Extract(A, new FeatureOptions { Padding = PaddingStrategy.MaxLength }),
+            () => extractor.Extract(A, new FeatureOptions { Truncation = true }),
+            () => extractor.Extract(A, new FeatureOptions { Truncation = true, MaxLength = 0 }),
+            () => extractor.Extract(A, new FeatureOptions { MaxLength = 32 }),
             () => _ = new DiaFeatureExtractor(featureSize: 3),
             () => _ = new DiaFeatureExtractor(hopLength: 0),
         ];
@@ -77,9 +87,9 @@ public sealed class DiaFeatureExtractorTests
             "mono_in_stereo" => Extractor(featureSize: 2).Extract([A]),
             "pad_value" => Extractor(paddingValue: 0.5f).Extract([A]),
             "rate" => Extractor().Extract([new AudioBuffer(A.Samples, 44100)]),
-            "max_length" => Extractor().Extract([A, B], PaddingStrategy.MaxLength, maxLength: 160),
-            "truncate" => Extractor().Extract([A, B], PaddingStrategy.DoNotPad, truncation: true, maxLength: 48),
-            "no_padding" => Extractor().Extract([B], PaddingStrategy.DoNotPad),
+            "max_length" => Extractor().Extract([A, B], new FeatureOptions { Padding = PaddingStrategy.MaxLength, MaxLength = 160 }),
+            "truncate" => Extractor().Extract([A, B], new FeatureOptions { Padding = PaddingStrategy.DoNotPad, Truncation = true, MaxLength = 48 }),
+            "no_padding" => Extractor().Extract([B], new FeatureOptions { Padding = PaddingStrategy.DoNotPad }),
             _ => throw new InvalidOperationException(name),
         };
     }
@@ -89,6 +99,4 @@ public sealed class DiaFeatureExtractorTests
         int frames = planar.Length / 2;
         return [.. Enumerable.Range(0, planar.Length).Select(i => planar[i % 2 * frames + i / 2])];
     }
-
-    private static int[] Shape(Array array) => [.. Enumerable.Range(0, array.Rank).Select(array.GetLength)];
 }

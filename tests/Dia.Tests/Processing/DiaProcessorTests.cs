@@ -81,6 +81,81 @@ public sealed class DiaProcessorTests : IDisposable
     }
 
     [Fact]
+    public void A_single_text_and_recording_are_a_batch_of_one()
+    {
+        AssertSame("clone1", _processor.Process(Texts[0], Audio[0]));
+        Assert.Equal(_processor.Process(Texts[..1]).DecoderInputIds, _processor.Process(Texts[0]).DecoderInputIds);
+        Assert.Equal(_processor.Process(Texts[..1], Audio[..1], generation: false, outputLabels: true).Labels,
+            _processor.Process(Texts[0], Audio[0], generation: false, outputLabels: true).Labels);
+    }
+
+    [Fact]
+    public void Training_rows_decode_to_their_recordings_as_in_the_reference()
+    {
+        TensorFile tensors = Fixtures.Tensors("processor", "decode-audio.safetensors");
+        int index = 0;
+        foreach (JsonElement item in Fixtures.Json("processor", "decode-audio.json").EnumerateArray())
+        {
+            string name = $"case{index++}";
+            int[] lengths = [.. item.GetProperty("lengths").EnumerateArray().Select(e => e.GetInt32())];
+            AudioBuffer[] audio = [.. lengths.Select((_, i) => new AudioBuffer(tensors.Floats($"{name}.in{i}"), 16000))];
+            string[] texts = [.. audio.Select(_ => "[S1] a")];
+            int[,,] rows = _processor.Process(texts, audio, generation: false).DecoderInputIds;
+            Assert.Equal(tensors.Ints3(name + ".rows"), rows);
+            float[][] decoded = _processor.BatchDecode(rows);
+            for (int i = 0; i < lengths.Length; i++)
+            {
+                Assert.Equal(lengths[i], decoded[i].Length);
+                // Float32 sums in another order through the codec's convolutions: the fixtures' own bound.
+                Tolerance.Equal($"{name}.out{i}", tensors.Floats($"{name}.out{i}"), decoded[i], 1e-5);
+            }
+        }
+        Assert.Equal(3, index);
+    }
+
+    [Fact]
+    public void Options_of_text_and_audio_are_the_tokenizers_and_the_extractors()
+    {
+        DiaInputs usual = _processor.Process(Texts, Audio);
+        var left = new EncodingOptions { PaddingSide = PaddingSide.Left, PadToMultipleOf = 10 };
+        BatchEncoding text = _processor.Tokenizer.EncodeBatch(Texts, null, left with { Padding = PaddingStrategy.Longest });
+        DiaInputs inputs = _processor.Process(Texts, Audio, textOptions: left);
+        Assert.Equal(text.InputIds.SelectMany(ids => ids), inputs.InputIds.Cast<int>());
+        Assert.Equal(text.AttentionMask!.SelectMany(mask => mask), inputs.AttentionMask.Cast<int>());
+        Assert.Equal(usual.DecoderInputIds, inputs.DecoderInputIds);
+
+        // Audio that is padded has more rows in front, under the mask; what is cut has the codes of what is left.
+        var padded = new FeatureOptions { Padding = PaddingStrategy.MaxLength, MaxLength = 12 * Hop };
+        inputs = _processor.Process(Texts, Audio, audioOptions: padded);
+        int more = inputs.DecoderInputIds.GetLength(1) - usual.DecoderInputIds.GetLength(1);
+        Assert.Equal(12 - 10, more);
+        Assert.Equal(_processor.BatchCodes(usual.DecoderInputIds), _processor.BatchCodes(inputs.DecoderInputIds));
+        Assert.Equal(usual.DecoderAttentionMask.Cast<int>().Sum(), inputs.DecoderAttentionMask.Cast<int>().Sum());
+        inputs = _processor.Process(Texts, Audio, audioOptions: new FeatureOptions { Truncation = true, MaxLength = 4 * Hop - 1 });
+        AudioBuffer[] cut = [.. Audio.Select(a => new AudioBuffer(a.Samples[..(4 * Hop)], a.SamplingRate))];
+        Assert.Equal(_processor.Process(Texts, cut).DecoderInputIds, inputs.DecoderInputIds);
+
+        var no = new FeatureOptions { Padding = PaddingStrategy.DoNotPad };
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => _processor.Process(Texts, Audio, audioOptions: no)).Kind);
+        Assert.Equal(DiaErrorKind.Input,
+            Assert.Throws<DiaException>(() => _processor.Process(Texts, textOptions: new EncodingOptions { Padding = PaddingStrategy.DoNotPad })).Kind);
+        Assert.Equal(DiaErrorKind.Usage,
+            Assert.Throws<DiaException>(() => _processor.Process(Texts, textOptions: new EncodingOptions { ReturnLength = true })).Kind);
+    }
+
+    [Fact]
+    public void Truncation_without_a_length_is_the_models()
+    {
+        var truncate = new EncodingOptions { Truncation = TruncationStrategy.LongestFirst };
+        var config = new Dia.Configuration.DiaConfig();
+        int positions = config.EncoderConfig.MaxPositionEmbeddings;
+        string text = new('a', positions + 5);
+        Assert.Equal(positions, DiaProcessor.Create(config).Process([text, "b"], textOptions: truncate).InputIds.GetLength(1));
+        Assert.Equal(positions + 5, DiaProcessor.Create(config).Process(text).InputIds.GetLength(1));
+        Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => _processor.Process(text, textOptions: truncate)).Kind);
+    }
+
+    [Fact]
     public void No_frames_are_empty_audio()
     {
         // BOS, and EOS at once: `generate/cut-at-16-shortest` ends so.
@@ -128,7 +203,7 @@ public sealed class DiaProcessorTests : IDisposable
             ["labels_with_generation"] = (() => _processor.Process(Texts, Audio, outputLabels: true), "outputLabels makes no sense with generation"),
             ["train_without_audio"] = (() => _processor.Process(Texts, generation: false), "Training needs audio"),
             ["counts"] = (() => _processor.Process(Texts, Audio[..1]), "text has 2 items but audio has 1"),
-            ["no_text"] = (() => _processor.Process(null!), "The text is missing"),
+            ["no_text"] = (() => _processor.Process((string[])null!), "The text is missing"),
             ["decode_two"] = (() => _processor.Decode(Tensors.Ints3("decode.rows")), "a single item but got 2"),
             ["rate"] =
                 (() => _processor.Process(Texts[..1], [new AudioBuffer(Audio[0].Samples, 8000)]), "8000 Hz but this feature extractor was made for 16000"),
@@ -172,6 +247,14 @@ public sealed class DiaProcessorTests : IDisposable
         Assert.Empty(WavReader.Read(paths[1]).Samples);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => _processor.SaveAudio([[0f]], paths)).Kind);
         Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => _processor.SaveAudio([0f], Path.Combine(_folder, "no", "a.wav"))).Kind);
+        foreach (string ending in new[] { ".mp3", ".flac", ".safetensors", ".Wav.png" })
+        {
+            DiaException error = Assert.Throws<DiaException>(() => _processor.SaveAudio([0f], Path.Combine(_folder, "c" + ending)));
+            Assert.Equal(DiaErrorKind.Usage, error.Kind);
+            Assert.Contains(".wav", error.Message, StringComparison.Ordinal);
+        }
+        _processor.SaveAudio([0f], Path.Combine(_folder, "C.WAVE"));
+        Assert.Equal(["C.WAVE", "a.wav", "b.wav"], Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     private void AssertSame(string name, DiaInputs inputs)

@@ -36,7 +36,8 @@ public sealed class DiaTokenizerTests
     public void Pads_a_batch_as_the_reference()
     {
         JsonElement item = Fixtures.Json("tokenizer", "batch.json");
-        BatchEncoding encoding = Tokenizer.EncodeBatch(Strings(item.GetProperty("texts")), PaddingStrategy.Longest);
+        BatchEncoding encoding = Tokenizer.EncodeBatch(
+            Strings(item.GetProperty("texts")), null, new EncodingOptions { Padding = PaddingStrategy.Longest });
         Assert.Equal(Matrix(item.GetProperty("input_ids")), encoding.InputIds);
         Assert.Equal(Matrix(item.GetProperty("attention_mask")), encoding.AttentionMask);
     }
@@ -45,8 +46,11 @@ public sealed class DiaTokenizerTests
     public void Truncates_a_batch_as_the_reference()
     {
         JsonElement item = Fixtures.Json("tokenizer", "truncate.json");
-        BatchEncoding encoding = Tokenizer.EncodeBatch(
-            Strings(item.GetProperty("texts")), PaddingStrategy.MaxLength, truncation: true, item.GetProperty("max_length").GetInt32());
+        var options = new EncodingOptions { Padding = PaddingStrategy.MaxLength, Truncation = TruncationStrategy.LongestFirst };
+        string[] texts = Strings(item.GetProperty("texts"));
+        int length = item.GetProperty("max_length").GetInt32();
+        BatchEncoding encoding = Tokenizer.EncodeBatch(texts, null, options with { MaxLength = length });
+        Assert.Equal(encoding.InputIds, new DiaTokenizer { ModelMaxLength = length }.EncodeBatch(texts, null, options).InputIds);
         Assert.Equal(Matrix(item.GetProperty("input_ids")), encoding.InputIds);
         Assert.Equal(Matrix(item.GetProperty("attention_mask")), encoding.AttentionMask);
     }
@@ -70,6 +74,99 @@ public sealed class DiaTokenizerTests
                 AssertSame(expected[i], Encode(calls[i], options));
         }
         Assert.Equal(11, outputs);
+    }
+
+    [Fact]
+    public void Has_the_references_vocabulary()
+    {
+        JsonElement more = Fixtures.Json("tokenizer", "more.json");
+        Assert.Equal(DiaTokenizer.VocabSize, more.GetProperty("vocab_size").GetInt32());
+        IReadOnlyDictionary<string, int> vocabulary = Tokenizer.GetVocab();
+        Assert.Equal(more.GetProperty("length").GetInt32(), vocabulary.Count);
+        Assert.Equal(more.GetProperty("vocab").EnumerateObject().Select(p => (p.Name, p.Value.GetInt32())).OrderBy(p => p.Item2),
+            vocabulary.Select(p => (p.Key, p.Value)).OrderBy(p => p.Value));
+        foreach (int offset in new[] { 0, 2, 5 })
+        {
+            var tokenizer = new DiaTokenizer(offset);
+            Assert.All(tokenizer.GetVocab(), entry => Assert.Equal([entry.Key], tokenizer.ConvertIdsToTokens([entry.Value])));
+        }
+    }
+
+    [Fact]
+    public void Tokens_and_ids_are_the_references_both_ways()
+    {
+        JsonElement more = Fixtures.Json("tokenizer", "more.json");
+        foreach (JsonProperty text in more.GetProperty("tokenize").EnumerateObject())
+        {
+            Assert.Equal(Strings(text.Value), Tokenizer.Tokenize(text.Name));
+            Assert.Equal(Tokenizer.Encode(text.Name), Tokenizer.ConvertTokensToIds(Strings(text.Value)));
+        }
+        Assert.Equal(Strings(more.GetProperty("tokens_of_ids")), Tokenizer.ConvertIdsToTokens([0, 1, 2, 3, 65, 195, 255]));
+        Assert.Equal(["[S1]", "A"], Tokenizer.ConvertIdsToTokens([0, 1, 65, 0], skipSpecialTokens: true));
+        Assert.Equal(Ints(more.GetProperty("ids_of_tokens")), Tokenizer.ConvertTokensToIds(["a", "[S1]", "\u00e9", "<pad>"]));
+        Assert.Equal(Strings(more.GetProperty("batch_decode")), Tokenizer.BatchDecode([[1, 32, 72], [2, 33]]));
+        foreach (string token in new[] { "", "ab", "[S3]", "\u0100" })
+            Assert.Contains("Token 1 ", Assert.Throws<DiaException>(() => Tokenizer.ConvertTokensToIds(["a", token])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pairs_words_and_ragged_batches_are_the_references()
+    {
+        JsonElement more = Fixtures.Json("tokenizer", "more.json");
+        var first = new EncodingOptions { Truncation = TruncationStrategy.OnlyFirst, MaxLength = 6 };
+        AssertSame(more.GetProperty("pair"), Tokenizer.EncodeBatch("[S1] a", "b"));
+        AssertSame(more.GetProperty("only_first"), Tokenizer.EncodeBatch("[S1] abcdef", "gh", first));
+        AssertSame(more.GetProperty("longest_first"),
+            Tokenizer.EncodeBatch("[S1] abcdef", "ghij", new EncodingOptions { Truncation = TruncationStrategy.LongestFirst, MaxLength = 8 }));
+        AssertSame(more.GetProperty("words"), Tokenizer.EncodeWords([["[S1]", "ab", "c"]]));
+        Assert.Equal(Matrix(more.GetProperty("ragged")), Tokenizer.EncodeBatch(["[S1] Hi.", "abc"]).InputIds);
+        Assert.Null(Tokenizer.ModelMaxLength); // The reference's 1e30.
+    }
+
+    /// <summary>As the reference's documentation has it; not in the fixtures.</summary>
+    [Fact]
+    public void A_pair_is_truncated_where_it_is_asked_to_be()
+    {
+        var options = new EncodingOptions { MaxLength = 5, ReturnTokenTypeIds = true, Padding = PaddingStrategy.Longest };
+        BatchEncoding Encode(TruncationStrategy truncation, string text, string pair) =>
+            Tokenizer.EncodeBatch([text, "a"], [pair, "b"], options with { Truncation = truncation });
+        Assert.Equal("abcx", Tokenizer.Decode(Encode(TruncationStrategy.OnlySecond, "abc", "x").InputIds[0], skipSpecialTokens: true));
+        Assert.Equal("abcxy", Tokenizer.Decode(Encode(TruncationStrategy.OnlySecond, "abc", "xyz").InputIds[0]));
+        BatchEncoding both = Encode(TruncationStrategy.LongestFirst, "abcdef", "wxyz"); // 2 of the longer, then 1 and 2 of both
+        Assert.Equal("abcwx", Tokenizer.Decode(both.InputIds[0]));
+        Assert.Equal([[0, 0, 0, 1, 1], [0, 1, 0, 0, 0]], both.TokenTypeIds);
+        Assert.Equal([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], both.AttentionMask);
+        BatchEncoding overflow = Tokenizer.EncodeBatch("abc", "vwxyz",
+            new EncodingOptions { Truncation = TruncationStrategy.OnlySecond, MaxLength = 4, ReturnOverflowingTokens = true, Stride = 2 });
+        Assert.Equal("vwxyz", Tokenizer.Decode(overflow.OverflowingTokens![0])); // One is left of it, with two before the cut: all.
+        Assert.Equal([4], overflow.NumTruncatedTokens!);
+        Assert.Equal("ab", Tokenizer.Decode(Tokenizer.EncodeBatch("abcd", null, new EncodingOptions { MaxLength = 2 }).InputIds[0]));
+        Assert.Equal("[S1]"u8.ToArray().Select(b => (int)b), Tokenizer.EncodeWords([["[S", "1]"]]).InputIds[0]); // A tag over two words is none.
+    }
+
+    [Fact]
+    public void Padding_goes_where_the_tokenizer_says()
+    {
+        var left = new DiaTokenizer { PaddingSide = PaddingSide.Left };
+        var longest = new EncodingOptions { Padding = PaddingStrategy.Longest };
+        Assert.Equal([[0, 97], [98, 99]], left.EncodeBatch(["a", "bc"], null, longest).InputIds);
+        Assert.Equal([[97, 0], [98, 99]], left.EncodeBatch(["a", "bc"], null, longest with { PaddingSide = PaddingSide.Right }).InputIds);
+    }
+
+    [Fact]
+    public void Text_comes_back_from_its_bytes()
+    {
+        foreach (JsonElement item in Fixtures.Json("tokenizer", "encode.json").EnumerateArray())
+        {
+            // The bytes 0, 1 and 2 are the ids of tags: what was typed so comes back as those.
+            string text = item.GetProperty("text").GetString()!;
+            if (!text.Any(c => c < 3))
+                Assert.Equal(text, Tokenizer.DecodeUtf8(Tokenizer.Encode(text)));
+        }
+        Assert.Equal("[S1]é[S2]日", new DiaTokenizer(7).DecodeUtf8(new DiaTokenizer(7).Encode("[S1]é[S2]日")));
+        Assert.Equal("a\uFFFD[S2]", Tokenizer.DecodeUtf8([97, 0xE6, 0x97, 2, 0], skipSpecialTokens: true)); // a character that was cut
+        Assert.Equal("\uFFFD<pad>\uFFFD", Tokenizer.DecodeUtf8([0xFF, 0, 0x80]));
+        Assert.Throws<DiaException>(() => Tokenizer.DecodeUtf8([256]));
     }
 
     [Fact]
@@ -129,34 +226,44 @@ public sealed class DiaTokenizerTests
     {
         Action[] calls =
         [
-            () => Tokenizer.EncodeBatch(["a"], PaddingStrategy.MaxLength),
-            () => Tokenizer.EncodeBatch(["a"], truncation: true),
-            () => Tokenizer.EncodeBatch(["a"], returnOverflowingTokens: true, maxLength: 1),
-            () => Tokenizer.EncodeBatch(["a"], PaddingStrategy.Longest, truncation: true, maxLength: 5, padToMultipleOf: 4),
-            () => Tokenizer.EncodeBatch(["a"], maxLength: -1),
-            () => Tokenizer.EncodeBatch(["a"], padToMultipleOf: 0),
+            Call(new EncodingOptions { Padding = PaddingStrategy.MaxLength }),
+            Call(new EncodingOptions { Truncation = TruncationStrategy.LongestFirst }),
+            Call(new EncodingOptions { ReturnOverflowingTokens = true }),
+            Call(new EncodingOptions { Truncation = TruncationStrategy.LongestFirst, MaxLength = 4, ReturnOverflowingTokens = true }, "b"),
+            Call(new EncodingOptions { Truncation = TruncationStrategy.OnlySecond, MaxLength = 4 }),
+            Call(new EncodingOptions { Truncation = TruncationStrategy.OnlyFirst, MaxLength = 1 }, "bcd"),
+            Call(new EncodingOptions { Padding = PaddingStrategy.Longest, Truncation = TruncationStrategy.LongestFirst, MaxLength = 5, PadToMultipleOf = 4 }),
+            Call(new EncodingOptions { Padding = PaddingStrategy.Longest, MaxLength = 5 }),
+            Call(new EncodingOptions { MaxLength = 0 }),
+            Call(new EncodingOptions { PadToMultipleOf = 4 }),
+            Call(new EncodingOptions { Padding = PaddingStrategy.Longest, PadToMultipleOf = 0 }),
+            Call(new EncodingOptions { Stride = -1 }),
             () => _ = new DiaTokenizer(-1),
+            () => _ = new DiaTokenizer { ModelMaxLength = 0 },
         ];
         Assert.All(calls, call => Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(call).Kind));
+        Assert.Equal(DiaErrorKind.Input, Assert.Throws<DiaException>(() => Tokenizer.EncodeBatch(["a"], ["b", "c"])).Kind);
+
+        Action Call(EncodingOptions options, string? pair = null) => () => Tokenizer.EncodeBatch("a", pair, options);
     }
 
     private static BatchEncoding Encode(string[] texts, JsonElement options)
     {
         JsonElement? Option(string name) => options.TryGetProperty(name, out JsonElement value) ? value : null;
-        PaddingStrategy padding = Option("padding") is not JsonElement p ? PaddingStrategy.DoNotPad
-            : p.ValueKind == JsonValueKind.True || p.GetString() == "longest" ? PaddingStrategy.Longest : PaddingStrategy.MaxLength;
-        return Tokenizer.EncodeBatch(
-            texts,
-            padding,
-            truncation: Option("truncation")?.GetBoolean() ?? false,
-            maxLength: Option("max_length")?.GetInt32(),
-            stride: Option("stride")?.GetInt32() ?? 0,
-            padToMultipleOf: Option("pad_to_multiple_of")?.GetInt32(),
-            paddingSide: Option("padding_side")?.GetString() == "left" ? PaddingSide.Left : PaddingSide.Right,
-            returnAttentionMask: Option("return_attention_mask")?.GetBoolean() ?? true,
-            returnOverflowingTokens: Option("return_overflowing_tokens")?.GetBoolean() ?? false,
-            returnSpecialTokensMask: Option("return_special_tokens_mask")?.GetBoolean() ?? false,
-            returnLength: Option("return_length")?.GetBoolean() ?? false);
+        return Tokenizer.EncodeBatch(texts, null, new EncodingOptions
+        {
+            Padding = Option("padding") is not JsonElement p ? null
+                : p.ValueKind == JsonValueKind.True || p.GetString() == "longest" ? PaddingStrategy.Longest : PaddingStrategy.MaxLength,
+            Truncation = Option("truncation")?.GetBoolean() == true ? TruncationStrategy.LongestFirst : null,
+            MaxLength = Option("max_length")?.GetInt32(),
+            Stride = Option("stride")?.GetInt32() ?? 0,
+            PadToMultipleOf = Option("pad_to_multiple_of")?.GetInt32(),
+            PaddingSide = Option("padding_side")?.GetString() == "left" ? PaddingSide.Left : null,
+            ReturnAttentionMask = Option("return_attention_mask")?.GetBoolean() ?? true,
+            ReturnOverflowingTokens = Option("return_overflowing_tokens")?.GetBoolean() ?? false,
+            ReturnSpecialTokensMask = Option("return_special_tokens_mask")?.GetBoolean() ?? false,
+            ReturnLength = Option("return_length")?.GetBoolean() ?? false,
+        });
     }
 
     private static void AssertSame(JsonElement expected, BatchEncoding encoding)
