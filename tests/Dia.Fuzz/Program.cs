@@ -13,6 +13,7 @@ internal static class Program
     public static IReadOnlyDictionary<string, Func<FuzzTarget>> Targets { get; } = new SortedDictionary<string, Func<FuzzTarget>>(StringComparer.Ordinal)
     {
         ["bundle"] = () => new BundleTarget(),
+        ["cache"] = () => new CacheTarget(),
         ["codec-config"] = () => new DacConfigTarget(),
         ["codes"] = () => new CodesTarget(),
         ["voice"] = () => new VoiceTarget(),

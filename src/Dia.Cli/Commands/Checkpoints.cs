@@ -13,6 +13,9 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     private CodecCheckpoint? _codec;
     private readonly HashSet<Checkpoint> _told = [];
 
+    /// <summary>Whether a model without the weights that make logits is refused.</summary>
+    public bool NeedsHead { get; init; } = true;
+
     /// <summary>This executable.</summary>
     public static string ExecutablePath => Environment.ProcessPath switch
     {
@@ -39,7 +42,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>The model, one that speaks.</summary>
     /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
     public ModelCheckpoint Model => _model ??= !IsCodec
-        ? ModelCheckpoint.Open(Folder, CompiledModels.All)
+        ? ModelCheckpoint.Open(Folder, CompiledModels.All, NeedsHead)
         : throw new DiaException(DiaErrorKind.Model,
             $"{Folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
 
@@ -90,6 +93,10 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>Loads the model.</summary>
     /// <exception cref="DiaException">Model.</exception>
     public DiaForConditionalGeneration LoadModel(Device device) => DiaForConditionalGeneration.FromPretrained(OpenModel(), device);
+
+    /// <summary>Loads the model for a pass: without a head where the checkpoint has none.</summary>
+    /// <exception cref="DiaException">Model.</exception>
+    public DiaPreTrainedModel LoadForward(Device device) => OpenModel().HasHead ? LoadModel(device) : DiaModel.FromPretrained(Model, device);
 
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>

@@ -10,73 +10,95 @@ internal static class ForwardCommand
         "forward",
         "Run one pass of the model over given tensors and write what comes out.",
         "IN.safetensors OUT.safetensors",
-        [new OptionGroup("Output", [DiaOptions.HiddenStates, DiaOptions.Attentions]), DiaOptions.ModelGroup],
+        [
+            new OptionGroup("Rows before", [DiaOptions.Cache, DiaOptions.CacheOut]),
+            new OptionGroup("Output", [DiaOptions.HiddenStates, DiaOptions.Attentions]),
+            DiaOptions.ModelGroup,
+        ],
         """
-        Reads (integers; all but input_ids may be missing; names may carry the prefix "in."):
-          input_ids, attention_mask [batch, text]; decoder_input_ids [batch, rows, channels] or [batch·channels, rows];
-          decoder_position_ids, decoder_attention_mask [batch, rows]; labels [batch·channels, rows], -100 where there is none
+        Reads (integers; all but the text may be missing; names may carry the prefix "in."):
+          input_ids, or encoder_last_hidden_state [batch, text, width] in its place, or the text of --cache;
+          attention_mask [batch, text]; decoder_input_ids [batch, rows, channels] or [batch·channels, rows];
+          decoder_position_ids [batch, rows]; decoder_attention_mask [batch, rows of the cache and these]; cache_position [rows];
+          labels [batch·channels, rows], -100 where there is none
         Writes (float32):
-          logits [batch·channels, rows, vocabulary]; loss [1] where there are labels;
+          logits [batch·channels, rows, vocabulary], unless the checkpoint has no head; loss [1] where there are labels;
+          model.last_hidden_state [batch, rows, width]; encoder_last_hidden_state unless --cache has the text;
           encoder_hidden_states.N, decoder_hidden_states.N with --hidden-states;
           encoder_attentions.N, decoder_attentions.N, cross_attentions.N with --attentions
+        A cache has self.N.keys, self.N.values, cross.N.keys, cross.N.values [batch, heads, rows, width of a head], and rope_length [1]:
+          the longest position that set the rotary frequencies, plus one.
         """,
         Run);
 
     private static void Run(Invocation run)
     {
         string input = run.Line.Words[0], output = run.Line.Words[1];
+        string? cacheOut = run.Line.Get(DiaOptions.CacheOut);
         OutputNames.Check("OUT.safetensors", output, OutputContent.Tensors, run.Line.Command.Title);
-        bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
-        var inputs = ForwardFile.Read(input);
-        using var files = new Checkpoints(run);
+        if (cacheOut is not null)
+            OutputNames.Check(DiaOptions.CacheOut.Name, cacheOut, OutputContent.Tensors, run.Line.Command.Title);
+        if (cacheOut is not null && Path.GetFullPath(cacheOut) == Path.GetFullPath(output))
+            throw CommandLine.Usage($"{DiaOptions.CacheOut.Name} is '{cacheOut}', and so is OUT.safetensors: name two files.");
+        CacheFile? cache = run.Line.Get(DiaOptions.Cache) is { } path ? CacheFile.Read(path) : null;
+        var inputs = ForwardFile.Read(input, hasText: cache is not null);
+        using var files = new Checkpoints(run) { NeedsHead = false };
         // Nothing is reserved: a whole pass takes what its sequences need, which no plan knows.
         using Device device = DeviceChoice.Create(run, files, model: true, codec: false, reserve: false);
-        using DiaForConditionalGeneration model = files.LoadModel(device);
-        int[,,]? decoderIds = inputs.DecoderInputIds(model.Config.DecoderConfig.NumChannels);
-        CheckSize(input, model.Config, inputs.InputIds, decoderIds, attentions);
+        using DiaPreTrainedModel model = files.LoadForward(device);
+        using PastKeyValues? past = cache?.Load(model);
         using OutputFile file = run.Interruption.Open(output);
-        DiaOutput result = model.Forward(
-            inputs.InputIds, inputs.AttentionMask, decoderIds, inputs.DecoderPositionIds, inputs.DecoderAttentionMask, inputs.Labels,
-            outputHiddenStates: hiddenStates, outputAttentions: attentions);
+        using OutputFile? cacheFile = cacheOut is null ? null : run.Interruption.Open(cacheOut);
+        DiaModelOutput result = Forward(run, input, inputs, model, past, useCache: cacheOut is not null);
+        using PastKeyValues? made = result.PastKeyValues;
         run.Interruption.Token.ThrowIfCancellationRequested();
-        SafetensorsWriter.Save(file.Stream, Arrays(result));
+        SafetensorsWriter.Save(file.Stream, [.. Arrays(result)]);
+        if (cacheFile is not null)
+            SafetensorsWriter.Save(cacheFile.Stream, [.. CacheFile.Arrays(made!)]);
+        cacheFile?.Commit();
         file.Commit();
-        run.Reporter.Summary(
-            Format.Text(
-            $"{result.Batch} x {result.TextLength} text ids, {result.Batch} x {result.Rows} rows{(result.Loss is float loss ? Format.Text($", loss {loss}") : "")}"));
+        string loss = result is DiaOutput { Loss: float value } ? Format.Text($", loss {value}") : "";
+        run.Reporter.Summary(Format.Text($"{result.Batch} x {result.TextLength} text ids, {result.Batch} x {result.Rows} rows{loss}"));
     }
 
-    /// <summary>What comes out must fit into arrays: better said before than after the work.</summary>
-    private static void CheckSize(string path, DiaConfig config, int[,] inputIds, int[,,]? decoderIds, bool attentions)
+    private static DiaModelOutput Forward(Invocation run, string path, ForwardFile inputs, DiaPreTrainedModel model, PastKeyValues? past, bool useCache)
     {
-        DiaDecoderConfig d = config.DecoderConfig;
-        DiaEncoderConfig e = config.EncoderConfig;
-        double batch = inputIds.GetLength(0), text = inputIds.GetLength(1), rows = decoderIds?.GetLength(1) ?? 1;
-        double logits = batch * rows * d.NumChannels * d.VocabSize, states = batch * Math.Max(text * e.HiddenSize, rows * d.HiddenSize);
-        double maps = attentions
-            ? batch * Math.Max(Math.Max(text * text * e.NumAttentionHeads, rows * rows * d.NumAttentionHeads), rows * text * d.CrossNumAttentionHeads) : 0;
-        if (Math.Max(Math.Max(logits, states), maps) > Array.MaxLength)
-            throw new DiaException(DiaErrorKind.Input,
-                $"{path}: {batch} x {text} text ids and {batch} x {rows} rows make a tensor of more than {Array.MaxLength} values. Pass less at once.");
+        bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
+        try
+        {
+            if (model is DiaForConditionalGeneration whole)
+                return whole.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, inputs.DecoderPositionIds, inputs.DecoderAttentionMask,
+                    inputs.EncoderOutput, past, useCache, attentions, hiddenStates, inputs.Labels, inputs.CachePosition);
+            if (inputs.Labels is not null)
+                throw new DiaException(DiaErrorKind.Input, "labels ask for a loss, which a checkpoint without a head does not give.");
+            return ((DiaModel)model).Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, inputs.DecoderPositionIds,
+                inputs.DecoderAttentionMask, inputs.EncoderOutput, past, useCache, attentions, hiddenStates, inputs.CachePosition);
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Input)
+        {
+            throw new DiaException(e.Kind, $"{path}: {e.Message}", e);
+        }
     }
 
-    private static List<SafetensorsArray> Arrays(DiaOutput result)
+    private static IEnumerable<SafetensorsArray> Arrays(DiaModelOutput result)
     {
         DiaDecoderConfig d = result.Config.DecoderConfig;
-        var arrays = new List<SafetensorsArray> { new("logits", [result.Batch * d.NumChannels, result.Rows, d.VocabSize], result.Logits) };
-        if (result.Loss is float loss)
-            arrays.Add(new SafetensorsArray("loss", [1], new[] { loss }));
-        if (result.Trace is not { } trace)
-            return arrays;
-        return
+        int textWidth = result.Config.EncoderConfig.HiddenSize;
+        SafetensorsArray[] arrays =
         [
-            .. arrays,
-            .. States("encoder_hidden_states", trace.EncoderHiddenStates, result.TextLength, result.Config.EncoderConfig.HiddenSize),
-            .. States("decoder_hidden_states", trace.DecoderHiddenStates, result.Rows, d.HiddenSize),
-            .. Maps("encoder_attentions", trace.EncoderAttentions),
-            .. Maps("decoder_attentions", trace.DecoderAttentions),
-            .. Maps("cross_attentions", trace.CrossAttentions),
+            .. States("encoder_hidden_states", result.EncoderHiddenStates, result.TextLength, textWidth),
+            .. States("decoder_hidden_states", result.DecoderHiddenStates, result.Rows, d.HiddenSize),
+            .. Maps("encoder_attentions", result.EncoderAttentions),
+            .. Maps("decoder_attentions", result.DecoderAttentions),
+            .. Maps("cross_attentions", result.CrossAttentions),
+            new("model.last_hidden_state", [result.Batch, result.Rows, d.HiddenSize], result.LastHiddenState),
         ];
+        if (result.EncoderLastHiddenState is { } encoded)
+            arrays = [.. arrays, new("encoder_last_hidden_state", [result.Batch, result.TextLength, textWidth], encoded)];
+        if (result is not DiaOutput output)
+            return arrays;
+        arrays = [.. arrays, new("logits", [result.Batch * d.NumChannels, result.Rows, d.VocabSize], output.Logits)];
+        return output.Loss is float loss ? [.. arrays, new("loss", [1], new[] { loss })] : arrays;
 
         IEnumerable<SafetensorsArray> States(string name, IReadOnlyList<float[]> states, int length, int width) =>
             states.Select((s, i) => new SafetensorsArray($"{name}.{i}", [result.Batch, length, width], s));

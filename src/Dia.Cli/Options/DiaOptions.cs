@@ -115,6 +115,10 @@ internal static class DiaOptions
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
     public static readonly OptionSpec<bool> Attentions = Flag("--attentions", null, "Write the attention maps of every layer too.");
+    public static readonly OptionSpec<string> Cache =
+        new("--cache", null, "FILE", "Go on after the rows whose keys and values are in this file, made by --cache-out.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<string> CacheOut =
+        new("--cache-out", null, "FILE", "Write keys and values of all rows so far, and of the text.", "the name of a file, not -", Parsers.RealFile);
     public static readonly OptionSpec<string> Config =
         new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> Graph =

@@ -43,6 +43,13 @@ public abstract unsafe class DeviceMemory
             Download(target, from, to.Length * (long)sizeof(float));
     }
 
+    /// <summary>Copies host values to the device.</summary>
+    public void Upload(float* to, ReadOnlySpan<float> from)
+    {
+        fixed (float* source = from)
+            Upload(to, source, from.Length * (long)sizeof(float));
+    }
+
     /// <summary>Values for the host to read: where they lie, if that is the host's memory, else in one copy.</summary>
     public ReadOnlySpan<float> Read(float* from, int count)
     {

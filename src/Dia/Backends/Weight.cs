@@ -18,6 +18,9 @@ public readonly unsafe struct Weight
 
     /// <summary>How they are stored there.</summary>
     internal WeightFormat Format { get; }
+
+    /// <summary>Whether it was not prepared: the model that it is of does without it.</summary>
+    internal bool IsMissing => Data is null;
 }
 
 /// <summary>Which work a product is part of: what its kernel is bound by.</summary>

@@ -86,15 +86,15 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
         DiaOutput e = expected.Forward(Batch(text), decoderInputIds: decoder, outputHiddenStates: true, outputAttentions: true);
         DiaOutput a = actual.Forward(Batch(text), decoderInputIds: decoder, outputHiddenStates: true, outputAttentions: true);
         Report($"{name}: encoder", Text($"[{text.Length}, {actual.Config.EncoderConfig.HiddenSize}]"),
-            Error(a.EncoderLastHiddenState, e.EncoderLastHiddenState), tolerance);
-        double states = e.Trace!.DecoderHiddenStates.Zip(a.Trace!.DecoderHiddenStates).Max(p => Error(p.Second, p.First));
+            Error(a.EncoderLastHiddenState!, e.EncoderLastHiddenState!), tolerance);
+        double states = e.DecoderHiddenStates.Zip(a.DecoderHiddenStates).Max(p => Error(p.Second, p.First));
         Report($"{name}: decoder's hidden states", Text($"[{rows}, {d.HiddenSize}]"), states, tolerance);
-        double maps = Maps(e.Trace, a.Trace, t => t.EncoderAttentions, t => t.DecoderAttentions, t => t.CrossAttentions);
+        double maps = Maps(e, a, t => t.EncoderAttentions, t => t.DecoderAttentions, t => t.CrossAttentions);
         Report($"{name}: attention maps", Text($"{text.Length} ids, {rows} rows"), maps, tolerance);
         Report($"{name}: logits of a block", Text($"[{rows}, {d.NumChannels}, {d.VocabSize}]"), Error(a.Logits, e.Logits), tolerance);
     }
 
-    private static double Maps(ForwardTrace expected, ForwardTrace actual, params Func<ForwardTrace, IReadOnlyList<AttentionMap>>[] kinds) =>
+    private static double Maps(DiaOutput expected, DiaOutput actual, params Func<DiaOutput, IReadOnlyList<AttentionMap>>[] kinds) =>
         kinds.Max(kind => kind(expected).Zip(kind(actual)).Max(p => Error(p.Second.Values, p.First.Values)));
 
     /// <summary>A prompt and single rows with guidance, the same rows on both sides.</summary>

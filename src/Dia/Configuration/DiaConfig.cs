@@ -59,6 +59,9 @@ public sealed record DiaConfig
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => DecoderConfig.MaxPositionEmbeddings + DelayPattern.Max();
 
+    /// <summary>The decoder's configuration, as the reference's <c>get_text_config</c>: what it generates stands for a text model's tokens.</summary>
+    public DiaDecoderConfig GetTextConfig() => DecoderConfig;
+
     private int TokenId(Fields f, string key, int value) =>
         f.File is { } file ? DiaConfigParser.TokenId(file, key, value, DecoderConfig.VocabSize) : f.Value(key, value, FieldType.Id);
 }

@@ -88,6 +88,15 @@ public sealed record GenerationConfig
         return copy;
     }
 
+    /// <summary>The same with a model's token ids and delays.</summary>
+    internal GenerationConfig WithTokensOf(DiaConfig model) => this with
+    {
+        BosTokenId = model.BosTokenId,
+        EosTokenId = model.EosTokenId,
+        PadTokenId = model.PadTokenId,
+        DelayPattern = model.DelayPattern,
+    };
+
     /// <summary>Rows at which every item ends, prompt rows (and their left padding) included.</summary>
     public long RowLimit(int promptRows) => MaxNewTokens is int n ? (long)promptRows + n : (long)MaxLength + MaxDelay;
 

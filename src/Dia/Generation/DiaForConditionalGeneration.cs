@@ -8,12 +8,12 @@ using Dia.Weights;
 namespace Dia.Generation;
 
 /// <summary>Dia with generation: text to rows of audio codes.</summary>
-public sealed class DiaForConditionalGeneration : DiaPreTrainedModel
+public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
 {
     private readonly GenerationConfig _generationConfig;
 
     private DiaForConditionalGeneration(ModelCheckpoint checkpoint, Device device)
-        : base(checkpoint, device) => (_generationConfig, GenerationKeys) = (checkpoint.GenerationConfig, checkpoint.GenerationKeys);
+        : base(checkpoint, device, head: true) => (_generationConfig, GenerationKeys) = (checkpoint.GenerationConfig, checkpoint.GenerationKeys);
 
     /// <summary>The keys that the checkpoint's generation_config.json has; for others <see cref="GenerationConfig"/> has the reference's defaults.</summary>
     public IReadOnlyList<string> GenerationKeys { get; }
@@ -38,9 +38,14 @@ public sealed class DiaForConditionalGeneration : DiaPreTrainedModel
     /// <summary>Makes the model of a checkpoint that is open; it may be disposed before the model.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="device">Where it runs.</param>
-    /// <exception cref="DiaException">Model: malformed. Device: no memory.</exception>
+    /// <exception cref="DiaException">Model: malformed, or without the head's weights. Device: no memory.</exception>
     /// <exception cref="ObjectDisposedException">The checkpoint or the device is disposed.</exception>
-    public static DiaForConditionalGeneration FromPretrained(ModelCheckpoint checkpoint, Device device) => new(checkpoint, device);
+    public static DiaForConditionalGeneration FromPretrained(ModelCheckpoint checkpoint, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        return checkpoint.HasHead ? new(checkpoint, device) : throw new DiaException(DiaErrorKind.Model,
+            $"{checkpoint.Folder.Description} is a model without its head: there are no weights that make logits of hidden states. Name a whole checkpoint.");
+    }
 
     /// <summary>The checkpoint's generation defaults as a configuration for <see cref="Generate"/>, with this model's token ids and delays.</summary>
     public GenerationConfig GenerationConfig() => _generationConfig;

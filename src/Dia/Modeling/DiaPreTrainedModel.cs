@@ -6,22 +6,31 @@ using Dia.Weights;
 namespace Dia.Modeling;
 
 /// <summary>
-/// Dia, encoder and decoder: text and rows of audio codes to logits. Holds weights and nothing of a request. Any number of threads may call at a time:
-/// they take turns on the device, step by step. It may be disposed at any time: calls under way then end with <see cref="ObjectDisposedException"/>
-/// before their next step. What is given to a call is copied first: changing it meanwhile does nothing.
+/// Dia, encoder and decoder, with or without a head: what <see cref="DiaModel"/> and DiaForConditionalGeneration have in common. Holds weights and
+/// nothing of a request. Any number of threads may call at a time: they take turns on the device, step by step. It may be disposed at any time: calls
+/// under way then end with <see cref="ObjectDisposedException"/> before their next step. What is given to a call is copied first: changing it
+/// meanwhile does nothing.
 /// </summary>
 public abstract unsafe class DiaPreTrainedModel : IDisposable
 {
     private float* _unconditionalCross;
 
-    private protected DiaPreTrainedModel(ModelCheckpoint checkpoint, Device device)
+    /// <summary>Loads a checkpoint's weights.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="head">Whether it has a head: what it has not is not loaded.</param>
+    private protected DiaPreTrainedModel(ModelCheckpoint checkpoint, Device device, bool head)
+        : this(Checked(checkpoint).Compiled, checkpoint.Config, device, head, isUsed => new LoadedWeights(checkpoint.Tensors, isUsed))
     {
-        ArgumentNullException.ThrowIfNull(checkpoint);
+    }
+
+    private DiaPreTrainedModel(CompiledModel compiled, DiaConfig config, Device device, bool head, Func<Func<int, bool>, LoadedWeights> load)
+    {
         ArgumentNullException.ThrowIfNull(device);
         Tenant = new Tenant(device, GetType());
-        (Compiled, Config, Specs) = (checkpoint.Compiled, checkpoint.Config, checkpoint.Tensors.Specs);
+        (Compiled, Config, Specs) = (compiled, config, compiled.Weights());
         Network = device.Accept(Compiled);
-        Weights = new LoadedWeights(checkpoint.Tensors);
+        Weights = load(weight => head || !compiled.IsHead(weight));
         try
         {
             Network.Prepare(Tenant, Specs, Weights.Weights);
@@ -57,101 +66,21 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     /// <summary>Most rows of a sequence, the delay's included.</summary>
     public int RowCapacity => Config.RowCapacity;
 
-    /// <summary>One pass over whole sequences, as the reference's <c>forward</c>.</summary>
+    /// <summary>Runs the encoder alone; a forward pass takes its output in place of the text.</summary>
     /// <param name="inputIds">Text ids [B, S].</param>
-    /// <param name="attentionMask">1 where a byte is text [B, S]; null: everywhere.</param>
-    /// <param name="decoderInputIds">Audio ids [B, T, C]; null: one BOS row.</param>
-    /// <param name="decoderPositionIds">Positions [B, T]; null: 0 to T − 1.</param>
-    /// <param name="decoderAttentionMask">1 where a row is to be seen [B, T]; null: everywhere.</param>
-    /// <param name="labels">Labels [B·C, T], −100 where there is none; null: no loss.</param>
-    /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
+    /// <param name="attentionMask">1 where an id is text [B, S]; null: everywhere.</param>
     /// <param name="outputHiddenStates">Whether to record hidden states.</param>
     /// <param name="outputAttentions">Whether to record attention maps.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numItemsInBatch"/> is not a finite number above 0.</exception>
-    /// <exception cref="DiaException">Input: shapes that do not fit each other, ids outside the vocabulary, or results larger than an array can be. Device: no
+    /// <exception cref="DiaException">Input: ids outside the vocabulary, a mask of another shape, results larger than an array can be. Device: no
     /// memory.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
-    public DiaOutput Forward(
-        int[,] inputIds,
-        int[,]? attentionMask = null,
-        int[,,]? decoderInputIds = null,
-        int[,]? decoderPositionIds = null,
-        int[,]? decoderAttentionMask = null,
-        int[,]? labels = null,
-        double? numItemsInBatch = null,
-        bool outputHiddenStates = false,
-        bool outputAttentions = false)
+    public EncoderOutput Encode(int[,] inputIds, int[,]? attentionMask = null, bool outputHiddenStates = false, bool outputAttentions = false)
     {
         ArgumentNullException.ThrowIfNull(inputIds);
-        if (numItemsInBatch is double items && !(items > 0 && double.IsFinite(items)))
-            throw new ArgumentOutOfRangeException(nameof(numItemsInBatch), items, "The summed loss is divided by it: a finite number above 0.");
-        ForwardInputs.CheckSizes(Config, inputIds.GetLength(0), inputIds.GetLength(1), decoderInputIds?.GetLength(1) ?? 1, outputAttentions);
-        inputIds = (int[,])inputIds.Clone();
-        attentionMask = (int[,]?)attentionMask?.Clone();
-        decoderInputIds = (int[,,]?)decoderInputIds?.Clone()
-            ?? ForwardInputs.BosRows(inputIds.GetLength(0), Config.DecoderConfig.NumChannels, Config.BosTokenId);
-        decoderPositionIds = (int[,]?)decoderPositionIds?.Clone();
-        decoderAttentionMask = (int[,]?)decoderAttentionMask?.Clone();
-        labels = (int[,]?)labels?.Clone();
-        ForwardInputs.Check(Config, inputIds, attentionMask, decoderInputIds, decoderPositionIds, decoderAttentionMask, labels);
+        ForwardInputs.CheckSizes(Config, inputIds.GetLength(0), inputIds.GetLength(1), 0, 0, outputAttentions);
+        (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputIds, attentionMask, nameof(inputIds));
         using Lock.Scope turn = Tenant.Enter();
-        int batch = inputIds.GetLength(0), length = inputIds.GetLength(1), rows = decoderInputIds.GetLength(1);
-        DiaDecoderConfig d = Config.DecoderConfig;
-        DeviceMemory memory = Network.Memory;
-        using ForwardTrace? trace = outputHiddenStates || outputAttentions ? new ForwardTrace(memory, outputHiddenStates, outputAttentions) : null;
-
-        RotaryEmbedding textRope = Compiled.EncoderRope();
-        textRope.Update(length);
-        using var encoder = new EncoderPass(Network, textRope, Flat(inputIds), attentionMask is null ? default : Flat(attentionMask), batch, trace);
-        Network.Encode(encoder);
-
-        RotaryEmbedding rope = Compiled.DecoderRope();
-        int[] positions = decoderPositionIds is null ? [] : Flat(decoderPositionIds).ToArray();
-        rope.Update((positions.Length == 0 ? rows - 1 : positions.Max()) + 1);
-        int[] ids = Flat(decoderInputIds).ToArray();
-        byte[] mask = decoderAttentionMask is null ? [] : [.. Flat(decoderAttentionMask).ToArray().Select(m => m != 0 ? (byte)1 : (byte)0)];
-        using var pass = new DecoderPass(Network, d, batch * rows, batch, Phase.Prefill, trace);
-        var caches = new List<KeyValueCache>();
-        byte* audioMask = mask.Length == 0 ? null : memory.Place(mask);
-        try
-        {
-            for (int i = 0; i < batch; i++)
-            {
-                var cross = new KeyValueCache(memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
-                caches.Add(cross);
-                Network.CrossKeyValues(encoder, i, cross);
-                var self = new KeyValueCache(memory, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim);
-                caches.Add(self);
-                var sequence = new DecoderStream { Self = self, Cross = cross, Rope = rope, TextMask = encoder.Mask(i), AudioMask = audioMask is null
-                    ? null : audioMask + (long)i * rows };
-                pass.Add(sequence, ids.AsSpan(i * rows * d.NumChannels, rows * d.NumChannels), positions.Length == 0
-                    ? default : positions.AsSpan(i * rows, rows));
-            }
-
-            pass.Send();
-            Network.Decode(pass);
-            trace?.Complete();
-        }
-        finally
-        {
-            caches.ForEach(c => c.Dispose());
-            memory.Free(audioMask);
-        }
-
-        float[] logits = Logits(pass, batch, rows, labels, out CrossEntropy loss);
-        float[] hidden = new float[batch * length * Config.EncoderConfig.HiddenSize];
-        memory.Download(hidden, encoder.Output(0, Config.EncoderConfig.HiddenSize));
-        return new DiaOutput
-        {
-            Logits = logits,
-            Batch = batch,
-            Rows = rows,
-            TextLength = length,
-            Config = Config,
-            EncoderLastHiddenState = hidden,
-            Loss = labels is null ? null : loss.Mean(numItemsInBatch),
-            Trace = trace,
-        };
+        return ForwardPass.Encode(this, ids, mask, outputHiddenStates, outputAttentions);
     }
 
     /// <summary>Room for items that run together.</summary>
@@ -224,36 +153,9 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
         return _unconditionalCross = constants;
     }
 
-    /// <summary>Logits [B·C, T, V] of all rows, and their loss where there are labels; the network gives [B·T, C·V].</summary>
-    private float[] Logits(DecoderPass pass, int batch, int rows, int[,]? labels, out CrossEntropy loss)
-    {
-        int channels = Config.DecoderConfig.NumChannels, vocabulary = Config.DecoderConfig.VocabSize;
-        long width = (long)channels * vocabulary;
-        float[] logits = new float[batch * rows * width];
-        float* flat = Network.Memory.Allocate(logits.Length);
-        loss = default;
-        try
-        {
-            Network.Logits(flat, pass.Output, batch * rows, Phase.Prefill);
-            ReadOnlySpan<float> all = Network.Memory.Read(flat, logits.Length);
-            for (int b = 0; b < batch; b++)
-            {
-                for (int t = 0; t < rows; t++)
-                    for (int c = 0; c < channels; c++)
-                        all.Slice(((b * rows + t) * channels + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((b * channels + c) * rows + t) * vocabulary));
-                fixed (int* label = labels)
-                    if (label is not null)
-                        Network.Loss(flat + b * rows * width, label + (long)b * channels * rows, rows, ref loss);
-            }
-
-            return logits;
-        }
-        finally
-        {
-            Network.Memory.Free(flat);
-        }
-    }
-
-    private static ReadOnlySpan<int> Flat(Array array) =>
+    /// <summary>An array of any rank, row-major.</summary>
+    internal static ReadOnlySpan<int> Flat(Array array) =>
         MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<byte, int>(ref MemoryMarshal.GetArrayDataReference(array)), array.Length);
+
+    private static ModelCheckpoint Checked(ModelCheckpoint checkpoint) => checkpoint ?? throw new ArgumentNullException(nameof(checkpoint));
 }

@@ -6,6 +6,9 @@ namespace Dia.Modeling;
 /// <summary>Checks what is given to a forward pass: a kernel that looks up an id trusts it.</summary>
 internal static class ForwardInputs
 {
+    /// <summary>The largest position of a row.</summary>
+    public const int MaxPosition = 1 << 24;
+
     /// <summary>One BOS row for each sequence [batch, 1, channels].</summary>
     public static int[,,] BosRows(int batch, int channels, int bosTokenId)
     {
@@ -43,8 +46,14 @@ internal static class ForwardInputs
     }
 
     /// <summary>What a forward pass gives must fit arrays.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="length">Text ids of each.</param>
+    /// <param name="rows">Rows of each.</param>
+    /// <param name="keys">Those and what is cached.</param>
+    /// <param name="attentions">Whether there are attention maps.</param>
     /// <exception cref="DiaException">Input.</exception>
-    public static void CheckSizes(DiaConfig config, long batch, long length, long rows, bool attentions)
+    public static void CheckSizes(DiaConfig config, long batch, long length, long rows, long keys, bool attentions)
     {
         (DiaEncoderConfig e, DiaDecoderConfig d) = (config.EncoderConfig, config.DecoderConfig);
         Check("encoder output", batch * length, e.HiddenSize);
@@ -53,7 +62,7 @@ internal static class ForwardInputs
         if (!attentions)
             return;
         Check("encoder's attention maps", batch * e.NumAttentionHeads, length * length);
-        Check("decoder's attention maps", batch * d.NumAttentionHeads, rows * rows);
+        Check("decoder's attention maps", batch * d.NumAttentionHeads, rows * keys);
         Check("attention maps of the text", batch * d.CrossNumAttentionHeads, rows * length);
 
         static void Check(string what, long count, long width)
@@ -63,35 +72,17 @@ internal static class ForwardInputs
         }
     }
 
-    /// <summary>All of them.</summary>
+    /// <summary>The shape of a matrix.</summary>
     /// <exception cref="DiaException">Input.</exception>
-    public static void Check(DiaConfig config, int[,] inputIds, int[,]? attentionMask, int[,,] decoderInputIds, int[,]? positions, int[,]? decoderMask,
-        int[,]? labels)
-    {
-        CheckText(config, inputIds);
-        CheckSame(attentionMask, "attention_mask", inputIds.GetLength(0), inputIds.GetLength(1));
-        int batch = decoderInputIds.GetLength(0), rows = decoderInputIds.GetLength(1), channels = decoderInputIds.GetLength(2);
-        if (batch != inputIds.GetLength(0) || channels != config.DecoderConfig.NumChannels || rows == 0)
-            throw Error(
-                $"decoder_input_ids is [{batch}, {rows}, {channels}]; it must be [{inputIds.GetLength(0)}, rows, {config.DecoderConfig.NumChannels}] with at least one row.");
-        CheckRange(decoderInputIds, "decoder_input_ids", 0, config.DecoderConfig.VocabSize - 1);
-        CheckSame(positions, "decoder_position_ids", batch, rows);
-        CheckRange(positions, "decoder_position_ids", 0, 1 << 24);
-        CheckSame(decoderMask, "decoder_attention_mask", batch, rows);
-        CheckSame(labels, "labels", batch * channels, rows);
-        if (labels is not null)
-            foreach (int label in labels)
-                if (label != CrossEntropy.Ignored && (uint)label >= (uint)config.DecoderConfig.VocabSize)
-                    throw Error($"labels holds {label}; it must be -100 or from 0 to {config.DecoderConfig.VocabSize - 1}.");
-    }
-
-    private static void CheckSame(int[,]? array, string name, int rows, int columns)
+    public static void CheckSame(int[,]? array, string name, int rows, int columns)
     {
         if (array is not null && (array.GetLength(0) != rows || array.GetLength(1) != columns))
             throw Error($"{name} is [{array.GetLength(0)}, {array.GetLength(1)}]; it must be [{rows}, {columns}].");
     }
 
-    private static void CheckRange(Array? array, string name, int lowest, int highest)
+    /// <summary>The range of ids.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public static void CheckRange(Array? array, string name, int lowest, int highest)
     {
         if (array is null)
             return;
@@ -100,5 +91,6 @@ internal static class ForwardInputs
                 throw Error($"{name} holds {id}; it must be from {lowest} to {highest}.");
     }
 
-    private static DiaException Error(string message) => new(DiaErrorKind.Input, message);
+    /// <summary>An error of what was given.</summary>
+    public static DiaException Error(string message) => new(DiaErrorKind.Input, message);
 }

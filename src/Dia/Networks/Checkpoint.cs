@@ -9,10 +9,10 @@ namespace Dia.Networks;
 /// </summary>
 public abstract class Checkpoint : IDisposable
 {
-    private protected Checkpoint(ModelFolder folder, CompiledNetwork compiled, List<string> warnings)
+    private protected Checkpoint(ModelFolder folder, CompiledNetwork compiled, List<string> warnings, string prefix = "", Func<int, bool>? mayMiss = null)
     {
         Folder = folder;
-        Tensors = MatchedTensors.Open(folder, compiled.Weights(), warnings);
+        Tensors = MatchedTensors.Open(folder, compiled.Weights(), warnings, prefix, mayMiss);
         Warnings = warnings;
     }
 
@@ -32,19 +32,14 @@ public abstract class Checkpoint : IDisposable
 /// <summary>A model's checkpoint: config.json, generation_config.json, model.safetensors or shards.</summary>
 public sealed class ModelCheckpoint : Checkpoint
 {
-    private ModelCheckpoint(ModelFolder folder, DiaConfig config, GenerationFile generation, CompiledModel compiled, List<string> warnings)
-        : base(folder, compiled, warnings)
+    private ModelCheckpoint(ModelFolder folder, DiaConfig config, GenerationFile generation, CompiledModel compiled, List<string> warnings, bool needsHead)
+        : base(folder, compiled, warnings, CompiledModel.BasePrefix, needsHead ? null : compiled.IsHead)
     {
         Compiled = compiled;
         Config = config;
+        HasHead = !Tensors.Sources.Where((source, i) => source == default && compiled.IsHead(i)).Any();
         GenerationKeys = generation.Keys;
-        GenerationConfig = generation.Config with
-        {
-            BosTokenId = config.BosTokenId,
-            EosTokenId = config.EosTokenId,
-            PadTokenId = config.PadTokenId,
-            DelayPattern = config.DelayPattern,
-        };
+        GenerationConfig = generation.Config.WithTokensOf(config);
     }
 
     /// <summary>The compiled class that computes what its configuration says.</summary>
@@ -52,6 +47,9 @@ public sealed class ModelCheckpoint : Checkpoint
 
     /// <summary>Its configuration.</summary>
     public DiaConfig Config { get; }
+
+    /// <summary>Whether it has the weights that turn hidden states into logits.</summary>
+    public bool HasHead { get; }
 
     /// <summary>What its generation_config.json says, with the model's token ids and delays.</summary>
     public GenerationConfig GenerationConfig { get; }
@@ -62,15 +60,16 @@ public sealed class ModelCheckpoint : Checkpoint
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="folder">Its folder.</param>
     /// <param name="models">What is compiled in.</param>
+    /// <param name="needsHead">Whether one without the head's weights, as the reference saves a model without head, is refused.</param>
     /// <exception cref="DiaException">Model: missing, malformed, or no compiled class fits.</exception>
-    public static ModelCheckpoint Open(ModelFolder folder, IEnumerable<CompiledNetwork> models)
+    public static ModelCheckpoint Open(ModelFolder folder, IEnumerable<CompiledNetwork> models, bool needsHead = true)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(models);
         var warnings = new List<string>();
         DiaConfig config = ModelCatalog.ReadConfig(folder, warnings);
         GenerationFile generation = ModelCatalog.ReadGenerationConfig(folder, warnings);
-        return new ModelCheckpoint(folder, config, generation, ModelCatalog.Find(models, config, folder.Description), warnings);
+        return new ModelCheckpoint(folder, config, generation, ModelCatalog.Find(models, config, folder.Description), warnings, needsHead);
     }
 }
 

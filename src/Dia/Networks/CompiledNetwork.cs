@@ -43,6 +43,28 @@ public abstract class CompiledModel : CompiledNetwork, IBackendVisitor<DiaNetwor
     public abstract DiaNetwork Visit<TBackend>(TBackend backend)
         where TBackend : struct, IBackend;
 
+    /// <summary>What the names of all weights but the head's begin with; a checkpoint of the model without its head leaves it out.</summary>
+    internal const string BasePrefix = "model.";
+
+    private Function[]? _functions;
+
+    /// <summary>Whether a weight is the head's, by its number.</summary>
+    internal bool IsHead(int weight) => FunctionOf(weight) == Function.Logits;
+
+    /// <summary>The first function that uses a weight, by its number.</summary>
+    internal Function FunctionOf(int weight)
+    {
+        if (_functions is null)
+        {
+            var functions = new Function[Weights().Length];
+            foreach (OperationInfo operation in Operations().Where(o => o.Weight >= 0).Reverse())
+                functions[operation.Weight] = operation.Function;
+            _functions = functions;
+        }
+
+        return _functions[weight];
+    }
+
     /// <summary>The encoder's rotary positions before the first call.</summary>
     internal RotaryEmbedding EncoderRope() => new(RotaryFrequencies.For(Config.EncoderConfig), Floats(EncoderInverseFrequencies));
 

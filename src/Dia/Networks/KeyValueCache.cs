@@ -56,6 +56,17 @@ public sealed unsafe class KeyValueCache : IDisposable
     /// <summary>Float32 values that a cache takes.</summary>
     public static long Size(int layers, int capacity, int width) => checked(2L * layers * capacity * width);
 
+    /// <summary>Copies its rows to another cache with room for them, by way of the host.</summary>
+    internal void CopyTo(KeyValueCache other, int layers)
+    {
+        other.Length = Length;
+        for (int layer = 0; layer < layers; layer++)
+        {
+            _owner.Upload(other.Keys(layer), _owner.Read(Keys(layer), checked(Length * Width)));
+            _owner.Upload(other.Values(layer), _owner.Read(Values(layer), checked(Length * Width)));
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

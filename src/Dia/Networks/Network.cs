@@ -26,14 +26,16 @@ public abstract class Network
         using Lock.Scope turn = tenant.Enter();
         (_specs, Weights) = (specs, new Weight[specs.Length]);
         for (int i = 0; i < specs.Length; i++)
-            Weights[i] = Prepare(specs[i], stored[i]);
+            if (!stored[i].IsMissing)
+                Weights[i] = Prepare(specs[i], stored[i]);
     }
 
     /// <summary>Frees the weights.</summary>
     internal void Release()
     {
         for (int i = 0; i < Weights.Length; i++)
-            Release(_specs[i], Weights[i]);
+            if (!Weights[i].IsMissing)
+                Release(_specs[i], Weights[i]);
         Weights = [];
     }
 }

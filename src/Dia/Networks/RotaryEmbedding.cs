@@ -32,6 +32,11 @@ public sealed class RotaryEmbedding
     /// <summary>Inverse frequencies [head_dim/2] now in force; the memory stays the same, <see cref="Update"/> changes its values.</summary>
     public ReadOnlySpan<float> InverseFrequencies => _current;
 
+    /// <summary>
+    /// The longest position plus one that set them, their whole state (<see cref="MoveTo"/>). At first the original length.
+    /// </summary>
+    public int Length => _length;
+
     /// <summary>What cos and sin are multiplied by.</summary>
     public float Scaling => _frequencies.AttentionScaling;
 
@@ -47,6 +52,13 @@ public sealed class RotaryEmbedding
         RopeType.LongRope => UpdateLongRope(longestPositionPlusOne),
         _ => false,
     };
+
+    /// <summary>To the state of an embedding whose <see cref="Length"/> is this.</summary>
+    public void MoveTo(int length)
+    {
+        Reset();
+        Update(length);
+    }
 
     /// <summary>Back to the state before the first call.</summary>
     public void Reset()

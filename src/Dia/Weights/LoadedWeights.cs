@@ -8,7 +8,7 @@ namespace Dia.Weights;
 /// </summary>
 public sealed unsafe class LoadedWeights : IDisposable
 {
-    private readonly CheckpointFiles _files;
+    private readonly CheckpointFiles? _files;
     private readonly List<nint> _owned = [];
     private bool _disposed;
 
@@ -18,15 +18,42 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// (Salimans and Kingma 2016, eq. 2).
     /// </summary>
     /// <param name="tensors">Where they are; it may be disposed before this.</param>
+    /// <param name="isUsed">Which of them the model uses, by their number; null: all.</param>
     /// <exception cref="DiaException">A pair that gives no weight (Model), or no memory (Device).</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="tensors"/> is disposed.</exception>
-    internal LoadedWeights(MatchedTensors tensors)
+    internal LoadedWeights(MatchedTensors tensors, Func<int, bool>? isUsed = null)
     {
         _files = tensors.Files;
         _files.Hold();
         try
         {
-            Weights = [.. tensors.Specs.Zip(tensors.Sources, Make)];
+            Weights = [.. tensors.Specs.Select((spec, i) => isUsed is null || isUsed(i) ? Make(spec, tensors.Sources[i]) : default)];
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Weights that no checkpoint has, in float32.</summary>
+    /// <param name="specs">What the model needs.</param>
+    /// <param name="fill">Computes the values of the weight of a number; asked for those that the model uses.</param>
+    /// <param name="isUsed">Which of them the model uses, by their number.</param>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal LoadedWeights(WeightSpec[] specs, Func<int, bool> isUsed, Action<int, nint> fill)
+    {
+        try
+        {
+            Weights = new StoredWeight[specs.Length];
+            for (int i = 0; i < specs.Length; i++)
+            {
+                if (!isUsed(i))
+                    continue;
+                void* values = Allocate(specs[i].Count * sizeof(float));
+                fill(i, (nint)values);
+                Weights[i] = new StoredWeight { Data = values, Format = WeightFormat.Float32 };
+            }
         }
         catch
         {
@@ -48,7 +75,7 @@ public sealed unsafe class LoadedWeights : IDisposable
         foreach (nint memory in _owned)
             HostMemory.Free((void*)memory);
         _owned.Clear();
-        _files.Dispose();
+        _files?.Dispose();
     }
 
     private StoredWeight Make(WeightSpec spec, WeightSource source)
@@ -82,7 +109,7 @@ public sealed unsafe class LoadedWeights : IDisposable
                 squares += (double)v * v;
             if (!(squares > 0))
                 throw new DiaException(DiaErrorKind.Model,
-                    $"{_files.Folder.Description}: row {r} of {direction.Name} has no length, so its weight norm gives no weight. The checkpoint is damaged.");
+                    $"{_files!.Folder.Description}: row {r} of {direction.Name} has no length, so its weight norm gives no weight. The checkpoint is damaged.");
             float factor = scale[r] / (float)Math.Sqrt(squares);
             for (int i = 0; i < width; i++)
                 row[i] *= factor;

@@ -16,13 +16,18 @@ internal sealed class MatchedTensors : IDisposable
     private readonly List<string> _shapes = [];
     private readonly SortedDictionary<SafetensorsDType, List<string>> _types = [];
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+    private readonly string _leftOut;
     private bool _disposed;
 
-    private MatchedTensors(CheckpointFiles files, WeightSpec[] specs)
+    private MatchedTensors(CheckpointFiles files, WeightSpec[] specs, string prefix, Func<int, bool>? mayMiss)
     {
         Files = files;
         Specs = specs;
-        Sources = Array.ConvertAll(specs, Find);
+        _leftOut = files.Tensors.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal)) ? "" : prefix;
+        Sources = new WeightSource[specs.Length];
+        for (int i = 0; i < specs.Length; i++)
+            if (mayMiss?.Invoke(i) != true || files.Tensors.ContainsKey(specs[i].Name))
+                Sources[i] = Find(specs[i]);
     }
 
     /// <summary>What the model needs.</summary>
@@ -41,15 +46,18 @@ internal sealed class MatchedTensors : IDisposable
     /// <param name="folder">Where the checkpoint is.</param>
     /// <param name="specs">What the model needs.</param>
     /// <param name="warnings">Gets a message if the checkpoint holds tensors that no spec asks for: they are left alone.</param>
+    /// <param name="prefix">What names begin with, and do not in a checkpoint of a model's base alone; empty: nothing.</param>
+    /// <param name="mayMiss">Which weights may be missing, by their number; null: none. Their source is then empty.</param>
     /// <exception cref="DiaException">
     /// The checkpoint is malformed or does not fit (Model): one message tells all missing, unexpected and differing tensors.
     /// </exception>
-    public static MatchedTensors Open(ModelFolder folder, WeightSpec[] specs, ICollection<string> warnings)
+    public static MatchedTensors Open(ModelFolder folder, WeightSpec[] specs, ICollection<string> warnings, string prefix = "",
+        Func<int, bool>? mayMiss = null)
     {
         var files = CheckpointFiles.Open(folder);
         try
         {
-            var matched = new MatchedTensors(files, specs);
+            var matched = new MatchedTensors(files, specs, prefix, mayMiss);
             matched.Check(folder.Exists(ModelFolder.TensorsName) ? folder.Describe(ModelFolder.TensorsName) : folder.Description, warnings);
             return matched;
         }
@@ -95,12 +103,13 @@ internal sealed class MatchedTensors : IDisposable
     private WeightSource Find(WeightSpec spec)
     {
         long[] shape = Array.ConvertAll(spec.Shape, d => (long)d);
-        if (Files.Tensors.ContainsKey(spec.Name))
-            return new WeightSource(Take(spec.Name, shape));
+        string name = spec.Name.StartsWith(_leftOut, StringComparison.Ordinal) ? spec.Name[_leftOut.Length..] : spec.Name;
+        if (Files.Tensors.ContainsKey(name))
+            return new WeightSource(Take(name, shape));
 
-        if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution && spec.Name.EndsWith(Suffix, StringComparison.Ordinal))
+        if (spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution && name.EndsWith(Suffix, StringComparison.Ordinal))
         {
-            string layer = spec.Name[..^Suffix.Length];
+            string layer = name[..^Suffix.Length];
             long[] perRow = new long[shape.Length];
             Array.Fill(perRow, 1);
             perRow[0] = shape[0];

@@ -34,6 +34,9 @@ public readonly unsafe struct StoredWeight
     /// <summary>How the values are stored.</summary>
     public WeightFormat Format { get; init; }
 
+    /// <summary>Whether there are no values: the model that it is of does without this weight.</summary>
+    internal bool IsMissing => Data is null;
+
     /// <summary>The weight whose first value is this one's value <paramref name="index"/>.</summary>
     public StoredWeight From(long index) => this with { Data = (byte*)Data + WeightFormats.Bytes(Format, index) };
 }

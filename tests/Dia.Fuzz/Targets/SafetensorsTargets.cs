@@ -195,6 +195,7 @@ internal sealed class ForwardTarget() : FileTarget("forward", "input.safetensors
     [
         SafetensorsInputs.Of("I64", 8, ("input_ids", [2, 5]), ("attention_mask", [2, 5]), ("decoder_input_ids", [2, 4, 9]), ("labels", [18, 4])),
         SafetensorsInputs.Of("I32", 4, ("in.input_ids", [1, 7]), ("in.decoder_input_ids", [9, 3]), ("decoder_position_ids", [1, 3])),
+        SafetensorsInputs.Of("U8", 1, ("encoder_last_hidden_state", [2, 3, 4]), ("attention_mask", [2, 3]), ("cache_position", [2])),
         SafetensorsInputs.Of("U8", 1, ("input_ids", [2, 0]), ("decoder_input_ids", [2, 0, 9]), ("labels", [18, 0])),
     ];
 
@@ -206,8 +207,31 @@ internal sealed class ForwardTarget() : FileTarget("forward", "input.safetensors
     public override bool Read(byte[] input)
     {
         Put(input);
-        ForwardFile file = ForwardFile.Read(FileName);
-        _ = file.DecoderInputIds(9);
+        ForwardFile file = ForwardFile.Read(FileName, hasText: false);
+        _ = file.DecoderInputIds?.ToRows(9);
         return true;
+    }
+}
+
+/// <summary>A cache as `dia forward --cache` reads it.</summary>
+internal sealed class CacheTarget() : FileTarget("cache", "input.safetensors")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+    [
+        SafetensorsInputs.Of("F32", 4, ("self.0.keys", [1, 2, 3, 2]), ("self.0.values", [1, 2, 3, 2]), ("cross.0.keys", [1, 1, 2, 4]),
+            ("cross.0.values", [1, 1, 2, 4]), ("self.1.keys", [1, 2, 3, 2]), ("self.1.values", [1, 2, 3, 2])),
+        SafetensorsInputs.Of("I32", 4, ("self.0.keys", [2, 2, 0, 2]), ("self.0.values", [2, 2, 0, 2]), ("cross.0.keys", [2, 1, 1, 4]),
+            ("cross.0.values", [2, 1, 1, 4]), ("rope_length", [1])),
+    ];
+
+    // As for a file; tensors as float32, of single bytes four times.
+    public override long AllocationLimit(byte[] input) => 96 * 1024 + 80L * input.Length;
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        return CacheFile.Read(FileName).Self.Length > 0;
     }
 }

@@ -42,16 +42,15 @@ public sealed class ForwardTests
             expected.Ints3("in.decoder_input_ids"),
             expected.Contains("in.decoder_position_ids") ? expected.Ints2("in.decoder_position_ids") : null,
             expected.Ints2("in.decoder_attention_mask"),
-            expected.Ints2("in.labels"),
+            labels: expected.Ints2("in.labels"),
             outputHiddenStates: true,
             outputAttentions: true);
 
-        ForwardTrace trace = output.Trace!;
-        Compare("encoder_hidden_states", trace.EncoderHiddenStates);
-        Compare("encoder_attentions", [.. trace.EncoderAttentions.Select(m => m.Values)]);
-        Compare("decoder_hidden_states", trace.DecoderHiddenStates);
-        Compare("decoder_attentions", [.. trace.DecoderAttentions.Select(m => m.Values)]);
-        Compare("cross_attentions", [.. trace.CrossAttentions.Select(m => m.Values)]);
+        Compare("encoder_hidden_states", output.EncoderHiddenStates);
+        Compare("encoder_attentions", [.. output.EncoderAttentions.Select(m => m.Values)]);
+        Compare("decoder_hidden_states", output.DecoderHiddenStates);
+        Compare("decoder_attentions", [.. output.DecoderAttentions.Select(m => m.Values)]);
+        Compare("cross_attentions", [.. output.CrossAttentions.Select(m => m.Values)]);
         Tolerance.Equal("logits", expected.Floats("out.logits"), output.Logits, Bound);
         Tolerance.Equal("loss", expected.Floats("out.loss"), [output.Loss!.Value], Bound);
 

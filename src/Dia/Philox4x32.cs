@@ -1,4 +1,4 @@
-namespace Dia.Generation;
+namespace Dia;
 
 /// <summary>
 /// The counter-based generator Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC11). It has
