@@ -7,6 +7,7 @@ namespace Dia.Configuration;
 /// (and a generator step fed with it is skipped when nothing changed).
 /// </summary>
 /// <typeparam name="T">The elements' type.</typeparam>
+[System.Runtime.CompilerServices.CollectionBuilder(typeof(EquatableArray), nameof(EquatableArray.Create))]
 public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadOnlyList<T>
     where T : IEquatable<T>
 {
@@ -49,4 +50,12 @@ public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadO
     public IEnumerator<T> GetEnumerator() => ((IEnumerable<T>)(_items ?? [])).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+}
+
+/// <summary>What collection expressions make arrays with.</summary>
+public static class EquatableArray
+{
+    /// <summary>An array of copies of <paramref name="items"/>.</summary>
+    public static EquatableArray<T> Create<T>(ReadOnlySpan<T> items)
+        where T : IEquatable<T> => new(items.ToArray());
 }

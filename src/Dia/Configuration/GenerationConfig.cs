@@ -4,8 +4,13 @@ namespace Dia.Configuration;
 /// How rows are generated. The defaults are the reference library's general ones (greedy, no guidance), which hold for every key
 /// that a generation_config.json leaves out; the token ids and the delay pattern are those of the released model.
 /// </summary>
-public sealed record GenerationConfig
+public sealed partial record GenerationConfig
 {
+    /// <summary>The reference's general defaults.</summary>
+    public GenerationConfig()
+    {
+    }
+
     /// <summary>Classifier-free guidance scale, at least 1; null or 1 runs without guidance.</summary>
     public double? GuidanceScale { get; init; }
 
@@ -26,6 +31,12 @@ public sealed record GenerationConfig
 
     /// <summary>Rows to generate at most, the delay's rows included; null: <see cref="MaxLength"/> decides.</summary>
     public int? MaxNewTokens { get; init; }
+
+    /// <summary>Seconds after which the step that is under way is the last, at least 0; null: as many as it takes.</summary>
+    public double? MaxTime { get; init; }
+
+    /// <summary>Sequences of each item, at least 1; more than one only where they are drawn.</summary>
+    public int NumReturnSequences { get; init; } = 1;
 
     /// <summary>Seed of the draw.</summary>
     public ulong Seed { get; init; }
@@ -62,6 +73,10 @@ public sealed record GenerationConfig
         Check(TopP is > 0 and <= 1, "top_p", TopP, "greater than 0 and at most 1");
         Check(MaxLength >= 1, "max_length", MaxLength, "at least 1");
         Check(MaxNewTokens is null or >= 1, "max_new_tokens", MaxNewTokens, "at least 1");
+        Check(MaxTime is null or (>= 0 and <= float.MaxValue), "max_time", MaxTime, "at least 0 seconds");
+        Check(NumReturnSequences >= 1, "num_return_sequences", NumReturnSequences, "at least 1");
+        Check(NumReturnSequences == 1 || DoSample, "num_return_sequences", NumReturnSequences, "1 without sampling, which would give equal sequences");
+        CheckControls(vocabularySize);
         CheckId(BosTokenId, 0, "bos_token_id", vocabularySize);
         CheckId(EosTokenId, 1, "eos_token_id", vocabularySize);
         CheckId(PadTokenId, 0, "pad_token_id", vocabularySize);
@@ -102,8 +117,8 @@ public sealed record GenerationConfig
 
     /// <summary>The same, checked.</summary>
     /// <param name="promptRows">Rows of the prompt, left padding included.</param>
-    /// <param name="rowCapacity">Rows the model's plan holds.</param>
-    /// <exception cref="DiaException">The prompt leaves no row to generate, or the plan is too small.</exception>
+    /// <param name="rowCapacity">Rows that there may be.</param>
+    /// <exception cref="DiaException">The prompt leaves no row to generate, or there may not be as many rows.</exception>
     internal int RowLimit(int promptRows, int rowCapacity)
     {
         long limit = RowLimit(promptRows);
@@ -114,7 +129,7 @@ public sealed record GenerationConfig
                 Text($"The prompt has {promptRows} rows, but {source} allow {limit}: nothing would be generated. Raise max_length or set max_new_tokens."));
         if (limit > rowCapacity)
             throw new DiaException(DiaErrorKind.Usage,
-                Text($"Generation could need {limit} rows ({source}), but the model holds {rowCapacity}. Lower max_length or max_new_tokens, or shorten the voice prompt."));
+                Text($"Generation could need {limit} rows ({source}), but at most {rowCapacity} are possible here. Lower max_length or max_new_tokens, or shorten the voice prompt."));
         return (int)limit;
     }
 

@@ -156,7 +156,7 @@ public sealed class NewerSpellingTests
         ConfigurationResult<GenerationFile> result = GenerationConfigParser.Parse(
             "{\"max_length\": 96, \"use_mtp\": null, \"max_cache_len\": null, \"top_h\": null, \"assistant_ensemble_weight\": null, \"speculation_type\": null, \"continuous_batching_config\": null, \"num_beams\": null, \"transformers_version\": \"5.24.0\"}", ProblemSeverity.Error);
         Assert.Empty(result.Problems);
-        Assert.Equal(ProblemIds.NoEffect, Assert.Single(GenerationConfigParser.Parse("{\"top_h\": 0.4}", ProblemSeverity.Error).Problems).Id);
+        Assert.Equal(ProblemIds.UnsupportedValue, Assert.Single(GenerationConfigParser.Parse("{\"top_h\": 0.4}", ProblemSeverity.Error).Problems).Id);
     }
 
     [Theory]

@@ -110,8 +110,15 @@ public sealed class ProblemTests
     [InlineData("{\"guidance_scale\": 0.5}", "DIA0008", 1, 20, 23)]
     [InlineData("{\"top_p\": 1.1}", "DIA0008", 1, 11, 14)]
     [InlineData("{\"guidance_scale\": 3, \"top_k\": 0}", "DIA0009", 1, 32, 33)]
-    [InlineData("{\"num_beams\": 4}", "DIA0012", 1, 15, 16)]
-    [InlineData("{\"repetition_penalty\": 1.2}", "DIA0012", 1, 24, 27)]
+    [InlineData("{\"num_beams\": 4}", "DIA0010", 1, 15, 16)]
+    [InlineData("{\"renormalize_logits\": true}", "DIA0012", 1, 24, 28)]
+    [InlineData("{\"repetition_penalty\": 0}", "DIA0008", 1, 24, 25)]
+    [InlineData("{\"bad_words_ids\": [[3, -1]]}", "DIA0008", 1, 20, 21)]
+    [InlineData("{\"bad_words_ids\": [[]]}", "DIA0008", 1, 20, 21)]
+    [InlineData("{\"bad_words_ids\": [3]}", "DIA0006", 1, 20, 21)]
+    [InlineData("{\"sequence_bias\": [[[3], \"x\"]]}", "DIA0008", 1, 20, 21)]
+    [InlineData("{\"exponential_decay_length_penalty\": [2, 0]}", "DIA0008", 1, 38, 39)]
+    [InlineData("{\"typical_p\": 0}", "DIA0008", 1, 15, 16)]
     public void A_generation_configuration(string json, string id, int line, int column, int endColumn) =>
         AssertProblem(GenerationConfigParser.Parse(json, ProblemSeverity.Error), id, line, column, endColumn);
 
