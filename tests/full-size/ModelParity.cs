@@ -127,7 +127,7 @@ internal sealed class ModelParity(Report report)
     }
 
     /// <summary>Keeps the best id of every step and channel.</summary>
-    private sealed class BestIds(int channels) : IGenerationObserver
+    private sealed class BestIds(int channels) : IScoreObserver
     {
         public List<int[]> Steps { get; } = [];
 

@@ -180,7 +180,7 @@ internal sealed class ModelChecks(Device device, Device reference, Action<Kernel
     private void Report(string what, string shape, double error, double tolerance) => report(new KernelCheck(what, shape, error, tolerance));
 
     /// <summary>How far the best score of any channel was above the second, row by row.</summary>
-    private sealed class Gaps(int vocabulary) : IGenerationObserver
+    private sealed class Gaps(int vocabulary) : IScoreObserver
     {
         public List<double> Smallest { get; } = [];
 

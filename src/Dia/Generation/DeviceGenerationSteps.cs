@@ -148,7 +148,7 @@ internal sealed unsafe class DeviceGenerationSteps : IGenerationSteps
     {
         GenerationSequence sequence = _sequences[slot]!;
         SamplerProgress progress = _sampler.Progress(slot);
-        while (progress.Generated > sequence.Generated)
+        while (progress.Generated > sequence.Generated && !sequence.Finished)
             sequence.AppendCompleted(_sampler.Row(slot, sequence.Generated), last: progress.Status == SamplerStatus.Finished
                 && progress.Generated == sequence.Generated + 1);
         if (progress.Status is SamplerStatus.LogitNotFinite or SamplerStatus.ScoreNotFinite)

@@ -53,10 +53,10 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
     /// <summary>Generates rows of audio codes, as the reference's <c>generate</c>.</summary>
     /// <param name="inputs">Text and decoder rows, as <see cref="DiaProcessor"/> makes them.</param>
     /// <param name="config">How; null: the checkpoint's defaults.</param>
-    /// <param name="observer">Sees scores and rows as they come.</param>
+    /// <param name="observer">Sees rows as they come; an <see cref="IScoreObserver"/> scores too.</param>
     /// <param name="drawAlone">Every item draws as if it ran alone.</param>
     /// <param name="cancellationToken">Looked at before each step.</param>
-    /// <returns>The sequences [B, rows, C]: prompt, delay, EOS and PAD included.</returns>
+    /// <returns>The sequences [B · num_return_sequences, rows, C]: prompt, delay, EOS and PAD included.</returns>
     /// <exception cref="DiaException">
     /// Usage or Input: values that do not fit, or a delay pattern that has not the model's channels. Model: logits that are not finite. Device: no memory.
     /// </exception>
@@ -66,12 +66,86 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(inputs);
-        config = (config ?? GenerationConfig()).CopyFor(Config.DecoderConfig);
-        (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputs.InputIds, inputs.AttentionMask, nameof(inputs));
-        var prompt = new DecoderPrompt(inputs.DecoderInputIds, inputs.DecoderAttentionMask, ids.GetLength(0), config, Config.DecoderConfig.VocabSize);
-        int limit = config.RowLimit(prompt.Rows, RowCapacity);
-        using DecoderSession session = OpenSession(ids, mask, limit, config.UsesGuidance);
-        using IGenerationSteps steps = GenerationSteps.For(session, observer);
-        return new GenerationLoop(steps, config, prompt, Config.DecoderConfig.VocabSize, limit, drawAlone).Run(cancellationToken);
+        config = (config ?? GenerationConfig()) with { OutputScores = false, OutputLogits = false, OutputHiddenStates = false, OutputAttentions = false };
+        var options = new GenerationOptions { Observer = observer, DrawAlone = drawAlone };
+        return Run(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, inputs.DecoderAttentionMask, config, options, nameof(inputs),
+            cancellationToken).Sequences;
+    }
+
+    /// <summary>The same with all that the reference returns where <c>return_dict_in_generate</c> is set: what the configuration asks for.</summary>
+    /// <param name="inputIds">Text ids [B, S].</param>
+    /// <param name="attentionMask">1 where a byte is text [B, S]; null: everywhere.</param>
+    /// <param name="decoderInputIds">Rows to start from [B, rows, C], delayed, PAD where nothing is known; null: one BOS row, and no delay.</param>
+    /// <param name="decoderAttentionMask">0 on left padding [B, rows]; null: there is none.</param>
+    /// <param name="config">How; null: the checkpoint's defaults.</param>
+    /// <param name="options">Observer, stopping criteria, processors; null: none.</param>
+    /// <param name="cancellationToken">Looked at before each step.</param>
+    /// <exception cref="DiaException">
+    /// Usage or Input: values that do not fit, or a delay pattern that has not the model's channels. Model: logits that are not finite. Device: no memory.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed, also while this runs.</exception>
+    public GenerationResult GenerateOutputs(
+        int[,] inputIds,
+        int[,]? attentionMask = null,
+        int[,,]? decoderInputIds = null,
+        int[,]? decoderAttentionMask = null,
+        GenerationConfig? config = null,
+        GenerationOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(inputIds);
+        return Run(inputIds, attentionMask, decoderInputIds, decoderAttentionMask, config ?? GenerationConfig(), options ?? new GenerationOptions(),
+            nameof(inputIds), cancellationToken);
+    }
+
+    private GenerationResult Run(int[,]? inputIds, int[,]? attentionMask, int[,,]? decoderInputIds, int[,]? decoderAttentionMask, GenerationConfig config,
+        GenerationOptions options, string argument, CancellationToken cancellationToken)
+    {
+        (int channels, int vocabulary) = (Config.DecoderConfig.NumChannels, Config.DecoderConfig.VocabSize);
+        config = config.CopyFor(Config.DecoderConfig);
+        options = options with { StoppingCriteria = [.. options.StoppingCriteria], LogitsProcessors = [.. options.LogitsProcessors] };
+        (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputIds, attentionMask, argument);
+        (ids, mask) = (Repeat(ids, config.NumReturnSequences)!, Repeat(mask, config.NumReturnSequences));
+        var prompt = new DecoderPrompt(Repeat(decoderInputIds, config.NumReturnSequences), Repeat(decoderAttentionMask, config.NumReturnSequences),
+            ids.GetLength(0), config, vocabulary);
+        int limit = config.RowLimit(prompt.Rows, Array.MaxLength / channels), batch = prompt.Batch;
+        var recorder = new GenerationRecorder(batch, config, options.Observer as IScoreObserver);
+        using TracedSession? traced = config.OutputHiddenStates || config.OutputAttentions ? OpenTraced(ids, mask, prompt, limit, config) : null;
+        using DecoderSession? session = traced is null ? OpenSession(ids, mask, limit, config.UsesGuidance) : null;
+        using IGenerationSteps steps = traced is not null
+            ? new GenerationSteps(traced, batch, channels, vocabulary, recorder, together: true)
+            : GenerationSteps.For(session!, LogitsControls.AreSet(config) || options.LogitsProcessors.Count > 0, recorder.IsNeeded ? recorder : null,
+                recorder.Records);
+        var loop = new GenerationLoop(steps, config, prompt, vocabulary, limit, options);
+        return new GenerationResult(loop.Run(cancellationToken), [.. loop.Sequences.Select(s => s.Stop)], ids.GetLength(1), config, recorder, traced);
+    }
+
+    private TracedSession OpenTraced(int[,] ids, int[,]? mask, DecoderPrompt prompt, int limit, GenerationConfig config)
+    {
+        int batch = prompt.Batch, streams = config.UsesGuidance ? 2 * batch : batch;
+        ForwardInputs.CheckSizes(Config, streams, ids.GetLength(1), prompt.Rows, config.OutputAttentions);
+        int[,,] rows = new int[batch, prompt.Rows, config.Channels];
+        for (int item = 0; item < batch; item++)
+            for (int row = 0; row < prompt.Rows; row++)
+                for (int channel = 0; channel < config.Channels; channel++)
+                    rows[item, row, channel] = prompt.Id(item, row, channel);
+        int[] leftPadding = [.. Enumerable.Range(0, batch).Select(prompt.LeftPadding)];
+        return new TracedSession(this, ids, mask, rows, leftPadding, limit, config.UsesGuidance, config.OutputHiddenStates, config.OutputAttentions);
+    }
+
+    /// <summary>Each item as often, one after the other, as the reference expands its inputs.</summary>
+    private static T? Repeat<T>(T? items, int times)
+        where T : class
+    {
+        if (items is not Array array || times == 1 || array.Length == 0)
+            return items;
+        int[] sizes = [.. Enumerable.Range(0, array.Rank).Select(array.GetLength)];
+        int length = array.Length / sizes[0];
+        sizes[0] = checked(sizes[0] * times);
+        var repeated = Array.CreateInstance(typeof(int), sizes);
+        for (int item = 0; item < sizes[0]; item++)
+            Buffer.BlockCopy(array, item / times * length * sizeof(int), repeated, item * length * sizeof(int), length * sizeof(int));
+        return (T)(object)repeated;
     }
 }

@@ -15,7 +15,9 @@ internal sealed class GenerationLoop
 {
     private readonly int _channels;
     private readonly GenerationSequence[] _sequences;
+    private readonly int[] _rowsTold;
     private readonly IGenerationSteps _steps;
+    private readonly GenerationOptions _options;
     private bool _started;
 
     /// <summary>Allocates what the whole generation needs.</summary>
@@ -24,14 +26,17 @@ internal sealed class GenerationLoop
     /// <param name="prompt">The rows to start from.</param>
     /// <param name="vocabularySize">Number of ids per channel.</param>
     /// <param name="rowLimit">What <see cref="GenerationConfig.RowLimit(int, int)"/> gave for the prompt.</param>
-    /// <param name="drawAlone">Every item draws as item 0, as if it ran alone.</param>
-    public GenerationLoop(IGenerationSteps steps, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit, bool drawAlone = false)
+    /// <param name="options">What else the caller gave.</param>
+    public GenerationLoop(IGenerationSteps steps, GenerationConfig config, DecoderPrompt prompt, int vocabularySize, int rowLimit,
+        GenerationOptions? options = null)
     {
-        _steps = steps;
+        (_steps, _options) = (steps, options ?? new GenerationOptions());
         _channels = config.Channels;
         _sequences = new GenerationSequence[prompt.Batch];
         for (int item = 0; item < _sequences.Length; item++)
-            _sequences[item] = new GenerationSequence(prompt, item, config, vocabularySize, rowLimit, drawAlone ? 0 : item);
+            _sequences[item] =
+                new GenerationSequence(prompt, item, config, vocabularySize, rowLimit, _options.DrawAlone ? 0 : item, _options.LogitsProcessors);
+        _rowsTold = new int[prompt.Batch];
     }
 
     /// <summary>The items of the batch.</summary>
@@ -47,6 +52,7 @@ internal sealed class GenerationLoop
         {
         }
 
+        _options.Observer?.Ended();
         return Result();
     }
 
@@ -70,10 +76,36 @@ internal sealed class GenerationLoop
 
             if (_sequences[item].Failure is { } failure)
                 throw failure;
+            Tell(_sequences[item]);
         }
 
         _started = true;
         return _steps.ActiveCount > 0;
+    }
+
+    /// <summary>Hands over an item's new rows, one at a time: a device may have made several.</summary>
+    private void Tell(GenerationSequence sequence)
+    {
+        ref int told = ref _rowsTold[sequence.Item];
+        if (told == 0)
+        {
+            told = sequence.Prompt.Rows;
+            _options.Observer?.Started(sequence.Item, sequence.Rows[..(told * _channels)]);
+        }
+
+        for (; told < sequence.RowCount; told++)
+        {
+            _options.Observer?.RowAdded(sequence.Item, told, sequence.Rows.Slice(told * _channels, _channels));
+            for (int i = 0; i < _options.StoppingCriteria.Count && !sequence.Stopped; i++)
+                if (_options.StoppingCriteria[i](sequence.Item, sequence.Rows[..((told + 1) * _channels)]))
+                    sequence.End(GenerationStop.Criterion, told + 1);
+        }
+
+        if (!sequence.Finished)
+            return;
+        told = int.MaxValue; // where it goes on beside others, with PAD, that is no news
+        if (sequence.Stopped)
+            _steps.Stop(sequence.Item); // a device would go on with it
     }
 
     /// <summary>The sequences so far [batch, rows, channels], shorter items filled with PAD.</summary>

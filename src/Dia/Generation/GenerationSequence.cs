@@ -3,13 +3,32 @@ using Dia.Configuration;
 
 namespace Dia.Generation;
 
+/// <summary>Why an item ended.</summary>
+public enum GenerationStop
+{
+    /// <summary>The model gave EOS.</summary>
+    Eos,
+
+    /// <summary>It had as many rows as it may, or was forced to end in time for that.</summary>
+    Length,
+
+    /// <summary>max_time was over.</summary>
+    Time,
+
+    /// <summary>A stopping criterion said so.</summary>
+    Criterion,
+}
+
 /// <summary>One item: its rows so far, and which of its channels have ended.</summary>
 internal sealed class GenerationSequence
 {
     private readonly int _channels;
     private readonly int[] _rows;
     private readonly bool[] _ended;
+    private readonly ChannelIds? _ids;
+    private readonly long _started = Stopwatch.GetTimestamp();
     private int _channelsLeft;
+    private GenerationStop? _stop;
 
     /// <summary>Starts an item with its prompt rows.</summary>
     /// <param name="prompt">The rows of the batch.</param>
@@ -18,10 +37,12 @@ internal sealed class GenerationSequence
     /// <param name="vocabularySize">Number of ids per channel.</param>
     /// <param name="rowLimit">Rows at which the item ends, left padding included.</param>
     /// <param name="drawItem">The item that it draws as (numerics.md, "The draw").</param>
-    public GenerationSequence(DecoderPrompt prompt, int item, GenerationConfig config, int vocabularySize, int rowLimit, int drawItem = 0)
+    /// <param name="processors">The caller's own.</param>
+    public GenerationSequence(DecoderPrompt prompt, int item, GenerationConfig config, int vocabularySize, int rowLimit, int drawItem = 0,
+        IReadOnlyList<ILogitsProcessor>? processors = null)
     {
         (Config, Prompt, Item, RowLimit, DrawItem) = (config, prompt, item, rowLimit, drawItem);
-        Processors = new LogitsProcessors(config, vocabularySize);
+        Processors = new LogitsProcessors(config, vocabularySize, prompt.Rows, rowLimit, processors);
         _channels = _channelsLeft = config.Channels;
         _rows = new int[checked(rowLimit * _channels)];
         _ended = new bool[_channels];
@@ -30,6 +51,9 @@ internal sealed class GenerationSequence
             for (int channel = 0; channel < _channels; channel++)
                 _rows[row * _channels + channel] = prompt.Id(item, row, channel);
         RowCount = prompt.Rows;
+        _ids = Processors.NeedIds ? new ChannelIds(_channels, rowLimit) : null;
+        for (int row = 0; row < RowCount; row++)
+            _ids?.Add(_rows.AsSpan(row * _channels, _channels));
     }
 
     /// <summary>The rows of its batch that it starts from.</summary>
@@ -46,6 +70,9 @@ internal sealed class GenerationSequence
 
     /// <summary>What turns its logits into scores, but for <see cref="EosDelay"/>.</summary>
     public LogitsProcessors Processors { get; }
+
+    /// <summary>Its channels' ids so far, where a processor looks at them.</summary>
+    public ChannelIds? Ids => _ids;
 
     /// <summary>Why it cannot go on, or null.</summary>
     public DiaException? Failure { get; private set; }
@@ -64,6 +91,22 @@ internal sealed class GenerationSequence
 
     /// <summary>Whether every channel gave EOS, the row limit is reached, or it cannot go on.</summary>
     public bool Finished => _channelsLeft == 0 || RowCount >= RowLimit || Failure is not null;
+
+    /// <summary>Whether it ended before its channels did.</summary>
+    public bool Stopped => _stop is not null;
+
+    /// <summary>Why it ended: EOS in channel 0 before the row where it is forced, or what else.</summary>
+    public GenerationStop Stop
+    {
+        get
+        {
+            int forced = RowLimit - Config.MaxDelay - 1;
+            for (int row = Prompt.Rows; row < Math.Min(RowCount, forced) && _stop is null; row++)
+                if (_rows[row * _channels] == Config.EosTokenId)
+                    return GenerationStop.Eos;
+            return _stop ?? GenerationStop.Length;
+        }
+    }
 
     /// <summary>The prompt rows that the model sees [rows, channels]: without left padding.</summary>
     public ReadOnlySpan<int> PromptRows => _rows.AsSpan(.. (Prompt.Rows * _channels))[(Prompt.LeftPadding(Item) * _channels)..];
@@ -84,6 +127,13 @@ internal sealed class GenerationSequence
         for (int i = 0; i < cells.Length; i++)
             cells[i] = Prompt.Id(Item, i / _channels, i % _channels);
         return new SampledSequence(Config, cells, RowCount, RowLimit, DrawItem);
+    }
+
+    /// <summary>Ends it with a row that it has: those behind that go, and every channel gives PAD from then on.</summary>
+    public void End(GenerationStop why, int rows)
+    {
+        (_stop, RowCount, _channelsLeft) = (why, rows, 0);
+        _ended.AsSpan().Fill(true);
     }
 
     /// <summary>Ends it without a further row.</summary>
@@ -109,7 +159,8 @@ internal sealed class GenerationSequence
             row[channel] = Forced(RowCount, channel, id);
         }
 
-        RowCount++;
+        _ids?.Add(row);
+        Added();
     }
 
     /// <summary>Adds a row that a device has already completed, as <see cref="Append"/> would have.</summary>
@@ -118,9 +169,9 @@ internal sealed class GenerationSequence
     public void AppendCompleted(ReadOnlySpan<int> row, bool last)
     {
         row.CopyTo(_rows.AsSpan(RowCount * _channels, _channels));
-        RowCount++;
         if (last)
             _channelsLeft = 0;
+        Added();
     }
 
     /// <summary>Copies the rows into the result [batch, rows, channels] and fills what is beyond them with PAD.</summary>
@@ -129,6 +180,14 @@ internal sealed class GenerationSequence
         for (int row = 0; row < result.GetLength(1); row++)
             for (int channel = 0; channel < _channels; channel++)
                 result[Item, row, channel] = row < RowCount ? _rows[row * _channels + channel] : Forced(row, channel, Config.PadTokenId);
+    }
+
+    /// <summary>The step that passes the time is the last.</summary>
+    private void Added()
+    {
+        RowCount++;
+        if (Config.MaxTime is double seconds && !Finished && Stopwatch.GetElapsedTime(_started).TotalSeconds > seconds)
+            End(GenerationStop.Time, RowCount);
     }
 
     private int Forced(int row, int channel, int id)

@@ -7,7 +7,8 @@ namespace Dia.Generation;
 internal sealed class GenerationSteps : IGenerationSteps
 {
     private readonly IDecoderSession _session;
-    private readonly IGenerationObserver? _observer;
+    private readonly IScoreObserver? _observer;
+    private readonly bool _together;
     private readonly int _channels;
     private readonly int _logitsLength;
     private readonly TokenSampler _sampler;
@@ -23,10 +24,13 @@ internal sealed class GenerationSteps : IGenerationSteps
     /// <param name="slots">Most sequences that run at a time.</param>
     /// <param name="channels">Channels of a row.</param>
     /// <param name="vocabularySize">Number of ids per channel.</param>
-    /// <param name="observer">Sees scores and rows.</param>
-    public GenerationSteps(IDecoderSession session, int slots, int channels, int vocabularySize, IGenerationObserver? observer = null)
+    /// <param name="observer">Sees scores.</param>
+    /// <param name="together">
+    /// Whether sequences that have finished take part, with PAD rows, until all have, as in the reference: what is recorded of a step then has all of them.
+    /// </param>
+    public GenerationSteps(IDecoderSession session, int slots, int channels, int vocabularySize, IScoreObserver? observer = null, bool together = false)
     {
-        (_session, _observer, _channels) = (session, observer, channels);
+        (_session, _observer, _together, _channels) = (session, observer, together, channels);
         _logitsLength = channels * vocabularySize;
         _sampler = new TokenSampler(vocabularySize);
         _sequences = new GenerationSequence?[slots];
@@ -38,19 +42,30 @@ internal sealed class GenerationSteps : IGenerationSteps
     }
 
     /// <inheritdoc/>
-    public int ActiveCount => _active.Count;
+    public int ActiveCount
+    {
+        get
+        {
+            int count = 0;
+            foreach (int slot in _active)
+                count += _sequences[slot]!.Finished ? 0 : 1;
+            return count;
+        }
+    }
 
-    /// <summary>Steps whose ids are picked where the logits are, if the device has a sampler and no observer wants to see scores; else these.</summary>
+    /// <summary>Steps whose ids are picked where the logits are, if the device has a sampler and nothing needs the scores; else these.</summary>
     /// <param name="session">The network, with the caches of each slot.</param>
-    /// <param name="observer">Sees scores and rows.</param>
+    /// <param name="onHost">Whether something needs them: <see cref="LogitsControls.AreSet"/>, or a caller.</param>
+    /// <param name="observer">Sees scores.</param>
+    /// <param name="together">Whether sequences that have finished take part until all have.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    public static IGenerationSteps For(DecoderSession session, IGenerationObserver? observer = null)
+    public static IGenerationSteps For(DecoderSession session, bool onHost = false, IScoreObserver? observer = null, bool together = false)
     {
         using Lock.Scope turn = session.Tenant.Enter();
         DiaDecoderConfig d = session.Config.DecoderConfig;
-        return observer is null && session.Tenant.Device.CreateSampler(session.Slots, d.NumChannels, d.VocabSize) is { } sampler
+        return !onHost && observer is null && !together && session.Tenant.Device.CreateSampler(session.Slots, d.NumChannels, d.VocabSize) is { } sampler
             ? new DeviceGenerationSteps(session, sampler)
-            : new GenerationSteps(session, session.Slots, d.NumChannels, d.VocabSize, observer);
+            : new GenerationSteps(session, session.Slots, d.NumChannels, d.VocabSize, observer, together);
     }
 
     /// <inheritdoc/>
@@ -61,12 +76,16 @@ internal sealed class GenerationSteps : IGenerationSteps
         _session.Prompt(slot, rows, rows.Length / _channels, logits);
         _sequences[slot] = sequence;
         AddRow(sequence, logits[.._logitsLength], logits[_logitsLength..]);
-        if (!sequence.Finished)
+        if (!sequence.Finished || _together)
             _active.Insert(~_active.BinarySearch(slot), slot); // ascending: the session is promised that
     }
 
     /// <inheritdoc/>
-    public void Stop(int slot) => _active.Remove(slot);
+    public void Stop(int slot)
+    {
+        if (!_together)
+            _active.Remove(slot);
+    }
 
     /// <summary>Nothing to do.</summary>
     public void Dispose()
@@ -76,7 +95,7 @@ internal sealed class GenerationSteps : IGenerationSteps
     /// <inheritdoc/>
     public void Step()
     {
-        if (_active.Count == 0)
+        if (ActiveCount == 0)
             return;
         int row = _active.Count;
         for (int i = 0; i < _active.Count; i++)
@@ -95,7 +114,7 @@ internal sealed class GenerationSteps : IGenerationSteps
         }
 
         for (int i = _active.Count - 1; i >= 0; i--)
-            if (_sequences[_active[i]]!.Finished)
+            if (_sequences[_active[i]]!.Finished && !_together)
                 _active.RemoveAt(i);
     }
 
@@ -110,7 +129,7 @@ internal sealed class GenerationSteps : IGenerationSteps
             return;
         }
 
-        sequence.Processors.Process(conditional, unconditional, _scores);
+        sequence.Processors.Process(conditional, unconditional, _scores, sequence.Ids, sequence.Item);
         sequence.EosDelay.Apply(_scores, sequence.RowCount);
         _observer?.Scored(sequence.Item, sequence.Generated, conditional, unconditional, _scores);
         for (int channel = 0; channel < _channels; channel++)
@@ -121,7 +140,6 @@ internal sealed class GenerationSteps : IGenerationSteps
         }
 
         sequence.Append(_picked);
-        _observer?.RowAdded(sequence.Item, sequence.RowCount - 1, sequence.LastRow);
     }
 
     private int Pick(GenerationSequence sequence, int channel)

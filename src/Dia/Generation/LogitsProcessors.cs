@@ -5,7 +5,7 @@ namespace Dia.Generation;
 /// <summary>
 /// The processors that turn a row's logits into the scores an id is picked from, in the order of numerics.md, "Generation", point 3
 /// (the last one, <see cref="EosDelayProcessor"/>, has a state per item). All work in place on [channels, vocabulary] and allocate
-/// nothing; one object serves all items of a batch one after the other, since it holds scratch only.
+/// nothing (a caller's own may); they hold scratch only.
 /// </summary>
 internal sealed class LogitsProcessors
 {
@@ -16,11 +16,21 @@ internal sealed class LogitsProcessors
     private readonly float[] _guided;
     private readonly float[] _ordered;
     private readonly double[] _weights;
+    private readonly ILogitsProcessor[] _controls;
+    private readonly ILogitsProcessor[] _sampling;
 
     /// <summary>Takes a validated configuration and the number of ids per channel.</summary>
-    public LogitsProcessors(GenerationConfig config, int vocabularySize)
+    /// <param name="config">The configuration.</param>
+    /// <param name="vocabularySize">Number of ids per channel.</param>
+    /// <param name="promptRows">Rows of the prompt, left padding included.</param>
+    /// <param name="rowLimit">Rows at which the item ends.</param>
+    /// <param name="callers">The caller's own.</param>
+    public LogitsProcessors(GenerationConfig config, int vocabularySize, int promptRows = 1, int rowLimit = int.MaxValue,
+        IReadOnlyList<ILogitsProcessor>? callers = null)
     {
         _config = config;
+        _controls = [.. LogitsControls.Before(config, promptRows, rowLimit), .. callers ?? []];
+        _sampling = LogitsControls.Sampling(config);
         _vocabularySize = vocabularySize;
         _guidanceScale = (float)(config.GuidanceScale ?? 1);
         _temperature = (float)config.Temperature;
@@ -29,16 +39,22 @@ internal sealed class LogitsProcessors
         _weights = new double[vocabularySize];
     }
 
+    /// <summary>Whether one of them looks at the ids so far.</summary>
+    public bool NeedIds => _controls.Length > 0;
+
     /// <summary>All stages but the EOS delay.</summary>
     /// <param name="conditional">The model's logits, finite.</param>
     /// <param name="unconditional">Those without the text; empty where guidance is off.</param>
     /// <param name="scores">Receives the scores.</param>
-    public void Process(ReadOnlySpan<float> conditional, ReadOnlySpan<float> unconditional, Span<float> scores)
+    /// <param name="ids">The ids so far, where they are needed.</param>
+    /// <param name="item">The item's index in the batch.</param>
+    public void Process(ReadOnlySpan<float> conditional, ReadOnlySpan<float> unconditional, Span<float> scores, ChannelIds? ids = null, int item = 0)
     {
         if (_config.UsesGuidance)
             Guide(conditional, unconditional, scores);
         else
             conditional.CopyTo(scores);
+        Apply(_controls, scores, ids, item);
         DivideByTemperature(scores);
         FilterEos(scores, conditional);
         if (!_config.DoSample)
@@ -47,6 +63,7 @@ internal sealed class LogitsProcessors
             KeepTopK(scores, k);
         if (_config.TopP < 1)
             KeepTopP(scores, _config.TopP);
+        Apply(_sampling, scores, ids, item);
     }
 
     /// <summary>
@@ -131,6 +148,13 @@ internal sealed class LogitsProcessors
             if (count > 1)
                 DropTail(channel, _ordered.AsSpan(0, count), p);
         }
+    }
+
+    private void Apply(ILogitsProcessor[] processors, Span<float> scores, ChannelIds? ids, int item)
+    {
+        foreach (ILogitsProcessor processor in processors)
+            for (int channel = 0; channel < scores.Length / _vocabularySize; channel++)
+                processor.Process(item, channel, ids is null ? [] : ids.Of(channel), scores.Slice(channel * _vocabularySize, _vocabularySize));
     }
 
     private void DropTail(Span<float> channel, Span<float> ordered, double p)

@@ -22,7 +22,8 @@ public sealed class SpeechEngine : IDisposable
     private readonly DiaForConditionalGeneration _model;
     private readonly DacModel? _codec;
     private readonly DecoderSession _session;
-    private readonly IGenerationSteps _steps;
+    private IGenerationSteps _steps;
+    private Utterance? _waiting; // for the host's steps, which nothing else must run in
     private readonly SpeechSlot?[] _slots;
     private readonly CodecPass? _pass;
     private readonly float[] _samples;
@@ -125,6 +126,7 @@ public sealed class SpeechEngine : IDisposable
         {
             for (int slot = 0; slot < _slots.Length; slot++)
                 Leave(slot);
+            _waiting = null;
             if (Interlocked.CompareExchange(ref _state, Idle, Running) == Ending)
                 Free();
         }
@@ -165,12 +167,33 @@ public sealed class SpeechEngine : IDisposable
             while (_slots[i] is null)
             {
                 ThrowIfCancelled(cancellationToken);
-                if (next(_steps.ActiveCount == 0) is not { } utterance)
+                if ((_waiting ?? next(_steps.ActiveCount == 0)) is not { } utterance)
                     return _steps.ActiveCount > 0;
+                _waiting = null;
+                if (!PrepareSteps(utterance))
+                    return true;
                 Start(i, utterance, cancellationToken);
             }
         }
 
+        return true;
+    }
+
+    /// <summary>Where an utterance has controls, which no device's sampler knows, ids are picked on the host from then on.</summary>
+    /// <returns>Whether it can start; else it waits until nothing runs.</returns>
+    private bool PrepareSteps(Utterance utterance)
+    {
+        if (_steps is GenerationSteps || !LogitsControls.AreSet(utterance.Config))
+            return true;
+        if (_steps.ActiveCount > 0)
+        {
+            _waiting = utterance;
+            return false;
+        }
+
+        IGenerationSteps host = GenerationSteps.For(_session, onHost: true);
+        _steps.Dispose();
+        _steps = host;
         return true;
     }
 

@@ -91,6 +91,7 @@ public sealed partial record SpeechOptions
             MaxNewTokens = MaxNewTokens ?? file.MaxNewTokens,
             MaxLength = Has("max_length") ? file.MaxLength : model.Config.DecoderConfig.MaxPositionEmbeddings,
             Seed = Seed ?? RandomSeed(),
+            NumReturnSequences = 1, // a text is spoken once
         };
     }
 

@@ -114,16 +114,13 @@ internal sealed class SpeechSlot
     {
         int[,] rows = new int[Sequence.RowCount, _delay.Length];
         Buffer.BlockCopy(Sequence.Rows.ToArray(), 0, rows, 0, rows.Length * sizeof(int));
-        int forced = Sequence.RowLimit - _maxDelay - 1;
-        IEnumerable<int> generated = Enumerable.Range(Sequence.RowCount - Sequence.Generated, Sequence.Generated);
         return new SpeechResult
         {
             Rows = rows,
             Codes = DelayPattern.Undo(rows, _delay, Math.Min(_start, _nextFrame), _nextFrame),
             Samples = _stream?.Samples ?? 0,
             Peak = _peak,
-            // Channel 0's EOS came before the row where it is forced.
-            Stop = generated.FirstOrDefault(row => rows[row, 0] == _config.EosTokenId, forced) < forced ? SpeechStop.Eos : SpeechStop.Length,
+            Stop = Sequence.Stop == GenerationStop.Eos ? SpeechStop.Eos : SpeechStop.Length,
             Seed = _config.Seed,
             GeneratedRows = Sequence.Generated,
             Elapsed = Stopwatch.GetElapsedTime(_started),

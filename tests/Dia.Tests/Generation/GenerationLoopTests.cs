@@ -174,7 +174,7 @@ public sealed class GenerationLoopTests
         config.Validate(Vocabulary);
         DecoderPrompt prompt = new(ids, mask, batch, config, Vocabulary);
         return new GenerationLoop(new GenerationSteps(session, batch, config.Channels, Vocabulary), config, prompt, Vocabulary,
-            config.RowLimit(prompt.Rows, 100), drawAlone);
+            config.RowLimit(prompt.Rows, 100), new GenerationOptions { DrawAlone = drawAlone });
     }
 
     /// <summary>Rows as the processor makes them, for prompts of the given numbers of codes: left padding, BOS, codes, the delay.</summary>

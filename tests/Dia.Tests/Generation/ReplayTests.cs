@@ -108,16 +108,16 @@ public sealed class ReplayTests
         return config;
     }
 
-    private static (GenerationLoop Loop, int[,,] Result) Run(TensorFile fixture, GenerationConfig config, IGenerationObserver? observer)
+    private static (GenerationLoop Loop, int[,,] Result) Run(TensorFile fixture, GenerationConfig config, IScoreObserver? observer)
     {
         DecoderPrompt prompt =
             new(fixture.Ints3("in.decoder_input_ids"), fixture.Ints2("in.decoder_attention_mask"), fixture.Shape("in.input_ids")[0], config, Vocabulary);
         GenerationLoop loop = new(new GenerationSteps(new ReplaySession(fixture), prompt.Batch, 9, Vocabulary, observer), config, prompt, Vocabulary,
-            config.RowLimit(prompt.Rows, rowCapacity: 128 + 15));
+            config.RowLimit(prompt.Rows, rowCapacity: 128 + 15), new GenerationOptions { Observer = observer });
         return (loop, loop.Run());
     }
 
-    private sealed class Recorder(TensorFile fixture) : IGenerationObserver
+    private sealed class Recorder(TensorFile fixture) : IScoreObserver
     {
         private readonly float[] _expected = fixture.Floats("out.scores");
         private readonly int _batch = fixture.Shape("in.input_ids")[0];

@@ -97,7 +97,7 @@ public sealed class GenerateTests
         };
     }
 
-    private sealed class ScoreRecorder : IGenerationObserver
+    private sealed class ScoreRecorder : IScoreObserver
     {
         private readonly Dictionary<int, List<float>> _values = [];
 
