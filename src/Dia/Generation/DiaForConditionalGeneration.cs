@@ -124,7 +124,7 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
     private TracedSession OpenTraced(int[,] ids, int[,]? mask, DecoderPrompt prompt, int limit, GenerationConfig config)
     {
         int batch = prompt.Batch, streams = config.UsesGuidance ? 2 * batch : batch;
-        ForwardInputs.CheckSizes(Config, streams, ids.GetLength(1), prompt.Rows, config.OutputAttentions);
+        ForwardInputs.CheckSizes(Config, streams, ids.GetLength(1), prompt.Rows, prompt.Rows, config.OutputAttentions);
         int[,,] rows = new int[batch, prompt.Rows, config.Channels];
         for (int item = 0; item < batch; item++)
             for (int row = 0; row < prompt.Rows; row++)
@@ -140,11 +140,9 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
     {
         if (items is not Array array || times == 1 || array.Length == 0)
             return items;
-        int[] sizes = [.. Enumerable.Range(0, array.Rank).Select(array.GetLength)];
-        int length = array.Length / sizes[0];
-        sizes[0] = checked(sizes[0] * times);
-        var repeated = Array.CreateInstance(typeof(int), sizes);
-        for (int item = 0; item < sizes[0]; item++)
+        int length = array.Length / array.GetLength(0), count = checked(array.GetLength(0) * times);
+        Array repeated = array.Rank == 2 ? new int[count, array.GetLength(1)] : new int[count, array.GetLength(1), array.GetLength(2)];
+        for (int item = 0; item < count; item++)
             Buffer.BlockCopy(array, item / times * length * sizeof(int), repeated, item * length * sizeof(int), length * sizeof(int));
         return (T)(object)repeated;
     }
