@@ -32,11 +32,11 @@ public static unsafe class CheckpointSynthesizer
         byte* buffer = (byte*)HostMemory.AllocateBytes(WeightFormats.Bytes(format, Step)); // Before anything is written.
         try
         {
-            CheckpointConverter.MakeFolder(outDir);
+            using var folder = new CheckpointWriter(outDir);
             foreach (var (name, text) in texts)
-                CheckpointConverter.WriteText(Path.Combine(outDir, name), name == ModelFolder.ConfigName
-                    ? CheckpointConverter.WithDType(text, format, name) : text);
-            WriteTensors(Path.Combine(outDir, ModelFolder.TensorsName), specs, format, buffer, pool, cancellationToken);
+                folder.AddText(name, name == ModelFolder.ConfigName ? CheckpointConverter.WithDType(text, format, name) : text);
+            WriteTensors(folder, specs, format, buffer, pool, cancellationToken);
+            folder.Commit();
         }
         finally
         {
@@ -45,11 +45,11 @@ public static unsafe class CheckpointSynthesizer
     }
 
     private static void WriteTensors(
-        string path, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
+        CheckpointWriter folder, IReadOnlyList<WeightSpec> specs, WeightFormat format, byte* buffer, CpuThreads pool, CancellationToken cancellationToken)
     {
         var byName = specs.ToDictionary(s => s.Name, StringComparer.Ordinal);
         var entries = specs.Select(s => new SafetensorsEntry(s.Name, WeightFormats.Type(format), Array.ConvertAll(s.Shape, d => (long)d)));
-        using var writer = SafetensorsWriter.Create(path, entries, new Dictionary<string, string> { ["format"] = "pt" });
+        SafetensorsWriter writer = folder.BeginTensors(entries);
         foreach (var entry in writer.Tensors)
         {
             var spec = byName[entry.Name];
@@ -63,8 +63,6 @@ public static unsafe class CheckpointSynthesizer
                 writer.Write(entry.Name, new ReadOnlySpan<byte>(buffer, (int)WeightFormats.Bytes(format, count)));
             }
         }
-
-        writer.Commit();
     }
 
     /// <summary>Values <paramref name="first"/>... of a weight.</summary>

@@ -99,7 +99,7 @@ public static unsafe class CheckpointConverter
     private static void ConvertFolder(ModelFolder from, WeightFormat format, string to, CancellationToken cancellationToken)
     {
         using var files = CheckpointFiles.Open(from);
-        MakeFolder(to);
+        using var folder = new CheckpointWriter(to);
         foreach (string name in CheckpointFiles.TextNames(from))
         {
             // A file over itself would be harmless; tensors over the shards they come from leave a folder of two checkpoints.
@@ -109,11 +109,11 @@ public static unsafe class CheckpointConverter
             if (name == ModelFolder.ConfigName && ConfigurationFile.Read(text).IsQuantized)
                 throw new DiaException(DiaErrorKind.Model,
                     $"{from.Describe(name)} has a quantization_config: quantised weights are not converted. Take the checkpoint that they were made from.");
-            WriteText(Path.Combine(to, name), name == ModelFolder.ConfigName ? WithDType(text, format, from.Describe(name)) : text);
+            folder.AddText(name, name == ModelFolder.ConfigName ? WithDType(text, format, from.Describe(name)) : text);
         }
 
         var entries = files.Tensors.Values.Select(t => Converts(files, t) ? t.Entry with { DType = WeightFormats.Type(format) } : t.Entry);
-        using var writer = SafetensorsWriter.Create(Path.Combine(to, ModelFolder.TensorsName), entries, new Dictionary<string, string> { ["format"] = "pt" });
+        SafetensorsWriter writer = folder.BeginTensors(entries);
         var rounding = new Rounding(files, format);
         foreach (var entry in writer.Tensors)
         {
@@ -125,7 +125,7 @@ public static unsafe class CheckpointConverter
                 rounding.Write(writer, tensor);
         }
 
-        writer.Commit();
+        folder.Commit();
     }
 
     private static bool Converts(CheckpointFiles files, SafetensorsTensor tensor)
