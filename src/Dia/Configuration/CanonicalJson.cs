@@ -9,6 +9,14 @@ public static class CanonicalJson
     /// <summary>A model's config.json.</summary>
     public static string Write(DiaConfig config) => Write(FieldList.Of(config));
 
+    /// <summary>The config.json of a checkpoint.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="architecture">The reference's name of the model's class.</param>
+    /// <param name="dtype">The reference's name of the weights' format.</param>
+    internal static string Write(DiaConfig config, string architecture, string dtype) =>
+        Write([.. FieldList.Of(config).Select(f => f.Key == "architectures" ? f with { Text = $"[\"{architecture}\"]" } : f),
+            new Field("dtype", $"\"{dtype}\"", null, IsComputed: false)]);
+
     /// <summary>A codec's config.json.</summary>
     public static string Write(DacConfig config) => Write(FieldList.Of(config));
 

@@ -3,7 +3,11 @@ namespace Dia.Configuration;
 /// <summary>What a <c>generation_config.json</c> says.</summary>
 /// <param name="Config">What it configures; for keys that are missing, the reference's general defaults. Delays are no file's.</param>
 /// <param name="Keys">The keys that it has, whatever they say; but for a max_length of null, which gives none.</param>
-public sealed record GenerationFile(GenerationConfig Config, IReadOnlyList<string> Keys);
+public sealed record GenerationFile(GenerationConfig Config, IReadOnlyList<string> Keys)
+{
+    /// <summary>The file's text; null: there is no file.</summary>
+    internal string? Text { get; init; }
+}
 
 /// <summary>Reads <c>generation_config.json</c>.</summary>
 public static class GenerationConfigParser

@@ -12,11 +12,25 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
 {
     private readonly GenerationConfig _generationConfig;
 
+    /// <summary>A model with random weights, as the reference initialises them: norms 1, all others normal(0, initializer_range of their part).</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="models">What is compiled in.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="seed">The same seed gives the same weights, on every machine.</param>
+    /// <exception cref="DiaException">Model: no compiled class fits. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public DiaForConditionalGeneration(DiaConfig config, IEnumerable<CompiledNetwork> models, Device device, ulong seed = 0)
+        : base(config, models, device, seed, head: true) => (_generationConfig, GenerationKeys) = (new GenerationConfig().WithTokensOf(config), []);
+
     private DiaForConditionalGeneration(ModelCheckpoint checkpoint, Device device)
-        : base(checkpoint, device, head: true) => (_generationConfig, GenerationKeys) = (checkpoint.GenerationConfig, checkpoint.GenerationKeys);
+        : base(checkpoint, device, head: true) =>
+        (_generationConfig, GenerationKeys, GenerationText) = (checkpoint.GenerationConfig, checkpoint.GenerationKeys, checkpoint.GenerationText);
 
     /// <summary>The keys that the checkpoint's generation_config.json has; for others <see cref="GenerationConfig"/> has the reference's defaults.</summary>
     public IReadOnlyList<string> GenerationKeys { get; }
+
+    /// <inheritdoc/>
+    private protected override string? GenerationText { get; }
 
     /// <summary>Loads a checkpoint.</summary>
     /// <param name="folder">The model's folder: config.json, generation_config.json, model.safetensors or shards.</param>

@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Configuration;
 using Dia.Networks;
 using Dia.Weights;
 
@@ -9,6 +10,18 @@ public sealed class DiaModel : DiaPreTrainedModel
 {
     private DiaModel(ModelCheckpoint checkpoint, Device device)
         : base(checkpoint, device, head: false)
+    {
+    }
+
+    /// <summary>A model with random weights, as the reference initialises them: norms 1, all others normal(0, initializer_range of their part).</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="models">What is compiled in.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="seed">The same seed gives the same weights, on every machine.</param>
+    /// <exception cref="DiaException">Model: no compiled class fits. Device: no memory.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public DiaModel(DiaConfig config, IEnumerable<CompiledNetwork> models, Device device, ulong seed = 0)
+        : base(config, models, device, seed, head: false)
     {
     }
 
@@ -80,4 +93,7 @@ public sealed class DiaModel : DiaPreTrainedModel
             OutputHiddenStates = outputHiddenStates,
             CachePosition = cachePosition,
         }, head: false));
+
+    /// <inheritdoc/>
+    private protected override string SavedName(string name) => name[CompiledModel.BasePrefix.Length..];
 }

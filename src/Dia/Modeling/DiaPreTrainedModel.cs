@@ -24,6 +24,22 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     {
     }
 
+    /// <summary>Makes weights that no checkpoint has (<see cref="InitialWeights"/>).</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="models">What is compiled in.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="seed">The same seed gives the same weights, on every machine.</param>
+    /// <param name="head">Whether it has a head.</param>
+    private protected DiaPreTrainedModel(DiaConfig config, IEnumerable<CompiledNetwork> models, Device device, ulong seed, bool head)
+        : this(ModelCatalog.Find(models, config, null), config, device, head, seed)
+    {
+    }
+
+    private DiaPreTrainedModel(CompiledModel compiled, DiaConfig config, Device device, bool head, ulong seed)
+        : this(compiled, config, device, head, isUsed => InitialWeights.Create(compiled, config, seed, isUsed))
+    {
+    }
+
     private DiaPreTrainedModel(CompiledModel compiled, DiaConfig config, Device device, bool head, Func<Func<int, bool>, LoadedWeights> load)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -81,6 +97,44 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
         (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputIds, attentionMask, nameof(inputIds));
         using Lock.Scope turn = Tenant.Enter();
         return ForwardPass.Encode(this, ids, mask, outputHiddenStates, outputAttentions);
+    }
+
+    /// <summary>
+    /// Writes it as the reference's <c>save_pretrained</c> does: config.json, model.safetensors with each weight in the format that it has, and
+    /// generation_config.json where it came with one. The files appear together once they are complete. Other callers wait meanwhile.
+    /// </summary>
+    /// <param name="folder">The folder, made if need be.</param>
+    /// <exception cref="DiaException">Output: it cannot be written.</exception>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
+    public void SavePretrained(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        using Lock.Scope turn = Tenant.Enter();
+        using var writer = new CheckpointWriter(folder);
+        var weights = Specs.Zip(Weights.Weights, (spec, stored) => (Name: SavedName(spec.Name), spec.Shape, spec.Count, Stored: stored))
+            .Where(w => !w.Stored.IsMissing).ToDictionary(w => w.Name, StringComparer.Ordinal);
+        WeightFormat format = weights.Values.GroupBy(w => w.Stored.Format).MaxBy(g => g.Sum(w => w.Count))!.Key;
+        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, GetType().Name, WeightFormats.ReferenceName(format)));
+        if (GenerationText is { } text)
+            writer.AddText(ModelCatalog.GenerationConfigName, text);
+        SafetensorsWriter tensors = writer.BeginTensors(weights.Values.Select(w =>
+            new SafetensorsEntry(w.Name, WeightFormats.Type(w.Stored.Format), Array.ConvertAll(w.Shape, d => (long)d))));
+        foreach (SafetensorsEntry entry in tensors.Tensors)
+            Write(tensors, entry.Name, weights[entry.Name].Stored, weights[entry.Name].Count);
+        writer.Commit();
+    }
+
+    /// <summary>The generation_config.json that is saved with it; null: none.</summary>
+    private protected virtual string? GenerationText => null;
+
+    /// <summary>A weight's name in a checkpoint of this class.</summary>
+    private protected virtual string SavedName(string name) => name;
+
+    private static void Write(SafetensorsWriter tensors, string name, StoredWeight stored, long count)
+    {
+        const int step = 1 << 20; // values at a time: whole blocks of any format
+        for (long at = 0; at < count; at += step)
+            tensors.Write(name, new ReadOnlySpan<byte>(stored.From(at).Data, (int)WeightFormats.Bytes(stored.Format, Math.Min(step, count - at))));
     }
 
     /// <summary>Room for items that run together.</summary>

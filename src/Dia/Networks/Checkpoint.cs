@@ -38,7 +38,7 @@ public sealed class ModelCheckpoint : Checkpoint
         Compiled = compiled;
         Config = config;
         HasHead = !Tensors.Sources.Where((source, i) => source == default && compiled.IsHead(i)).Any();
-        GenerationKeys = generation.Keys;
+        (GenerationKeys, GenerationText) = (generation.Keys, generation.Text);
         GenerationConfig = generation.Config.WithTokensOf(config);
     }
 
@@ -56,6 +56,9 @@ public sealed class ModelCheckpoint : Checkpoint
 
     /// <summary>The keys that its generation_config.json has.</summary>
     public IReadOnlyList<string> GenerationKeys { get; }
+
+    /// <summary>The text of its generation_config.json; null: it has none.</summary>
+    internal string? GenerationText { get; }
 
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="folder">Its folder.</param>

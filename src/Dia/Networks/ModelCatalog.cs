@@ -36,17 +36,18 @@ public static class ModelCatalog
     public static GenerationFile ReadGenerationConfig(ModelFolder folder, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return folder.Exists(GenerationConfigName)
-            ? Checked(folder, GenerationConfigName, GenerationConfigParser.Parse(folder.ReadText(GenerationConfigName), ProblemSeverity.Warning), warnings)
-            : new GenerationFile(new GenerationConfig(), []);
+        if (!folder.Exists(GenerationConfigName))
+            return new GenerationFile(new GenerationConfig(), []);
+        string text = folder.ReadText(GenerationConfigName);
+        return Checked(folder, GenerationConfigName, GenerationConfigParser.Parse(text, ProblemSeverity.Warning), warnings) with { Text = text };
     }
 
     /// <summary>The compiled model that computes what a configuration says.</summary>
     /// <param name="models">What is compiled in.</param>
     /// <param name="config">The checkpoint's configuration.</param>
-    /// <param name="where">The checkpoint, for the message.</param>
+    /// <param name="where">The checkpoint, for the message; null: the configuration is in none.</param>
     /// <exception cref="DiaException">Model: none fits; the message has every difference and the build command that fits.</exception>
-    public static CompiledModel Find(IEnumerable<CompiledNetwork> models, DiaConfig config, string where)
+    public static CompiledModel Find(IEnumerable<CompiledNetwork> models, DiaConfig config, string? where)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(config);
@@ -70,22 +71,22 @@ public static class ModelCatalog
     private static ConfigurationFile File(ModelFolder folder, string modelType) =>
         folder.Exists(ModelFolder.ConfigName) ? folder.Configuration : throw CheckpointAdvice.NoConfig(folder, modelType);
 
-    private static T Choose<T>(IEnumerable<(T Compiled, IReadOnlyList<ConfigurationDifference> Differences)> candidates, string what, string where)
+    private static T Choose<T>(IEnumerable<(T Compiled, IReadOnlyList<ConfigurationDifference> Differences)> candidates, string what, string? where)
         where T : CompiledNetwork
     {
         var all = candidates.ToList();
         foreach (var (compiled, differences) in all)
             if (differences.Count == 0)
                 return compiled;
-        var text = new System.Text.StringBuilder($"{where}: this program has no {what} compiled in that has this configuration.");
+        var text = new System.Text.StringBuilder($"{where ?? "the configuration"}: this program has no {what} compiled in that has this configuration.");
         foreach (var (compiled, differences) in all)
         {
             text.Append($"\n  {compiled.Name} differs in {differences.Count} field{(differences.Count == 1 ? "" : "s")}:");
             foreach (ConfigurationDifference d in differences)
-                text.Append($"\n    {d.Path}: {d.First} compiled in, {d.Second} in the checkpoint");
+                text.Append($"\n    {d.Path}: {d.First} compiled in, {d.Second} {(where is null ? "asked for" : "in the checkpoint")}");
         }
 
-        text.Append($"\nBuild a program for it: dotnet publish src/Dia.Cli -p:DiaConfigs={where}");
+        text.Append($"\nBuild a program for it: dotnet publish src/Dia.Cli -p:DiaConfigs={where ?? "FOLDER, where SavePretrained of the configuration has written it"}");
         throw new DiaException(DiaErrorKind.Model, text.ToString());
     }
 
