@@ -53,7 +53,7 @@ public sealed record DiaConfig
     /// <summary>Standard deviation of weights that no checkpoint sets. Default 0.02.</summary>
     public double InitializerRange { get; init; } = 0.02;
 
-    /// <summary>Default true.</summary>
+    /// <summary>Default true. Read and written; a forward pass makes a cache where its caller asks for one.</summary>
     public bool UseCache { get; init; } = true;
 
     /// <summary>Most rows of a sequence, the delay's included.</summary>

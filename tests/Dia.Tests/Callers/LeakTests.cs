@@ -108,8 +108,16 @@ public sealed class LeakTests
                 break;
             case "forward":
                 DiaOutput output = small.Model.Forward(small.Inputs("[S1] a").InputIds, decoderAttentionMask: new int[,] { { 1 } }, outputHiddenStates: true,
-                    outputAttentions: true);
+                    outputAttentions: true, useCache: true);
                 Assert.NotEmpty(output.DecoderAttentions);
+                using (PastKeyValues past = output.PastKeyValues!)
+                {
+                    // More rows than there was room for at first.
+                    small.Model.Forward(decoderInputIds: new int[1, 20, 9], pastKeyValues: past);
+                    using PastKeyValues copy = PastKeyValues.Create(small.Model, past.SelfAttention(), past.CrossAttention());
+                    small.Model.Forward(encoderOutput: output.EncoderOutput);
+                }
+
                 break;
             case "speak":
                 using (var engine = new SpeechEngine(small.Model, small.Codec, 2))

@@ -4,6 +4,7 @@ using Dia.Backends.Scalar;
 using Dia.Compiled;
 using Dia.Generation;
 using Dia.Graph;
+using Dia.Modeling;
 using Dia.Networks;
 using Dia.Speech;
 using Dia.Tests.Weights;
@@ -15,7 +16,7 @@ namespace Dia.Tests.Callers;
 /// <summary>Disposed first, twice, in the middle of a call, or from another thread: an exception that says so, and memory that is freed once.</summary>
 public sealed class LifetimeTests
 {
-    private static readonly string[] Parts = ["device", "model", "codec", "engine", "pass"];
+    private static readonly string[] Parts = ["device", "model", "codec", "engine", "pass", "cache"];
 
     public static TheoryData<string, string> Orders()
     {
@@ -36,11 +37,12 @@ public sealed class LifetimeTests
         var small = new SmallModel(device);
         var engine = new SpeechEngine(small.Model, small.Codec);
         CodecPass pass = small.Codec.CreatePass();
+        PastKeyValues cache = small.Model.Forward(small.Inputs().InputIds, useCache: true).PastKeyValues!;
         engine.Run(small.Job(20));
         small.Codec.Decode(small.Codes(3));
         foreach (string part in order.Split(' ').Concat(Parts).Concat(Parts))
         {
-            IDisposable disposed = part switch { "device" => device, "model" => small.Model, "codec" => small.Codec, "engine" => engine, _ => pass };
+            IDisposable disposed = part switch { "device" => device, "model" => small.Model, "codec" => small.Codec, "engine" => engine, "cache" => cache, _ => pass };
             disposed.Dispose();
             float[] samples = new float[small.Codec.HopLength];
             if (part is "device" or "model")
@@ -59,6 +61,8 @@ public sealed class LifetimeTests
                 Assert.Throws<ObjectDisposedException>(() => small.Codec.Identity);
             }
 
+            if (part is "device" or "model" or "cache")
+                Assert.Throws<ObjectDisposedException>(cache.SelfAttention);
             if (part is "device" or "codec" or "pass")
                 Assert.Throws<ObjectDisposedException>(() =>
                     pass.Decode(new int[small.Codec.Codebooks], small.Codec.Codebooks, 1, new RowRange(0, 1), samples));

@@ -48,7 +48,7 @@ public sealed unsafe class InitialWeightsTests
             InitialWeights.Fill(p, 0, 5, 7, 42, 0.02);
         }
 
-        Assert.Equal([0x3AD0EFBA, 0x3CBCD923, 0xBB1CA1EF, 0xBB95BC76, 0xBC5E8E19], values.Select(BitConverter.SingleToUInt32Bits));
+        Assert.Equal("3AD0EFBA 3CBCD923 BB1CA1EF BB95BC76 BC5E8E19", string.Join(' ', values.Select(v => $"{BitConverter.SingleToUInt32Bits(v):X8}")));
     }
 
     [Fact]
