@@ -22,9 +22,10 @@ internal static class LogitsControls
             list.Add(new RepetitionPenaltyProcessor((float)config.RepetitionPenalty));
         if (config.NoRepeatNgramSize > 0)
             list.Add(new NoRepeatNgramProcessor(config.NoRepeatNgramSize));
-        if (config.BadWordsIds.Length > 0)
-            list.Add(new SequenceBiasProcessor(config.BadWordsIds.Where(ids => ids is not [var only] || only != eos)
-                .Select(ids => new BiasedSequence(ids, double.NegativeInfinity))));
+        BiasedSequence[] badWords =
+            [.. config.BadWordsIds.Where(ids => ids is not [var only] || only != eos).Select(ids => new BiasedSequence(ids, double.NegativeInfinity))];
+        if (badWords.Length > 0)
+            list.Add(new SequenceBiasProcessor(badWords));
         if (shortest > 0)
             list.Add(new SuppressProcessor([eos], rows => rows < shortest));
         if (config.ForcedBosTokenId is int bos)

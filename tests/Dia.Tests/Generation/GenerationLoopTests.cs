@@ -151,10 +151,72 @@ public sealed class GenerationLoopTests
     }
 
     [Fact]
+    public void A_stopping_criterion_ends_an_item_which_keeps_its_rows()
+    {
+        int[,,] ids = Prompt([0, 0], out int[,] mask);
+        int[,,] plain = Loop(new FakeSession([1, 2]) { EosLogit = -9 }, Config, ids, mask, 2).Run();
+        List<int> seen = [];
+        StoppingCriterion criterion = (item, rows) =>
+        {
+            if (item == 0)
+                seen.Add(rows.Length / 3);
+            return item == 0 && rows.Length == 7 * 3;
+        };
+        GenerationLoop loop = Loop(new FakeSession([1, 2]) { EosLogit = -9 }, Config, ids, mask, 2, new GenerationOptions { StoppingCriteria = [criterion] });
+        int[,,] result = loop.Run();
+        Assert.Equal([2, 3, 4, 5, 6, 7], seen);
+        Assert.Equal([GenerationStop.Criterion, GenerationStop.Length], loop.Sequences.Select(s => s.Stop));
+        Assert.Equal(GenerationFixture.Rows(plain, 0)[..21], GenerationFixture.Rows(result, 0)[..21]);
+        Assert.All(GenerationFixture.Rows(result, 0)[21..], id => Assert.Equal(Config.PadTokenId, id));
+        Assert.Equal(GenerationFixture.Rows(plain, 1), GenerationFixture.Rows(result, 1));
+    }
+
+    [Theory]
+    [InlineData(0.0, 1)]
+    [InlineData(1000.0, 40)]
+    public void The_step_that_passes_max_time_is_the_last(double seconds, int rows)
+    {
+        int[,,] ids = Prompt([0], out int[,] mask);
+        GenerationLoop loop = Loop(new FakeSession([1]) { EosLogit = -9 }, Config with { MaxTime = seconds }, ids, mask, 1);
+        loop.Run();
+        Assert.Equal((rows, seconds == 0 ? GenerationStop.Time : GenerationStop.Length), (loop.Sequences[0].Generated, loop.Sequences[0].Stop));
+    }
+
+    [Fact]
+    public void An_observer_sees_prompts_rows_and_the_end()
+    {
+        int[,,] ids = Prompt([2, 0], out int[,] mask);
+        var observer = new Listener();
+        int[,,] result = Loop(new FakeSession([1, 2]), Config, ids, mask, 2, new GenerationOptions { Observer = observer }).Run();
+        Assert.True(observer.HasEnded);
+        for (int item = 0; item < 2; item++)
+        {
+            int[] rows = GenerationFixture.Rows(result, item);
+            Assert.Equal(rows[..observer.Ids[item].Count], observer.Ids[item]);
+            Assert.All(rows[observer.Ids[item].Count..], id => Assert.Equal(Config.PadTokenId, id));
+        }
+    }
+
+    [Fact]
+    public void A_callers_processor_sees_the_ids_so_far_of_each_channel()
+    {
+        int[,,] ids = Prompt([0], out int[,] mask);
+        var processor = new Only(5);
+        int[,,] result = Loop(new FakeSession([1]) { EosLogit = -9 }, Config, ids, mask, 1, new GenerationOptions { LogitsProcessors = [processor] }).Run();
+        Assert.All(Enumerable.Range(4, 20), row => Assert.Equal([5, 5, 5], [result[0, row, 0], result[0, row, 1], result[0, row, 2]]));
+        Assert.All(processor.Seen, seen => Assert.Equal(Enumerable.Range(0, seen.Ids.Length).Select(row => result[0, row, seen.Channel]), seen.Ids));
+        Assert.Equal(3 * 40, processor.Seen.Count);
+    }
+
+    [Fact]
     public void A_step_allocates_nothing()
     {
         int[,,] ids = Prompt([3, 0], out int[,] mask);
-        GenerationConfig config = Config with { DoSample = true, GuidanceScale = 3, TopK = 9, TopP = 0.9, MaxNewTokens = 60 };
+        GenerationConfig config = Config with
+        {
+            DoSample = true, GuidanceScale = 3, TopK = 9, TopP = 0.9, MaxNewTokens = 60, MaxTime = 1000, RepetitionPenalty = 1.1, NoRepeatNgramSize = 4,
+            BadWordsIds = [[3, 4]], MinNewTokens = 10, MinP = 0.01, TypicalP = 0.99, EtaCutoff = 1e-3,
+        };
         GenerationLoop loop = Loop(new FakeSession([1, 2]) { EosLogit = -9 }, config, ids, mask, 2);
         for (int i = 0; i < 5; i++)
             loop.Step();
@@ -169,12 +231,15 @@ public sealed class GenerationLoopTests
     private static int[,,] Run(GenerationConfig config, int[,,] ids, int[,] mask, int[] texts, bool drawAlone = false) =>
         Loop(new FakeSession(texts), config, ids, mask, texts.Length, drawAlone).Run();
 
-    private static GenerationLoop Loop(FakeSession session, GenerationConfig config, int[,,]? ids, int[,]? mask, int batch, bool drawAlone = false)
+    private static GenerationLoop Loop(FakeSession session, GenerationConfig config, int[,,]? ids, int[,]? mask, int batch, bool drawAlone = false) =>
+        Loop(session, config, ids, mask, batch, new GenerationOptions { DrawAlone = drawAlone });
+
+    private static GenerationLoop Loop(FakeSession session, GenerationConfig config, int[,,]? ids, int[,]? mask, int batch, GenerationOptions options)
     {
         config.Validate(Vocabulary);
         DecoderPrompt prompt = new(ids, mask, batch, config, Vocabulary);
         return new GenerationLoop(new GenerationSteps(session, batch, config.Channels, Vocabulary), config, prompt, Vocabulary,
-            config.RowLimit(prompt.Rows, 100), new GenerationOptions { DrawAlone = drawAlone });
+            config.RowLimit(prompt.Rows, 100), options);
     }
 
     /// <summary>Rows as the processor makes them, for prompts of the given numbers of codes: left padding, BOS, codes, the delay.</summary>
@@ -198,6 +263,40 @@ public sealed class GenerationLoopTests
         }
 
         return ids;
+    }
+
+    private sealed class Listener : IGenerationObserver
+    {
+        public List<int>[] Ids { get; } = [[], []];
+
+        public bool HasEnded { get; private set; }
+
+        public void Started(int item, ReadOnlySpan<int> rows)
+        {
+            Assert.Empty(Ids[item]);
+            Ids[item].AddRange(rows);
+        }
+
+        public void RowAdded(int item, int row, ReadOnlySpan<int> ids)
+        {
+            Assert.Equal((Ids[item].Count, false), (row * 3, HasEnded));
+            Ids[item].AddRange(ids);
+        }
+
+        public void Ended() => HasEnded = true;
+    }
+
+    /// <summary>Leaves one candidate, and keeps what it was given.</summary>
+    private sealed class Only(int id) : ILogitsProcessor
+    {
+        public List<(int Channel, int[] Ids)> Seen { get; } = [];
+
+        public void Process(int item, int channel, ReadOnlySpan<int> inputIds, Span<float> scores)
+        {
+            Seen.Add((channel, inputIds.ToArray()));
+            scores.Fill(float.NegativeInfinity);
+            scores[id] = 0;
+        }
     }
 
     /// <summary>A network whose logits are a hash of the item's text and of every row it was fed; channel 0's EOS is best now and then.</summary>
