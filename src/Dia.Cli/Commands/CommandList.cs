@@ -9,6 +9,7 @@ internal static class CommandList
     [
         SpeakCommand.Spec,
         ForwardCommand.Spec,
+        GenerateCommand.Spec,
         VoiceCommand.Spec,
         EncodeCommand.Spec,
         DecodeCommand.Spec,

@@ -181,4 +181,8 @@ internal static class DiaOptions
 /// <summary>Options under one heading of the help.</summary>
 /// <param name="Title">The heading.</param>
 /// <param name="Options">The options, in the order of the help.</param>
-internal sealed record OptionGroup(string Title, IReadOnlyList<OptionSpec> Options);
+internal sealed record OptionGroup(string Title, IReadOnlyList<OptionSpec> Options)
+{
+    /// <summary>Whether the options' defaults hold here, so that the help shows them.</summary>
+    public bool ShowsDefaults { get; init; } = true;
+}

@@ -22,7 +22,7 @@ internal static class HelpWriter
         {
             text.Append('\n').Append(group.Title).Append(":\n");
             foreach (OptionSpec option in group.Options)
-                Append(text, Name(option), Describe(option));
+                Append(text, Name(option), Describe(option, group.ShowsDefaults));
         }
 
         if (command.Name.Length == 0)
@@ -38,8 +38,8 @@ internal static class HelpWriter
     private static string Name(OptionSpec option) =>
         (option.ShortName is null ? "    " : option.ShortName + ", ") + option.Name + (option.Value is null ? "" : " " + option.Value);
 
-    private static string Describe(OptionSpec option) =>
-        option.Help + (option.Default is null ? "" : $" Default: {option.Default}.") + (option.HasVariable ? $" [{option.Variable}]" : "");
+    private static string Describe(OptionSpec option, bool showsDefault) =>
+        option.Help + (option.Default is null || !showsDefault ? "" : $" Default: {option.Default}.") + (option.HasVariable ? $" [{option.Variable}]" : "");
 
     private static void Append(StringBuilder text, string name, string description)
     {

@@ -27,8 +27,9 @@ internal static class ManWriter
         foreach (CommandSpec command in commands.Skip(1))
         {
             text.Append($".SS {Bold(command.Title)} {Italic(command.Words)}".TrimEnd()).Append('\n').Append(Line(command.Summary));
-            foreach (OptionSpec option in command.Groups.SelectMany(g => g.Options))
-                AppendOption(text, option);
+            foreach (OptionGroup group in command.Groups)
+                foreach (OptionSpec option in group.Options)
+                    AppendOption(text, option, group.ShowsDefaults);
             AppendDetails(text, command);
         }
 
@@ -43,11 +44,11 @@ internal static class ManWriter
         return text.ToString();
     }
 
-    private static void AppendOption(StringBuilder text, OptionSpec option)
+    private static void AppendOption(StringBuilder text, OptionSpec option, bool showsDefault = true)
     {
         string names = string.Join(", ", Completion.Names(option).Select(Bold));
         text.Append($".TP\n{names}{(option.Value is null ? "" : " " + Italic(option.Value))}\n");
-        text.Append(Line(option.Help + (option.Default is null ? "" : $" Default: {option.Default}.")));
+        text.Append(Line(option.Help + (option.Default is null || !showsDefault ? "" : $" Default: {option.Default}.")));
     }
 
     /// <summary>As it stands: examples and tables.</summary>

@@ -18,6 +18,19 @@ public static class GenerationConfigParser
     public static ConfigurationResult<GenerationFile> Parse(string json, ProblemSeverity unknownKeys) =>
         ConfigurationFile.Read(json).Parse(null, unknownKeys, Read);
 
+    /// <summary>A configuration with one key as a file would state it.</summary>
+    /// <param name="start">The configuration.</param>
+    /// <param name="key">The key, one that is used.</param>
+    /// <param name="json">Its value.</param>
+    public static ConfigurationResult<GenerationConfig> With(GenerationConfig start, string key, string json)
+    {
+        var problems = new ProblemList(ProblemSeverity.Error);
+        if (JsonReader.Read(json, problems) is not { } value)
+            return problems.Result<GenerationConfig>(null);
+        var file = new JsonValue(JsonKind.Object, value.Position) { Members = [new JsonMember(key, value.Position, value)] };
+        return problems.Result(new GenerationConfig(start, new ObjectReader(file, "", problems)));
+    }
+
     private static GenerationFile Read(ObjectReader file)
     {
         var config = new GenerationConfig(new GenerationConfig(), file);

@@ -57,8 +57,16 @@ internal sealed class DacConfigTarget() : ConfigurationTarget("codec-config", Mo
 internal sealed class GenerationConfigTarget() : ConfigurationTarget(
     "generation-config",
     ModelCatalog.GenerationConfigName,
-    [.. RealFiles.All("configs", "generation_config.json"), .. RealFiles.All("tests/fixtures", "generation_config.json")])
+    [.. RealFiles.All("configs", "generation_config.json"), .. RealFiles.All("tests/fixtures", "generation_config.json"), Controls])
 {
+    // What no fixture's file has. The options of `dia generate` are read by the same parser.
+    private static readonly byte[] Controls =
+        """
+        {"min_length": 3, "min_new_tokens": null, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "bad_words_ids": [[5], [23, 4]],
+        "sequence_bias": [[[1, 2], -2.5]], "suppress_tokens": [3, 9], "begin_suppress_tokens": [1], "exponential_decay_length_penalty": [8, 1.4],
+        "forced_eos_token_id": [64, 3], "eos_token_id": [64], "min_p": 0.1, "typical_p": 0.9, "max_time": 1.5, "num_return_sequences": 1}
+        """u8.ToArray();
+
     protected override void Parse() => ModelCatalog.ReadGenerationConfig(Model, Warnings);
 }
 
