@@ -112,6 +112,47 @@ internal static class CallerChecks
         }
     }
 
+    /// <summary>Who picks the ids: the GPU, unless a control needs the scores. Who looks at rows alone, or ends an item by them, changes nothing of that.</summary>
+    public static void Picking(string folder, Action<KernelCheck> report)
+    {
+        int[,] text = { { 1, 72, 105, 46 } };
+        using (Device device = new CudaDevice(0))
+        using (var speaker = new Speaker(device, folder))
+        {
+            GenerationConfig config = speaker.Job(Steps).Config;
+            int[,,] all = speaker.Model.GenerateOutputs(text, config: config).Sequences;
+            int end = all.GetLength(1) - 6, width = all.GetLength(2);
+            var seen = new Rows();
+            GenerationResult cut = speaker.Model.GenerateOutputs(text, config: config,
+                options: new GenerationOptions { Observer = seen, StoppingCriteria = [(_, rows) => rows.Length == end * width] });
+            int[] expected = [.. all.Cast<int>().Take(end * width)];
+            report(new KernelCheck("rows until a criterion ends them", "", Same([.. cut.Sequences.Cast<int>()], expected), 0));
+            report(new KernelCheck("rows that an observer sees", "", Same([.. seen.Ids], expected), 0));
+            report(new KernelCheck("an item that is ended says so", "", cut.Stops[0] == GenerationStop.Criterion ? 0 : 1, 0));
+            report(new KernelCheck("steps are captured beside an observer", "", device.StepLaunches > 0 ? 0 : 1, 0));
+        }
+
+        using (Device device = new CudaDevice(0))
+        using (var speaker = new Speaker(device, folder))
+        {
+            speaker.Model.GenerateOutputs(text, config: speaker.Job(Steps).Config with { RepetitionPenalty = 1.5 });
+            report(new KernelCheck("steps are the host's with a control", "", device.StepLaunches == 0 ? 0 : 1, 0));
+
+            // The second waits until nothing runs on the GPU's own steps; the third runs beside it.
+            RowJob[] Jobs() => [speaker.Job(Steps), speaker.Job(Steps, c => c with { RepetitionPenalty = 1.5 }), speaker.Job(Steps - 2)];
+            RowJob[] together = Jobs();
+            speaker.Engine.Run(together);
+            for (int i = 0; i < together.Length; i++)
+            {
+                using var alone = new Speaker(device, folder);
+                RowJob job = Jobs()[i];
+                alone.Engine.Run(job);
+                report(new KernelCheck($"rows of utterance {i} beside others", "", Same([.. together[i].Result!.Rows.Cast<int>()],
+                    [.. job.Result!.Rows.Cast<int>()]), 0));
+            }
+        }
+    }
+
     private static double Same(int[]? rows, int[] expected) => rows is not null && rows.AsSpan().SequenceEqual(expected) ? 0 : double.PositiveInfinity;
 
     private static double Throws(Action call)
@@ -149,8 +190,11 @@ internal static class CallerChecks
 
         public SpeechEngine Engine { get; }
 
-        public RowJob Job(int rows) =>
-            new(new DiaTokenizer().Encode("[S1] Hi."), Model.GenerationConfig() with { MaxNewTokens = rows, GuidanceScale = 3, DoSample = true, Seed = 3 });
+        public RowJob Job(int rows, Func<GenerationConfig, GenerationConfig>? change = null)
+        {
+            GenerationConfig config = Model.GenerationConfig() with { MaxNewTokens = rows, GuidanceScale = 3, DoSample = true, Seed = 3 };
+            return new RowJob(new DiaTokenizer().Encode("[S1] Hi."), change?.Invoke(config) ?? config);
+        }
 
         public int[] Rows()
         {
@@ -170,6 +214,15 @@ internal static class CallerChecks
             Engine.Dispose();
             Model.Dispose();
         }
+    }
+
+    private sealed class Rows : IGenerationObserver
+    {
+        public List<int> Ids { get; } = [];
+
+        public void Started(int item, ReadOnlySpan<int> rows) => Ids.AddRange(rows);
+
+        public void RowAdded(int item, int row, ReadOnlySpan<int> ids) => Ids.AddRange(ids);
     }
 
     private sealed class RowJob(int[] ids, GenerationConfig config) : Utterance(ids, config)

@@ -36,6 +36,9 @@ public class CallerTests
     [Fact]
     public void Threads_and_gpus_take_turns() => Passes($"threads {Folder}", 4, "DIA_SOFTGPU_MEMORY=1000000000,1000000000", "DIA_SOFTGPU_LEAKS=1");
 
+    [Fact]
+    public void Ids_are_picked_on_the_gpu_unless_a_control_needs_the_scores() => Passes($"picking {Folder}", 8, "DIA_SOFTGPU_LEAKS=1");
+
     private static void Passes(string arguments, int least, params string[] settings)
     {
         (int exitCode, string[] lines) = GpuProcess.Run(arguments, settings);

@@ -48,6 +48,9 @@ internal static unsafe class Program
                 case ["lifetimes", string folder]:
                     CallerChecks.Lifetimes(folder, Report);
                     return failed ? 1 : 0;
+                case ["picking", string folder]:
+                    CallerChecks.Picking(folder, Report);
+                    return failed ? 1 : 0;
                 case ["threads", string folder]:
                     CallerChecks.Threads(folder, Report);
                     return failed ? 1 : 0;

@@ -105,6 +105,19 @@ public sealed class GenerateMoreTests
         Assert.Equal(result.TextLength, result.CrossAttentions![0][0].Keys);
     }
 
+    [Fact]
+    public void Each_item_is_repeated_and_draws_for_itself()
+    {
+        using var run = new Run("two-prompts-cfg", "cpu2");
+        GenerationConfig Sampled(GenerationConfig c, int sequences) => c with { DoSample = true, Seed = 3, MaxNewTokens = 20, NumReturnSequences = sequences };
+        GenerationResult one = run.Generate(c => Sampled(c, 1), drawAlone: true), two = run.Generate(c => Sampled(c, 2), drawAlone: true),
+            own = run.Generate(c => Sampled(c, 2));
+        Assert.Equal(4, two.Stops.Count);
+        for (int i = 0; i < 4; i++)
+            Assert.Equal(GenerationFixture.Rows(one.Sequences, i / 2), GenerationFixture.Rows(two.Sequences, i));
+        Assert.NotEqual(GenerationFixture.Rows(own.Sequences, 0), GenerationFixture.Rows(own.Sequences, 1));
+    }
+
     private static void AssertSteps(TensorFile expected, string name, IReadOnlyList<float[]> steps, bool fixtureWasFiltered = false)
     {
         int[] shape = expected.Shape(name);
@@ -151,11 +164,11 @@ public sealed class GenerateMoreTests
 
         public TensorFile Expected { get; }
 
-        public GenerationResult Generate(Func<GenerationConfig, GenerationConfig> change) => _model.GenerateOutputs(
+        public GenerationResult Generate(Func<GenerationConfig, GenerationConfig> change, bool drawAlone = false) => _model.GenerateOutputs(
             Expected.Ints2("in.input_ids"), Expected.Ints2("in.attention_mask"),
             Expected.Contains("in.decoder_input_ids") ? Expected.Ints3("in.decoder_input_ids") : null,
             Expected.Contains("in.decoder_attention_mask") ? Expected.Ints2("in.decoder_attention_mask") : null,
-            change(_config));
+            change(_config), new GenerationOptions { DrawAlone = drawAlone });
 
         public void Dispose()
         {
