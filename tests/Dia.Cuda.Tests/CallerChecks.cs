@@ -112,7 +112,9 @@ internal static class CallerChecks
         }
     }
 
-    /// <summary>Who picks the ids: the GPU, unless a control needs the scores. Who looks at rows alone, or ends an item by them, changes nothing of that.</summary>
+    /// <summary>
+    /// Who picks the ids: the GPU, unless a control needs the scores. Who looks at rows alone, or ends an item by them, changes nothing of that.
+    /// </summary>
     public static void Picking(string folder, Action<KernelCheck> report)
     {
         int[,] text = { { 1, 72, 105, 46 } };
