@@ -39,7 +39,7 @@ public sealed class ModelErrorTests : TestFolder
         Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), "config.json");
         File.WriteAllText(In("text"), "no model");
         Fails(3, Dia.Run("[S1] Hi.", "--model", In("text"), "-o", In("a.wav")), In("text"));
-        Fails(3, Dia.Run("[S1] Hi.", "--codec", In("nothing"), "-o", In("a.wav")), In("nothing"));
+        Fails(3, Dia.Run("[S1] Hi.", "--codec", In("nothing"), "-o", In("a.wav")), In("nothing"), "Name the codec's folder");
         Assert.Equal(["text"], Names());
     }
 

@@ -56,7 +56,7 @@ public sealed class WrongKindTests : TestFolder
             uses.Add("empty", taker, 3, "is empty");
         }
 
-        uses.Add("me.wav", "[S1] Hi. --codec FILE", 3, "a recording (WAV), not a model");
+        uses.Add("me.wav", "[S1] Hi. --codec FILE", 3, "a recording (WAV), not a codec");
         uses.Add("x.voice", "[S1] Hi. --prompt-codes FILE", 4, "a voice file, not a file of audio codes|--voice FILE");
         uses.Add("c.safetensors", "[S1] Hi. --voice FILE", 4, "a file of audio codes, not a voice file|--prompt-codes FILE");
         uses.Add("c.safetensors", "forward FILE out", 4, "a file of audio codes, not the inputs");

@@ -41,10 +41,11 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
 
     /// <summary>The model, one that speaks.</summary>
     /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
-    public ModelCheckpoint Model => _model ??= !IsCodec
-        ? ModelCheckpoint.Open(Folder, CompiledModels.All, NeedsHead)
-        : throw new DiaException(DiaErrorKind.Model,
-            $"{Folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
+    public ModelCheckpoint Model => _model ??= ModelCheckpoint.Open(Speaking, CompiledModels.All, NeedsHead);
+
+    /// <summary>The model's configuration, without its weights.</summary>
+    /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
+    public DiaConfig ModelConfig => ModelCatalog.ReadConfig(Speaking);
 
     /// <summary>The codec that --codec names, or the model's own.</summary>
     /// <exception cref="DiaException">Model: there is none, or it is malformed.</exception>
@@ -69,9 +70,12 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>Frames of a second of sound, as the codec's configuration says it; null: there is no codec.</summary>
     public double? FrameRate => TryCodecFolder() is { } folder && folder.Exists(ModelFolder.ConfigName) ? ModelCatalog.ReadCodecConfig(folder).FrameRate : null;
 
+    private ModelFolder Speaking => !IsCodec ? Folder : throw new DiaException(DiaErrorKind.Model,
+        $"{Folder.Description} holds a codec, which can encode and decode audio but not speak. Name a Dia checkpoint with --model.");
+
     /// <summary>The folder of the codec that --codec names, or the model's own.</summary>
     /// <exception cref="DiaException">Model: there is none.</exception>
-    private ModelFolder CodecFolder => _codecFolder ??= run.Line.Get(DiaOptions.Codec) is { } path ? NoModel(ModelFolder.Open(path)) : OwnCodec();
+    private ModelFolder CodecFolder => _codecFolder ??= run.Line.Get(DiaOptions.Codec) is { } path ? NoModel(ModelFolder.OpenCodec(path)) : OwnCodec();
 
     /// <summary>The folder that --model names, or the one inside this executable; null where none is named and none is inside.</summary>
     /// <exception cref="DiaException">Model: what --model names is none.</exception>

@@ -20,7 +20,7 @@ internal static class ConvertCommand
     {
         WeightFormat format = run.Required(DiaOptions.ConvertDType);
         string folder = run.Required(DiaOptions.OutputFolder), model = run.Line.Words[0];
-        ModelFolder? codec = run.Line.Get(DiaOptions.Codec) is { } path ? ModelFolder.Open(path) : null;
+        ModelFolder? codec = run.Line.Get(DiaOptions.Codec) is { } path ? ModelFolder.OpenCodec(path) : null;
         CheckpointConverter.Convert(ModelFolder.Open(model), codec, format, folder, run.Interruption.Token);
         run.Reporter.Summary($"{model} written to {folder} as {WeightFormats.ReferenceName(format)}");
     }

@@ -33,10 +33,23 @@ internal static class DecodeCommand
         using OutputFile file = run.Interruption.Open(output);
         if (frames == 0)
             run.Reporter.Note($"{path} holds no frames: the audio is empty.");
-        float[] samples = frames == 0 ? [] : codec.Decode(codes);
+        float[] samples = frames == 0 ? [] : Decode(codec, codes, path);
         using (var writer = new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw)))
             writer.Write(samples);
         file.Commit();
         run.Reporter.Summary(Format.Text($"{frames} frames: {samples.Length / (double)codec.SamplingRate:0.00} s of audio"));
+    }
+
+    /// <summary>Decodes; what is wrong with a code is said of its file.</summary>
+    private static float[] Decode(DacModel codec, int[,] codes, string path)
+    {
+        try
+        {
+            return codec.Decode(codes);
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Input)
+        {
+            throw new DiaException(e.Kind, $"{path}: {e.Message}", e);
+        }
     }
 }

@@ -12,7 +12,7 @@ internal static class CodesFile
     /// <summary>Reads the codes.</summary>
     /// <param name="path">The file; a voice file has codes too.</param>
     /// <param name="asPrompt">Whether they are to be spoken on from: then a voice file's transcript would be missing.</param>
-    /// <exception cref="DiaException">Input: no such file, not safetensors, or codes of another shape or type.</exception>
+    /// <exception cref="DiaException">Input: no such file, not safetensors, or codes of another shape or type, or a prompt without frames.</exception>
     public static int[,] Read(string path, bool asPrompt = false)
     {
         StandardDescriptors.RefuseInput(path, "a file of audio codes");
@@ -23,7 +23,8 @@ internal static class CodesFile
         if (tensor.Shape is not [<= MaxFrames, > 0 and <= MaxChannels] || tensor.Count > MaxFrames * 16L)
             throw new DiaException(DiaErrorKind.Input,
                 $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels], at most {MaxFrames} frames of {MaxChannels} channels and {MaxFrames * 16L} codes.");
-        return Matrix(tensor);
+        return tensor.Shape[0] > 0 || !asPrompt ? Matrix(tensor)
+            : throw new DiaException(DiaErrorKind.Input, $"{path} holds no frames, so no voice to go on in. Make it of a recording: dia encode IN.wav -o FILE");
     }
 
     /// <summary>The values of a tensor of two dimensions.</summary>

@@ -205,7 +205,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
                 $"{name} was made with another codec (of {Codec.Geometry}; this one is of {codec.Identity.Geometry}), so its codes mean other sounds here. Make it again from the recording with `dia voice` and this model.");
         if (Codes.GetLength(1) != channels)
             throw Error(
-                $"{name} has {Codes.GetLength(1)} channels, the model has {channels}. Make it again from the recording with `dia voice` and this model.");
+                $"{name} has {Codes.GetLength(1)} channels, the model has {channels}. Make it again from the recording with `{(Transcript.Length > 0 ? "dia voice" : "dia encode")}` and this model.");
         if (Codes.GetLength(0) > maxFrames)
             throw Error($"{name} has {Codes.GetLength(0)} frames; the model takes at most {maxFrames} of a voice. Make it from a shorter recording.");
         for (int t = 0; t < Codes.GetLength(0); t++)

@@ -58,13 +58,15 @@ internal static class CheckpointAdvice
     }
 
     /// <summary>The error of a file that is neither tensors nor an executable with a model.</summary>
-    public static DiaException NoModelFile(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="what">What it should be: a model or a codec.</param>
+    public static DiaException NoModelFile(string path, string what)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && File.Exists(Path.Combine(folder, ModelFolder.ConfigName)))
             return Error($"{path} is one file of a checkpoint. Name its folder, {folder}.");
-        FileContent.Refuse(path, "a model", DiaErrorKind.Model, FileContentKind.Tensors);
-        return Error($"{path} {FormatByName(path) ?? "is neither a safetensors file nor an executable with a model inside. Name the model's folder."}");
+        FileContent.Refuse(path, $"a {what}", DiaErrorKind.Model, FileContentKind.Tensors);
+        return Error($"{path} {FormatByName(path) ?? $"is neither a safetensors file nor an executable with a model inside. Name the {what}'s folder."}");
     }
 
     /// <summary>The error of a checkpoint's file that is recognised as something else, often what a failed download left; null: it is not.</summary>
@@ -87,13 +89,15 @@ internal static class CheckpointAdvice
     }
 
     /// <summary>The error of a path where nothing is.</summary>
-    public static DiaException Nothing(string path)
+    /// <param name="path">The path.</param>
+    /// <param name="what">What should be there: a model or a codec.</param>
+    public static DiaException Nothing(string path, string what)
     {
         bool isOwnerAndName = path.Count(c => c == '/') == 1 && !path.StartsWith('/') && !path.StartsWith('.') && !path.EndsWith('/');
         bool isHubName = isOwnerAndName && !Directory.Exists(Path.GetDirectoryName(path));
         return Error(isHubName
             ? $"{path}: no such folder. Nothing is downloaded here: fetch the checkpoint {path} with another program (hf download {path}) and name its folder."
-            : $"{path}: no such folder or file. Name the model's folder.");
+            : $"{path}: no such folder or file. Name the {what}'s folder.");
     }
 
     /// <summary>What format weights are in by their file's name, and what to do; null: none that is known.</summary>

@@ -49,27 +49,11 @@ public sealed class ModelFolder
 
     /// <summary>Opens what a user names as a model: a folder, a safetensors file in one, or an executable with a bundle.</summary>
     /// <exception cref="DiaException">There is no such thing there.</exception>
-    public static ModelFolder Open(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        switch (FileKinds.Of(path))
-        {
-            case FileKind.Folder:
-                return new ModelFolder(path, "", null, null);
-            case FileKind.Regular when path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase):
-                // What a download may leave here is for who reads the tensors to tell.
-                FileContent.Refuse(
-                    path, "a model's weights", DiaErrorKind.Model,
-                    FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Page, FileContentKind.Empty, FileContentKind.Foreign);
-                return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
-            case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
-                return FromBundle(bundle);
-            case FileKind.Regular:
-                throw CheckpointAdvice.NoModelFile(path);
-            default:
-                throw CheckpointAdvice.Nothing(path);
-        }
-    }
+    public static ModelFolder Open(string path) => OpenAs("model", path);
+
+    /// <summary>The same for a codec, as messages call it.</summary>
+    /// <exception cref="DiaException">There is no such thing there.</exception>
+    public static ModelFolder OpenCodec(string path) => OpenAs("codec", path);
 
     /// <summary>The model inside an executable.</summary>
     public static ModelFolder FromBundle(Bundle bundle)
@@ -124,6 +108,28 @@ public sealed class ModelFolder
             return FileRange.Whole(Describe(Checked(name)), DiaErrorKind.Model);
         return _bundle.Find(_prefix + Checked(name))
             ?? throw new DiaException(DiaErrorKind.Model, $"the model inside {_root} has no file {_prefix}{name}.");
+    }
+
+    private static ModelFolder OpenAs(string what, string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        switch (FileKinds.Of(path))
+        {
+            case FileKind.Folder:
+                return new ModelFolder(path, "", null, null);
+            case FileKind.Regular when path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase):
+                // What a download may leave here is for who reads the tensors to tell.
+                FileContent.Refuse(
+                    path, $"a {what}'s weights", DiaErrorKind.Model,
+                    FileContentKind.Tensors, FileContentKind.Text, FileContentKind.Page, FileContentKind.Empty, FileContentKind.Foreign);
+                return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
+            case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
+                return FromBundle(bundle);
+            case FileKind.Regular:
+                throw CheckpointAdvice.NoModelFile(path, what);
+            default:
+                throw CheckpointAdvice.Nothing(path, what);
+        }
     }
 
     /// <summary>Names come from files of a checkpoint too: none may lead out of the folder.</summary>
