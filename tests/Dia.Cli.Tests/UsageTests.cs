@@ -91,11 +91,12 @@ public sealed class UsageTests : TestFolder
         Outcome outcome = Succeeds(Dia.Run(args));
         Assert.Empty(outcome.Error);
         foreach (string part in new[] { "dia \"[S1] Hello there.", "--temperature X", "Default: 1.2.", "[DIA_TEMPERATURE]", "--top-p", "0.95", "45", "3.0",
-            "forward", "encode", "decode", "synth", "convert", "bundle", "info" })
+            "prepare", "forward", "encode", "decode", "synth", "convert", "bundle", "info" })
             Assert.Contains(part, outcome.Text, StringComparison.Ordinal);
     }
 
     [Theory]
+    [InlineData("prepare", "--text TEXT")]
     [InlineData("forward", "input_ids")]
     [InlineData("encode", "IN.wav")]
     [InlineData("decode", "CODES.safetensors")]

@@ -8,6 +8,7 @@ internal static class CommandList
     public static IReadOnlyList<CommandSpec> All { get; } =
     [
         SpeakCommand.Spec,
+        PrepareCommand.Spec,
         ForwardCommand.Spec,
         GenerateCommand.Spec,
         VoiceCommand.Spec,

@@ -11,7 +11,7 @@ internal static class EncodeCommand
         "encode",
         "Turn a WAV into audio codes (safetensors: codes, int16 [frames, channels]).",
         "IN.wav",
-        [new OptionGroup("Output", [DiaOptions.Output]), DiaOptions.CodecGroup],
+        [new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Quantizers]), DiaOptions.CodecGroup],
         """
         Example:
           dia encode me.wav -o me.safetensors
@@ -29,9 +29,13 @@ internal static class EncodeCommand
             throw new DiaException(DiaErrorKind.Input, $"{VoiceInput.Name(path)} holds no samples.");
         using var files = new Checkpoints(run);
         using Device device = DeviceChoice.Create(run, files, model: false, codec: true);
+        int? quantizers = run.Line.GetValue(DiaOptions.Quantizers);
+        if (quantizers > files.Codec.Config.NCodebooks)
+            throw CommandLine.Usage(Format.Text(
+                $"{DiaOptions.Quantizers.Name} is {quantizers}; it must be from 1 to {files.Codec.Config.NCodebooks}, the codebooks of {files.Codec.Folder.Description}."));
         using DacModel codec = files.LoadCodec(device);
         using OutputFile file = run.Interruption.Open(output);
-        int[,] codes = codec.Encode(audio);
+        int[,] codes = codec.Encode(audio, quantizers);
         CodesFile.Write(file.Stream, codes);
         file.Commit();
         run.Reporter.Summary(

@@ -28,6 +28,10 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     /// <summary>An option's value, or null.</summary>
     public string? Get(OptionSpec<string> option) => TryGet(option, out string value) ? value : null;
 
+    /// <summary>The values of an option that may be given several times, in their order.</summary>
+    public IReadOnlyList<string> GetAll(OptionSpec<string> option) =>
+        Values.TryGetValue(option, out object? values) ? [.. ((object[])values).Cast<string>()] : [];
+
     /// <summary>Whether a value was typed; otherwise there is none, or the environment has it.</summary>
     public bool IsTyped(OptionSpec<string> option) => Get(option) is { } value && Environment.GetEnvironmentVariable(option.Variable) != value;
 
@@ -45,11 +49,8 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         // The parser takes a first "[S1]" for one of its directives; any other token in front of it prevents that.
         var start = new Option<bool>("--\u0001") { Arity = ArgumentArity.Zero };
         var parser = new Command("dia") { words, start };
-        var options = command.Options.ToDictionary(
-            o => o,
-            o => new Option<string>(o.Name, o.ShortName is null ? [] : [o.ShortName]) { Arity = o.Value is null
-                ? ArgumentArity.Zero : ArgumentArity.ExactlyOne });
-        foreach (Option<string> option in options.Values)
+        var options = command.Options.ToDictionary(o => o, ParserOption);
+        foreach (Option option in options.Values)
             parser.Options.Add(option);
         CheckFlags(rest, command);
         ParseResult result = parser.Parse(["dia", start.Name, .. rest], new ParserConfiguration { ResponseFileTokenReplacer = null });
@@ -65,7 +66,9 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         foreach (var (spec, option) in options)
         {
             if (result.GetResult(option) is { } typed)
-                values[spec] = spec.Value is null ? true : Parse(spec, typed.Tokens[0].Value, typed: true);
+                values[spec] = spec.Value is null ? true
+                    : spec.IsRepeatable ? typed.Tokens.Select(t => Parse(spec, t.Value, typed: true)).ToArray()
+                    : Parse(spec, typed.Tokens[0].Value, typed: true);
             else if (spec.HasVariable && Environment.GetEnvironmentVariable(spec.Variable) is { Length: > 0 } text)
                 values[spec] = Parse(spec, text, typed: false);
         }
@@ -78,6 +81,14 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
             foreach (string word in given)
                 NameBytes.CheckWord(command, word);
         return new CommandLine(command, given, values) { WordsAfterDashes = before == 0 };
+    }
+
+    private static Option ParserOption(OptionSpec spec)
+    {
+        string[] others = spec.ShortName is null ? [] : [spec.ShortName];
+        return spec.IsRepeatable
+            ? new Option<string[]>(spec.Name, others) { Arity = ArgumentArity.OneOrMore }
+            : new Option<string>(spec.Name, others) { Arity = spec.Value is null ? ArgumentArity.Zero : ArgumentArity.ExactlyOne };
     }
 
     private static object Parse(OptionSpec spec, string text, bool typed)

@@ -119,6 +119,16 @@ internal static class DiaOptions
         new("--cache", null, "FILE", "Go on after the rows whose keys and values are in this file, made by --cache-out.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> CacheOut =
         new("--cache-out", null, "FILE", "Write keys and values of all rows so far, and of the text.", "the name of a file, not -", Parsers.RealFile);
+    public static readonly OptionSpec<string> Texts =
+        new("--text", null, "TEXT", "A text, every character as it stands. Given several times, the texts make a batch.", "a text that is not empty",
+        Parsers.Text) { IsRepeatable = true, HasVariable = false };
+    public static readonly OptionSpec<string> Recordings = new("--audio", null, "FILE",
+        "A recording (WAV, any rate and channels; - is standard input) for each text: a voice prompt, or with --labels what is to be learned.", NotEmpty,
+        Parsers.Text) { IsRepeatable = true, HasVariable = false };
+    public static readonly OptionSpec<bool> Labels =
+        Flag("--labels", null, "Make training rows: an EOS row after the codes, and the labels that `dia forward` computes the loss of. Needs --audio.");
+    public static readonly OptionSpec<int> Quantizers = new("--quantizers", null, "N", "Make the codes of the first N codebooks only.",
+        "a whole number from 1 to the codec's codebooks", Parsers.Integer(1, int.MaxValue)) { Default = "all of the codec's" };
     public static readonly OptionSpec<string> Config =
         new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> Graph =

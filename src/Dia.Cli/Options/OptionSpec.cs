@@ -33,6 +33,9 @@ internal abstract class OptionSpec(string name, string? shortName, string? value
     /// <summary>Whether the value is the name of a file: a name in capitals says so (FILE, FILE.png, DIR_OR_FILE, VOICE).</summary>
     public bool TakesFile => Value is not null && (Value.Contains("FILE", StringComparison.Ordinal) || Value == "VOICE");
 
+    /// <summary>Whether it may be given several times; <see cref="CommandLine.GetAll"/> has the values.</summary>
+    public bool IsRepeatable { get; init; }
+
     /// <summary>Whether the environment can set it.</summary>
     public bool HasVariable { get; init; } = true;
 

@@ -56,7 +56,7 @@ internal static class ZshCompletion
         // A short option's value may stand in the same word (-oFILE), a long one's after "=".
         string equals = option.Value is null ? "" : "=";
         return option.ShortName is null
-            ? Quote(option.Name + equals + rest)
+            ? Quote((option.IsRepeatable ? "*" : "") + option.Name + equals + rest)
             : $"{Quote($"({option.ShortName} {option.Name})")}{{{option.ShortName}{(option.Value is null ? "" : "+")},{option.Name}{equals}}}{Quote(rest)}";
     }
 
