@@ -233,6 +233,22 @@ public sealed class DacModel : IAudioCodec, IDisposable
                 throw CodecPass.NoCode(frame, c, codes[c], Config.CodebookSize);
     }
 
+    /// <summary>
+    /// Writes it as the reference's <c>save_pretrained</c> does: config.json, and model.safetensors with each weight in the format that it has;
+    /// weight-norm pairs as the float32 weights that they give. The files appear together once they are complete. Other callers wait meanwhile.
+    /// </summary>
+    /// <param name="folder">The folder, made if need be.</param>
+    /// <exception cref="DiaException">Output: it cannot be written.</exception>
+    /// <exception cref="ObjectDisposedException">The codec or its device is disposed.</exception>
+    public void SavePretrained(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        using Lock.Scope turn = Tenant.Enter();
+        using var writer = new CheckpointWriter(folder);
+        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, writer.AddWeights(Specs, Weights.Weights)));
+        writer.Commit();
+    }
+
     /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
     public void Dispose()
     {

@@ -15,7 +15,12 @@ public static class CanonicalJson
     /// <param name="dtype">The reference's name of the weights' format.</param>
     internal static string Write(DiaConfig config, string architecture, string dtype) =>
         Write([.. FieldList.Of(config).Select(f => f.Key == "architectures" ? f with { Text = $"[\"{architecture}\"]" } : f),
-            new Field("dtype", $"\"{dtype}\"", null, IsComputed: false)]);
+            DType(dtype)]);
+
+    /// <summary>The config.json of a codec's checkpoint.</summary>
+    /// <param name="config">The codec's configuration.</param>
+    /// <param name="dtype">The reference's name of the weights' format.</param>
+    internal static string Write(DacConfig config, string dtype) => Write([.. FieldList.Of(config), DType(dtype)]);
 
     /// <summary>A codec's config.json.</summary>
     public static string Write(DacConfig config) => Write(FieldList.Of(config));
@@ -27,6 +32,8 @@ public static class CanonicalJson
         EquatableArray<double> => $"[{string.Join(", ", field.Text.Trim('[', ']').Split([", "], StringSplitOptions.None).Select(Number))}]",
         _ => field.Text,
     };
+
+    private static Field DType(string name) => new("dtype", JsonValue.Write(name), null, IsComputed: false);
 
     private static string Number(string text) => text.IndexOfAny(['.', 'e', 'E']) < 0 ? text + ".0" : text;
 

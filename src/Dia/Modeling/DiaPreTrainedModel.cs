@@ -111,16 +111,10 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         using Lock.Scope turn = Tenant.Enter();
         using var writer = new CheckpointWriter(folder);
-        var weights = Specs.Zip(Weights.Weights, (spec, stored) => (Name: SavedName(spec.Name), spec.Shape, spec.Count, Stored: stored))
-            .Where(w => !w.Stored.IsMissing).ToDictionary(w => w.Name, StringComparer.Ordinal);
-        WeightFormat format = weights.Values.GroupBy(w => w.Stored.Format).MaxBy(g => g.Sum(w => w.Count))!.Key;
-        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, GetType().Name, WeightFormats.ReferenceName(format)));
+        string dtype = writer.AddWeights(Specs, Weights.Weights, SavedName);
+        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, GetType().Name, dtype));
         if (GenerationText is { } text)
             writer.AddText(ModelCatalog.GenerationConfigName, text);
-        SafetensorsWriter tensors = writer.BeginTensors(weights.Values.Select(w =>
-            new SafetensorsEntry(w.Name, WeightFormats.Type(w.Stored.Format), Array.ConvertAll(w.Shape, d => (long)d))));
-        foreach (SafetensorsEntry entry in tensors.Tensors)
-            Write(tensors, entry.Name, weights[entry.Name].Stored, weights[entry.Name].Count);
         writer.Commit();
     }
 
@@ -129,13 +123,6 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
 
     /// <summary>A weight's name in a checkpoint of this class.</summary>
     private protected virtual string SavedName(string name) => name;
-
-    private static void Write(SafetensorsWriter tensors, string name, StoredWeight stored, long count)
-    {
-        const int step = 1 << 20; // values at a time: whole blocks of any format
-        for (long at = 0; at < count; at += step)
-            tensors.Write(name, new ReadOnlySpan<byte>(stored.From(at).Data, (int)WeightFormats.Bytes(stored.Format, Math.Min(step, count - at))));
-    }
 
     /// <summary>Room for items that run together.</summary>
     /// <param name="slots">Most items at a time.</param>

@@ -32,6 +32,30 @@ internal sealed class CheckpointWriter : IDisposable
     public SafetensorsWriter BeginTensors(IEnumerable<SafetensorsEntry> entries) =>
         _tensors = SafetensorsWriter.Create(Path.Combine(_folder, ModelFolder.TensorsName), entries, Metadata);
 
+    /// <summary>Writes the file of tensors: weights in the formats that they have, but for those that are missing.</summary>
+    /// <param name="specs">What they are.</param>
+    /// <param name="weights">Their values, in the same order.</param>
+    /// <param name="name">A weight's name in the file; null: its own.</param>
+    /// <returns>The reference's name of the format that most values have.</returns>
+    /// <exception cref="DiaException">It cannot be written (Output).</exception>
+    public string AddWeights(WeightSpec[] specs, StoredWeight[] weights, Func<string, string>? name = null)
+    {
+        var byName = specs.Zip(weights, (spec, stored) => (Name: name?.Invoke(spec.Name) ?? spec.Name, spec.Shape, spec.Count, Stored: stored))
+            .Where(w => !w.Stored.IsMissing).ToDictionary(w => w.Name, StringComparer.Ordinal);
+        SafetensorsWriter tensors = BeginTensors(byName.Values.Select(w =>
+            new SafetensorsEntry(w.Name, WeightFormats.Type(w.Stored.Format), Array.ConvertAll(w.Shape, d => (long)d))));
+        foreach (SafetensorsEntry entry in tensors.Tensors)
+            Write(tensors, entry.Name, byName[entry.Name].Stored, byName[entry.Name].Count);
+        return WeightFormats.ReferenceName(byName.Values.GroupBy(w => w.Stored.Format).MaxBy(g => g.Sum(w => w.Count))!.Key);
+    }
+
+    private static unsafe void Write(SafetensorsWriter tensors, string name, StoredWeight stored, long count)
+    {
+        const int step = 1 << 20; // values at a time: whole blocks of any format
+        for (long at = 0; at < count; at += step)
+            tensors.Write(name, new ReadOnlySpan<byte>(stored.From(at).Data, (int)WeightFormats.Bytes(stored.Format, Math.Min(step, count - at))));
+    }
+
     /// <summary>Completes all files.</summary>
     /// <exception cref="DiaException">One cannot be written (Output).</exception>
     public void Commit()

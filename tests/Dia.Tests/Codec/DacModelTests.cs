@@ -60,6 +60,27 @@ public sealed class DacModelTests
                 codec.Decode(Transposed(expected.Ints2($"decode{frames}.codes"))), Bound);
     }
 
+    [Theory]
+    [InlineData("base")]
+    [InlineData("odd")]
+    public void A_codec_that_is_saved_is_the_same(string name)
+    {
+        using var folder = new TemporaryFolder();
+        using Device device = new CpuDevice(1);
+        using DacModel codec = Load("dac", name, device);
+        codec.SavePretrained(folder.Path);
+        TensorFile expected = Fixtures.Tensors("dac", name, "model.safetensors"), made = TensorFile.Open(folder["model.safetensors"]);
+        Assert.Equal(expected.Names, made.Names);
+        Assert.All(expected.Names, tensor => Assert.Equal(expected.Shape(tensor), made.Shape(tensor)));
+        Assert.All(expected.Names, tensor => Assert.Equal(expected.Floats(tensor), made.Floats(tensor)));
+        using DacModel again = DacModel.FromPretrained(ModelFolder.Open(folder.Path), CompiledModels.All, device);
+        Assert.Equal(codec.Config, again.Config);
+        Assert.True(codec.Identity.Matches(again.Identity));
+        JsonElement config = JsonElement.Parse(File.ReadAllText(folder["config.json"]));
+        Assert.All(Fixtures.Json("dac", name, "config.json").EnumerateObject().Where(p => p.Name != "transformers_version"),
+            p => Assert.True(JsonElement.DeepEquals(p.Value, config.GetProperty(p.Name)), p.Name));
+    }
+
     /// <summary>What the reference's three codes decode to is, before the decoder, the sum of three codebooks' projected rows: the weights say which.</summary>
     [Theory]
     [InlineData("base", "scalar")]
