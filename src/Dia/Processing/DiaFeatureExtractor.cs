@@ -1,6 +1,7 @@
 using Dia.Audio;
 using Dia.Configuration;
 using Dia.Text;
+using Dia.Weights;
 
 namespace Dia.Processing;
 
@@ -59,6 +60,26 @@ public sealed class DiaFeatureExtractor
     /// <summary>The extractor of a <c>preprocessor_config.json</c>, and everything that is wrong with it.</summary>
     /// <param name="json">The file's text.</param>
     public static ConfigurationResult<DiaFeatureExtractor> Parse(string json) => ConfigurationFile.Read(json).Parse(null, ProblemSeverity.Warning, Read);
+
+    /// <summary>The extractor of a folder's preprocessor_config.json, or of the processor_config.json of newer versions.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="warnings">Gets what was strange but passes.</param>
+    /// <exception cref="DiaException">Model: missing or malformed; the message has file, line and column.</exception>
+    public static DiaFeatureExtractor FromPretrained(ModelFolder folder, ICollection<string>? warnings = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return DiaProcessor.ReadExtractor(folder, warnings).Extractor;
+    }
+
+    /// <summary>Writes its preprocessor_config.json.</summary>
+    /// <param name="folder">The folder, made if need be.</param>
+    /// <exception cref="DiaException">Output: it cannot be written, or the folder has a newer version's file, which would be read in its place.</exception>
+    public void SavePretrained(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        using CheckpointWriter writer = DiaProcessor.Begin(folder, this);
+        writer.Commit();
+    }
 
     /// <summary>The extractor of an object of a file.</summary>
     internal static DiaFeatureExtractor Read(ObjectReader file)

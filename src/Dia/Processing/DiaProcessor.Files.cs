@@ -10,9 +10,8 @@ namespace Dia.Processing;
 public sealed partial class DiaProcessor
 {
     private const string ExtractorFile = "preprocessor_config.json", CodecFile = "audio_tokenizer_config.json";
-    private const string TokenizerFile = "tokenizer_config.json", SpecialTokensFile = "special_tokens_map.json";
 
-    /// <summary>What newer versions write in place of the first two.</summary>
+    /// <summary>What newer versions write in place of these two.</summary>
     private const string NewerFile = "processor_config.json";
 
     /// <summary>
@@ -30,47 +29,51 @@ public sealed partial class DiaProcessor
     {
         ArgumentNullException.ThrowIfNull(folder);
         (DiaFeatureExtractor extractor, string name) = ReadExtractor(folder, warnings);
-        DiaTokenizer tokenizer = Read(folder, TokenizerFile, DiaTokenizer.Parse, warnings);
-        if (folder.Exists(SpecialTokensFile))
-            Read(folder, SpecialTokensFile, DiaTokenizer.ParseSpecialTokensMap, warnings);
+        DiaTokenizer tokenizer = DiaTokenizer.FromPretrained(folder, warnings);
         config ??= folder.ModelType == "dia" ? ModelCatalog.ReadConfig(folder, warnings) : null;
         return Of(config, extractor, tokenizer, audioTokenizer, name);
     }
 
-    /// <summary>Writes the four files of a processor's folder, each whole or not at all. Token ids and delays are in a model's config.json.</summary>
+    /// <summary>
+    /// Writes the four files of a processor's folder, which appear together once they are complete. Token ids and delays are in a model's config.json.
+    /// </summary>
     /// <param name="folder">The folder, made if need be.</param>
     /// <exception cref="DiaException">Output: a file cannot be written, or the folder has a newer version's file, which would be read in place of these.</exception>
     public void SavePretrained(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
+        using CheckpointWriter writer = Begin(folder, FeatureExtractor);
+        writer.AddText(CodecFile, CanonicalJson.Write(FieldList.Of(f => StateCodec(f, AudioTokenizerName))));
+        writer.Add(Tokenizer);
+        writer.Commit();
+    }
+
+    /// <summary>Begins a folder with the extractor's file.</summary>
+    internal static CheckpointWriter Begin(string folder, DiaFeatureExtractor extractor)
+    {
         string newer = Path.Combine(folder, NewerFile);
         if (File.Exists(newer))
             throw new DiaException(DiaErrorKind.Output, $"{newer} is there, and would be read in place of what is written. Name another folder, or remove it.");
-        CheckpointConverter.MakeFolder(folder);
-        Write(ExtractorFile, FeatureExtractor.ToJson());
-        Write(CodecFile, CanonicalJson.Write(FieldList.Of(f => StateCodec(f, AudioTokenizerName))));
-        Write(TokenizerFile, Tokenizer.ToJson());
-        Write(SpecialTokensFile, DiaTokenizer.SpecialTokensMap);
-
-        void Write(string name, string text) => CheckpointConverter.WriteText(Path.Combine(folder, name), text);
+        var writer = new CheckpointWriter(folder);
+        writer.AddText(ExtractorFile, extractor.ToJson());
+        return writer;
     }
 
     /// <summary>The extractor, and the name of the codec.</summary>
-    private static (DiaFeatureExtractor Extractor, string CodecName) ReadExtractor(ModelFolder folder, ICollection<string>? warnings)
+    internal static (DiaFeatureExtractor Extractor, string CodecName) ReadExtractor(ModelFolder folder, ICollection<string>? warnings)
     {
-        Parts? newer = folder.Exists(NewerFile) ? Read(folder, NewerFile, Parts.Parse, warnings) : null;
-        Parts? older = folder.Exists(CodecFile) ? Read(folder, CodecFile, ParseCodec, warnings) : null;
-        DiaFeatureExtractor? extractor = folder.Exists(ExtractorFile) ? Read(folder, ExtractorFile, DiaFeatureExtractor.Parse, warnings) : null;
+        Parts? newer = Read(NewerFile, Parts.Parse), older = Read(CodecFile, ParseCodec);
+        DiaFeatureExtractor? extractor = Read(ExtractorFile, DiaFeatureExtractor.Parse);
         if (newer?.Extractor is { } other && extractor is not null && other.ToJson() != extractor.ToJson())
             throw new DiaException(DiaErrorKind.Model,
                 $"{folder.Describe(NewerFile)} and {folder.Describe(ExtractorFile)} describe different feature extractors: remove the one that is not meant.");
         extractor ??= newer?.Extractor ?? throw new DiaException(DiaErrorKind.Model,
-            $"{folder.Description} holds no processor: there is no {ExtractorFile}, and no {NewerFile} with a feature_extractor. Name the folder that has them.");
+            $"{folder.Description} has no feature extractor: there is no {ExtractorFile}, and no {NewerFile} that has one. Name the folder of a processor.");
         return (extractor, newer?.CodecName ?? older?.CodecName ?? ReleasedCodec);
-    }
 
-    private static T Read<T>(ModelFolder folder, string name, Func<string, ConfigurationResult<T>> parse, ICollection<string>? warnings)
-        where T : class => ModelCatalog.Checked(folder, name, parse(folder.ReadText(name)), warnings);
+        T? Read<T>(string name, Func<string, ConfigurationResult<T>> parse)
+            where T : class => folder.Exists(name) ? ModelCatalog.Checked(folder, name, parse(folder.ReadText(name)), warnings) : null;
+    }
 
     private static ConfigurationResult<Parts> ParseCodec(string json) => ConfigurationFile.Read(json).Parse(null, ProblemSeverity.Warning, file =>
     {
@@ -85,7 +88,7 @@ public sealed partial class DiaProcessor
         return f.Text("audio_tokenizer_name_or_path", name);
     }
 
-    /// <summary>What a processor_config.json has of a processor's parts.</summary>
+    /// <summary>What a file has of a processor's parts.</summary>
     private sealed record Parts(DiaFeatureExtractor? Extractor, string? CodecName)
     {
         public static ConfigurationResult<Parts> Parse(string json) => ConfigurationFile.Read(json).Parse(null, ProblemSeverity.Warning, Read);

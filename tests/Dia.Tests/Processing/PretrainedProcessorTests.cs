@@ -67,6 +67,13 @@ public sealed class PretrainedProcessorTests : IDisposable
         AssertSameFiles(_folder["a"], _folder["b"]);
         again.SavePretrained(_folder["a"]); // Over the old ones.
         Assert.Equal(4, Names(_folder["a"]).Length);
+
+        // Its parts alone.
+        again.Tokenizer.SavePretrained(_folder["c"]);
+        Assert.Equal(Of(tokenizer), Of(DiaTokenizer.FromPretrained(ModelFolder.Open(_folder["c"]))));
+        again.FeatureExtractor.SavePretrained(_folder["c"]);
+        Assert.Equal(Of(extractor), Of(DiaFeatureExtractor.FromPretrained(ModelFolder.Open(_folder["c"]))));
+        Assert.Equal(3, Names(_folder["c"]).Length);
     }
 
     [Fact]
