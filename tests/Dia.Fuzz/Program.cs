@@ -12,6 +12,7 @@ internal static class Program
     /// </summary>
     public static IReadOnlyDictionary<string, Func<FuzzTarget>> Targets { get; } = new SortedDictionary<string, Func<FuzzTarget>>(StringComparer.Ordinal)
     {
+        ["audio-tokenizer-config"] = () => new ProcessorTarget("audio-tokenizer-config", "audio_tokenizer_config.json"),
         ["bundle"] = () => new BundleTarget(),
         ["cache"] = () => new CacheTarget(),
         ["codec-config"] = () => new DacConfigTarget(),
@@ -23,11 +24,15 @@ internal static class Program
         ["generation-config"] = () => new GenerationConfigTarget(),
         ["json-lines"] = () => new JsonLinesTarget(),
         ["line-paths"] = () => new LinePathsTarget(),
+        ["preprocessor-config"] = () => new ProcessorTarget("preprocessor-config", "preprocessor_config.json"),
+        ["processor-config"] = () => new ProcessorTarget("processor-config", "processor_config.json"),
         ["safetensors"] = () => new SafetensorsFileTarget(),
         ["safetensors-header"] = () => new SafetensorsHeaderTarget(),
         ["script-text"] = () => new ScriptTextTarget(),
         ["shards"] = () => new ShardsTarget(),
+        ["special-tokens-map"] = () => new ProcessorTarget("special-tokens-map", "special_tokens_map.json"),
         ["text"] = () => new TextTarget(),
+        ["tokenizer-config"] = () => new ProcessorTarget("tokenizer-config", "tokenizer_config.json"),
         ["wav"] = () => new WavTarget(),
     };
 

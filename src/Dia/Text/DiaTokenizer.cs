@@ -129,7 +129,7 @@ public sealed partial class DiaTokenizer
             if (ids[i] >= Tags.Length || ids[i] < 0)
                 bytes.Add(ByteOf(ids, i));
             else if (ids[i] != PadTokenId || !skipSpecialTokens)
-                bytes.AddRange(Encoding.UTF8.GetBytes(Tags[ids[i]]));
+                bytes.AddRange(Utf8Of(ids[i]));
         }
         return Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
     }
@@ -190,12 +190,21 @@ public sealed partial class DiaTokenizer
         int count = 0;
         while (!bytes.IsEmpty)
         {
-            int id = bytes.StartsWith("[S1]"u8) ? 1 : bytes.StartsWith("[S2]"u8) ? 2 : bytes.StartsWith("<pad>"u8) ? 0 : -1;
+            int id = Tags.Length - 1;
+            while (id >= 0 && !bytes.StartsWith(Utf8Of(id)))
+                id--;
             ids[count++] = id >= 0 ? id : bytes[0] + Offset;
             bytes = bytes[(id >= 0 ? Tags[id].Length : 1)..];
         }
         return ids[..count];
     }
+
+    private static ReadOnlySpan<byte> Utf8Of(int tag) => tag switch
+    {
+        0 => "<pad>"u8,
+        1 => "[S1]"u8,
+        _ => "[S2]"u8,
+    };
 
     /// <summary>The byte that an id stands for which is no tag.</summary>
     private byte ByteOf(ReadOnlySpan<int> ids, int at) => ids[at] - Offset is >= 0 and <= byte.MaxValue and int value

@@ -2,6 +2,8 @@ using System.Buffers.Binary;
 using System.Text;
 using Dia.Configuration;
 using Dia.Networks;
+using Dia.Processing;
+using Dia.Text;
 using Dia.Weights;
 
 namespace Dia.Fuzz.Targets;
@@ -68,6 +70,34 @@ internal sealed class GenerationConfigTarget() : ConfigurationTarget(
         """u8.ToArray();
 
     protected override void Parse() => ModelCatalog.ReadGenerationConfig(Model, Warnings);
+}
+
+/// <summary>One file of a tokenizer or a feature extractor, beside others that are as they should be.</summary>
+internal sealed class ProcessorTarget : ConfigurationTarget
+{
+    private readonly bool _isTokenizers;
+
+    public ProcessorTarget(string name, string fileName)
+        : base(name, fileName, [.. RealFiles.All("tests/fixtures/processor", fileName), .. RealFiles.All("configs", fileName)])
+    {
+        _isTokenizers = fileName is "tokenizer_config.json" or "special_tokens_map.json";
+        string? other = fileName switch
+        {
+            "special_tokens_map.json" => "tokenizer_config.json",
+            "audio_tokenizer_config.json" => "preprocessor_config.json",
+            _ => null,
+        };
+        if (other is not null)
+            File.Copy(Repository.At("tests/fixtures/processor/saved-4.56.2/" + other), Path.Combine(Folder, other));
+    }
+
+    protected override void Parse()
+    {
+        if (!_isTokenizers)
+            _ = DiaFeatureExtractor.FromPretrained(Model, Warnings);
+        else if (DiaTokenizer.FromPretrained(Model, Warnings) is var tokenizer && tokenizer.Decode(tokenizer.Encode("[S1] a")) != "[S1]  a")
+            throw new InvalidOperationException("the tokenizer is another");
+    }
 }
 
 /// <summary>model.safetensors.index.json beside two files that it may name.</summary>
