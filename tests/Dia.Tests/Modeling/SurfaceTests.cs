@@ -35,6 +35,30 @@ public sealed class SurfaceTests
 
     [Theory]
     [MemberData(nameof(Devices))]
+    public void A_model_without_head_records_what_the_whole_one_does(string deviceName)
+    {
+        using Device device = TestDevice.Create(deviceName);
+        using var model = DiaModel.FromPretrained(ModelFolder.Open(Fixtures.Path("tiny", "base")), CompiledModels.All, device);
+        using DiaForConditionalGeneration whole = Load(device);
+        int[,] positions = Twice([.. Enumerable.Range(0, Rows.GetLength(1)).Select(t => 2 * t)]); // not a shift, which changes nothing
+        DiaModelOutput actual = model.Forward(Ids, Mask, Rows, positions, RowMask, outputAttentions: true, outputHiddenStates: true);
+        DiaOutput expected = whole.Forward(Ids, Mask, Rows, positions, RowMask, outputAttentions: true, outputHiddenStates: true);
+        Assert.Equal(expected.LastHiddenState, actual.LastHiddenState);
+        Assert.Equal(expected.DecoderHiddenStates[^1], actual.LastHiddenState);
+        Assert.NotEqual(model.Forward(Ids, Mask, Rows, decoderAttentionMask: RowMask).LastHiddenState, actual.LastHiddenState);
+        foreach (Func<DiaModelOutput, IReadOnlyList<float[]>> list in new Func<DiaModelOutput, IReadOnlyList<float[]>>[]
+        {
+            o => o.EncoderHiddenStates, o => o.DecoderHiddenStates, o => [.. o.EncoderAttentions.Select(m => m.Values)],
+            o => [.. o.DecoderAttentions.Select(m => m.Values)], o => [.. o.CrossAttentions.Select(m => m.Values)],
+        })
+        {
+            Assert.NotEmpty(list(actual));
+            Assert.Equal(list(expected), list(actual));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices))]
     public void An_encoder_output_stands_for_the_text_as_often_as_wanted(string deviceName)
     {
         using Device device = TestDevice.Create(deviceName);
