@@ -15,7 +15,7 @@ public sealed partial class DiaForConditionalGeneration
     /// <param name="decoderPositionIds">Positions [B, T]; null: they follow the rows in the cache, from 0.</param>
     /// <param name="decoderAttentionMask">1 where a row is to be seen, those in the cache first [B, cached + T]; null: everywhere.</param>
     /// <param name="encoderOutput">In place of text ids: what <see cref="DiaPreTrainedModel.Encode"/> gave, or any values.</param>
-    /// <param name="pastKeyValues">The rows before these, and the text; it gets these rows too.</param>
+    /// <param name="pastKeyValues">The rows before these, and the text, whatever is given for it beside this; it gets these rows too.</param>
     /// <param name="useCache">Whether to return a new cache where none is given.</param>
     /// <param name="outputAttentions">Whether to record attention maps.</param>
     /// <param name="outputHiddenStates">Whether to record hidden states.</param>
