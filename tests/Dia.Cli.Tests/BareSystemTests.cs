@@ -23,6 +23,7 @@ public sealed partial class BareSystemTests : TestFolder
         ["encode", "/voice.wav", "-o", "/encoded"],
         ["decode", "/codes", "-o", "/d.wav"],
         ["forward", "/forward", "/logits"],
+        ["generate", "/forward", "/rows", "--max-tokens", "20", "--hidden-states"],
         ["synth", "--config", "dia-demo", "-o", "/synth"],
         ["convert", "/synth", "--dtype", "f16", "-o", "/f16"],
         ["bundle", "/f16", "-o", "/bundle"],

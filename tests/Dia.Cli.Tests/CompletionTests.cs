@@ -120,7 +120,7 @@ public sealed class CompletionTests : TestFolder
         string[] variables = [.. Regex.Matches(help, @"\[(DIA_[A-Z_]+)\]").Select(m => m.Groups[1].Value)];
         Assert.True(names.Length > 15 && variables.Length > 15);
         Assert.All([.. names, .. variables], name => Assert.Contains($"\\fB{name}\\fR", manual, StringComparison.Ordinal));
-        foreach (string command in new[] { "prepare", "forward", "voice", "encode", "decode", "synth", "convert", "bundle", "info", "completion", "man" })
+        foreach (string command in new[] { "prepare", "forward", "generate", "voice", "encode", "decode", "synth", "convert", "bundle", "info", "completion", "man" })
             Assert.Contains($".SS \\fBdia {command}\\fR", manual, StringComparison.Ordinal);
         foreach (int code in new[] { 0, 1, 2, 3, 4, 5, 6, 70, 129, 130, 143 })
             Assert.Contains($".TP\n\\fB{code}\\fR\n", manual, StringComparison.Ordinal);

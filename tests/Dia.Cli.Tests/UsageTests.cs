@@ -91,13 +91,14 @@ public sealed class UsageTests : TestFolder
         Outcome outcome = Succeeds(Dia.Run(args));
         Assert.Empty(outcome.Error);
         foreach (string part in new[] { "dia \"[S1] Hello there.", "--temperature X", "Default: 1.2.", "[DIA_TEMPERATURE]", "--top-p", "0.95", "45", "3.0",
-            "prepare", "forward", "encode", "decode", "synth", "convert", "bundle", "info" })
+            "prepare", "forward", "generate", "encode", "decode", "synth", "convert", "bundle", "info" })
             Assert.Contains(part, outcome.Text, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("prepare", "--text TEXT")]
     [InlineData("forward", "input_ids")]
+    [InlineData("generate", "--bad-words-ids JSON")]
     [InlineData("encode", "IN.wav")]
     [InlineData("decode", "CODES.safetensors")]
     [InlineData("synth", "--config NAME")]
@@ -106,6 +107,14 @@ public sealed class UsageTests : TestFolder
     [InlineData("info", "SHA-256")]
     public void Every_command_has_its_help(string command, string part) =>
         Assert.Contains(part, Succeeds(Dia.Run(command, "--help")).Text, StringComparison.Ordinal);
+
+    /// <summary>Defaults of speaking are none of the reference's generate.</summary>
+    [Fact]
+    public void Defaults_are_shown_where_they_hold()
+    {
+        Assert.DoesNotContain("Default: 1.2", Succeeds(Dia.Run("generate", "--help")).Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("Default: 0.95", Succeeds(Dia.Run("generate", "--help")).Text, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void The_version_is_a_line() => Assert.Matches(@"^dia \d+\.\d+\.\d+\n$", Succeeds(Dia.Run("--version")).Text);

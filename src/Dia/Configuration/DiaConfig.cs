@@ -56,7 +56,7 @@ public sealed record DiaConfig
     /// <summary>Default true. Read and written; a forward pass makes a cache where its caller asks for one.</summary>
     public bool UseCache { get; init; } = true;
 
-    /// <summary>Most rows of a sequence, the delay's included.</summary>
+    /// <summary>Most rows of what is spoken, the delay's included.</summary>
     public int RowCapacity => DecoderConfig.MaxPositionEmbeddings + DelayPattern.Max();
 
     /// <summary>The decoder's configuration, as the reference's <c>get_text_config</c>: what it generates stands for a text model's tokens.</summary>

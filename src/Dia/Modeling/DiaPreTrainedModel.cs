@@ -79,7 +79,7 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     /// <summary>Its turns on its device.</summary>
     internal Tenant Tenant { get; }
 
-    /// <summary>Most rows of a sequence, the delay's included.</summary>
+    /// <summary>Most rows of what is spoken, the delay's included: what a memory plan holds. A forward pass and a generation may have more.</summary>
     public int RowCapacity => Config.RowCapacity;
 
     /// <summary>Runs the encoder alone; a forward pass takes its output in place of the text.</summary>

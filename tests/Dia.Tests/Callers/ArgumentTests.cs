@@ -128,6 +128,7 @@ public sealed class ArgumentTests
         DiaForConditionalGeneration model = small.Model;
         Names<ArgumentNullException>("inputs", () => model.Generate(null!));
         Names<ArgumentException>("inputs", () => model.Generate(Given(null!)));
+        Names<ArgumentNullException>("inputIds", () => model.GenerateOutputs(null!));
         Names<ArgumentException>("inputIds", () => model.Forward());
         int[,] ids = { { 1, 2, 3 } };
         foreach ((int[,] wrong, string message) in new (int[,], string)[]
