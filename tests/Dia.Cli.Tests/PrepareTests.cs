@@ -67,6 +67,19 @@ public sealed class PrepareTests : TestFolder
     }
 
     [Fact]
+    public void Generation_goes_on_after_the_voices_that_were_prepared()
+    {
+        Succeeds(Executable.WithFixtures.Run(["prepare", .. Texts, .. Recordings(), "-o", In("in"), .. Options]));
+        Succeeds(Executable.WithFixtures.Run("generate", In("in"), In("out"), "--model", Model, "--max-tokens", "20"));
+        int[,,] given = Expected.Ints3("clone2.decoder_input_ids"), made = TensorFile.Open(In("out")).Ints3("sequences");
+        Assert.Equal((2, Channels), (made.GetLength(0), made.GetLength(2)));
+        Assert.True(made.GetLength(1) > 11);
+        for (int b = 0; b < 2; b++)
+            for (int t = 0; t < 11; t++) // BOS and ten frames, of the shorter recording left padding before them; channel 0 has no delay
+                Assert.Equal(given[b, t, 0], made[b, t, 0]);
+    }
+
+    [Fact]
     public void Texts_alone_need_a_configuration_and_nothing_else()
     {
         File.Copy(Path.Combine(Model, "config.json"), In("config.json"));
