@@ -35,14 +35,14 @@ internal static class Rewrites
     /// <summary>a + product(x) is a product that starts from a.</summary>
     private static Operation? ResidualIntoProduct(Operation product, Operation next) => (product, next) switch
     {
-        (Linear p, Add add) when add.X == p.Y => p with { Residual = add.A, Inputs = [p.X, add.A], Outputs = [add.Y] },
-        (Convolution p, Add add) when add.X == p.Y => p with { Residual = add.A, Inputs = [p.X, add.A], Outputs = [add.Y] },
+        (Linear p, Add add) when add.X == p.Y => p with { Inputs = [p.X, add.A], Outputs = [add.Y] },
+        (Convolution p, Add add) when add.X == p.Y => p with { Inputs = [p.X, add.A], Outputs = [add.Y] },
         _ => null,
     };
 
     /// <summary>Keys are turned on their way into the cache.</summary>
     private static Operation? RotationIntoAppend(Operation rotation, Operation next) =>
         rotation is Rotation r && next is AppendKeyValues append && append.Keys == r.Y
-            ? append with { Keys = r.X, Angles = r.Angles, Inputs = [append.Cache, r.X, append.Values, r.Angles.Cos, r.Angles.Sin], Remark = r.Remark }
+            ? append with { Inputs = [append.Cache, r.X, append.Values, r.Cos, r.Sin], Remark = r.Remark }
             : null;
 }

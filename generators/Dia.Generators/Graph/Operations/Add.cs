@@ -6,6 +6,10 @@ namespace Dia.Generators.Graph;
 /// <summary>y = a + x in the rows that x has. Transformers and the codec add what a product gave: a rewrite makes it that product's residual.</summary>
 internal sealed record Add(Value A, Value X, string? Name = null) : Operation(OperationKind.Add, [A, X], [new(Name, A.Width, A.Rows)], [])
 {
+    public Value A => Inputs[0];
+
+    public Value X => Inputs[1];
+
     public override bool Fits => A.Width == X.Width;
 
     public override Value InPlace => A;

@@ -6,6 +6,10 @@ namespace Dia.Generators.Graph;
 /// <summary>y = x, plus what cross-attention is for rows without text (numerics.md, the exact saving) in these rows.</summary>
 internal sealed record AddConstant(string Name, Value X, Value Constant) : Operation(OperationKind.AddConstant, [X, Constant], [new(Name, X.Width, X.Rows)], [])
 {
+    public Value X => Inputs[0];
+
+    public Value Constant => Inputs[1];
+
     public override bool Fits => X.Width == Constant.Width;
 
     public override Value InPlace => X;

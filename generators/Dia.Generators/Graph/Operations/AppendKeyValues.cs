@@ -5,11 +5,22 @@ namespace Dia.Generators.Graph;
 
 /// <summary>
 /// The next version of a layer's cache: keys and values of this pass's rows appended. Backends do it together with the keys' rotation, which a rewrite
-/// finds: <see cref="Angles"/>.
+/// finds.
 /// </summary>
-internal sealed record AppendKeyValues(Value Cache, Value Keys, Value Values, RotaryTable? Angles = null)
-    : Operation(OperationKind.AppendKeyValues, Angles is null ? [Cache, Keys, Values] : [Cache, Keys, Values, Angles.Cos, Angles.Sin], [Cache.Next()], [])
+internal sealed record AppendKeyValues(Value Cache, Value Keys, Value Values)
+    : Operation(OperationKind.AppendKeyValues, [Cache, Keys, Values], [Cache.Next()], [])
 {
+    public Value Cache => Inputs[0];
+
+    public Value Keys => Inputs[1];
+
+    public Value Values => Inputs[2];
+
+    /// <summary>The angles by which keys are turned on their way, where a rewrite found them.</summary>
+    private Value? Cos => Inputs.ElementAtOrDefault(3);
+
+    private Value? Sin => Inputs.ElementAtOrDefault(4);
+
     public override bool Fits => Keys.Width == Values.Width && Cache.Width == 2 * Keys.Width;
 
     public override Value InPlace => Cache;
@@ -20,10 +31,10 @@ internal sealed record AppendKeyValues(Value Cache, Value Keys, Value Values, Ro
 
     public override IEnumerable<(string, string)> Sizes => [Size("KeyHeads", KeyHeads), Size("HeadDim", 2 * Half), Size("Layer", Y.Index)];
 
-    private int Half => Angles?.Cos.Width ?? throw new InvalidOperationException("Keys are appended as they are rotated: no backend appends them alone.");
+    private int Half => Cos?.Width ?? throw new InvalidOperationException("Keys are appended as they are rotated: no backend appends them alone.");
 
     private int KeyHeads => Keys.Width / (2 * Half);
 
     public override string Print(Scope s) =>
-        $"b.RopeKeyValues({s[Keys]}, {s[Values]}, {s[Angles!.Cos]}, {s[Angles.Sin]}, p.SelfAttention, layer: {Y.Index}, keyHeads: {KeyHeads}, half: {Half});";
+        $"b.RopeKeyValues({s[Keys]}, {s[Values]}, {s[Cos!]}, {s[Sin!]}, p.SelfAttention, layer: {Y.Index}, keyHeads: {KeyHeads}, half: {Half});";
 }

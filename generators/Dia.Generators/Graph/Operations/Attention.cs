@@ -20,6 +20,12 @@ internal enum AttentionKind
 internal sealed record Attention(string Name, Value Q, Value Keys, Value Values, AttentionKind Of, int Layer, int HeadDim, bool HasMaps = true)
     : Operation(OperationKind.Attention, Keys == Values ? [Q, Keys] : [Q, Keys, Values], [new(Name, Q.Width, Q.Rows)], [])
 {
+    public Value Q => Inputs[0];
+
+    public Value Keys => Inputs[1];
+
+    public Value Values => Inputs[Inputs.Length - 1];
+
     public override bool Fits => Q.Width % HeadDim == 0 && KeyWidth % HeadDim == 0 && Heads % KeyHeads == 0;
 
     /// <summary>A cache is keys and values side by side.</summary>

@@ -4,9 +4,14 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = convolution of x, plus a residual where a rewrite found one.</summary>
-internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Padding = 0, int Stride = 1, int Dilation = 1, Value? Residual = null)
-    : Operation(OperationKind.Convolution, Residual is null ? [X] : [X, Residual], [new(null, W.Shape[0])], [W, Bias])
+internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Padding = 0, int Stride = 1, int Dilation = 1)
+    : Operation(OperationKind.Convolution, [X], [new(null, W.Shape[0])], [W, Bias])
 {
+    public Value X => Inputs[0];
+
+    /// <summary>What it is added to, where a rewrite found it.</summary>
+    public Value? Residual => Inputs.ElementAtOrDefault(1);
+
     public override bool Fits => W.Shape[1] == X.Width && Bias.Shape[0] == W.Shape[0];
 
     public override Value? InPlace => Residual;

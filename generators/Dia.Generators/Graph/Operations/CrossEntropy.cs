@@ -9,6 +9,8 @@ namespace Dia.Generators.Graph;
 /// </summary>
 internal sealed record CrossEntropy(Value X, int Channels) : Operation(OperationKind.CrossEntropy, [X], [], [])
 {
+    public Value X => Inputs[0];
+
     public override Cost Cost => new(3L * X.Width, X.Width);
 
     public override IEnumerable<(string, string)> Sizes => [Size("Heads", Channels)];

@@ -8,6 +8,8 @@ namespace Dia.Generators.Graph;
 internal sealed record GatedActivation(string Name, Value X, HiddenActivation Activation)
     : Operation(OperationKind.GatedActivation, [X], [new(Name, X.Width / 2, X.Rows)], [])
 {
+    public Value X => Inputs[0];
+
     public override bool Fits => X.Width % 2 == 0;
 
     public override Cost Cost => new(5L * Y.Width, 3L * Y.Width);

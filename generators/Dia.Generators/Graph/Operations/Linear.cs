@@ -4,9 +4,14 @@ using Dia.Graph;
 namespace Dia.Generators.Graph;
 
 /// <summary>y = x·wᵀ, plus a residual where a rewrite found one.</summary>
-internal sealed record Linear(string Name, Value X, Parameter W, Value? Residual = null)
-    : Operation(OperationKind.Linear, Residual is null ? [X] : [X, Residual], [new(Name, W.Shape[0], X.Rows)], [W])
+internal sealed record Linear(string Name, Value X, Parameter W)
+    : Operation(OperationKind.Linear, [X], [new(Name, W.Shape[0], X.Rows)], [W])
 {
+    public Value X => Inputs[0];
+
+    /// <summary>What it is added to, where a rewrite found it.</summary>
+    public Value? Residual => Inputs.ElementAtOrDefault(1);
+
     public override bool Fits => W.Shape[1] == X.Width;
 
     public override Value? InPlace => Residual;

@@ -7,6 +7,8 @@ namespace Dia.Generators.Graph;
 internal sealed record NearestCode(Value X, Parameter Codebook, int Index)
     : Operation(OperationKind.NearestCode, [X], [new(null, 1, home: Home.Codes, index: Index)], [Codebook])
 {
+    public Value X => Inputs[0];
+
     public override bool Fits => Codebook.Shape[1] == X.Width;
 
     public override Cost Cost => new(2L * Codebook.Shape[0] * X.Width, X.Width);

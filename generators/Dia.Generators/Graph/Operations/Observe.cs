@@ -25,6 +25,8 @@ internal enum Observed
 /// <summary>Offers a value to whoever asked for it.</summary>
 internal sealed record Observe(Value X, Observed As, int Index) : Operation(OperationKind.Observe, [X], [], [])
 {
+    public Value X => Inputs[0];
+
     public override string Print(Scope s) => As switch
     {
         Observed.EncoderHiddenState or Observed.DecoderHiddenState => $"p.Trace?.{As}({Index}, {s[X]}, {s[Rows]}, {X.Width});",

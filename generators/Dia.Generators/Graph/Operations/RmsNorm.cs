@@ -7,6 +7,8 @@ namespace Dia.Generators.Graph;
 internal sealed record RmsNorm(string Name, Value X, Parameter W, double Epsilon, Rows Of = Rows.All)
     : Operation(OperationKind.RmsNorm, [X], [new(Name, X.Width, Of)], [W])
 {
+    public Value X => Inputs[0];
+
     public override bool Fits => W.Shape[0] == X.Width;
 
     public override Cost Cost => new(4L * X.Width, 2L * X.Width);

@@ -7,6 +7,12 @@ namespace Dia.Generators.Graph;
 internal sealed record Rotation(string Name, Value X, RotaryTable Angles)
     : Operation(OperationKind.Rotation, [X, Angles.Cos, Angles.Sin], [new(Name, X.Width, X.Rows)], [])
 {
+    public Value X => Inputs[0];
+
+    public Value Cos => Inputs[1];
+
+    public Value Sin => Inputs[2];
+
     public override bool Fits => X.Width % (2 * Half) == 0;
 
     public override Value InPlace => X;
@@ -15,9 +21,9 @@ internal sealed record Rotation(string Name, Value X, RotaryTable Angles)
 
     public override IEnumerable<(string, string)> Sizes => [Size("Heads", Heads), Size("HeadDim", 2 * Half)];
 
-    private int Half => Angles.Cos.Width;
+    private int Half => Cos.Width;
 
     private int Heads => X.Width / (2 * Half);
 
-    public override string Print(Scope s) => $"b.Rope({s[X]}, {s[Angles.Cos]}, {s[Angles.Sin]}, {s[Rows]}, heads: {Heads}, half: {Half});";
+    public override string Print(Scope s) => $"b.Rope({s[X]}, {s[Cos]}, {s[Sin]}, {s[Rows]}, heads: {Heads}, half: {Half});";
 }

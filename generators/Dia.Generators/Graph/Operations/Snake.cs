@@ -6,6 +6,8 @@ namespace Dia.Generators.Graph;
 /// <summary>y = x + sin²(αx)/(α + 1e-9) (Ziyin et al. 2020).</summary>
 internal sealed record Snake(Value X, Parameter Alpha) : Operation(OperationKind.Snake, [X], [new(null, X.Width)], [Alpha])
 {
+    public Value X => Inputs[0];
+
     public override bool Fits => Alpha.Shape[1] == X.Width;
 
     public override Value InPlace => X;

@@ -6,5 +6,7 @@ namespace Dia.Generators.Graph;
 /// <summary>Hands over the window's samples.</summary>
 internal sealed record StoreSamples(Value X) : Operation(OperationKind.StoreSamples, [X], [], [])
 {
+    public Value X => Inputs[0];
+
     public override string Print(Scope s) => $"p.StoreSamples({s[X]});";
 }

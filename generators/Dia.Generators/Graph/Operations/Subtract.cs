@@ -6,6 +6,10 @@ namespace Dia.Generators.Graph;
 /// <summary>y = a − x.</summary>
 internal sealed record Subtract(Value A, Value X) : Operation(OperationKind.Subtract, [A, X], [new(null, A.Width)], [])
 {
+    public Value A => Inputs[0];
+
+    public Value X => Inputs[1];
+
     public override bool Fits => A.Width == X.Width;
 
     public override Value InPlace => A;

@@ -6,6 +6,8 @@ namespace Dia.Generators.Graph;
 /// <summary>y = tanh(x).</summary>
 internal sealed record Tanh(Value X) : Operation(OperationKind.Tanh, [X], [new(null, X.Width)], [])
 {
+    public Value X => Inputs[0];
+
     public override Value InPlace => X;
 
     public override bool MustBeInPlace => false;

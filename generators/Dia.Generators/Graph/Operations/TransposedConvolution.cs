@@ -7,6 +7,8 @@ namespace Dia.Generators.Graph;
 internal sealed record TransposedConvolution(Value X, Parameter W, Parameter Bias, int Stride, int Padding)
     : Operation(OperationKind.TransposedConvolution, [X], [new(null, W.Shape[1])], [W, Bias])
 {
+    public Value X => Inputs[0];
+
     public override bool Fits => W.Shape[0] == X.Width && W.Shape[2] == 2 * Stride && Bias.Shape[0] == W.Shape[1];
 
     public override ConvolutionWindow Window => new(2 * Stride, Stride, 1, Padding, true);
