@@ -109,13 +109,13 @@ internal sealed class CodecWriter
             _ => ("Decode", "Codes to the samples of the pass's window."),
         };
         var scope = new Scope(_parameters, "", "", _ => null);
-        new FunctionWriter(plan, v => Declare(v, plan, planName)).Write(code, function, name, new Method(summary, "CodecPass p", "p", scope));
+        new FunctionWriter(plan, (v, name) => Declare(v, name, plan, planName)).Write(code, function, name, new Method(summary, "CodecPass p", "p", scope));
     }
 
-    private static (string, string) Declare(Value value, Plan plan, string planName)
+    private static (string, string) Declare(Value value, string name, Plan plan, string planName)
     {
         Value root = plan.Root(value);
-        string code = $"CodecRows {value.Name} = p.Rows({value.Number}, place: {root.Number}, {planName}.{plan.Name(value)}, channels: {value.Width});";
+        string code = $"CodecRows {name} = p.Rows({value.Number}, place: {root.Number}, {planName}.{plan.Name(value)}, channels: {value.Width});";
         return (code, root == value ? $"[rows, {CodeWriter.Number(value.Width)}]" : $"in place of {root.Name}");
     }
 }

@@ -12,8 +12,8 @@ internal sealed record Method(string Summary, string Signature, string Arguments
 
 /// <summary>Writes functions: one method each, which calls one for each of its stages.</summary>
 /// <param name="plan">Where the values lie.</param>
-/// <param name="declare">The declarations of the values that a stage uses, with a remark each.</param>
-internal sealed class FunctionWriter(Plan plan, Func<Value, (string Code, string Remark)> declare)
+/// <param name="declare">The declaration of a value that a stage uses, under the name that it has there, with a remark.</param>
+internal sealed class FunctionWriter(Plan plan, Func<Value, string, (string Code, string Remark)> declare)
 {
     public void Write(CodeWriter code, FunctionGraph function, string name, Method method)
     {
@@ -48,7 +48,9 @@ internal sealed class FunctionWriter(Plan plan, Func<Value, (string Code, string
         {
             Value[] used =
                 [.. stage.Operations.SelectMany(o => o.Inputs.Concat(o.Outputs)).Distinct().Where(v => plan.Places(v) && !method.Scope.IsElsewhere(v))];
-            (string Code, string Remark)[] declarations = [.. used.Select(declare).Distinct()];
+            Dictionary<Value, string> locals = Locals(used);
+            Scope scope = method.Scope.For(locals);
+            (string Code, string Remark)[] declarations = [.. used.Select(v => declare(v, locals[v])).Distinct()];
             if (declarations.Length > 0)
                 code.Declarations(declarations);
             foreach (Operation operation in stage.Operations)
@@ -59,11 +61,27 @@ internal sealed class FunctionWriter(Plan plan, Func<Value, (string Code, string
                     code.Line("// " + remark);
                 }
 
-                if (operation.Print(method.Scope) is { Length: > 0 } statement)
+                if (operation.Print(scope) is { Length: > 0 } statement)
                     code.Line(statement);
             }
         }
 
         code.Line();
+    }
+
+    /// <summary>A value is called by its name; of those that share one but no memory, the later ones are called as their buffers.</summary>
+    private Dictionary<Value, string> Locals(Value[] used)
+    {
+        var first = new Dictionary<string, Value>();
+        var locals = new Dictionary<Value, string>();
+        foreach (Value value in used)
+        {
+            if (!first.TryGetValue(value.Name, out Value? other))
+                first.Add(value.Name, other = value);
+            string buffer = plan.Name(value);
+            locals.Add(value, buffer == plan.Name(other) ? value.Name : char.ToLowerInvariant(buffer[0]) + buffer.Substring(1));
+        }
+
+        return locals;
     }
 }

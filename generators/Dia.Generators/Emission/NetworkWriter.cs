@@ -77,7 +77,7 @@ internal sealed class NetworkWriter
     private string Write(string about, string part, Plan plan, IReadOnlyList<FunctionGraph> functions)
     {
         var code = new CodeWriter(about, ("Plan", $"{_name}{part}Plan"), _parameters.Alias);
-        var writer = new FunctionWriter(plan, v => ($"float* {v.Name} = p[Plan.{plan.Name(v)}];", $"[rows, {CodeWriter.Number(v.Width)}]"));
+        var writer = new FunctionWriter(plan, (v, name) => ($"float* {name} = p[Plan.{plan.Name(v)}];", $"[rows, {CodeWriter.Number(v.Width)}]"));
         using (code.Open($"internal sealed unsafe partial class {_name}<TBackend>"))
             foreach (FunctionGraph function in functions)
                 writer.Write(code, function, function.Function.ToString(), MethodOf(function.Function));

@@ -12,12 +12,24 @@ internal sealed class Scope(ParameterTable parameters, string rows, string phase
 {
     public string Phase => phase;
 
-    public string this[Value value] => elsewhere(value) ?? value.Name;
+    /// <summary>What values of a stage are called there, whose own names are others' too.</summary>
+    public IReadOnlyDictionary<Value, string>? Locals { get; private init; }
+
+    /// <summary>The same for a stage.</summary>
+    public Scope For(IReadOnlyDictionary<Value, string> locals) => new(parameters, rows, phase, elsewhere) { Locals = locals };
+
+    public string this[Value value] => elsewhere(value) ?? (Locals?.TryGetValue(value, out string? local) == true ? local : value.Name);
 
     /// <summary>Whether a value is where no local variable points.</summary>
     public bool IsElsewhere(Value value) => elsewhere(value) is not null;
 
     public string this[Parameter parameter] => parameters[parameter];
+
+    /// <summary>The expression for a parameter's gradient: null where it is not trained.</summary>
+    public string Gradient(Parameter parameter) => $"g[{parameters.Index(parameter)}]";
+
+    /// <summary>A statement for a parameter that is trained.</summary>
+    public string IfTrained(Parameter parameter, string statement) => $"if ({Gradient(parameter)} != null) {statement}";
 
     public string this[Rows which] => which switch
     {

@@ -1,11 +1,12 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
 namespace Dia.Generators.Graph;
 
 /// <summary>
-/// One operation: what it computes, of what, with which parameters. Each kind is one file in Operations: record, shape rule, cost, and how it prints;
-/// its adjoint has its place there too. Nothing of it says where values lie, but for what a backend can do in place only.
+/// One operation: what it computes, of what, with which parameters. Each kind is one file in Operations: record, shape rule, cost, how it prints,
+/// and its adjoint. Nothing of it says where values lie, but for what a backend can do in place only.
 /// </summary>
 /// <param name="Kind">What it computes.</param>
 /// <param name="Inputs">The values it reads.</param>
@@ -39,6 +40,9 @@ internal abstract record Operation(OperationKind Kind, Value[] Inputs, Value[] O
 
     /// <summary>Its sizes, by their names in the table of operations.</summary>
     public virtual IEnumerable<(string Name, string Size)> Sizes => [];
+
+    /// <summary>Its adjoint: writes the operations by which the gradients of its results become those of its operands and parameters.</summary>
+    public virtual void Differentiate(Adjoints a) => throw new InvalidOperationException($"{Kind} has no adjoint.");
 
     /// <summary>The emitted statement.</summary>
     public abstract string Print(Scope s);

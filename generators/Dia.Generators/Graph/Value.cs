@@ -18,6 +18,12 @@ internal enum Home
     /// <summary>Values of a decoder layer's cross-attention.</summary>
     CrossValues,
 
+    /// <summary>The gradient of <see cref="CrossKeys"/>, of all texts of a pass.</summary>
+    CrossKeyGradients,
+
+    /// <summary>The gradient of <see cref="CrossValues"/>, of all texts of a pass.</summary>
+    CrossValueGradients,
+
     /// <summary>What a decoder layer's cross-attention adds to rows without text.</summary>
     UnconditionalCross,
 
@@ -49,7 +55,7 @@ internal sealed class Value(string? name, int width, Rows rows = Rows.All, Home 
     /// <summary>Its number among the values that share an arena, in order of computation.</summary>
     public int Number { get; set; } = -1;
 
-    /// <summary>A state's next version.</summary>
+    /// <summary>A state's next version; the same value computed again.</summary>
     public Value Next() => new(name, width, rows, home, index);
 }
 

@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Generators.Differentiation;
 using Dia.Generators.Fusion;
 using Dia.Generators.Graph;
 using Dia.Graph;
@@ -9,16 +10,25 @@ namespace Dia.Generators.Models;
 internal sealed class DiaGraph
 {
     private readonly GraphBuilder _text = new(), _audio = new();
+    private readonly bool _training;
 
-    public DiaGraph(DiaConfig config)
+    /// <summary>Writes the functions.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="kept">
+    /// Bytes of an audio row that training may keep for the backward functions, which are written then; null: they are not. In training every row has a
+    /// text (one without words is one of zeros), nobody observes values, and logits stay in the arena.
+    /// </param>
+    public DiaGraph(DiaConfig config, long? kept = null)
     {
+        _training = kept is not null;
         EncoderOutput = BuildEncoder(config.EncoderConfig);
         DecoderOutput = BuildDecoder(config.DecoderConfig);
         BuildCrossKeyValues(config.DecoderConfig);
-        BuildUnconditionalCross(config.DecoderConfig);
-        BuildLogits(config.DecoderConfig);
-        Text = Rewrites.Apply(_text.Functions);
-        Audio = Rewrites.Apply(_audio.Functions);
+        if (!_training)
+            BuildUnconditionalCross(config.DecoderConfig);
+        Logits = BuildLogits(config.DecoderConfig);
+        Text = kept is { } bytes ? Trained.Of(_text, [EncoderOutput], bytes / sizeof(float)) : Rewrites.Apply(_text.Functions);
+        Audio = kept is { } most ? Trained.Of(_audio, [DecoderOutput, Logits], most / sizeof(float)) : Rewrites.Apply(_audio.Functions);
     }
 
     /// <summary>The functions over text rows: encoder, and what the decoder's cross-attention makes of its output.</summary>
@@ -31,6 +41,8 @@ internal sealed class DiaGraph
 
     public Value DecoderOutput { get; }
 
+    public Value Logits { get; }
+
     private Value BuildEncoder(DiaEncoderConfig c)
     {
         GraphBuilder g = _text;
@@ -39,7 +51,7 @@ internal sealed class DiaGraph
         Value hidden = g.Add(new Embedding("hidden", DiaNames.TextEmbedding(c.VocabSize, c.HiddenSize)));
         var angles = new RotaryTable(c.HeadDim);
         g.Add(angles);
-        g.Add(new Observe(hidden, Observed.EncoderHiddenState, 0));
+        Observe(g, hidden, Observed.EncoderHiddenState, 0);
         for (int i = 0; i < c.NumHiddenLayers; i++)
         {
             g.Stage($"Layer{i:00}", $"Encoder layer {i} of {c.NumHiddenLayers}: hidden state [rows, {c.HiddenSize}]; " +
@@ -52,12 +64,12 @@ internal sealed class DiaGraph
             hidden = AddProjected(g, hidden, mixed, DiaNames.Attention(DiaNames.Encoder, i, "self_attention", "o_proj", c.HiddenSize, mixed.Width));
             hidden = Mlp(g, DiaNames.Encoder, i, "post_sa_norm", hidden, c.IntermediateSize, c.HiddenAct, c.NormEps);
             if (i < c.NumHiddenLayers - 1)
-                g.Add(new Observe(hidden, Observed.EncoderHiddenState, i + 1));
+                Observe(g, hidden, Observed.EncoderHiddenState, i + 1);
         }
 
         g.Stage("Norm", $"The encoder output [rows, {c.HiddenSize}].");
         Value output = g.Add(new RmsNorm("output", hidden, DiaNames.Norm(DiaNames.Encoder, c.HiddenSize), c.NormEps));
-        g.Add(new Observe(output, Observed.EncoderHiddenState, c.NumHiddenLayers));
+        Observe(g, output, Observed.EncoderHiddenState, c.NumHiddenLayers);
         return output;
     }
 
@@ -69,7 +81,7 @@ internal sealed class DiaGraph
         Value hidden = g.Add(new EmbeddingSum("hidden", DiaNames.AudioEmbeddings(c.NumChannels * c.VocabSize, c.HiddenSize), c.NumChannels));
         var angles = new RotaryTable(c.HeadDim);
         g.Add(angles);
-        g.Add(new Observe(hidden, Observed.DecoderHiddenState, 0));
+        Observe(g, hidden, Observed.DecoderHiddenState, 0);
         for (int i = 0; i < c.NumHiddenLayers; i++)
         {
             g.Stage($"Layer{i:00}", $"Decoder layer {i} of {c.NumHiddenLayers}: hidden state [rows, {c.HiddenSize}]; " +
@@ -79,12 +91,12 @@ internal sealed class DiaGraph
             hidden = CrossAttention(c, i, hidden);
             hidden = Mlp(g, DiaNames.Decoder, i, "pre_mlp_norm", hidden, c.IntermediateSize, c.HiddenAct, c.NormEps);
             if (i < c.NumHiddenLayers - 1)
-                g.Add(new Observe(hidden, Observed.DecoderHiddenState, i + 1));
+                Observe(g, hidden, Observed.DecoderHiddenState, i + 1);
         }
 
         g.Stage("Norm", $"The decoder output [rows, {c.HiddenSize}].");
         Value output = g.Add(new RmsNorm("output", hidden, DiaNames.Norm(DiaNames.Decoder, c.HiddenSize), c.NormEps));
-        g.Add(new Observe(output, Observed.DecoderHiddenState, c.NumHiddenLayers));
+        Observe(g, output, Observed.DecoderHiddenState, c.NumHiddenLayers);
         return output;
     }
 
@@ -113,7 +125,13 @@ internal sealed class DiaGraph
             values = new("crossValues", keyWidth, home: Home.CrossValues, index: layer);
         Value mixed = g.Add(new Attention("crossMixed", query, keys, values, AttentionKind.Cross, layer, c.CrossHeadDim));
         hidden = AddProjected(g, hidden, mixed, CrossOutput(c, layer));
-        return g.Add(new AddConstant("hidden", hidden, new Value("constant", c.HiddenSize, home: Home.UnconditionalCross, index: layer)));
+        return _training ? hidden : g.Add(new AddConstant("hidden", hidden, new Value("constant", c.HiddenSize, home: Home.UnconditionalCross, index: layer)));
+    }
+
+    private void Observe(GraphBuilder g, Value x, Observed what, int index)
+    {
+        if (!_training)
+            g.Add(new Observe(x, what, index));
     }
 
     private static (Value Query, Value Key, Value Value) SelfProjections(GraphBuilder g, string part, int layer, Value hidden, int width,
@@ -176,16 +194,18 @@ internal sealed class DiaGraph
     private static Parameter CrossOutput(DiaDecoderConfig c, int layer) =>
         DiaNames.Attention(DiaNames.Decoder, layer, "cross_attention", "o_proj", c.HiddenSize, c.CrossNumAttentionHeads * c.CrossHeadDim);
 
-    private void BuildLogits(DiaDecoderConfig c)
+    private Value BuildLogits(DiaDecoderConfig c)
     {
         GraphBuilder g = _audio;
         int width = c.NumChannels * c.VocabSize;
         g.Function(Function.Logits);
         g.Stage("", $"Logits [rows, {width}] of decoder outputs [rows, {c.HiddenSize}].");
         Value logits = g.Add(new Linear("logits", DecoderOutput, DiaNames.Logits(width, c.HiddenSize)));
-        g.Add(new Store(logits, Home.Logits, 0));
+        if (!_training)
+            g.Add(new Store(logits, Home.Logits, 0));
         g.Function(Function.Loss);
         g.Stage("", $"Adds the loss of logits [rows, {width}] and labels [{c.NumChannels}, rows].");
         g.Add(new CrossEntropy(logits, c.NumChannels));
+        return logits;
     }
 }

@@ -25,13 +25,7 @@ internal sealed class Plan
     public static Plan Of(IReadOnlyList<FunctionGraph> functions, Value[] results, Func<Value, long> rows, int alignment)
     {
         Operation[] operations = [.. functions.SelectMany(f => f.Operations)];
-        var last = new Dictionary<Value, int>();
-        for (int i = 0; i < operations.Length; i++)
-            foreach (Value value in operations[i].Inputs.Concat(operations[i].Outputs))
-                last[value] = i;
-        foreach (Value result in results)
-            last[result] = operations.Length;
-
+        Dictionary<Value, int> last = LastReads(functions, results);
         var plan = new Plan(operations.OfType<Store>());
         var lives = new Dictionary<Value, (long Size, int First, int Last)>();
         for (int i = 0; i < operations.Length; i++)
@@ -47,6 +41,19 @@ internal sealed class Plan
 
         plan.Place(lives, rows, alignment);
         return plan;
+    }
+
+    /// <summary>The operation, counted over functions that run one after the other, after which each value is read no more.</summary>
+    public static Dictionary<Value, int> LastReads(IReadOnlyList<FunctionGraph> functions, Value[] results)
+    {
+        Operation[] operations = [.. functions.SelectMany(f => f.Operations)];
+        var last = new Dictionary<Value, int>();
+        for (int i = 0; i < operations.Length; i++)
+            foreach (Value value in operations[i].Inputs.Concat(operations[i].Outputs))
+                last[value] = i;
+        foreach (Value result in results)
+            last[result] = operations.Length;
+        return last;
     }
 
     /// <summary>The value in whose memory this one lies: itself, unless it was computed in place.</summary>

@@ -21,6 +21,21 @@ public enum Function
     /// <summary>Logits and labels to the loss.</summary>
     Loss,
 
+    /// <summary>The gradient of the encoder output to those of the encoder's parameters.</summary>
+    EncodeBackward,
+
+    /// <summary>Gradients of keys and values of cross-attention to that of the encoder output.</summary>
+    CrossKeyValuesBackward,
+
+    /// <summary>The gradient of the decoder output to those of the decoder's parameters, and of keys and values of cross-attention.</summary>
+    DecodeBackward,
+
+    /// <summary>The gradient of logits to that of the decoder output.</summary>
+    LogitsBackward,
+
+    /// <summary>Logits and labels to the gradient of logits.</summary>
+    LossBackward,
+
     /// <summary>Samples to latents.</summary>
     CodecEncode,
 

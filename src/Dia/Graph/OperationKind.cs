@@ -74,4 +74,34 @@ public enum OperationKind
 
     /// <summary>Difference of two values.</summary>
     Subtract,
+
+    /// <summary>A value again, in other memory.</summary>
+    Copy,
+
+    /// <summary>Gradient of what a matrix is multiplied with.</summary>
+    LinearInputGradient,
+
+    /// <summary>Gradient of a matrix.</summary>
+    LinearWeightGradient,
+
+    /// <summary>Gradient of a norm.</summary>
+    RmsNormGradient,
+
+    /// <summary>Gradient of up·act(gate).</summary>
+    GatedActivationGradient,
+
+    /// <summary>Gradient of rotary positions applied to heads.</summary>
+    RotationGradient,
+
+    /// <summary>Gradient of attention.</summary>
+    AttentionGradient,
+
+    /// <summary>Gradient of a table's rows.</summary>
+    EmbeddingGradient,
+
+    /// <summary>Gradient of a table's rows, one for each channel.</summary>
+    EmbeddingSumGradient,
+
+    /// <summary>Gradient of logits.</summary>
+    CrossEntropyGradient,
 }

@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -20,4 +21,13 @@ internal sealed record Add(Value A, Value X, string? Name = null) : Operation(Op
 
     public override string Print(Scope s) =>
         throw new InvalidOperationException($"{X.Name} is added to {A.Name} behind what no product gave: backends add residuals only.");
+
+    /// <summary>da = dx = dy.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+        if (a.Of(Y) is not { } dy)
+            return;
+        a.Set(A, dy);
+        a.Set(X, dy);
+    }
 }

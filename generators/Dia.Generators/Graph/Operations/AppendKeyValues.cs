@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -37,4 +38,13 @@ internal sealed record AppendKeyValues(Value Cache, Value Keys, Value Values)
 
     public override string Print(Scope s) =>
         $"b.RopeKeyValues({s[Keys]}, {s[Values]}, {s[Cos!]}, {s[Sin!]}, p.SelfAttention, layer: {Y.Index}, keyHeads: {KeyHeads}, half: {Half});";
+
+    /// <summary>What is appended is read there.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+        if (a.OfCache(Y) is not { } d)
+            return;
+        a.Set(Keys, d.Keys);
+        a.Set(Values, d.Values);
+    }
 }

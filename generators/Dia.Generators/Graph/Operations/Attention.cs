@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -42,13 +43,75 @@ internal sealed record Attention(string Name, Value Q, Value Keys, Value Values,
 
     public override string Print(Scope s)
     {
-        (string batch, int layer, string maps) = Of switch
-        {
-            AttentionKind.Rows => ($"p.SelfAttention({s[Keys]}, {s[Values]}, {Keys.Width})", 0, "SelfMaps"),
-            AttentionKind.Self => ("p.SelfAttention", Layer, "SelfMaps"),
-            _ => ("p.CrossAttention", Layer, "CrossMaps"),
-        };
+        (string batch, int layer) = Batch(s, Of, Layer, Keys, Values);
+        string maps = Of == AttentionKind.Cross ? "CrossMaps" : "SelfMaps";
         string map = HasMaps ? $"p.{maps}(layer: {Layer}, {Heads})" : "maps: null";
         return $"b.Attention({s[Y]}, {s[Q]}, {batch}, layer: {layer}, heads: {Heads}, keyHeads: {KeyHeads}, headDim: {HeadDim}, {map});";
+    }
+
+    /// <summary>With p = softmax(q·keysᵀ): ds = p·(dy·valuesᵀ − Σ dy·y), dq = ds·keys, dkeys = dsᵀ·q, dvalues = pᵀ·dy.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+        if (a.Of(Y) is not { } dy)
+            return;
+        var gradient = new AttentionGradient(dy, this, KeyWidth);
+        a.Set(Q, a.Add(gradient));
+        switch (Of)
+        {
+            case AttentionKind.Self:
+                a.Set(Keys, gradient.Keys, gradient.Values);
+                break;
+            case AttentionKind.Cross:
+                a.Add(new Store(gradient.Keys, Home.CrossKeyGradients, Layer));
+                a.Add(new Store(gradient.Values, Home.CrossValueGradients, Layer));
+                break;
+            default:
+                a.Set(Keys, gradient.Keys);
+                a.Set(Values, gradient.Values);
+                break;
+        }
+    }
+
+    /// <summary>The sequences and the layer whose keys are read, as the emitted code names them.</summary>
+    public static (string Batch, int Layer) Batch(Scope s, AttentionKind of, int layer, Value keys, Value values) => of switch
+    {
+        AttentionKind.Rows => ($"p.SelfAttention({s[keys]}, {s[values]}, {keys.Width})", 0),
+        AttentionKind.Self => ("p.SelfAttention", layer),
+        _ => ("p.CrossAttention", layer),
+    };
+}
+
+/// <summary>The gradients of queries, keys and values; the probabilities are computed again.</summary>
+internal sealed record AttentionGradient(Value Dy, Attention Forward, int KeyWidth) : Operation(
+    OperationKind.AttentionGradient,
+    [Dy, Forward.Y, .. Forward.Inputs],
+    [
+        new(Adjoints.NameOf(Forward.Q), Forward.Q.Width, Forward.Q.Rows),
+        new(Forward.Of == AttentionKind.Cross ? "dCrossKeys" : "dKey", KeyWidth),
+        new(Forward.Of == AttentionKind.Cross ? "dCrossValues" : "dValue", KeyWidth),
+    ],
+    [])
+{
+    public Value Dy => Inputs[0];
+
+    public Value Q => Inputs[2];
+
+    /// <summary>The keys' gradient.</summary>
+    public Value Keys => Outputs[1];
+
+    /// <summary>The values' gradient.</summary>
+    public Value Values => Outputs[2];
+
+    public override bool Fits => Dy.Width == Q.Width;
+
+    public override Cost Cost => new(2L * Q.Width, 4L * Q.Width, FlopsOfKey: 10L * Q.Width, ValuesOfKey: 4L * KeyWidth);
+
+    public override IEnumerable<(string, string)> Sizes =>
+        [Size("Heads", Q.Width / Forward.HeadDim), Size("KeyHeads", KeyWidth / Forward.HeadDim), Size("HeadDim", Forward.HeadDim), Size("Layer", Forward.Layer)];
+
+    public override string Print(Scope s)
+    {
+        (string batch, int layer) = Attention.Batch(s, Forward.Of, Forward.Layer, Inputs[3], Inputs[Inputs.Length - 1]);
+        return $"b.AttentionGradient({s[Y]}, {s[Keys]}, {s[Values]}, {s[Dy]}, {s[Q]}, {s[Inputs[1]]}, {batch}, layer: {layer}, heads: {Q.Width / Forward.HeadDim}, keyHeads: {KeyWidth / Forward.HeadDim}, headDim: {Forward.HeadDim});";
     }
 }

@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -33,4 +34,8 @@ internal sealed record Observe(Value X, Observed As, int Index) : Operation(Oper
         Observed.Projected => $"p.Trace?.{As}({Index}, {s[X]});",
         _ => $"p.Trace?.{As}({s[X]});",
     };
+
+    public override void Differentiate(Adjoints a)
+    {
+    }
 }

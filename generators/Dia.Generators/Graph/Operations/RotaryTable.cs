@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -13,4 +14,8 @@ internal sealed record RotaryTable(int HeadDim) : Operation(OperationKind.Rotary
     public override Cost Cost => new(0, 3L * Cos.Width);
 
     public override string Print(Scope s) => $"p.RopeTable(b, {s[Cos]}, {s[Sin]}, {Cos.Width});";
+
+    public override void Differentiate(Adjoints a)
+    {
+    }
 }

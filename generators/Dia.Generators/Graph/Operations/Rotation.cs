@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -26,4 +27,36 @@ internal sealed record Rotation(string Name, Value X, RotaryTable Angles)
     private int Heads => X.Width / (2 * Half);
 
     public override string Print(Scope s) => $"b.Rope({s[X]}, {s[Cos]}, {s[Sin]}, {s[Rows]}, heads: {Heads}, half: {Half});";
+
+    /// <summary>The inverse turn.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+        if (a.Of(Y) is { } dy)
+            a.Set(X, a.Add(new RotationGradient(Adjoints.NameOf(X), dy, Cos, Sin)));
+    }
+}
+
+/// <summary>The gradient of what was turned: turned back.</summary>
+internal sealed record RotationGradient(string Name, Value Dy, Value Cos, Value Sin)
+    : Operation(OperationKind.RotationGradient, [Dy, Cos, Sin], [new(Name, Dy.Width, Dy.Rows)], [])
+{
+    public Value Dy => Inputs[0];
+
+    public Value Cos => Inputs[1];
+
+    public Value Sin => Inputs[2];
+
+    public override bool Fits => Dy.Width % (2 * Half) == 0;
+
+    public override Value InPlace => Dy;
+
+    public override Cost Cost => new(3L * Dy.Width, 2L * Dy.Width);
+
+    public override IEnumerable<(string, string)> Sizes => [Size("Heads", Heads), Size("HeadDim", 2 * Half)];
+
+    private int Half => Cos.Width;
+
+    private int Heads => Dy.Width / (2 * Half);
+
+    public override string Print(Scope s) => $"b.RopeGradient({s[Dy]}, {s[Cos]}, {s[Sin]}, {s[Rows]}, heads: {Heads}, half: {Half});";
 }

@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -9,4 +10,12 @@ internal sealed record Store(Value X, Home Home, int Index) : Operation(Operatio
     public Value X => Inputs[0];
 
     public override string Print(Scope s) => "";
+
+    /// <summary>What is stored for another function has its gradient from there.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+        Home? gradient = Home switch { Home.CrossKeys => Home.CrossKeyGradients, Home.CrossValues => Home.CrossValueGradients, _ => null };
+        if (gradient is { } home)
+            a.Set(X, new Value(Adjoints.NameOf(X), X.Width, X.Rows, home, Index));
+    }
 }
