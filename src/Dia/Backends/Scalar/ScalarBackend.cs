@@ -7,7 +7,7 @@ namespace Dia.Backends.Scalar;
 /// The reference: one plain loop per operation on one thread. Sums and transcendental functions are computed in double and
 /// rounded to float32 once, so that it can serve as the oracle for the other backends; it is not meant to be fast.
 /// </summary>
-public readonly unsafe struct ScalarBackend : IBackend
+public readonly unsafe partial struct ScalarBackend : ITrainingBackend
 {
     private readonly DeviceMemory? _memory;
 
@@ -159,7 +159,8 @@ public readonly unsafe struct ScalarBackend : IBackend
         }
     }
 
-    private static void AttendRow(float* y, float* q, in AttentionItem item, int row, int keyHead, int keyHeads, int headDim, double[] p)
+    // False: the row sees no key, and attends evenly to all.
+    private static bool AttendRow(float* y, float* q, in AttentionItem item, int row, int keyHead, int keyHeads, int headDim, double[] p)
     {
         int keys = item.KeyCount;
         bool Visible(in AttentionItem item, int j) => (item.Mask == null || item.Mask[j] != 0) && (item.CausalStart < 0 || j <= item.CausalStart + row);
@@ -199,6 +200,7 @@ public readonly unsafe struct ScalarBackend : IBackend
             }
             y[i] = (float)value;
         }
+        return any;
     }
 
     /// <inheritdoc/>
