@@ -69,17 +69,15 @@ internal sealed class FunctionWriter(Plan plan, Func<Value, string, (string Code
         code.Line();
     }
 
-    /// <summary>A value is called by its name; of those that share one but no memory, the later ones are called as their buffers.</summary>
+    /// <summary>Values are called by their names; where those that share one lie in several buffers, they are called as these.</summary>
     private Dictionary<Value, string> Locals(Value[] used)
     {
-        var first = new Dictionary<string, Value>();
         var locals = new Dictionary<Value, string>();
-        foreach (Value value in used)
+        foreach (var group in used.GroupBy(v => v.Name))
         {
-            if (!first.TryGetValue(value.Name, out Value? other))
-                first.Add(value.Name, other = value);
-            string buffer = plan.Name(value);
-            locals.Add(value, buffer == plan.Name(other) ? value.Name : char.ToLowerInvariant(buffer[0]) + buffer.Substring(1));
+            bool oneBuffer = group.Select(plan.Name).Distinct().Count() == 1;
+            foreach (Value value in group)
+                locals.Add(value, oneBuffer ? value.Name : char.ToLowerInvariant(plan.Name(value)[0]) + plan.Name(value).Substring(1));
         }
 
         return locals;

@@ -7,7 +7,9 @@ namespace Dia.Generators.Emission;
 internal static class ModelEmitter
 {
     /// <summary>The files of a model: hint name and text.</summary>
-    public static IEnumerable<(string HintName, string Text)> Emit(ModelSpec spec)
+    /// <param name="spec">The model.</param>
+    /// <param name="training">Bytes of an audio row that training may keep; null: nothing is emitted for training.</param>
+    public static IEnumerable<(string HintName, string Text)> Emit(ModelSpec spec, long? training)
     {
         string name = spec.ClassName, about = $"Model {CodeWriter.Literal(spec.Name)}.";
         if (spec.Dia is { } dia)
@@ -23,7 +25,16 @@ internal static class ModelEmitter
             yield return (name + ".Encoder.g.cs", network.WriteEncoder(about));
             yield return (name + ".Decoder.g.cs", network.WriteDecoder(about));
             yield return (name + ".Network.g.cs", network.WriteNetwork(about));
-            yield return (name + ".Config.g.cs", WriteConfig(spec.Name, name, dia, about));
+            yield return (name + ".Config.g.cs", WriteConfig(spec.Name, name, dia, about, training is not null));
+            if (training is { } bytes)
+            {
+                var trained = new TrainingWriter(name + "Training", new DiaGraph(dia, bytes), parameters, bytes);
+                yield return (name + ".TrainingPlan.g.cs", trained.WritePlan(about));
+                yield return (name + ".TrainingOperations.g.cs", trained.WriteOperations(about));
+                yield return (name + ".TrainingEncoder.g.cs", trained.WriteEncoder(about));
+                yield return (name + ".TrainingDecoder.g.cs", trained.WriteDecoder(about));
+                yield return (name + ".Training.g.cs", trained.WriteNetwork(about));
+            }
         }
 
         if (spec.Dac is { } dac)
@@ -71,7 +82,7 @@ internal static class ModelEmitter
         code.Line("protected override void Release(WeightSpec spec, in Weight weight) => b.Release(spec, weight);");
     }
 
-    private static string WriteConfig(string folder, string name, DiaConfig config, string about)
+    private static string WriteConfig(string folder, string name, DiaConfig config, string about, bool training)
     {
         var code = new CodeWriter(about);
         code.Summary($"Model {CodeWriter.Literal(folder)}: its configuration, its parameters and its network on each backend.");
@@ -85,6 +96,11 @@ internal static class ModelEmitter
             code.Line($"public override ArenaSizes Arenas => {name}Arenas.Sizes;");
             code.Line();
             WriteVisit(code, "DiaNetwork", name);
+            if (training)
+            {
+                code.Line();
+                code.Line($"public override TrainingNetwork Train<TBackend>(TBackend backend, DiaNetwork network) => new {name}Training<TBackend>(backend, network);");
+            }
         }
 
         return code.ToString();

@@ -56,6 +56,16 @@ public abstract class Device : IDisposable
         return Visit(visitor);
     }
 
+    /// <summary>The same for training.</summary>
+    /// <exception cref="DiaException">The device has no kernels for that (Device).</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public T AcceptTraining<T>(ITrainingVisitor<T> visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        ObjectDisposedException.ThrowIf(IsDisposed, typeof(Device));
+        return VisitTraining(visitor);
+    }
+
     /// <summary>Ends its threads and frees its memory.</summary>
     public void Dispose()
     {
@@ -136,6 +146,9 @@ public abstract class Device : IDisposable
     }
 
     private protected abstract T Visit<T>(IBackendVisitor<T> visitor);
+
+    private protected virtual T VisitTraining<T>(ITrainingVisitor<T> visitor) => throw new DiaException(
+        DiaErrorKind.Device, $"{Name} cannot train: its kernels run forward passes only. Train on the processor (--device cpu).");
 
     /// <summary>Ends its threads and frees its memory, in a turn.</summary>
     private protected abstract void Free();

@@ -64,7 +64,7 @@ public unsafe interface ITrainingBackend : IBackend
     void EmbedSumGradient(float* dtable, float* dy, int* ids, int rows, int channels, int vocabulary, int d);
 
     /// <summary>
-    /// Of scale · the sum of all cross-entropies, at logits x [rows, channels·vocabulary] and labels [channels, rows] in the device's memory: dx is scale ·
+    /// Of scale · the sum of all cross-entropies, at logits x [rows, channels·vocabulary] and labels [rows, channels] in the device's memory: dx is scale ·
     /// (the channel's softmax, less 1 at its label), and 0 where the label is −100. dx may be x.
     /// </summary>
     void CrossEntropyGradient(float* dx, float* x, int* labels, int rows, int channels, int vocabulary, float scale);

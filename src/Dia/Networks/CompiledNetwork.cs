@@ -43,6 +43,10 @@ public abstract class CompiledModel : CompiledNetwork, IBackendVisitor<DiaNetwor
     public abstract DiaNetwork Visit<TBackend>(TBackend backend)
         where TBackend : struct, IBackend;
 
+    /// <summary>Training of the network on a backend, with the network's weights; null: it was compiled without (build property DiaTraining).</summary>
+    public virtual TrainingNetwork? Train<TBackend>(TBackend backend, DiaNetwork network)
+        where TBackend : struct, ITrainingBackend => null;
+
     /// <summary>What the names of all weights but the head's begin with; a checkpoint of the model without its head leaves it out.</summary>
     internal const string BasePrefix = "model.";
 

@@ -37,6 +37,9 @@ public unsafe struct CrossEntropy
         }
     }
 
+    /// <summary>Labels that count.</summary>
+    public readonly long Count => _count;
+
     /// <summary>The sum, divided by the number of labels that count or by <paramref name="items"/>.</summary>
     /// <returns>NaN where no label counts and no number of items is given.</returns>
     public readonly float Mean(double? items) => (float)(_sum / (items ?? _count));

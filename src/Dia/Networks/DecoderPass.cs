@@ -33,7 +33,8 @@ public sealed unsafe class DecoderPass : IDisposable
 
     private const int IdPart = 0, PositionPart = 1, FrequencyPart = 2, SelfPart = 3, CrossPart = 4;
 
-    private readonly DiaNetwork _network;
+    private readonly DeviceMemory _memory;
+    private readonly long _output;
     private readonly int _channels;
     private readonly int _half;
     private readonly int _capacity;
@@ -52,10 +53,13 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <param name="sequences">Most sequences.</param>
     /// <param name="phase">Whether it is for rows of prompts or for steps, of one row a sequence.</param>
     /// <param name="trace">What to record, or null.</param>
+    /// <param name="arenas">The plan; null: the network's own.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    internal DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, Phase phase, ForwardTrace? trace = null)
+    internal DecoderPass(DiaNetwork network, DiaDecoderConfig config, int capacity, int sequences, Phase phase, ForwardTrace? trace = null,
+        ArenaSizes? arenas = null)
     {
-        _network = network;
+        ArenaSizes sizes = arenas ?? network.Arenas;
+        (_memory, _output) = (network.Memory, sizes.DecoderOutput);
         Phase = phase;
         (_channels, _half) = (config.NumChannels, config.HeadDim / 2);
         Trace = trace;
@@ -64,7 +68,7 @@ public sealed unsafe class DecoderPass : IDisposable
         _inputs = new DeviceBlock(network.Memory, InputSizes(_capacity, sequences, _channels, _half));
         try
         {
-            _arena = network.Memory.Allocate(network.Arenas.DecoderWidth * _capacity);
+            _arena = network.Memory.Allocate(sizes.DecoderWidth * _capacity);
         }
         catch
         {
@@ -110,7 +114,7 @@ public sealed unsafe class DecoderPass : IDisposable
     public ForwardTrace? Trace { get; }
 
     /// <summary>The decoder output [rows, hidden].</summary>
-    public float* Output => this[_network.Arenas.DecoderOutput];
+    public float* Output => this[_output];
 
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + offset * _capacity;
@@ -188,7 +192,7 @@ public sealed unsafe class DecoderPass : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Memory.Free(_arena);
+        _memory.Free(_arena);
         _inputs.Dispose();
     }
 

@@ -7,7 +7,8 @@ public sealed unsafe class EncoderPass : IDisposable
 {
     private const int IdPart = 0, PositionPart = 1, FrequencyPart = 2, ItemPart = 3, MaskPart = 4;
 
-    private readonly DiaNetwork _network;
+    private readonly long _output;
+    private readonly DeviceMemory _memory;
     private readonly float _ropeScaling;
     private readonly int _capacity;
     private readonly float* _arena;
@@ -20,10 +21,13 @@ public sealed unsafe class EncoderPass : IDisposable
     /// <param name="mask">1 where a byte is text, 0 where it is padding; same shape. Empty: all text.</param>
     /// <param name="batch">Number of texts.</param>
     /// <param name="trace">What to record, or null.</param>
+    /// <param name="arenas">The plan; null: the network's own.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    internal EncoderPass(DiaNetwork network, RotaryEmbedding rope, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int batch, ForwardTrace? trace = null)
+    internal EncoderPass(DiaNetwork network, RotaryEmbedding rope, ReadOnlySpan<int> ids, ReadOnlySpan<int> mask, int batch, ForwardTrace? trace = null,
+        ArenaSizes? arenas = null)
     {
-        _network = network;
+        ArenaSizes sizes = arenas ?? network.Arenas;
+        (_memory, _output) = (network.Memory, sizes.EncoderOutput);
         _ropeScaling = rope.Scaling;
         Trace = trace;
         Rows = ids.Length;
@@ -33,7 +37,7 @@ public sealed unsafe class EncoderPass : IDisposable
         _inputs = new DeviceBlock(network.Memory, InputSizes(Rows, batch, half));
         try
         {
-            _arena = network.Memory.Allocate(network.Arenas.EncoderWidth * _capacity);
+            _arena = network.Memory.Allocate(sizes.EncoderWidth * _capacity);
             Fill(ids, mask, length, rope.InverseFrequencies);
         }
         catch
@@ -82,7 +86,7 @@ public sealed unsafe class EncoderPass : IDisposable
     public byte* Mask(int sequence) => _inputs.Device<byte>(MaskPart) + (long)sequence * Length;
 
     /// <summary>The encoder output [rows, width] of one text.</summary>
-    public float* Output(int sequence, int width) => this[_network.Arenas.EncoderOutput] + (long)sequence * Length * width;
+    public float* Output(int sequence, int width) => this[_output] + (long)sequence * Length * width;
 
     /// <summary>An activation by its planned offset.</summary>
     public float* this[long offset] => _arena + offset * _capacity;
@@ -119,7 +123,7 @@ public sealed unsafe class EncoderPass : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _network.Memory.Free(_arena);
+        _memory.Free(_arena);
         _inputs.Dispose();
     }
 }

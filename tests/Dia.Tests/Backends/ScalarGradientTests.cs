@@ -146,7 +146,7 @@ public sealed unsafe class ScalarGradientTests : IDisposable
                 for (int c = 0; c < Channels; c++)
                 {
                     var logits = new Span<float>(x + (r * Channels + c) * Vocabulary, Vocabulary).ToArray();
-                    sum += labels[c * Rows + r] < 0 ? 0 : Math.Log(logits.Sum(l => Math.Exp(l))) - logits[labels[c * Rows + r]];
+                    sum += labels[r * Channels + c] < 0 ? 0 : Math.Log(logits.Sum(l => Math.Exp(l))) - logits[labels[r * Channels + c]];
                 }
             }
             *y = (float)(Factor * sum);

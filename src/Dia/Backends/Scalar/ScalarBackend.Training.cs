@@ -207,7 +207,7 @@ public readonly unsafe partial struct ScalarBackend
             for (int c = 0; c < channels; c++)
             {
                 float* logits = x + (r * channels + c) * vocabulary, gradients = dx + (r * channels + c) * vocabulary;
-                int label = labels[c * (long)rows + r];
+                int label = labels[r * channels + c];
                 double max = double.NegativeInfinity, sum = 0;
                 for (int i = 0; i < vocabulary; i++)
                     max = Math.Max(max, logits[i]);

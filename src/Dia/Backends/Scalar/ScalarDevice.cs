@@ -26,6 +26,8 @@ public sealed class ScalarDevice : Device
 
     private protected override T Visit<T>(IBackendVisitor<T> visitor) => visitor.Visit(_backend);
 
+    private protected override T VisitTraining<T>(ITrainingVisitor<T> visitor) => visitor.Visit(_backend);
+
     private protected override void Free()
     {
     }
