@@ -18,10 +18,10 @@ internal static class Drive
         new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable,
             warningLevel: 9999));
 
-    public static GeneratorDriver Create(IEnumerable<TestFile> files)
+    public static GeneratorDriver Create(IEnumerable<TestFile> files, bool training = false)
     {
         TestFile[] all = [.. files];
-        return CSharpGeneratorDriver.Create([new DiaGenerator().AsSourceGenerator()], all, ParseOptions, new FolderOptions(all),
+        return CSharpGeneratorDriver.Create([new DiaGenerator().AsSourceGenerator()], all, ParseOptions, new FolderOptions(all, training),
             new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
     }
 
@@ -29,7 +29,7 @@ internal static class Drive
     public static Compilation Compilation(params string[] sources) => Empty.AddSyntaxTrees(sources.Select(s => CSharpSyntaxTree.ParseText(s, ParseOptions)));
 
     /// <summary>Emitted text by hint name.</summary>
-    public static SortedDictionary<string, string> Emit(IEnumerable<TestFile> files) => Sources(Create(files).RunGenerators(Empty));
+    public static SortedDictionary<string, string> Emit(IEnumerable<TestFile> files, bool training = false) => Sources(Create(files, training).RunGenerators(Empty));
 
     public static SortedDictionary<string, string> Sources(GeneratorDriver driver)
     {
@@ -66,20 +66,26 @@ internal static class Drive
             .Select(path => MetadataReference.CreateFromFile(path));
     }
 
-    private sealed class FolderOptions(TestFile[] files) : AnalyzerConfigOptionsProvider
+    private sealed class FolderOptions(TestFile[] files, bool training) : AnalyzerConfigOptionsProvider
     {
-        public override AnalyzerConfigOptions GlobalOptions => new Options(null);
+        public override AnalyzerConfigOptions GlobalOptions => new Options(null, training);
 
         public override AnalyzerConfigOptions GetOptions(SyntaxTree tree) => new Options(null);
 
         public override AnalyzerConfigOptions GetOptions(AdditionalText textFile) => new Options(files.First(f => f.Path == textFile.Path).Folder);
     }
 
-    private sealed class Options(string? folder) : AnalyzerConfigOptions
+    private sealed class Options(string? folder, bool training = false) : AnalyzerConfigOptions
     {
         public override bool TryGetValue(string key, [NotNullWhen(true)] out string? value)
         {
-            value = key == "build_metadata.AdditionalFiles.DiaFolder" ? folder : null;
+            value = key switch
+            {
+                "build_metadata.AdditionalFiles.DiaFolder" => folder,
+                "build_property.DiaTraining" when training => "true",
+                "build_property.DiaTrainingRowBytes" when training => "4194304",
+                _ => null,
+            };
             return value is not null;
         }
     }

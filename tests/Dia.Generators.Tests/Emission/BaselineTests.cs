@@ -11,7 +11,7 @@ public sealed class BaselineTests
     [Fact]
     public void Emitted_source_is_the_baselines()
     {
-        SortedDictionary<string, string> emitted = Drive.Emit(Folders.SelectMany(f => TestFile.Read(f)));
+        SortedDictionary<string, string> emitted = Drive.Emit(Folders.SelectMany(f => TestFile.Read(f)), training: true);
         string root = Repository.At("tests", "Dia.Generators.Tests", "Baselines");
         var expected = Directory.EnumerateFiles(root, "*.cs.txt", SearchOption.AllDirectories)
             .ToDictionary(p => Path.GetRelativePath(root, p).Replace('\\', '/'), File.ReadAllBytes);

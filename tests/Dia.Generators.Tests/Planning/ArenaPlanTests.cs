@@ -57,9 +57,12 @@ public sealed class ArenaPlanTests
     [InlineData("tests/fixtures/tiny/odd")]
     public void Every_value_still_holds_when_it_is_read(string folder)
     {
-        var graph = new DiaGraph(DiaConfigParser.Parse(TestFile.Read(folder).First().GetText().ToString(), ProblemSeverity.Error).Config!);
-        Replay(graph.Text, graph.EncoderOutput);
-        Replay(graph.Audio, graph.DecoderOutput);
+        DiaConfig config = DiaConfigParser.Parse(TestFile.Read(folder).First().GetText().ToString(), ProblemSeverity.Error).Config!;
+        foreach (var graph in new[] { new DiaGraph(config), new DiaGraph(config, 1 << 22), new DiaGraph(config, 1 << 20) })
+        {
+            Replay(graph.Text, graph.EncoderOutput);
+            Replay(graph.Audio, graph.DecoderOutput);
+        }
     }
 
     /// <summary>Layers look alike: they work in the same memory, so the plan that is written has a line for each kind of value.</summary>
