@@ -88,7 +88,10 @@ public readonly unsafe partial struct CpuBackend : IBackend, IDisposable
     {
         ref readonly CpuFormat kernels = ref CpuFormat.Of(w.Format);
         (phase == Phase.Decode ? kernels.Decode : kernels.Prefill)(
-            _threads, new MatrixProduct { Y = y, X = x, W = (byte*)w.Data, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate });
+            _threads, new MatrixProduct
+            {
+                Y = y, YStride = n, X = x, W = (byte*)w.Data, WStride = k, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate,
+            });
     }
 
     /// <inheritdoc/>
@@ -117,7 +120,7 @@ public readonly unsafe partial struct CpuBackend : IBackend, IDisposable
         int tapLength = dilation == 1 ? checked(kernel * inputs) : inputs;
         Convolve(w, new MatrixProduct
         {
-            Y = y, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = outputs, K = (long)kernel * inputs,
+            Y = y, YStride = outputs, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = outputs, K = (long)kernel * inputs,
             RowStride = (long)stride * inputs, TapLength = tapLength, TapStride = (long)dilation * inputs, Accumulate = accumulate,
         });
     }
@@ -126,14 +129,14 @@ public readonly unsafe partial struct CpuBackend : IBackend, IDisposable
     public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride) =>
         Convolve(w, new MatrixProduct
         {
-            Y = y, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = checked(stride * outputs), K = 2L * inputs,
-            RowStride = inputs, TapLength = checked(2 * inputs), TapStride = inputs,
+            Y = y, YStride = (long)stride * outputs, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = checked(stride * outputs),
+            K = 2L * inputs, RowStride = inputs, TapLength = checked(2 * inputs), TapStride = inputs,
         });
 
     private void Convolve(in Weight w, MatrixProduct product)
     {
         product.W = (byte*)w.Data;
-        product.Packed = true;
+        product.WOrder = WeightOrder.Panels;
         CpuFormat.Of(w.Format).Prefill(_threads, product);
     }
 

@@ -9,6 +9,9 @@ internal readonly unsafe struct CpuFormat
     // In WeightFormat's order.
     private static readonly CpuFormat[] Formats = [Kernels<Float32Format, uint>(), Kernels<BFloat16Format, ushort>(), Kernels<Float16Format, ushort>()];
 
+    /// <summary>Bytes of a value.</summary>
+    public int Size { get; private init; }
+
     /// <summary>Products of many rows, and convolutions.</summary>
     public delegate*<CpuThreads, in MatrixProduct, void> Prefill { get; private init; }
 
@@ -28,6 +31,7 @@ internal readonly unsafe struct CpuFormat
         where TFormat : struct, IStoredFormat
         where TValue : unmanaged => new()
         {
+            Size = TFormat.Size,
             Prefill = &RunGemm<TFormat>,
             Decode = &RunStep<TFormat>,
             Widen = &WidenValues<TFormat>,
@@ -60,17 +64,46 @@ internal readonly unsafe struct CpuFormat
     }
 }
 
+/// <summary>How the weights of a product lie.</summary>
+internal enum WeightOrder
+{
+    /// <summary>w[c, k] at c·WStride + k.</summary>
+    Rows,
+
+    /// <summary>w[c, k] at k·WStride + c: the weights of a forward product, in its input's gradient.</summary>
+    Columns,
+
+    /// <summary>As <see cref="PackJob{T}"/> lays them out.</summary>
+    Panels,
+
+    /// <summary>
+    /// Such panels of K columns, in the gradient of their input: w[c, k] is column k at position c, and WStride the positions of a panel.
+    /// </summary>
+    PanelColumns,
+}
+
 /// <summary>What a matrix product is of: y[r, c] = Σ_k a[r, k]·w[c, k] (+ bias, + y).</summary>
 internal unsafe struct MatrixProduct
 {
-    /// <summary>Outputs [Rows, N].</summary>
+    /// <summary>A product whose results are [Rows, N], one behind the other.</summary>
+    public MatrixProduct()
+    {
+    }
+
+    /// <summary>The first result.</summary>
     public float* Y;
+
+    /// <summary>From a result to the next row's, and to the next column's.</summary>
+    public long YStride;
+    public int YStep = 1;
 
     /// <summary>First value of a's first row.</summary>
     public float* X;
 
-    /// <summary>Weights: rows [N, K], or panels (see <see cref="GemmPanels"/>) if <see cref="Packed"/>.</summary>
+    /// <summary>The first weight.</summary>
     public byte* W;
+    public WeightOrder WOrder;
+    public long WStride;
 
     /// <summary>Bias of column c at c modulo BiasCount; null: none.</summary>
     public float* Bias;
@@ -83,6 +116,8 @@ internal unsafe struct MatrixProduct
     public long RowStride;
     public int TapLength;
     public long TapStride;
-    public bool Packed;
+
+    /// <summary>a[r, k] is at k·RowStride + r: rows of a are columns of what is read.</summary>
+    public bool Transposed;
     public bool Accumulate;
 }

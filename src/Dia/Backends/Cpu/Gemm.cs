@@ -97,10 +97,10 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     {
         int column = panel * Gemm.PanelColumns;
         int columns = Math.Min(Gemm.PanelColumns, P.N - column);
-        float* y = P.Y + (long)firstRow * P.N + column;
-        for (int r = 0; r < rows; r++, c += Gemm.PanelColumns, y += P.N)
+        float* y = P.Y + firstRow * P.YStride + (long)column * P.YStep;
+        for (int r = 0; r < rows; r++, c += Gemm.PanelColumns, y += P.YStride)
         {
-            if (columns == Gemm.PanelColumns)
+            if (columns == Gemm.PanelColumns && P.YStep == 1)
             {
                 Vector<float> first = Vector.Load(c), second = Vector.Load(c + Vector<float>.Count);
                 (P.Accumulate ? Vector.Load(y) + first : first).Store(y);
@@ -108,14 +108,19 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                 continue;
             }
             for (int i = 0; i < columns; i++)
-                y[i] = P.Accumulate ? y[i] + c[i] : c[i];
+                y[(long)i * P.YStep] = P.Accumulate ? y[(long)i * P.YStep] + c[i] : c[i];
         }
     }
 
-    // Rows of a at columns k .. k + count, each at a fixed stride; the rows that fill up the last tile are zeros.
+    // Rows of a at columns k .. k + count; the rows that fill up the last tile are zeros.
     private void CopyRows(float* a, int firstRow, int rows, int tiles, long k, int count)
     {
-        for (int r = 0; r < rows; r++)
+        for (int i = 0; P.Transposed && i < count; i += 8)
+        {
+            byte* x = (byte*)(P.X + (k + i) * P.RowStride + firstRow);
+            GemmPanels.Transpose<Float32Format>(a + i, Gemm.AStride, x, P.RowStride, Math.Min(8, count - i), rows);
+        }
+        for (int r = 0; !P.Transposed && r < rows; r++)
         {
             float* x = P.X + (firstRow + r) * P.RowStride;
             float* to = a + (long)r * Gemm.AStride;
@@ -134,10 +139,18 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
 
     private float* LoadPanel(float* b, int panel, long k, int count)
     {
-        if (!P.Packed)
+        int column = panel * Gemm.PanelColumns;
+        switch (P.WOrder)
         {
-            GemmPanels.FromRows<TFormat>(b, P.W, panel * Gemm.PanelColumns, P.N, k, count, P.K);
-            return b;
+            case WeightOrder.Rows:
+                GemmPanels.FromRows<TFormat>(b, P.W + k * TFormat.Size, column, P.N, count, P.WStride);
+                return b;
+            case WeightOrder.Columns:
+                GemmPanels.FromColumns<TFormat>(b, P.W + (k * P.WStride + column) * TFormat.Size, P.N - column, count, P.WStride);
+                return b;
+            case WeightOrder.PanelColumns:
+                GemmPanels.FromPanels<TFormat>(b, P.W, column, P.N, k, count, P.WStride);
+                return b;
         }
         byte* stored = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
         if (typeof(TFormat) == typeof(Float32Format))

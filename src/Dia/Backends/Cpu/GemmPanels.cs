@@ -8,30 +8,64 @@ namespace Dia.Backends.Cpu;
 /// <summary>Weight panels of <see cref="GemmJob{TFormat}"/>: [k][Gemm.PanelColumns], the last one filled up with zero columns.</summary>
 internal static unsafe class GemmPanels
 {
-    /// <summary>The float32 panel of columns column.. and k..k + count of row-major weights [n, kTotal]: a transposition, eight by eight.</summary>
-    public static void FromRows<TFormat>(float* panel, byte* w, int column, int n, long k, int count, long kTotal)
+    /// <summary>The panel of rows column.. of weights [n, count] that lie <paramref name="stride"/> apart.</summary>
+    public static void FromRows<TFormat>(float* panel, byte* w, int column, int n, int count, long stride)
         where TFormat : struct, IStoredFormat
     {
         for (int c = 0; c < Gemm.PanelColumns; c += 8)
+            Transpose<TFormat>(panel + c, Gemm.PanelColumns, w + (column + c) * stride * TFormat.Size, stride, Math.Clamp(n - column - c, 0, 8), count);
+    }
+
+    /// <summary>The panel of the first columns of <paramref name="count"/> rows of weights, <paramref name="stride"/> apart.</summary>
+    public static void FromColumns<TFormat>(float* panel, byte* w, int columns, int count, long stride)
+        where TFormat : struct, IStoredFormat
+    {
+        for (int i = 0; i < count; i++, panel += Gemm.PanelColumns, w += stride * TFormat.Size)
         {
-            byte* rows = w + ((column + c) * kTotal + k) * TFormat.Size;
-            int columns = Math.Clamp(n - column - c, 0, 8);
-            int i = 0;
-            if (columns == 8 && Avx.IsSupported)
+            for (int c = 0; c < Gemm.PanelColumns; c += 8)
             {
-                for (; i <= count - 8; i += 8)
-                    Transpose8<TFormat>(panel + i * Gemm.PanelColumns + c, rows + (long)i * TFormat.Size, kTotal * TFormat.Size);
-            }
-            for (; i < count; i++)
-            {
-                for (int j = 0; j < 8; j++)
-                    panel[i * Gemm.PanelColumns + c + j] = j < columns ? TFormat.Read(rows + (j * kTotal + i) * TFormat.Size) : 0;
+                if (c + 8 <= columns)
+                {
+                    TFormat.Load8(w + c * TFormat.Size).Store(panel + c);
+                    continue;
+                }
+                for (int j = c; j < c + 8; j++)
+                    panel[j] = j < columns ? TFormat.Read(w + j * TFormat.Size) : 0;
             }
         }
     }
 
+    /// <summary>The panel of positions column.. of <see cref="WeightOrder.PanelColumns"/>, for their columns k .. k + count.</summary>
+    public static void FromPanels<TFormat>(float* panel, byte* w, int column, int n, long k, int count, long positions)
+        where TFormat : struct, IStoredFormat
+    {
+        // k begins at a whole panel: a block of k is a number of them.
+        int width = Gemm.PanelColumns;
+        for (int i = 0; i < count; i += width)
+            FromRows<TFormat>(panel + i * width, w + (k + i) * positions * TFormat.Size, column, n, Math.Min(width, count - i), width);
+    }
+
+    /// <summary>
+    /// to[i, j] = from[j, i] for <paramref name="rows"/> (at most 8) rows of <paramref name="count"/> values; zeros fill up to eight columns.
+    /// </summary>
+    public static void Transpose<TFormat>(float* to, int toStride, byte* from, long fromStride, int rows, int count)
+        where TFormat : struct, IStoredFormat
+    {
+        int i = 0;
+        if (rows == 8 && Avx.IsSupported)
+        {
+            for (; i <= count - 8; i += 8)
+                Transpose8<TFormat>(to + (long)i * toStride, toStride, from + (long)i * TFormat.Size, fromStride * TFormat.Size);
+        }
+        for (; i < count; i++)
+        {
+            for (int j = 0; j < 8; j++)
+                to[(long)i * toStride + j] = j < rows ? TFormat.Read(from + (j * fromStride + i) * TFormat.Size) : 0;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose8<TFormat>(float* to, byte* from, long stride)
+    private static void Transpose8<TFormat>(float* to, int toStride, byte* from, long stride)
         where TFormat : struct, IStoredFormat
     {
         Vector256<float> r0 = TFormat.Load8(from), r1 = TFormat.Load8(from + stride);
@@ -51,7 +85,7 @@ internal static unsafe class GemmPanels
         r5 = Avx.UnpackHigh(p4, p6).AsSingle();
         r6 = Avx.UnpackLow(p5, p7).AsSingle();
         r7 = Avx.UnpackHigh(p5, p7).AsSingle();
-        int c = Gemm.PanelColumns;
+        long c = toStride;
         Avx.Permute2x128(r0, r4, 0x20).Store(to);
         Avx.Permute2x128(r1, r5, 0x20).Store(to + c);
         Avx.Permute2x128(r2, r6, 0x20).Store(to + 2 * c);
