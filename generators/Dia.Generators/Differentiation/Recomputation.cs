@@ -17,9 +17,11 @@ internal sealed class Recomputation
     private readonly Dictionary<Value, Operation> _producers = [];
     private readonly HashSet<Value> _again = [];
     private readonly Value[] _read;
+    private readonly Value[] _results;
 
-    private Recomputation(IReadOnlyList<FunctionGraph> functions)
+    private Recomputation(IReadOnlyList<FunctionGraph> functions, Value[] results)
     {
+        _results = results;
         foreach (Operation operation in functions.Where(f => !Backward.Is(f.Function)).SelectMany(f => f.Operations))
             foreach (Value value in operation.Outputs.Where(v => v.Home == Home.Arena))
                 _producers.Add(value, operation);
@@ -28,19 +30,20 @@ internal sealed class Recomputation
 
     /// <summary>The functions, with what is to be computed again written before what reads it.</summary>
     /// <param name="functions">Functions and their backward functions.</param>
+    /// <param name="results">Values that are kept in any case.</param>
     /// <param name="budget">Values of a row that may be kept.</param>
     /// <exception cref="InvalidOperationException">The budget is less than what cannot be computed again.</exception>
-    public static IReadOnlyList<FunctionGraph> Apply(IReadOnlyList<FunctionGraph> functions, long budget)
+    public static IReadOnlyList<FunctionGraph> Apply(IReadOnlyList<FunctionGraph> functions, Value[] results, long budget)
     {
-        var recomputation = new Recomputation(functions);
+        var recomputation = new Recomputation(functions, results);
         recomputation.Choose(budget);
         return [.. functions.Select(f => !Backward.Is(f.Function) ? f : f with { Stages = [.. f.Stages.Select(recomputation.Apply)] })];
     }
 
     private void Choose(long budget)
     {
-        _again.UnionWith(_producers.Where(p => IsRepeatable(p.Value) && FlopsOfValue(p.Value) <= CheapFlops).Select(p => p.Key));
-        Value[] others = [.. _producers.Where(p => IsRepeatable(p.Value) && !_again.Contains(p.Key)).OrderBy(p => FlopsOfValue(p.Value))
+        _again.UnionWith(_producers.Where(p => IsRepeatable(p.Value) && FlopsOfValue(p.Value) <= CheapFlops).Select(p => p.Key).Except(_results));
+        Value[] others = [.. _producers.Where(p => IsRepeatable(p.Value) && !_results.Contains(p.Key) && !_again.Contains(p.Key)).OrderBy(p => FlopsOfValue(p.Value))
             .ThenByDescending(p => p.Key.Width).ThenBy(p => p.Key.Number).Select(p => p.Key)];
         int next = 0;
         long needed;

@@ -12,6 +12,9 @@ namespace Dia.Backends;
 /// </remarks>
 public unsafe interface ITrainingBackend : IBackend
 {
+    /// <summary>The label of what the loss leaves out.</summary>
+    const int IgnoredLabel = -100;
+
     /// <summary>y = x over count values.</summary>
     void Copy(float* y, float* x, long count);
 
@@ -65,7 +68,7 @@ public unsafe interface ITrainingBackend : IBackend
 
     /// <summary>
     /// Of scale · the sum of all cross-entropies, at logits x [rows, channels·vocabulary] and labels [rows, channels] in the device's memory: dx is scale ·
-    /// (the channel's softmax, less 1 at its label), and 0 where the label is −100. dx may be x.
+    /// (the channel's softmax, less 1 at its label), and 0 where the label is <see cref="IgnoredLabel"/>. dx may be x.
     /// </summary>
     void CrossEntropyGradient(float* dx, float* x, int* labels, int rows, int channels, int vocabulary, float scale);
 

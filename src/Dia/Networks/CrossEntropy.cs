@@ -8,7 +8,7 @@ namespace Dia.Networks;
 public unsafe struct CrossEntropy
 {
     /// <summary>The label of a place that does not count.</summary>
-    public const int Ignored = -100;
+    public const int Ignored = ITrainingBackend.IgnoredLabel;
 
     private double _sum;
     private long _count;

@@ -19,7 +19,7 @@ public sealed class BackwardTests
         var data = new TheoryData<string, string>();
         foreach (string folder in Directory.GetDirectories(Fixtures.Path("tiny")).Order(StringComparer.Ordinal))
             if (File.Exists(Path.Combine(folder, "grads.safetensors")))
-                foreach (string device in new[] { "scalar" })
+                foreach (string device in new[] { "scalar", "cpu1", "cpu2" })
                     data.Add(Path.GetFileName(folder), device);
         return data;
     }

@@ -7,7 +7,7 @@ namespace Dia.Backends.Cpu;
 /// The processor: SIMD of whatever width the build targets (System.Numerics.Vector) on a fixed number of threads. Results
 /// do not depend on that number. Weights must have been through <see cref="Prepare"/>. One operation at a time.
 /// </summary>
-public readonly unsafe partial struct CpuBackend : IBackend, IDisposable
+public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
 {
     private readonly CpuThreads _threads;
     private readonly DeviceMemory? _memory;

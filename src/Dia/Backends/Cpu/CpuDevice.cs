@@ -34,5 +34,7 @@ public sealed class CpuDevice : Device
 
     private protected override T Visit<T>(IBackendVisitor<T> visitor) => visitor.Visit(_backend);
 
+    private protected override T VisitTraining<T>(ITrainingVisitor<T> visitor) => visitor.Visit(_backend);
+
     private protected override void Free() => _backend.Dispose();
 }

@@ -55,6 +55,16 @@ internal static unsafe class Elementwise
             operation.Compute(i, new FirstLanes((int)(end - i)));
     }
 
+    /// <summary>
+    /// An operation whose values are each of a whole column of <paramref name="rows"/> rows: <paramref name="count"/> columns, divided among threads.
+    /// </summary>
+    public static void Columns<TOperation>(CpuThreads threads, TOperation operation, int count, long rows)
+        where TOperation : unmanaged, IElementwise<TOperation>
+    {
+        ColumnsJob<TOperation> job = new() { Operation = operation, Count = count };
+        RowParts.Run(threads, ref job, (count + ColumnsJob<TOperation>.Unit - 1) / ColumnsJob<TOperation>.Unit, rows * ColumnsJob<TOperation>.Unit);
+    }
+
     private struct RowsJob<TOperation> : IRowJob
         where TOperation : unmanaged, IElementwise<TOperation>
     {
@@ -74,6 +84,18 @@ internal static unsafe class Elementwise
         public TOperation Operation;
 
         public readonly void Run(long first, long end) => Elementwise.Run(Operation, first, end);
+    }
+
+    private struct ColumnsJob<TOperation> : IRowJob
+        where TOperation : unmanaged, IElementwise<TOperation>
+    {
+        // A cache line: no two threads write to one.
+        public const int Unit = 16;
+
+        public TOperation Operation;
+        public int Count;
+
+        public readonly void Run(long first, long end) => Elementwise.Run(Operation, first * Unit, Math.Min(end * Unit, Count));
     }
 
     private readonly struct AllLanes : ILanes
@@ -150,9 +172,10 @@ internal readonly unsafe struct GatedActivation(float* y, float* x, int width, H
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Compute<TLanes>(long i, TLanes lanes)
-        where TLanes : struct, ILanes => lanes.Store(y + i, Activate(lanes.Load(x + i)) * lanes.Load(x + width + i));
+        where TLanes : struct, ILanes => lanes.Store(y + i, Activate(lanes.Load(x + i), activation) * lanes.Load(x + width + i));
 
-    private Vector<float> Activate(Vector<float> x) => activation switch
+    /// <summary>act(x).</summary>
+    public static Vector<float> Activate(Vector<float> x, HiddenActivation activation) => activation switch
     {
         HiddenActivation.Silu => x * VectorMath.Sigmoid(x),
         HiddenActivation.Gelu => new Vector<float>(0.5f) * x * (Vector<float>.One + VectorMath.Erf(x * new Vector<float>(0.707106781f))),

@@ -142,10 +142,40 @@ internal static unsafe class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> SinSquared(Vector<float> x)
     {
+        Vector<float> p = SinSeries(WithinHalfPi(x));
+        p *= p;
+        return Vector.GreaterThanAny(Vector.Abs(x), new Vector<float>(LargestReduced)) ? LargeSinSquared(x, p) : p;
+    }
+
+    /// <summary>sin(2x), absolute error below 1e-6: 2·sin(r)·cos(r), the cosine's series to r^14 (remainder 7e-11).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> SinOfTwice(Vector<float> x)
+    {
+        Vector<float> r = WithinHalfPi(x), s = r * r;
+        Vector<float> p = new(-1f / 87178291200f);
+        p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(1f / 479001600));
+        p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(-1f / 3628800));
+        p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(1f / 40320));
+        p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(-1f / 720));
+        p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(1f / 24));
+        p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(-0.5f));
+        p = Vector.FusedMultiplyAdd(p, s, Vector<float>.One);
+        p *= SinSeries(r);
+        return Vector.GreaterThanAny(Vector.Abs(x), new Vector<float>(LargestReduced)) ? LargeSinOfTwice(x, p + p) : p + p;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<float> WithinHalfPi(Vector<float> x)
+    {
         Vector<float> n = Vector.Round(x * new Vector<float>(0.318309886f));
         Vector<float> r = Vector.FusedMultiplyAdd(n, new Vector<float>(-3.14159274f), x);
         r = Vector.FusedMultiplyAdd(n, new Vector<float>(8.74227766e-8f), r);
-        r = Vector.FusedMultiplyAdd(n, new Vector<float>(3.4302e-15f), r);
+        return Vector.FusedMultiplyAdd(n, new Vector<float>(3.4302e-15f), r);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<float> SinSeries(Vector<float> r)
+    {
         Vector<float> s = r * r;
         Vector<float> p = new(1f / 6227020800f);
         p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(-1f / 39916800));
@@ -153,9 +183,7 @@ internal static unsafe class VectorMath
         p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(-1f / 5040));
         p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(1f / 120));
         p = Vector.FusedMultiplyAdd(p, s, new Vector<float>(-1f / 6));
-        p = Vector.FusedMultiplyAdd(p * s, r, r);
-        p *= p;
-        return Vector.GreaterThanAny(Vector.Abs(x), new Vector<float>(LargestReduced)) ? LargeSinSquared(x, p) : p;
+        return Vector.FusedMultiplyAdd(p * s, r, r);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -168,6 +196,17 @@ internal static unsafe class VectorMath
                 double sin = Math.Sin(x[i]);
                 reduced = reduced.WithElement(i, (float)(sin * sin));
             }
+        }
+        return reduced;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector<float> LargeSinOfTwice(Vector<float> x, Vector<float> reduced)
+    {
+        for (int i = 0; i < Vector<float>.Count; i++)
+        {
+            if (MathF.Abs(x[i]) > LargestReduced)
+                reduced = reduced.WithElement(i, (float)Math.Sin(2.0 * x[i]));
         }
         return reduced;
     }

@@ -5,8 +5,6 @@ namespace Dia.Backends.Scalar;
 // Gradients of the model's operations, and the optimizer's step.
 public readonly unsafe partial struct ScalarBackend
 {
-    private const int IgnoredLabel = -100;
-
     /// <inheritdoc/>
     public void Copy(float* y, float* x, long count)
     {
@@ -214,7 +212,7 @@ public readonly unsafe partial struct ScalarBackend
                 for (int i = 0; i < vocabulary; i++)
                     sum += Math.Exp(logits[i] - max);
                 for (int i = 0; i < vocabulary; i++)
-                    gradients[i] = label == IgnoredLabel ? 0 : (float)(scale * (Math.Exp(logits[i] - max) / sum - (i == label ? 1 : 0)));
+                    gradients[i] = label == ITrainingBackend.IgnoredLabel ? 0 : (float)(scale * (Math.Exp(logits[i] - max) / sum - (i == label ? 1 : 0)));
             }
         }
     }
