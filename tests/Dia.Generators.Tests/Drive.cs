@@ -29,7 +29,8 @@ internal static class Drive
     public static Compilation Compilation(params string[] sources) => Empty.AddSyntaxTrees(sources.Select(s => CSharpSyntaxTree.ParseText(s, ParseOptions)));
 
     /// <summary>Emitted text by hint name.</summary>
-    public static SortedDictionary<string, string> Emit(IEnumerable<TestFile> files, bool training = false) => Sources(Create(files, training).RunGenerators(Empty));
+    public static SortedDictionary<string, string> Emit(IEnumerable<TestFile> files, bool training = false) =>
+        Sources(Create(files, training).RunGenerators(Empty));
 
     public static SortedDictionary<string, string> Sources(GeneratorDriver driver)
     {

@@ -25,7 +25,8 @@ internal sealed class Recomputation
         foreach (Operation operation in functions.Where(f => !Backward.Is(f.Function)).SelectMany(f => f.Operations))
             foreach (Value value in operation.Outputs.Where(v => v.Home == Home.Arena))
                 _producers.Add(value, operation);
-        _read = [.. functions.Where(f => Backward.Is(f.Function)).SelectMany(f => f.Operations).SelectMany(o => o.Inputs).Distinct().Where(_producers.ContainsKey)];
+        _read = [.. functions.Where(f => Backward.Is(f.Function)).SelectMany(f => f.Operations).SelectMany(o => o.Inputs).Distinct()
+            .Where(_producers.ContainsKey)];
     }
 
     /// <summary>The functions, with what is to be computed again written before what reads it.</summary>
@@ -43,7 +44,8 @@ internal sealed class Recomputation
     private void Choose(long budget)
     {
         _again.UnionWith(_producers.Where(p => IsRepeatable(p.Value) && FlopsOfValue(p.Value) <= CheapFlops).Select(p => p.Key).Except(_results));
-        Value[] others = [.. _producers.Where(p => IsRepeatable(p.Value) && !_results.Contains(p.Key) && !_again.Contains(p.Key)).OrderBy(p => FlopsOfValue(p.Value))
+        Value[] others =
+            [.. _producers.Where(p => IsRepeatable(p.Value) && !_results.Contains(p.Key) && !_again.Contains(p.Key)).OrderBy(p => FlopsOfValue(p.Value))
             .ThenByDescending(p => p.Key.Width).ThenBy(p => p.Key.Number).Select(p => p.Key)];
         int next = 0;
         long needed;

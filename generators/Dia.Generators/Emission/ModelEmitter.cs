@@ -99,7 +99,8 @@ internal static class ModelEmitter
             if (training)
             {
                 code.Line();
-                code.Line($"public override TrainingNetwork Train<TBackend>(TBackend backend, DiaNetwork network) => new {name}Training<TBackend>(backend, network);");
+                code.Line(
+                    $"public override TrainingNetwork Train<TBackend>(TBackend backend, DiaNetwork network) => new {name}Training<TBackend>(backend, network);");
             }
         }
 

@@ -6,7 +6,9 @@ using Dia.Graph;
 
 namespace Dia.Generators.Emission;
 
-/// <summary>Writes what a configuration needs for training: the functions once more, by a plan that keeps what is read again, and their backward functions.</summary>
+/// <summary>
+/// Writes what a configuration needs for training: the functions once more, by a plan that keeps what is read again, and their backward functions.
+/// </summary>
 internal sealed class TrainingWriter
 {
     private readonly string _name;
@@ -51,7 +53,8 @@ internal sealed class TrainingWriter
     {
         var code = new CodeWriter(about);
         code.Summary("Training; its functions are in the other files of this class.");
-        using (code.Open($"internal sealed unsafe partial class {_name}<TBackend>(TBackend b, DiaNetwork network) : TrainingNetwork(network) where TBackend : struct, ITrainingBackend"))
+        using (code.Open(
+            $"internal sealed unsafe partial class {_name}<TBackend>(TBackend b, DiaNetwork network) : TrainingNetwork(network) where TBackend : struct, ITrainingBackend"))
         {
             code.Line("public override ArenaSizes Arenas { get; } = new(");
             code.Line($"    {_name}EncoderPlan.Total, {_name}EncoderPlan.{_text.Name(_graph.EncoderOutput)},");

@@ -12,7 +12,8 @@ internal static class Copies
     {
         Dictionary<Value, int> last = Plan.LastReads(functions, results);
         int at = 0;
-        return [.. functions.Select(f => f with { Stages = [.. f.Stages.Select(s => s with { Operations = [.. s.Operations.SelectMany(o => Insert(o, last, at++))] })] })];
+        return [.. functions.Select(f =>
+            f with { Stages = [.. f.Stages.Select(s => s with { Operations = [.. s.Operations.SelectMany(o => Insert(o, last, at++))] })] })];
     }
 
     private static IEnumerable<Operation> Insert(Operation operation, Dictionary<Value, int> last, int at)

@@ -12,7 +12,7 @@ internal static class ForwardCommand
         "IN.safetensors OUT.safetensors",
         [
             new OptionGroup("Rows before", [DiaOptions.Cache, DiaOptions.CacheOut]),
-            new OptionGroup("Output", [DiaOptions.HiddenStates, DiaOptions.Attentions]),
+            new OptionGroup("Output", [DiaOptions.HiddenStates, DiaOptions.Attentions, DiaOptions.Grad]),
             DiaOptions.ModelGroup,
         ],
         """
@@ -25,7 +25,8 @@ internal static class ForwardCommand
           logits [batch·channels, rows, vocabulary], unless the checkpoint has no head; loss [1] where there are labels;
           model.last_hidden_state [batch, rows, width]; encoder_last_hidden_state unless --cache has the text;
           encoder_hidden_states.N, decoder_hidden_states.N with --hidden-states;
-          encoder_attentions.N, decoder_attentions.N, cross_attentions.N with --attentions
+          encoder_attentions.N, decoder_attentions.N, cross_attentions.N with --attentions;
+          grad.PARAMETER, of each parameter's shape, with --grad (on the processor)
         A cache has self.N.keys, self.N.values, cross.N.keys, cross.N.values [batch, heads, rows, width of a head], and rope_length [1]:
           the longest position that set the rotary frequencies, plus one.
         """,
@@ -49,10 +50,18 @@ internal static class ForwardCommand
         using PastKeyValues? past = cache?.Load(model);
         using OutputFile file = run.Interruption.Open(output);
         using OutputFile? cacheFile = cacheOut is null ? null : run.Interruption.Open(cacheOut);
-        DiaModelOutput result = Forward(run, input, inputs, model, past, useCache: cacheOut is not null);
+        using ParameterGradients? gradients = run.Line.Has(DiaOptions.Grad) ? Gradients(run, input, inputs, model) : null;
+        DiaModelOutput result = Forward(run, input, inputs, model, past, useCache: cacheOut is not null, gradients);
         using PastKeyValues? made = result.PastKeyValues;
+        using (var output = result as DiaOutput)
+        {
+            run.Interruption.Token.ThrowIfCancellationRequested();
+            if (gradients is not null)
+                output!.Backward();
+        }
+
         run.Interruption.Token.ThrowIfCancellationRequested();
-        SafetensorsWriter.Save(file.Stream, [.. Arrays(result)]);
+        SafetensorsWriter.Save(file.Stream, [.. Arrays(result), .. gradients?.Names.Select(n => Gradient(gradients, n)) ?? []]);
         if (cacheFile is not null)
             SafetensorsWriter.Save(cacheFile.Stream, [.. CacheFile.Arrays(made!)]);
         cacheFile?.Commit();
@@ -61,14 +70,15 @@ internal static class ForwardCommand
         run.Reporter.Summary(Format.Text($"{result.Batch} x {result.TextLength} text ids, {result.Batch} x {result.Rows} rows{loss}"));
     }
 
-    private static DiaModelOutput Forward(Invocation run, string path, ForwardFile inputs, DiaPreTrainedModel model, PastKeyValues? past, bool useCache)
+    private static DiaModelOutput Forward(Invocation run, string path, ForwardFile inputs, DiaPreTrainedModel model, PastKeyValues? past, bool useCache,
+        ParameterGradients? gradients)
     {
         bool hiddenStates = run.Line.Has(DiaOptions.HiddenStates), attentions = run.Line.Has(DiaOptions.Attentions);
         try
         {
             if (model is DiaForConditionalGeneration whole)
                 return whole.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, inputs.DecoderPositionIds, inputs.DecoderAttentionMask,
-                    inputs.EncoderOutput, past, useCache, attentions, hiddenStates, inputs.Labels, inputs.CachePosition);
+                    inputs.EncoderOutput, past, useCache, attentions, hiddenStates, inputs.Labels, inputs.CachePosition, gradients: gradients);
             if (inputs.Labels is not null)
                 throw new DiaException(DiaErrorKind.Input, "labels ask for a loss, which a checkpoint without a head does not give.");
             return ((DiaModel)model).Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, inputs.DecoderPositionIds,
@@ -79,6 +89,22 @@ internal static class ForwardCommand
             throw new DiaException(e.Kind, $"{path}: {e.Message}", e);
         }
     }
+
+    private static ParameterGradients Gradients(Invocation run, string path, ForwardFile inputs, DiaPreTrainedModel model)
+    {
+        OptionSpec? other = new OptionSpec[] { DiaOptions.Cache, DiaOptions.CacheOut, DiaOptions.HiddenStates, DiaOptions.Attentions }
+            .FirstOrDefault(o => o is OptionSpec<bool> flag ? run.Line.Has(flag) : run.Line.Get((OptionSpec<string>)o) is not null);
+        if (other is not null)
+            throw CommandLine.Usage($"{DiaOptions.Grad.Name} and {other.Name} do not go together: run `dia forward` once for each.");
+        if (inputs.Labels is null || inputs.InputIds is null)
+            throw new DiaException(DiaErrorKind.Input,
+                $"{path}: {DiaOptions.Grad.Name} needs labels and input_ids in it, as `dia prepare --labels` writes them.");
+        return model is DiaForConditionalGeneration ? model.CreateGradients() : throw new DiaException(DiaErrorKind.Model,
+            $"{DiaOptions.Grad.Name} needs a whole checkpoint: one without a head gives no loss.");
+    }
+
+    private static SafetensorsArray Gradient(ParameterGradients gradients, string name) =>
+        new("grad." + name, [.. gradients.ShapeOf(name)], gradients.Read(name));
 
     private static IEnumerable<SafetensorsArray> Arrays(DiaModelOutput result)
     {

@@ -129,6 +129,8 @@ internal static class DiaOptions
         Flag("--labels", null, "Make training rows: an EOS row after the codes, and the labels that `dia forward` computes the loss of. Needs --audio.");
     public static readonly OptionSpec<int> Quantizers = new("--quantizers", null, "N", "Make the codes of the first N codebooks only.",
         "a whole number from 1 to the codec's codebooks", Parsers.Integer(1, int.MaxValue)) { Default = "all of the codec's" };
+    public static readonly OptionSpec<bool> Grad =
+        Flag("--grad", null, "Write the gradient of the loss by every parameter too: grad.PARAMETER. IN.safetensors must have labels.");
     public static readonly OptionSpec<string> Config =
         new("--config", null, "NAME", "The compiled configuration, as `dia info` lists it.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> Graph =

@@ -42,7 +42,8 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
         double tolerance = (30 + 8 * headDim) * greater * U;
         (Mirrored<float> Values, string Name)[] gradients = [(dq, "queries"), (dk, "keys"), (dv, "values")];
         foreach ((Mirrored<float> values, string of) in gradients)
-            checks.Compare($"attention_gradient of {of}{name}", shapes, memory.Download(values), values.Values, tolerance, greater * Math.Sqrt(heads / keyHeads));
+            checks.Compare($"attention_gradient of {of}{name}", shapes, memory.Download(values), values.Values, tolerance,
+                greater * Math.Sqrt(heads / keyHeads));
 
         for (int n = 0; n < Items; n++)
         {

@@ -69,6 +69,7 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
         _scalar.TransposedConvolutionWeightGradient(dw.OnHost, dbias.OnHost, dy.OnHost, x.OnHost, rows, inputs, outputs, stride);
         backend.TransposedConvolutionWeightGradient(dw.OnDevice, dbias.OnDevice, dy.OnDevice, x.OnDevice, rows, inputs, outputs, stride);
         checks.Compare("transposed_convolution_weight_gradient", shapes, memory.Download(dw), dw.Values, Sum(rows), Math.Max(1, rows / 4.0));
-        checks.Compare("transposed_convolution_bias_gradient", shapes, memory.Download(dbias), dbias.Values, Sum(rows * stride), Math.Max(1, rows * stride / 4.0));
+        checks.Compare("transposed_convolution_bias_gradient", shapes, memory.Download(dbias), dbias.Values, Sum(rows * stride),
+            Math.Max(1, rows * stride / 4.0));
     }
 }

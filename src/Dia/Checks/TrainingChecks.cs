@@ -46,7 +46,8 @@ internal sealed unsafe partial class TrainingChecks<TBackend>(TBackend backend, 
         }
 
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation, int rows) in (ReadOnlySpan<(int, int, int, int, int, int)>)
-            [(1, 5, 7, 1, 1, 70), (3, 1, 3, 2, 1, 70), (8, 70, 7, 1, 3, 19), (12, 16, 8, 4, 1, 70), (40, 65, 1, 1, 1, 5), (11, 4, 3, 1, 2, 600), (5, 6, 2, 5, 1, 3)])
+            [(1, 5, 7, 1, 1, 70), (3, 1, 3, 2, 1, 70), (8, 70, 7, 1, 3, 19), (12, 16, 8, 4, 1, 70), (40, 65, 1, 1, 1, 5), (11, 4, 3, 1, 2, 600),
+                (5, 6, 2, 5, 1, 3)])
             Convolution(inputs, outputs, kernel, stride, dilation, rows);
         foreach ((int inputs, int outputs, int stride) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 1), (6, 4, 2), (40, 24, 8), (16, 3, 5)])
             TransposedConvolution(inputs, outputs, stride);

@@ -1,4 +1,5 @@
 using Dia.Modeling;
+using Dia.Networks;
 
 namespace Dia.Generation;
 
@@ -22,7 +23,8 @@ public sealed partial class DiaForConditionalGeneration
     /// <param name="labels">Labels [B·C, T], −100 where there is none; null: no loss.</param>
     /// <param name="cachePosition">Where the rows go in the cache [T]: after what it has, which null says too.</param>
     /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
-    /// <exception cref="ArgumentException">There is no text, or the cache is another model's.</exception>
+    /// <param name="gradients">What <see cref="DiaOutput.Backward"/> will add to; the output then holds memory until it is disposed.</param>
+    /// <exception cref="ArgumentException">There is no text, or the cache or the gradients are another model's.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numItemsInBatch"/> is not a finite number above 0.</exception>
     /// <exception cref="DiaException">Input: shapes that do not fit each other, ids outside the vocabulary, or results larger than an array can be. Device: no
     /// memory.</exception>
@@ -40,7 +42,8 @@ public sealed partial class DiaForConditionalGeneration
         bool outputHiddenStates = false,
         int[,]? labels = null,
         int[]? cachePosition = null,
-        double? numItemsInBatch = null)
+        double? numItemsInBatch = null,
+        ParameterGradients? gradients = null)
     {
         if (numItemsInBatch is double items && !(items > 0 && double.IsFinite(items)))
             throw new ArgumentOutOfRangeException(nameof(numItemsInBatch), items, "The summed loss is divided by it: a finite number above 0.");
@@ -58,6 +61,7 @@ public sealed partial class DiaForConditionalGeneration
             OutputHiddenStates = outputHiddenStates,
             Labels = labels,
             CachePosition = cachePosition,
+            Gradients = gradients,
         }, head: true), numItemsInBatch);
     }
 }

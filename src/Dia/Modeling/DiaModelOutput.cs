@@ -55,14 +55,35 @@ public class DiaModelOutput
 }
 
 /// <summary>What a forward pass gives, as the reference's <c>Seq2SeqLMOutput</c>.</summary>
-public sealed class DiaOutput : DiaModelOutput
+public sealed class DiaOutput : DiaModelOutput, IDisposable
 {
+    private readonly TrainingPass? _training;
+    private readonly float _scale;
+
     internal DiaOutput(ForwardPass pass, double? numItemsInBatch)
-        : base(pass) => (Logits, Loss) = (pass.Logits, pass.Given.Labels is null ? null : pass.Loss.Mean(numItemsInBatch));
+        : base(pass)
+    {
+        (Logits, Loss) = (pass.Logits, pass.Given.Labels is null ? null : pass.Loss.Mean(numItemsInBatch));
+        (_training, _scale) = (pass.Training, (float)(1 / (numItemsInBatch ?? pass.Loss.Count)));
+    }
 
     /// <summary>Logits [B·C, T, V].</summary>
     public float[] Logits { get; }
 
     /// <summary>The loss; null where no labels were given, NaN where all of them are −100.</summary>
     public float? Loss { get; }
+
+    /// <summary>Adds the gradients of the loss to those that the forward pass was given; once.</summary>
+    /// <exception cref="InvalidOperationException">It was given none, or they are added already.</exception>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    /// <exception cref="ObjectDisposedException">This, the gradients, the model or its device is disposed.</exception>
+    public void Backward()
+    {
+        if (_training is null)
+            throw new InvalidOperationException("This pass kept nothing for a backward pass: give Forward the gradients that are to be added to.");
+        _training.Backward(_scale);
+    }
+
+    /// <summary>Frees what was kept for the backward pass.</summary>
+    public void Dispose() => _training?.Dispose();
 }

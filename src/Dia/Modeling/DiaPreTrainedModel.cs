@@ -14,6 +14,7 @@ namespace Dia.Modeling;
 public abstract unsafe class DiaPreTrainedModel : IDisposable
 {
     private float* _unconditionalCross;
+    private TrainingNetwork? _training;
 
     /// <summary>Loads a checkpoint's weights.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
@@ -124,6 +125,22 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     /// <summary>A weight's name in a checkpoint of this class.</summary>
     private protected virtual string SavedName(string name) => name;
 
+    /// <summary>Zeros for the gradients of its parameters, in the device's memory, until they are disposed.</summary>
+    /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, gets one; null: all do.</param>
+    /// <exception cref="DiaException">Device: no memory, or it cannot train. Model: it was compiled without training.</exception>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
+    public ParameterGradients CreateGradients(Func<string, bool>? isTrained = null)
+    {
+        using Lock.Scope turn = Tenant.Enter();
+        _ = Training();
+        return new ParameterGradients(Network.Memory, Tenant, Specs, isTrained);
+    }
+
+    /// <summary>Its training, in a turn.</summary>
+    /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
+    internal TrainingNetwork Training() => _training ??= Tenant.Device.AcceptTraining(new TrainingVisitor(Compiled, Network))
+        ?? throw new DiaException(DiaErrorKind.Model, $"'{CompiledName}' was compiled without training: build with -p:DiaTraining=true.");
+
     /// <summary>Room for items that run together.</summary>
     /// <param name="slots">Most items at a time.</param>
     /// <param name="guidance">Whether any of them may use guidance.</param>
@@ -197,6 +214,12 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     /// <summary>An array of any rank, row-major.</summary>
     internal static ReadOnlySpan<int> Flat(Array array) =>
         MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<byte, int>(ref MemoryMarshal.GetArrayDataReference(array)), array.Length);
+
+    private sealed class TrainingVisitor(CompiledModel compiled, DiaNetwork network) : ITrainingVisitor<TrainingNetwork?>
+    {
+        public TrainingNetwork? Visit<TBackend>(TBackend backend)
+            where TBackend : struct, ITrainingBackend => compiled.Train(backend, network);
+    }
 
     private static ModelCheckpoint Checked(ModelCheckpoint checkpoint) => checkpoint ?? throw new ArgumentNullException(nameof(checkpoint));
 }

@@ -39,6 +39,9 @@ internal sealed record ForwardArguments
     /// <summary>Labels [B·C, T], −100 where there is none; null: no loss.</summary>
     public int[,]? Labels { get; init; }
 
+    /// <summary>What a backward pass will add to; null: none follows.</summary>
+    public ParameterGradients? Gradients { get; init; }
+
     /// <summary>Where the rows go in the cache [T]; null: after what it has.</summary>
     public int[]? CachePosition { get; init; }
 
@@ -64,6 +67,10 @@ internal sealed record ForwardArguments
     public ForwardArguments Checked(DiaPreTrainedModel model)
     {
         PastKeyValues?.CheckUsable(model);
+        if (Gradients is not null && (InputIds is null || Labels is null || PastKeyValues is not null || UseCache || OutputHiddenStates || OutputAttentions))
+            throw new ArgumentException("A pass with gradients takes text ids and labels, and neither takes nor gives caches, hidden states or attention maps.",
+                "gradients");
+        Gradients?.CheckUsable(model.Specs);
         DiaConfig config = model.Config;
         (int batch, int length) = InputIds is not null ? (InputIds.GetLength(0), InputIds.GetLength(1))
             : EncoderOutput is not null ? (EncoderOutput.Batch, EncoderOutput.TextLength)
@@ -119,6 +126,7 @@ internal sealed record ForwardArguments
                     throw ForwardInputs.Error($"labels holds {label}; it must be -100 or from 0 to {d.VocabSize - 1}.");
         // The cache grows at its end; a gap, or rows in the middle, would be read as what they are not.
         if (CachePosition is not null && !CachePosition.SequenceEqual(Enumerable.Range(Cached, Rows)))
-            throw ForwardInputs.Error($"cache_position must be {Cached} to {Cached + Rows - 1}, one a row: where the {Rows} rows go after the {Cached} that are cached.");
+            throw ForwardInputs.Error(
+                $"cache_position must be {Cached} to {Cached + Rows - 1}, one a row: where the {Rows} rows go after the {Cached} that are cached.");
     }
 }

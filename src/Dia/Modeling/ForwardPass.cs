@@ -35,6 +35,9 @@ internal sealed unsafe class ForwardPass
     /// <summary>The decoder's hidden states and attention maps; null where none were asked for.</summary>
     public ForwardTrace? Trace { get; private set; }
 
+    /// <summary>What a backward pass may follow; null: none.</summary>
+    public TrainingPass? Training { get; private set; }
+
     /// <summary>The rows so far; null where it was not asked for.</summary>
     public PastKeyValues? PastKeyValues { get; private set; }
 
@@ -51,7 +54,10 @@ internal sealed unsafe class ForwardPass
     {
         using Lock.Scope turn = model.Tenant.Enter();
         var pass = new ForwardPass(model, arguments.Checked(model));
-        pass.Run(head);
+        if (pass.Given.Gradients is { } gradients)
+            pass.Train(gradients);
+        else
+            pass.Run(head);
         return pass;
     }
 
@@ -105,6 +111,25 @@ internal sealed unsafe class ForwardPass
         }
     }
 
+    private void Train(ParameterGradients gradients)
+    {
+        Training = new TrainingPass(_model, Given, gradients);
+        try
+        {
+            float[] hidden = new float[Given.Batch * Given.TextLength * _model.Config.EncoderConfig.HiddenSize];
+            _memory.Download(hidden, Training.EncoderOutput);
+            Encoder = new EncoderOutput(hidden, Given.Batch, Given.TextLength);
+            LastHiddenState = new float[Given.Batch * Given.Rows * _decoder.HiddenSize];
+            _memory.Download(LastHiddenState, Training.DecoderOutput);
+            Logits = ReadLogits(Training.Logits);
+        }
+        catch
+        {
+            Training.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Runs the encoder over text ids, and fills a new cache's text with its output or the one that is given.</summary>
     private void Encode(PastKeyValues past)
     {
@@ -150,7 +175,7 @@ internal sealed unsafe class ForwardPass
             LastHiddenState = new float[batch * rows * _decoder.HiddenSize];
             _memory.Download(LastHiddenState, pass.Output);
             if (head)
-                Logits = ReadLogits(pass);
+                Logits = ComputeLogits(pass);
             pass.Advance();
         }
         finally
@@ -160,30 +185,13 @@ internal sealed unsafe class ForwardPass
         }
     }
 
-    /// <summary>Logits [B·C, T, V] of all rows, and their loss where there are labels; the network gives [B·T, C·V].</summary>
-    private float[] ReadLogits(DecoderPass pass)
+    private float[] ComputeLogits(DecoderPass pass)
     {
-        int batch = Given.Batch, rows = Given.Rows, channels = _decoder.NumChannels, vocabulary = _decoder.VocabSize;
-        long width = (long)channels * vocabulary;
-        float[] logits = new float[batch * rows * width];
-        float* flat = _memory.Allocate(logits.Length);
-        CrossEntropy loss = default;
+        float* flat = _memory.Allocate((long)Given.Batch * Given.Rows * _decoder.NumChannels * _decoder.VocabSize);
         try
         {
-            _model.Network.Logits(flat, pass.Output, batch * rows, pass.Phase);
-            ReadOnlySpan<float> all = _memory.Read(flat, logits.Length);
-            for (int b = 0; b < batch; b++)
-            {
-                for (int t = 0; t < rows; t++)
-                    for (int c = 0; c < channels; c++)
-                        all.Slice(((b * rows + t) * channels + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((b * channels + c) * rows + t) * vocabulary));
-                fixed (int* label = Given.Labels)
-                    if (label is not null)
-                        _model.Network.Loss(flat + b * rows * width, label + (long)b * channels * rows, rows, ref loss);
-            }
-
-            Loss = loss;
-            return logits;
+            _model.Network.Logits(flat, pass.Output, Given.Batch * Given.Rows, pass.Phase);
+            return ReadLogits(flat);
         }
         finally
         {
@@ -191,7 +199,29 @@ internal sealed unsafe class ForwardPass
         }
     }
 
-    private static byte[] Mask(int[,]? mask, int count)
+    /// <summary>Logits [B·C, T, V] of all rows, and their loss where there are labels; the network gives [B·T, C·V].</summary>
+    private float[] ReadLogits(float* flat)
+    {
+        int batch = Given.Batch, rows = Given.Rows, channels = _decoder.NumChannels, vocabulary = _decoder.VocabSize;
+        long width = (long)channels * vocabulary;
+        float[] logits = new float[batch * rows * width];
+        CrossEntropy loss = default;
+        ReadOnlySpan<float> all = _memory.Read(flat, logits.Length);
+        for (int b = 0; b < batch; b++)
+        {
+            for (int t = 0; t < rows; t++)
+                for (int c = 0; c < channels; c++)
+                    all.Slice(((b * rows + t) * channels + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((b * channels + c) * rows + t) * vocabulary));
+            fixed (int* label = Given.Labels)
+                if (label is not null)
+                    _model.Network.Loss(flat + b * rows * width, label + (long)b * channels * rows, rows, ref loss);
+        }
+
+        Loss = loss;
+        return logits;
+    }
+
+    internal static byte[] Mask(int[,]? mask, int count)
     {
         byte[] bytes = new byte[count];
         if (mask is null)

@@ -86,7 +86,8 @@ public static class ModelCatalog
                 text.Append($"\n    {d.Path}: {d.First} compiled in, {d.Second} {(where is null ? "asked for" : "in the checkpoint")}");
         }
 
-        text.Append($"\nBuild a program for it: dotnet publish src/Dia.Cli -p:DiaConfigs={where ?? "FOLDER, where SavePretrained of the configuration has written it"}");
+        text.Append(
+            $"\nBuild a program for it: dotnet publish src/Dia.Cli -p:DiaConfigs={where ?? "FOLDER, where SavePretrained of the configuration has written it"}");
         throw new DiaException(DiaErrorKind.Model, text.ToString());
     }
 

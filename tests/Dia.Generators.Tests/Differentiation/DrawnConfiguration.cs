@@ -17,19 +17,22 @@ internal sealed class DrawnConfiguration
         DiaEncoderConfig encoder = new()
         {
             VocabSize = 9, HiddenSize = width, IntermediateSize = _random.Next(3, 8), NumHiddenLayers = _random.Next(1, 3),
-            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(1, 4), HiddenAct = Draw<HiddenActivation>(),
+            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(1, 4),
+                HiddenAct = Draw<HiddenActivation>(),
             MaxPositionEmbeddings = 20,
         };
         DiaDecoderConfig decoder = new()
         {
             VocabSize = 7, HiddenSize = 2 * _random.Next(3, 7), IntermediateSize = _random.Next(3, 8), NumHiddenLayers = _random.Next(1, 3),
-            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(1, 4), HiddenAct = Draw<HiddenActivation>(),
+            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(1, 4),
+                HiddenAct = Draw<HiddenActivation>(),
             MaxPositionEmbeddings = 20, NumChannels = channels, CrossNumAttentionHeads = crossKeyHeads * _random.Next(1, 3),
             CrossNumKeyValueHeads = crossKeyHeads, CrossHeadDim = _random.Next(2, 6), CrossHiddenSize = width,
         };
         Config = new DiaConfig
         {
-            EncoderConfig = encoder with { RopeScaling = DrawScaling(encoder.HeadDim) }, DecoderConfig = decoder with { RopeScaling = DrawScaling(decoder.HeadDim) },
+            EncoderConfig = encoder with { RopeScaling = DrawScaling(encoder.HeadDim) },
+                DecoderConfig = decoder with { RopeScaling = DrawScaling(decoder.HeadDim) },
             BosTokenId = 6, PadTokenId = 5, EosTokenId = 4, DelayPattern = Enumerable.Range(0, channels).ToArray(),
         };
         var graph = new DiaGraph(Config);

@@ -227,7 +227,8 @@ internal sealed class Interpreter(DiaConfig config, Batch batch, IReadOnlyDictio
         return activation switch
         {
             HiddenActivation.Silu => (x * s, s * (1 + x * (1 - s))),
-            HiddenActivation.GeluNew => (0.5 * x * (1 + tanh), 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * Math.Sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x)),
+            HiddenActivation.GeluNew =>
+                (0.5 * x * (1 + tanh), 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * Math.Sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x)),
             HiddenActivation.Gelu => (x * Normal(x), Normal(x) + x * Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI)),
             _ => x < 0 ? (0, 0) : (x, 1),
         };

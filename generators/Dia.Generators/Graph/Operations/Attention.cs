@@ -107,7 +107,8 @@ internal sealed record AttentionGradient(Value Dy, Attention Forward, int KeyWid
     public override Cost Cost => new(2L * Q.Width, 4L * Q.Width, FlopsOfKey: 10L * Q.Width, ValuesOfKey: 4L * KeyWidth);
 
     public override IEnumerable<(string, string)> Sizes =>
-        [Size("Heads", Q.Width / Forward.HeadDim), Size("KeyHeads", KeyWidth / Forward.HeadDim), Size("HeadDim", Forward.HeadDim), Size("Layer", Forward.Layer)];
+        [Size("Heads", Q.Width / Forward.HeadDim), Size("KeyHeads", KeyWidth / Forward.HeadDim), Size("HeadDim", Forward.HeadDim),
+            Size("Layer", Forward.Layer)];
 
     public override string Print(Scope s)
     {
