@@ -1,4 +1,3 @@
-using Dia.Backends.Scalar;
 using Dia.Configuration;
 using Dia.Weights;
 
@@ -48,7 +47,16 @@ public readonly unsafe partial struct CpuBackend
 
     /// <inheritdoc/>
     public void AttentionGradient(float* dq, float* dk, float* dv, float* dy, float* q, float* y, in AttentionBatch batch, int layer, int heads, int keyHeads,
-        int headDim) => default(ScalarBackend).AttentionGradient(dq, dk, dv, dy, q, y, batch, layer, heads, keyHeads, headDim);
+        int headDim)
+    {
+        AttentionCall call = new()
+        {
+            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads,
+            HeadDim = headDim,
+        };
+        AttentionGradientJob job = new() { C = call, Dq = dq, Dk = dk, Dv = dv, Dy = dy };
+        job.Start(_threads);
+    }
 
     /// <inheritdoc/>
     public void GatedActivationGradient(float* dx, float* dy, float* x, int rows, int n, HiddenActivation activation) =>

@@ -27,10 +27,29 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     {
         if (P.Rows <= 0 || P.N <= 0)
             return;
-        int panels = Gemm.Panels(P.N);
         int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
         // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
-        int wanted = threadCount == 1 ? 1 : 4 * threadCount;
+        int parts = Divide(threadCount == 1 ? 1 : 4 * threadCount);
+        long floats = (long)_rowBlock * Gemm.AStride + Gemm.KBlock * Gemm.PanelColumns + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
+        _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
+        threads.Run(ref this, parts, alone: threadCount == 1);
+    }
+
+    /// <summary>Runs the product as part of another job, on its thread and in its scratch memory, of <see cref="Gemm.ScratchFloats"/> values.</summary>
+    public void RunWithin(float* scratch)
+    {
+        if (P.Rows <= 0 || P.N <= 0)
+            return;
+        _scratch = (byte*)scratch;
+        int parts = Divide(1);
+        for (int part = 0; part < parts; part++)
+            Run(part, 0);
+    }
+
+    // The number of parts, not much more than are wanted.
+    private int Divide(int wanted)
+    {
+        int panels = Gemm.Panels(P.N);
         _rowBlocks = (P.Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
         int groups = (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
         while (_rowBlocks * groups < wanted && P.Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
@@ -40,10 +59,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         _rowBlock = ((P.Rows + _rowBlocks - 1) / _rowBlocks + Gemm.TileRows - 1) / Gemm.TileRows * Gemm.TileRows;
         _rowBlocks = (P.Rows + _rowBlock - 1) / _rowBlock;
         _groupPanels = (panels + groups - 1) / groups;
-        groups = (panels + _groupPanels - 1) / _groupPanels;
-        long floats = (long)_rowBlock * Gemm.AStride + Gemm.KBlock * Gemm.PanelColumns + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
-        _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
-        threads.Run(ref this, _rowBlocks * groups, alone: threadCount == 1);
+        return _rowBlocks * ((panels + _groupPanels - 1) / _groupPanels);
     }
 
     /// <inheritdoc/>
@@ -184,6 +200,9 @@ internal static unsafe class Gemm
 
     /// <summary>Columns of a panel.</summary>
     public static int PanelColumns => 2 * Vector<float>.Count;
+
+    /// <summary>What a part of a product takes at most.</summary>
+    public static int ScratchFloats => MaxRowBlock * AStride + (KBlock + MaxGroupPanels * MaxRowBlock) * PanelColumns;
 
     /// <summary>Panels of n columns.</summary>
     public static int Panels(int n) => (int)(((long)n + PanelColumns - 1) / PanelColumns);
