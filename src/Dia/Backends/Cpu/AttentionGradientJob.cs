@@ -95,8 +95,8 @@ internal unsafe struct AttentionGradientJob : IParallelJob
         int keys = Visible(b.Item, b.First + b.Rows - 1);
         MatrixProduct scores = new()
         {
-            Y = b.P, YStride = _stride, X = q, RowStride = queryStride, TapLength = C.HeadDim, W = (byte*)b.Keys, WStride = b.KeyStride, Rows = b.Rows, N = keys,
-            K = C.HeadDim,
+            Y = b.P, YStride = _stride, X = q, RowStride = queryStride, TapLength = C.HeadDim, W = (byte*)b.Keys, WStride = b.KeyStride,
+            Rows = b.Rows, N = keys, K = C.HeadDim,
         };
         Multiply(scores, b.Scratch);
         Multiply(scores with { Y = b.Ds, X = dy, W = (byte*)b.Values }, b.Scratch);

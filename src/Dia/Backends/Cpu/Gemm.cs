@@ -8,7 +8,8 @@ namespace Dia.Backends.Cpu;
 /// </summary>
 /// <remarks>
 /// Blocks of a and of w are first copied into the thread's scratch memory, in float32, padded with zeros to whole tiles: so the inner kernel
-/// knows one shape only and no address is out of bounds.
+/// knows one shape only and no address is out of bounds. How operands lie is a choice of the copy: gradients are the same product. One of narrower
+/// numbers would be another inner kernel and another type of those copies.
 /// </remarks>
 internal unsafe struct GemmJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
@@ -30,7 +31,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
         // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
         int parts = Divide(threadCount == 1 ? 1 : 4 * threadCount);
-        long floats = (long)_rowBlock * Gemm.AStride + Gemm.KBlock * Gemm.PanelColumns + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
+        long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
         _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
         threads.Run(ref this, parts, alone: threadCount == 1);
     }
@@ -45,6 +46,9 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         for (int part = 0; part < parts; part++)
             Run(part, 0);
     }
+
+    // How many panels are loaded at a time.
+    private readonly int Panels => P.WOrder == WeightOrder.Columns ? _groupPanels : 1;
 
     // The number of parts, not much more than are wanted.
     private int Divide(int wanted)
@@ -72,25 +76,45 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         int panels = Math.Min(_groupPanels, Gemm.Panels(P.N) - firstPanel);
         float* a = (float*)(_scratch + thread * _scratchStride);
         float* b = a + (long)_rowBlock * Gemm.AStride;
-        float* c = b + Gemm.KBlock * Gemm.PanelColumns;
+        float* c = b + Panels * Gemm.PanelStride;
         int tileSize = Gemm.TileRows * Gemm.PanelColumns;
 
-        for (int p = 0; p < panels; p++)
-            StartPanel(c + (long)p * tiles * tileSize, tiles, firstPanel + p);
-        for (long k = 0; k < P.K; k += Gemm.KBlock)
+        for (long k = 0; k == 0 || k < P.K; k += Gemm.KBlock)
         {
             int count = (int)Math.Min(Gemm.KBlock, P.K - k);
+            bool isLast = k + count == P.K;
             CopyRows(a, firstRow, rows, tiles, k, count);
+            if (P.WOrder == WeightOrder.Columns)
+                LoadPanels(b, firstPanel, panels, k, count);
             for (int p = 0; p < panels; p++)
             {
-                float* panel = LoadPanel(b, firstPanel + p, k, count);
                 float* tile = c + (long)p * tiles * tileSize;
+                if (k == 0)
+                    StartPanel(tile, tiles, firstPanel + p);
+                float* panel = P.WOrder == WeightOrder.Columns ? b + p * Gemm.PanelStride : LoadPanel(b, firstPanel + p, k, count);
                 for (int t = 0; t < tiles; t++)
+                {
+                    if (isLast)
+                        PrefetchResults(firstRow + t * Gemm.TileRows, firstPanel + p);
                     Gemm.Tile(a + (long)t * Gemm.TileRows * Gemm.AStride, panel, tile + (long)t * tileSize, count);
+                }
+                if (isLast)
+                    StorePanel(tile, firstRow, rows, firstPanel + p);
             }
         }
-        for (int p = 0; p < panels; p++)
-            StorePanel(c + (long)p * tiles * tileSize, firstRow, rows, firstPanel + p);
+    }
+
+    // A panel's results are a short run of each row: the hardware does not foresee the next one.
+    private void PrefetchResults(int row, int panel)
+    {
+        if (!Sse.IsSupported)
+            return;
+        float* y = P.Y + row * P.YStride + (long)panel * Gemm.PanelColumns * P.YStep;
+        for (int r = 0; r < Gemm.TileRows; r++, y += P.YStride)
+        {
+            for (int i = 0; i < Gemm.PanelColumns; i += 16)
+                Sse.Prefetch0(y + i);
+        }
     }
 
     private void StartPanel(float* c, int tiles, int panel)
@@ -153,6 +177,21 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             new Span<float>(a + (long)r * Gemm.AStride, count).Clear();
     }
 
+    // Columns are loaded for all panels at once: those of one are a short run of each row, and many rows' share cache sets.
+    private void LoadPanels(float* b, int panel, int panels, long k, int count)
+    {
+        int column = panel * Gemm.PanelColumns;
+        byte* w = P.W + (k * P.WStride + column) * TFormat.Size;
+        for (int i = 0; i < count; i++, b += Gemm.PanelColumns, w += P.WStride * TFormat.Size)
+        {
+            for (int p = 0; p < panels; p++)
+            {
+                GemmPanels.CopyColumns<TFormat>(b + p * Gemm.PanelStride, w + p * Gemm.PanelColumns * TFormat.Size,
+                    P.N - column - p * Gemm.PanelColumns);
+            }
+        }
+    }
+
     private float* LoadPanel(float* b, int panel, long k, int count)
     {
         int column = panel * Gemm.PanelColumns;
@@ -160,9 +199,6 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         {
             case WeightOrder.Rows:
                 GemmPanels.FromRows<TFormat>(b, P.W + k * TFormat.Size, column, P.N, count, P.WStride);
-                return b;
-            case WeightOrder.Columns:
-                GemmPanels.FromColumns<TFormat>(b, P.W + (k * P.WStride + column) * TFormat.Size, P.N - column, count, P.WStride);
                 return b;
             case WeightOrder.PanelColumns:
                 GemmPanels.FromPanels<TFormat>(b, P.W, column, P.N, k, count, P.WStride);
@@ -201,8 +237,11 @@ internal static unsafe class Gemm
     /// <summary>Columns of a panel.</summary>
     public static int PanelColumns => 2 * Vector<float>.Count;
 
+    /// <summary>Distance of panels: a cache line more than a block, so that a row's values in them do not share cache sets.</summary>
+    public static int PanelStride => KBlock * PanelColumns + 16;
+
     /// <summary>What a part of a product takes at most.</summary>
-    public static int ScratchFloats => MaxRowBlock * AStride + (KBlock + MaxGroupPanels * MaxRowBlock) * PanelColumns;
+    public static int ScratchFloats => MaxRowBlock * AStride + MaxGroupPanels * (PanelStride + MaxRowBlock * PanelColumns);
 
     /// <summary>Panels of n columns.</summary>
     public static int Panels(int n) => (int)(((long)n + PanelColumns - 1) / PanelColumns);

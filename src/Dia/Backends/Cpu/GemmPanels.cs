@@ -16,22 +16,20 @@ internal static unsafe class GemmPanels
             Transpose<TFormat>(panel + c, Gemm.PanelColumns, w + (column + c) * stride * TFormat.Size, stride, Math.Clamp(n - column - c, 0, 8), count);
     }
 
-    /// <summary>The panel of the first columns of <paramref name="count"/> rows of weights, <paramref name="stride"/> apart.</summary>
-    public static void FromColumns<TFormat>(float* panel, byte* w, int columns, int count, long stride)
+    /// <summary>A panel's row: that many columns of a row of weights, or as many as it has.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CopyColumns<TFormat>(float* panel, byte* w, int columns)
         where TFormat : struct, IStoredFormat
     {
-        for (int i = 0; i < count; i++, panel += Gemm.PanelColumns, w += stride * TFormat.Size)
+        for (int c = 0; c < Gemm.PanelColumns; c += 8)
         {
-            for (int c = 0; c < Gemm.PanelColumns; c += 8)
+            if (c + 8 <= columns)
             {
-                if (c + 8 <= columns)
-                {
-                    TFormat.Load8(w + c * TFormat.Size).Store(panel + c);
-                    continue;
-                }
-                for (int j = c; j < c + 8; j++)
-                    panel[j] = j < columns ? TFormat.Read(w + j * TFormat.Size) : 0;
+                TFormat.Load8(w + c * TFormat.Size).Store(panel + c);
+                continue;
             }
+            for (int j = c; j < c + 8; j++)
+                panel[j] = j < columns ? TFormat.Read(w + j * TFormat.Size) : 0;
         }
     }
 
