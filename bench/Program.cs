@@ -12,13 +12,16 @@ try
         case ["kernels", var number] when int.TryParse(number, out int threads) && threads > 0:
             Kernels.Run(threads);
             return 0;
+        case ["training", var number] when int.TryParse(number, out int threads) && threads > 0:
+            Training.Run(threads);
+            return 0;
         case ["figures", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
             Checkpoints.Prepare(folder, threads);
             var report = new Report();
             new Figures(report, threads).Run(folder);
             return report.Failed ? 1 : 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | figures THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | training THREADS | figures THREADS FOLDER");
             return 2;
     }
 }
