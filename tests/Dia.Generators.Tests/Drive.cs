@@ -47,15 +47,15 @@ internal static class Drive
         return [.. compilation.GetDiagnostics().Where(d => d.Severity >= DiagnosticSeverity.Warning)];
     }
 
-    /// <summary>The codec of a configuration, its emitted code compiled and loaded.</summary>
-    public static engine::Dia.Networks.CompiledCodec LoadCodec(IEnumerable<TestFile> files)
+    /// <summary>The models and codecs of configurations, their emitted code compiled and loaded.</summary>
+    public static IReadOnlyList<engine::Dia.Networks.CompiledNetwork> Load(IEnumerable<TestFile> files, bool training = false)
     {
-        Create(files).RunGeneratorsAndUpdateCompilation(Empty, out Compilation compilation, out _);
+        Create(files, training).RunGeneratorsAndUpdateCompilation(Empty, out Compilation compilation, out _);
         using var image = new MemoryStream();
         if (compilation.Emit(image) is { Success: false } result)
             throw new InvalidOperationException(string.Join("\n", result.Diagnostics));
         Type list = System.Reflection.Assembly.Load(image.ToArray()).GetType("Dia.Compiled.CompiledModels")!;
-        return (engine::Dia.Networks.CompiledCodec)((IReadOnlyList<engine::Dia.Networks.CompiledNetwork>)list.GetProperty("All")!.GetValue(null)!).Single();
+        return (IReadOnlyList<engine::Dia.Networks.CompiledNetwork>)list.GetProperty("All")!.GetValue(null)!;
     }
 
     private static IEnumerable<MetadataReference> References()

@@ -17,14 +17,14 @@ internal sealed class DrawnConfiguration
         DiaEncoderConfig encoder = new()
         {
             VocabSize = 9, HiddenSize = width, IntermediateSize = _random.Next(3, 8), NumHiddenLayers = _random.Next(1, 3),
-            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(1, 4),
+            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(2, 5),
                 HiddenAct = Draw<HiddenActivation>(),
             MaxPositionEmbeddings = 20,
         };
         DiaDecoderConfig decoder = new()
         {
             VocabSize = 7, HiddenSize = 2 * _random.Next(3, 7), IntermediateSize = _random.Next(3, 8), NumHiddenLayers = _random.Next(1, 3),
-            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(1, 4),
+            NumAttentionHeads = keyHeads * _random.Next(1, 3), NumKeyValueHeads = keyHeads, HeadDim = 2 * _random.Next(2, 5),
                 HiddenAct = Draw<HiddenActivation>(),
             MaxPositionEmbeddings = 20, NumChannels = channels, CrossNumAttentionHeads = crossKeyHeads * _random.Next(1, 3),
             CrossNumKeyValueHeads = crossKeyHeads, CrossHeadDim = _random.Next(2, 6), CrossHiddenSize = width,

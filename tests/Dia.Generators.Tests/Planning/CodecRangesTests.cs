@@ -29,7 +29,7 @@ public sealed class CodecRangesTests
         if (ratios is not null)
             json = $$"""{"model_type": "dac", "encoder_hidden_size": 4, "decoder_hidden_size": 64, "codebook_size": 16, "downsampling_ratios": [{{ratios}}]}""";
         DacConfig config = DacConfigParser.Parse(json).Config!;
-        CodecLayout layout = Drive.LoadCodec([new TestFile("/repository", "configs/codec", "config.json", json)]).Layout;
+        CodecLayout layout = ((engine::Dia.Networks.CompiledCodec)Drive.Load([new TestFile("/repository", "configs/codec", "config.json", json)]).Single()).Layout;
         Assert.Equal(config.HopLength, layout.HopLength);
         var random = new Random(11);
         for (int run = 0; run < 300; run++)
