@@ -20,7 +20,7 @@ public sealed class FloorsTests
         ["Dia.Networks"],
         ["Dia.Modeling", "Dia.Codec"],
         ["Dia.Processing"],
-        ["Dia.Generation"],
+        ["Dia.Generation", "Dia.Training"],
         ["Dia.Speech"],
         ["Dia.Backends.Cpu", "Dia.Backends.Cuda", "Dia.Backends.Scalar"],
         ["Dia.Checks"],
