@@ -192,23 +192,46 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     {
         if (_unconditionalCross is not null)
             return _unconditionalCross;
-        DeviceMemory memory = Network.Memory;
-        float* constants = memory.Allocate((long)Config.DecoderConfig.NumHiddenLayers * Config.DecoderConfig.HiddenSize);
+        float* constants = Network.Memory.Allocate((long)Config.DecoderConfig.NumHiddenLayers * Config.DecoderConfig.HiddenSize);
         try
         {
-            RotaryEmbedding rope = Compiled.EncoderRope();
-            rope.Update(1);
-            using var encoder = new EncoderPass(Network, rope, [0], default, 1);
-            Network.Encode(encoder);
-            Network.UnconditionalCross(encoder, constants);
+            ComputeUnconditionalCross(constants);
         }
         catch
         {
-            memory.Free(constants);
+            Network.Memory.Free(constants);
             throw;
         }
 
         return _unconditionalCross = constants;
+    }
+
+    /// <summary>Makes weights, by their number, float32 ones that may be changed until the model is disposed; in a turn.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal float* MakeWritable(int weight)
+    {
+        float* values = Weights.MakeWritable(weight, Specs[weight]);
+        Network.Prepare(weight, Weights.Weights[weight]);
+        return values;
+    }
+
+    /// <summary>Says that weights, by their number, have other values now; in a turn.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal void WeightsChanged(IEnumerable<int> weights)
+    {
+        foreach (int weight in weights)
+            Network.Prepare(weight, Weights.Weights[weight]);
+        if (_unconditionalCross is not null)
+            ComputeUnconditionalCross(_unconditionalCross);
+    }
+
+    private void ComputeUnconditionalCross(float* constants)
+    {
+        RotaryEmbedding rope = Compiled.EncoderRope();
+        rope.Update(1);
+        using var encoder = new EncoderPass(Network, rope, [0], default, 1);
+        Network.Encode(encoder);
+        Network.UnconditionalCross(encoder, constants);
     }
 
     /// <summary>An array of any rank, row-major.</summary>

@@ -30,6 +30,15 @@ public abstract class Network
                 Weights[i] = Prepare(specs[i], stored[i]);
     }
 
+    /// <summary>Has a weight prepared again after its values, or where they are, changed; in a turn.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal void Prepare(int index, in StoredWeight stored)
+    {
+        Weight prepared = Prepare(_specs[index], stored);
+        Release(_specs[index], Weights[index]);
+        Weights[index] = prepared;
+    }
+
     /// <summary>Frees the weights.</summary>
     internal void Release()
     {

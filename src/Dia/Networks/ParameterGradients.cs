@@ -48,6 +48,9 @@ public sealed unsafe class ParameterGradients : IDisposable
             throw new ArgumentException("These gradients are another model's.", "gradients");
     }
 
+    /// <summary>The parameters, trained or not.</summary>
+    internal WeightSpec[] Specs => _specs;
+
     /// <summary>The names of the parameters that are trained.</summary>
     public IEnumerable<string> Names => _specs.Where((_, i) => _gradients[i] != 0).Select(s => s.Name);
 

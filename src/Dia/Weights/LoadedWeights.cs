@@ -65,6 +65,19 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// <summary>The weights, one per spec. Pointers in it are valid until this object is disposed.</summary>
     public StoredWeight[] Weights { get; } = [];
 
+    /// <summary>Makes a weight one in float32 that can be changed, with the same values; its memory is this object's.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal float* MakeWritable(int index, WeightSpec spec)
+    {
+        const int Step = 1 << 20; // values at a time: whole blocks of any format
+        StoredWeight stored = Weights[index];
+        float* values = (float*)Allocate(spec.Count * sizeof(float));
+        for (long at = 0; at < spec.Count; at += Step)
+            WeightFormats.Read((byte*)stored.From(at).Data, stored.Format, new Span<float>(values + at, (int)Math.Min(Step, spec.Count - at)));
+        Weights[index] = new StoredWeight { Data = values, Format = WeightFormat.Float32 };
+        return values;
+    }
+
     /// <summary>Unmaps the files and frees what was computed: every pointer is invalid from here on.</summary>
     public void Dispose()
     {
