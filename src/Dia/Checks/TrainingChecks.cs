@@ -171,7 +171,13 @@ internal sealed unsafe partial class TrainingChecks<TBackend>(TBackend backend, 
             labels[i] = ITrainingBackend.IgnoredLabel;
         Mirrored<int> given = memory.Place<int>(labels);
         int count = rows * channels * vocabulary;
-        Mirrored<float> x = memory.Floats(count, 40), dx = memory.Unaligned(count);
+        float[] logits = memory.Floats(count, 40).Values.ToArray();
+        if (rows > 1)
+        {
+            logits[0] = float.NaN; // stays in its channel
+            logits[^1] = float.NegativeInfinity;
+        }
+        Mirrored<float> x = memory.Place<float>(logits), dx = memory.Unaligned(count);
         string shapes = Text($"[{rows}, {channels}, {vocabulary}]");
         _scalar.CrossEntropyGradient(dx.OnHost, x.OnHost, given.OnHost, rows, channels, vocabulary, Scale);
         backend.CrossEntropyGradient(dx.OnDevice, x.OnDevice, given.OnDevice, rows, channels, vocabulary, Scale);

@@ -163,11 +163,17 @@ internal unsafe struct CrossEntropyGradientJob : IRowJob
                 continue;
             }
 
-            float max = float.NegativeInfinity;
-            for (int i = 0; i < Vocabulary; i++)
-                max = MathF.Max(max, x[i]);
-            Vector<float> sum = default, shift = new(max);
+            // A NaN need not be the greatest: it makes the sum NaN.
             int whole = Vocabulary / v * v;
+            Vector<float> greatest = new(float.NegativeInfinity), sum = default;
+            for (int i = 0; i < whole; i += v)
+                greatest = Vector.Max(greatest, Vector.Load(x + i));
+            float max = float.NegativeInfinity;
+            for (int i = 0; i < v; i++)
+                max = MathF.Max(max, greatest[i]);
+            for (int i = whole; i < Vocabulary; i++)
+                max = MathF.Max(max, x[i]);
+            Vector<float> shift = new(max);
             for (int i = 0; i < whole; i += v)
             {
                 Vector<float> e = VectorMath.Exp(Vector.Load(x + i) - shift);
