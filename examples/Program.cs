@@ -6,6 +6,7 @@ using Dia.Codec;
 using Dia.Compiled;
 using Dia.Generation;
 using Dia.Modeling;
+using Dia.Networks;
 using Dia.Processing;
 using Dia.Speech;
 using Dia.Weights;
@@ -37,11 +38,13 @@ rows = model.Generate(inputs, model.GenerationConfig() with { MaxNewTokens = 256
 int promptLength = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);
 processor.SaveAudio(processor.Decode(rows, promptLength), Path.Combine(outFolder, "clone.wav"));
 
-// 3. Training rows and their loss
+// 3. Training rows, their loss, and its gradient by every parameter
 inputs = processor.Process(["[S1] The letter is fast again."], [new AudioBuffer(samples, codec.SamplingRate)], generation: false, outputLabels: true);
-DiaOutput output =
-    model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds, decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels);
-Console.WriteLine($"loss {output.Loss}");
+using ParameterGradients gradients = model.CreateGradients();
+using DiaOutput output = model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds,
+    decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels, gradients: gradients);
+output.Backward();
+Console.WriteLine($"loss {output.Loss}, {gradients.Names.Count()} gradients");
 
 // 4. A script of any length, split, spoken piece by piece in the same voices, and joined
 string script = string.Concat(Enumerable.Repeat("[S1] The voice is blue now. [S2] You know the quiet voice. ", 6));

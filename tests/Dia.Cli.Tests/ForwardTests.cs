@@ -38,6 +38,35 @@ public sealed class ForwardTests : TestFolder
         }
     }
 
+    [Theory]
+    [InlineData("base", "scalar")]
+    [InlineData("base", "cpu")]
+    [InlineData("odd", "cpu")]
+    public void Every_gradient_is_the_references(string name, string device)
+    {
+        string folder = Fixtures.Path("tiny/" + name);
+        Succeeds(Executable.WithFixtures.RunOn(device, "forward", Path.Combine(folder, "forward.safetensors"), In("out"), "--model", folder, "--grad"));
+        TensorFile right = TensorFile.Open(Path.Combine(folder, "grads.safetensors")), made = TensorFile.Open(In("out"));
+        Assert.Equal([.. right.Names.Select(n => "grad." + n), Always[0], "logits", "loss", Always[1]], made.Names.Order(StringComparer.Ordinal)
+            .OrderBy(n => !n.StartsWith("grad.", StringComparison.Ordinal)));
+        foreach (string parameter in right.Names)
+        {
+            Assert.Equal(right.Shape(parameter), made.Shape("grad." + parameter));
+            Testing.Tolerance.Equal(parameter, right.Floats(parameter), made.Floats("grad." + parameter), 1e-4); // fixtures/README.md
+        }
+    }
+
+    [Fact]
+    public void Gradients_that_cannot_be_had_are_refused()
+    {
+        string folder = Fixtures.Path("tiny/base"), all = Path.Combine(folder, "forward.safetensors");
+        TensorFile.Write(In("text"), ("input_ids", [2, 26], TensorFile.Open(all).Ints("in.input_ids").Select(i => (long)i).ToArray()));
+        Fails(4, "labels", Executable.WithFixtures.Run("forward", In("text"), In("out"), "--model", folder, "--grad"));
+        Fails(2, "--hidden-states", Executable.WithFixtures.Run("forward", all, In("out"), "--model", folder, "--grad", "--hidden-states"));
+        Fails(5, "cannot train", Executable.WithFixtures.RunOn("cuda", "forward", all, In("out"), "--model", folder, "--grad"));
+        Assert.False(File.Exists(In("out")));
+    }
+
     [Fact]
     public void The_result_does_not_depend_on_the_number_of_threads()
     {
