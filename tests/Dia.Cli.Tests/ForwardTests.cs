@@ -61,9 +61,9 @@ public sealed class ForwardTests : TestFolder
     {
         string folder = Fixtures.Path("tiny/base"), all = Path.Combine(folder, "forward.safetensors");
         TensorFile.Write(In("text"), ("input_ids", [2, 26], TensorFile.Open(all).Ints("in.input_ids").Select(i => (long)i).ToArray()));
-        Fails(4, "labels", Executable.WithFixtures.Run("forward", In("text"), In("out"), "--model", folder, "--grad"));
-        Fails(2, "--hidden-states", Executable.WithFixtures.Run("forward", all, In("out"), "--model", folder, "--grad", "--hidden-states"));
-        Fails(5, "cannot train", Executable.WithFixtures.RunOn("cuda", "forward", all, In("out"), "--model", folder, "--grad"));
+        Fails(4, Executable.WithFixtures.Run("forward", In("text"), In("out"), "--model", folder, "--grad"), "labels");
+        Fails(2, Executable.WithFixtures.Run("forward", all, In("out"), "--model", folder, "--grad", "--hidden-states"), "--hidden-states");
+        Fails(5, Executable.WithFixtures.RunOn("cuda", "forward", all, In("out"), "--model", folder, "--grad"), "cannot train");
         Assert.False(File.Exists(In("out")));
     }
 

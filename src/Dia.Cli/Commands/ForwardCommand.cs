@@ -53,11 +53,11 @@ internal static class ForwardCommand
         using ParameterGradients? gradients = run.Line.Has(DiaOptions.Grad) ? Gradients(run, input, inputs, model) : null;
         DiaModelOutput result = Forward(run, input, inputs, model, past, useCache: cacheOut is not null, gradients);
         using PastKeyValues? made = result.PastKeyValues;
-        using (var output = result as DiaOutput)
+        using (var whole = result as DiaOutput)
         {
             run.Interruption.Token.ThrowIfCancellationRequested();
             if (gradients is not null)
-                output!.Backward();
+                whole!.Backward();
         }
 
         run.Interruption.Token.ThrowIfCancellationRequested();
