@@ -100,7 +100,7 @@ public sealed class InputTests : TestFolder
 
     private static string CodesOf(string[] args, byte[] input, bool greedy = true)
     {
-        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".safetensors");
         try
         {
             string[] all = [.. greedy ? ["--greedy"] : Array.Empty<string>(), "--codes", path, .. args];

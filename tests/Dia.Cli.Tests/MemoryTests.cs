@@ -67,7 +67,7 @@ public sealed class MemoryTests : TestFolder
     [Fact]
     public void A_model_that_does_not_fit_is_refused_before_the_work()
     {
-        Outcome outcome = Limited(100_000, "'[S1] Hello world.' -o $1/made");
+        Outcome outcome = Limited(107_000, "'[S1] Hello world.' -o $1/made");
         Fails(5, outcome, "too little memory for the model", "mapped weights");
         Assert.Empty(Names());
     }

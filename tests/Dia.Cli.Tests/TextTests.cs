@@ -188,7 +188,7 @@ public sealed class TextTests : TestFolder
 
     private static string CodesOf(string[] args, string input)
     {
-        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".safetensors");
         try
         {
             Succeeds(Executable.Dia.Run(["--greedy", "--max-tokens", "30", "--codes", path, .. args], Bytes(input)));

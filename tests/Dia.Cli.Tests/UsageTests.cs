@@ -47,7 +47,7 @@ public sealed class UsageTests : TestFolder
     [InlineData("[S1] Hi.", "--seed")]
     [InlineData("[S1] Hi.", "--seed", "1", "--seed", "2")]
     [InlineData("forward", "one.safetensors")]
-    [InlineData("forward", "a", "b", "--grad")]
+    [InlineData("forward", "a", "b", "--gradients")]
     [InlineData("info", "more")]
     [InlineData("decode")]
     [InlineData("encode", "a", "b")]

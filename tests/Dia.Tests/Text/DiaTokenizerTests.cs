@@ -83,8 +83,8 @@ public sealed class DiaTokenizerTests
         Assert.Equal(DiaTokenizer.VocabSize, more.GetProperty("vocab_size").GetInt32());
         IReadOnlyDictionary<string, int> vocabulary = Tokenizer.GetVocab();
         Assert.Equal(more.GetProperty("length").GetInt32(), vocabulary.Count);
-        Assert.Equal(more.GetProperty("vocab").EnumerateObject().Select(p => (p.Name, p.Value.GetInt32())).OrderBy(p => p.Item2),
-            vocabulary.Select(p => (p.Key, p.Value)).OrderBy(p => p.Value));
+        Assert.Equal(more.GetProperty("vocab").EnumerateObject().OrderBy(p => p.Value.GetInt32()).Select(p => $"{p.Value.GetInt32()} {p.Name}"),
+            vocabulary.OrderBy(p => p.Value).Select(p => $"{p.Value} {p.Key}"));
         foreach (int offset in new[] { 0, 2, 5 })
         {
             var tokenizer = new DiaTokenizer(offset);
