@@ -118,6 +118,18 @@ public sealed class ForwardSurfaceTests : TestFolder
     }
 
     [Fact]
+    public void Where_one_of_two_outputs_cannot_be_written_the_other_stays_as_it_was()
+    {
+        TensorFile.Write(In("in"), ("encoder_last_hidden_state", [1, 2, 32], new float[64]));
+        foreach (string[] outputs in new[] { ["/dev/full", In("kept")], new[] { In("kept"), "/dev/full" } })
+        {
+            File.WriteAllText(In("kept"), "kept");
+            Fails(6, Executable.WithFixtures.Run("forward", In("in"), outputs[0], "--model", Model, "--cache-out", outputs[1]), "/dev/full");
+            Assert.Equal("kept", File.ReadAllText(In("kept")));
+        }
+    }
+
+    [Fact]
     public void Wrong_caches_and_encoder_outputs_are_named_with_file_and_tensor()
     {
         var encoded = ("encoder_last_hidden_state", new[] { 1, 2, 32 }, (Array)new float[64]);
@@ -134,6 +146,8 @@ public sealed class ForwardSurfaceTests : TestFolder
         Refused(4, [In("in"), "cache_position"], [encoded, ("cache_position", [1], new[] { 1 })]);
         Refused(4, [In("in"), "input_ids"], [("attention_mask", [1, 2], new[] { 1, 1 })]);
         Refused(2, ["--cache-out", "two files"], [encoded], "--cache-out", In("out"));
+        File.CreateSymbolicLink(In("link"), In("out"));
+        Refused(2, ["--cache-out", "two files"], [encoded], "--cache-out", In("link"));
         Refused(4, [In("none")], [encoded], "--cache", In("none"));
 
         (string, int[], Array) Layer(string name, params int[] shape) => (name, shape, new float[shape.Aggregate(1, (a, b) => a * b)]);

@@ -47,7 +47,8 @@ public sealed class GenerateTests : TestFolder
         string fixture = Fixtures.Path($"generate-more/{name}.safetensors");
         TensorFile right = TensorFile.Open(fixture);
         bool all = right.Names.Any(n => n.StartsWith("out.encoder", StringComparison.Ordinal));
-        string[] outputs = ["--scores", .. right.Contains("out.raw_logits") ? new[] { "--logits" } : [], .. all ? new[] { "--hidden-states", "--attentions" } : []];
+        string[] outputs =
+            ["--scores", .. right.Contains("out.raw_logits") ? new[] { "--logits" } : [], .. all ? new[] { "--hidden-states", "--attentions" } : []];
         Succeeds(Executable.WithFixtures.RunOn(device, ["generate", fixture, In("out"), "--model", Model(name), .. Arguments(name), .. outputs]));
 
         TensorFile made = TensorFile.Open(In("out"));
@@ -123,7 +124,8 @@ public sealed class GenerateTests : TestFolder
         Succeeds(Executable.WithFixtures.Run([.. args, "--max-time", "1000"]));
         Assert.Equal(TensorFile.Open(fixture).Ints("out.sequences"), TensorFile.Open(In("out")).Ints("sequences"));
         Succeeds(Executable.WithFixtures.Run([.. args, "--max-time", "1000", "--repetition-penalty", "1"]));
-        Assert.Equal(TensorFile.Open(Fixtures.Path("generate-more/control-plain.safetensors")).Ints("out.sequences"), TensorFile.Open(In("out")).Ints("sequences"));
+        Assert.Equal(TensorFile.Open(Fixtures.Path("generate-more/control-plain.safetensors")).Ints("out.sequences"),
+            TensorFile.Open(In("out")).Ints("sequences"));
     }
 
     /// <summary>Speaking takes them too, on a GPU by the host's steps.</summary>
@@ -134,7 +136,8 @@ public sealed class GenerateTests : TestFolder
     {
         string model = CopyOf(Model(""));
         File.WriteAllText(Path.Combine(model, "generation_config.json"), """{ "repetition_penalty": 1.4, "max_length": 128 }""");
-        Succeeds(Executable.WithFixtures.RunOn(device, "[S1] Hi there. [S2] Hello!", "--model", model, "--greedy", "--cfg-scale", "1", "--top-k", "45", "--codes",
+        Succeeds(
+            Executable.WithFixtures.RunOn(device, "[S1] Hi there. [S2] Hello!", "--model", model, "--greedy", "--cfg-scale", "1", "--top-k", "45", "--codes",
             In("codes"), "--max-tokens", "70"));
         Assert.Equal(TensorFile.Open(Fixtures.Path("generate-more/control-repetition_penalty.safetensors")).Ints("out.sequences"),
             TensorFile.Open(In("codes")).Ints("rows"));
@@ -158,10 +161,17 @@ public sealed class GenerateTests : TestFolder
         Refused(2, "--exponential-decay-length-penalty is '3'", "--exponential-decay-length-penalty", "3");
         Refused(2, "an id of suppress_tokens is 68", "--suppress-tokens", "[68]");
         Refused(2, "--max-tokens is '0'", "--max-tokens", "0");
+        Refused(5, "240000000 sequences of up to", "--sample", "--num-return-sequences", "240000000", "--max-tokens", "1");
+        Refused(2, "suppress_tokens is every code", "--suppress-tokens", $"[{string.Join(',', Enumerable.Range(0, 64))}]");
+        Refused(2, "No id is left to draw", "--sample", "--begin-suppress-tokens", $"[{string.Join(',', Enumerable.Range(0, 68))}]");
         Refused(2, "max_new_tokens 2147483647", "--max-tokens", "2147483647");
         TensorFile.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 2 }), ("labels", [9, 1], new int[9]));
         fixture = In("in");
         Refused(4, "labels");
+        TensorFile.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 2 }), ("in.input_ids", [1, 2], new[] { 1, 2 }));
+        Refused(4, "both input_ids and in.input_ids");
+        TensorFile.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 2 }), ("decoder_attention_mask", [1, 1], new[] { 1 }));
+        Refused(4, "decoder_attention_mask without");
         TensorFile.Write(In("in"), ("input_ids", [1, 2], new[] { 1, 300 }));
         Refused(4, "300");
     }
@@ -174,7 +184,8 @@ public sealed class GenerateTests : TestFolder
         JsonElement about = Fixtures.Json($"generate-more/{name}.json");
         foreach ((string key, string option) in Options)
             if (about.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null)
-                foreach (string word in new[] { option, option.StartsWith("--exp", StringComparison.Ordinal) ? value.GetRawText().Trim('[', ']', ' ', '\n') : value.GetRawText() })
+                foreach (string word in new[] { option, option.StartsWith("--exp", StringComparison.Ordinal)
+                    ? value.GetRawText().Trim('[', ']', ' ', '\n') : value.GetRawText() })
                     yield return word;
     }
 }

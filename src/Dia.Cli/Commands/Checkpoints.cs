@@ -157,7 +157,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         return inside.Exists(ModelFolder.ConfigName)
             ? inside
             : throw new DiaException(DiaErrorKind.Model,
-                $"{Folder.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC), or write codes only with --codes FILE.");
+                $"{Folder.Description} has no codec ({inside.Describe(ModelFolder.ConfigName)} is missing), and audio needs one: name its folder with --codec DIR (or DIA_CODEC){(run.Line.Command.Options.Contains(DiaOptions.Codes) ? $", or write codes only with {DiaOptions.Codes.Name} FILE" : "")}.");
     }
 
     /// <summary>Refuses a model's folder where a codec's belongs.</summary>

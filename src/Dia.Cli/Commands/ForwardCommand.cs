@@ -39,7 +39,7 @@ internal static class ForwardCommand
         OutputNames.Check("OUT.safetensors", output, OutputContent.Tensors, run.Line.Command.Title);
         if (cacheOut is not null)
             OutputNames.Check(DiaOptions.CacheOut.Name, cacheOut, OutputContent.Tensors, run.Line.Command.Title);
-        if (cacheOut is not null && Path.GetFullPath(cacheOut) == Path.GetFullPath(output))
+        if (cacheOut is not null && Target(cacheOut) == Target(output))
             throw CommandLine.Usage($"{DiaOptions.CacheOut.Name} is '{cacheOut}', and so is OUT.safetensors: name two files.");
         CacheFile? cache = run.Line.Get(DiaOptions.Cache) is { } path ? CacheFile.Read(path) : null;
         var inputs = ForwardFile.Read(input, hasText: cache is not null);
@@ -64,6 +64,9 @@ internal static class ForwardCommand
         SafetensorsWriter.Save(file.Stream, [.. Arrays(result), .. gradients?.Names.Select(n => Gradient(gradients, n)) ?? []]);
         if (cacheFile is not null)
             SafetensorsWriter.Save(cacheFile.Stream, [.. CacheFile.Arrays(made!)]);
+        // What cannot be written is seen before one of them appears.
+        file.Stream.Flush();
+        cacheFile?.Stream.Flush();
         cacheFile?.Commit();
         file.Commit();
         string loss = result is DiaOutput { Loss: float value } ? Format.Text($", loss {value}") : "";
@@ -89,6 +92,11 @@ internal static class ForwardCommand
             throw new DiaException(e.Kind, $"{path}: {e.Message}", e);
         }
     }
+
+    /// <summary>The file that a name stands for, through links.</summary>
+    private static string Target(string path) => new FileInfo(path) is { LinkTarget: not null } link
+        ? link.ResolveLinkTarget(returnFinalTarget: true)!.FullName
+        : Path.GetFullPath(path);
 
     private static ParameterGradients Gradients(Invocation run, string path, ForwardFile inputs, DiaPreTrainedModel model)
     {

@@ -69,7 +69,10 @@ internal sealed class ForwardFile
     /// <exception cref="DiaException">Input: another rank, or too many values.</exception>
     public static SafetensorsTensor? Find(SafetensorsFile file, string path, string name, params ReadOnlySpan<int> ranks)
     {
-        SafetensorsTensor? tensor = file.Tensors.GetValueOrDefault(name) ?? file.Tensors.GetValueOrDefault("in." + name);
+        SafetensorsTensor? tensor = file.Tensors.GetValueOrDefault(name), prefixed = file.Tensors.GetValueOrDefault("in." + name);
+        if (tensor is not null && prefixed is not null)
+            throw new DiaException(DiaErrorKind.Input, $"{path} holds both {name} and in.{name}, and only one of them can be meant: leave one out.");
+        tensor ??= prefixed;
         if (tensor is null)
             return null;
         if (tensor.Shape.Aggregate(1.0, (n, d) => n * Math.Max(d, 1)) > MaxValues)

@@ -64,6 +64,9 @@ internal static class GenerateCommand
         ];
         if (others.FirstOrDefault(o => o.Value is not null).Name is { } name)
             throw new DiaException(DiaErrorKind.Input, $"{path} holds {name}, which dia forward reads but a generation has no use for: leave it out.");
+        if (inputs.DecoderAttentionMask is not null && inputs.DecoderInputIds is null)
+            throw new DiaException(DiaErrorKind.Input,
+                $"{path} holds decoder_attention_mask without the decoder_input_ids that it is of: leave it out, or add them.");
         return inputs;
     }
 

@@ -21,7 +21,9 @@ public readonly record struct ExponentialDecay(int Start, double Factor)
 /// <summary>The controls of the reference's general <c>generate</c>. Each applies to each channel's own ids, prompt included.</summary>
 public sealed partial record GenerationConfig
 {
-    /// <summary>Rows in all, prompt and left padding included, before which EOS is out of reach; 0: none. Not where <see cref="MinNewTokens"/> is set.</summary>
+    /// <summary>
+    /// Rows in all, prompt and left padding included, before which EOS is out of reach; 0: none. Not where <see cref="MinNewTokens"/> is set.
+    /// </summary>
     public int MinLength { get; init; }
 
     /// <summary>Generated rows before which EOS is out of reach.</summary>
@@ -82,7 +84,8 @@ public sealed partial record GenerationConfig
     {
         Check(MinLength >= 0, "min_length", MinLength, "at least 0");
         Check(MinNewTokens is null or >= 0, "min_new_tokens", MinNewTokens, "at least 0");
-        Check(float.IsNormal((float)RepetitionPenalty) && RepetitionPenalty > 0, "repetition_penalty", RepetitionPenalty, "greater than 0 (1: none)");
+        Check(float.IsNormal((float)RepetitionPenalty)
+            && RepetitionPenalty > 0, "repetition_penalty", RepetitionPenalty, "a float32 greater than 0, from 1.2E-38 to 3.4E+38 (1: none)");
         Check(NoRepeatNgramSize >= 0, "no_repeat_ngram_size", NoRepeatNgramSize, "at least 0");
         Check(ExponentialDecayLengthPenalty is null or { Start: >= 0, Factor: > 0 and <= float.MaxValue }, "exponential_decay_length_penalty",
             ExponentialDecayLengthPenalty, "a start of at least 0 and a factor greater than 0");
@@ -99,6 +102,8 @@ public sealed partial record GenerationConfig
         }
 
         CheckIds(SuppressTokens, "suppress_tokens", vocabularySize);
+        Check(SuppressTokens.Length < EosTokenId || Enumerable.Range(0, EosTokenId).Except(SuppressTokens).Any(), "suppress_tokens", "every code",
+            "fewer ids: none would be left to generate");
         CheckIds(BeginSuppressTokens, "begin_suppress_tokens", vocabularySize);
         CheckIds(ForcedEosTokenId, "forced_eos_token_id", vocabularySize);
         if (ForcedBosTokenId is int forced)

@@ -69,7 +69,7 @@ public sealed partial record GenerationConfig
         Check(GuidanceScale is null or (>= 1 and <= float.MaxValue), "guidance_scale", GuidanceScale, "at least 1 (1 turns guidance off)");
         Check(float.IsNormal((float)Temperature)
             && Temperature > 0, "temperature", Temperature, "greater than 0 (for the best id every time, turn sampling off)");
-        Check(TopK is null or >= 1, "top_k", TopK, "at least 1");
+        Check(TopK is null or >= 1, "top_k", TopK, "at least 1 (null keeps all ids)");
         Check(TopP is > 0 and <= 1, "top_p", TopP, "greater than 0 and at most 1");
         Check(MaxLength >= 1, "max_length", MaxLength, "at least 1");
         Check(MaxNewTokens is null or >= 1, "max_new_tokens", MaxNewTokens, "at least 1");

@@ -120,10 +120,12 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
         config = config.CopyFor(Config.DecoderConfig);
         options = options with { StoppingCriteria = [.. options.StoppingCriteria], LogitsProcessors = [.. options.LogitsProcessors] };
         (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputIds, attentionMask, argument);
+        int capacity = Array.MaxLength / channels;
+        CheckMemory((long)ids.GetLength(0) * config.NumReturnSequences, ids.GetLength(1), config.RowLimit(1, capacity), config.UsesGuidance);
         (ids, mask) = (Repeat(ids, config.NumReturnSequences)!, Repeat(mask, config.NumReturnSequences));
         var prompt = new DecoderPrompt(Repeat(decoderInputIds, config.NumReturnSequences), Repeat(decoderAttentionMask, config.NumReturnSequences),
             ids.GetLength(0), config, vocabulary);
-        int limit = config.RowLimit(prompt.Rows, Array.MaxLength / channels), batch = prompt.Batch;
+        int limit = config.RowLimit(prompt.Rows, capacity), batch = prompt.Batch;
         var recorder = new GenerationRecorder(batch, config, options.Observer as IScoreObserver);
         using TracedSession? traced = config.OutputHiddenStates || config.OutputAttentions ? OpenTraced(ids, mask, prompt, limit, config) : null;
         using DecoderSession? session = traced is null ? OpenSession(ids, mask, limit, config.UsesGuidance) : null;
@@ -157,7 +159,7 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
         int length = array.Length / array.GetLength(0), count = checked(array.GetLength(0) * times);
         Array repeated = array.Rank == 2 ? new int[count, array.GetLength(1)] : new int[count, array.GetLength(1), array.GetLength(2)];
         for (int item = 0; item < count; item++)
-            Buffer.BlockCopy(array, item / times * length * sizeof(int), repeated, item * length * sizeof(int), length * sizeof(int));
+            Array.Copy(array, (long)item / times * length, repeated, (long)item * length, length);
         return (T)(object)repeated;
     }
 }

@@ -153,6 +153,13 @@ internal sealed class GenerationSteps : IGenerationSteps
             sequence.Fail(NotFiniteError("score", sequence, channel));
         if (!sequence.Config.DoSample || sequence.Failure is not null)
             return best;
+        if (scores[best] == float.NegativeInfinity)
+        {
+            sequence.Fail(new DiaException(DiaErrorKind.Usage, string.Create(CultureInfo.InvariantCulture,
+                $"No id is left to draw for item {sequence.Item}, row {sequence.RowCount}, channel {channel}: the controls forbid all of them. Forbid fewer.")));
+            return best;
+        }
+
         return _sampler.Draw(scores, Philox4x32.Uniform(sequence.Config.Seed, sequence.Generated, channel, sequence.DrawItem));
     }
 

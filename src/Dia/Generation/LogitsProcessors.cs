@@ -114,7 +114,7 @@ internal sealed class LogitsProcessors
             }
 
             channel[eos..].Fill(float.NegativeInfinity);
-            if (_config.DoSample && !channel.ContainsAnyExcept(float.NegativeInfinity))
+            if (_config.DoSample && _controls.Length == 0 && !channel.ContainsAnyExcept(float.NegativeInfinity))
                 channel[TokenSampler.Best(conditional.Slice(start, eos))] = 0;
         }
     }

@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Configuration;
+using Dia.IO;
 using Dia.Networks;
 using Dia.Weights;
 
@@ -161,6 +162,26 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
         _unconditionalCross = null;
         Network.Release();
         Weights.Dispose();
+    }
+
+    /// <summary>Refuses sequences whose caches alone are more than there is memory, before anything is made for them.</summary>
+    /// <param name="sequences">How many.</param>
+    /// <param name="length">Text ids of each.</param>
+    /// <param name="rows">Most rows of each.</param>
+    /// <param name="guidance">Whether each has a stream without the text too.</param>
+    /// <exception cref="DiaException">Too little memory (Device).</exception>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
+    internal void CheckMemory(long sequences, int length, long rows, bool guidance)
+    {
+        using Lock.Scope turn = Tenant.Enter();
+        DiaDecoderConfig d = Config.DecoderConfig;
+        double values = (double)length * d.CrossNumKeyValueHeads * d.CrossHeadDim + (double)rows * d.NumKeyValueHeads * d.HeadDim * (guidance ? 2 : 1);
+        double bytes = sequences * 2.0 * d.NumHiddenLayers * values * sizeof(float);
+        long most = Tenant.Device.FreeMemory ?? Math.Min(Tenant.Device.TotalMemory,
+            MemoryLimits.AddressSpace == long.MaxValue ? long.MaxValue : MemoryLimits.AddressSpace - MemoryLimits.AddressSpaceTaken);
+        if (bytes > most)
+            throw MemoryLimits.TooLittle(string.Create(CultureInfo.InvariantCulture, $"{sequences} sequences of up to {rows} rows at a time"),
+                (long)Math.Min(bytes, long.MaxValue / 2));
     }
 
     /// <summary>A session with a batch, its texts checked, encoded.</summary>

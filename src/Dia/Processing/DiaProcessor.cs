@@ -92,7 +92,8 @@ public sealed partial class DiaProcessor
     /// <param name="generation">False: training rows, with an EOS row after the codes.</param>
     /// <param name="outputLabels">Training only: also the labels; the rows then lack the last.</param>
     /// <param name="textOptions">How texts are padded (null there: to the longest) and truncated; what else they return is the tokenizer's to ask for.</param>
-    /// <param name="audioOptions">How audio is padded (null there: to the longest; an item's own padding is cut off before it is encoded) and truncated.</param>
+    /// <param name="audioOptions">How audio is padded (null there: to the longest; an item's own padding is cut off before it is encoded) and
+    /// truncated.</param>
     /// <exception cref="DiaException">Usage: arguments that contradict each other. Input: text or audio missing, malformed or of different counts, or of
     /// different lengths that padding was not to even out.</exception>
     public DiaInputs Process(
@@ -209,7 +210,8 @@ public sealed partial class DiaProcessor
     public void SaveAudio(ReadOnlySpan<float> audio, string path) => WavWriter.Save(path, audio, FeatureExtractor.SamplingRate);
 
     /// <summary>Writes several pieces of audio, each to its own path.</summary>
-    /// <exception cref="DiaException">Usage: as many paths as pieces are needed, or a path's ending promises another format. Output: a file cannot be written.</exception>
+    /// <exception cref="DiaException">Usage: as many paths as pieces are needed, or a path's ending promises another format. Output: a file cannot be
+    /// written.</exception>
     public void SaveAudio(IReadOnlyList<float[]> audio, IReadOnlyList<string> paths)
     {
         ArgumentNullException.ThrowIfNull(audio);
@@ -275,6 +277,10 @@ public sealed partial class DiaProcessor
             codes[b] = Codec.Encode(features.InputValues[b].AsSpan(0, samples));
             if (codes[b] is null || codes[b].GetLength(1) != _delayPattern.Length)
                 throw new DiaException(DiaErrorKind.Model, $"The codec gave no codes, or not {_delayPattern.Length} for each frame.");
+            foreach (int code in codes[b])
+                if ((uint)code >= (uint)EosTokenId)
+                    throw new DiaException(DiaErrorKind.Model,
+                        $"The codec gave the code {code}, the model's codes go up to {EosTokenId - 1}: it needs its own codec.");
         }
         return (codes, length / Codec.HopLength);
     }
