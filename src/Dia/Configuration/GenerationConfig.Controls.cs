@@ -102,7 +102,7 @@ public sealed partial record GenerationConfig
         }
 
         CheckIds(SuppressTokens, "suppress_tokens", vocabularySize);
-        Check(SuppressTokens.Length < EosTokenId || Enumerable.Range(0, EosTokenId).Except(SuppressTokens).Any(), "suppress_tokens", "every code",
+        Check(SuppressTokens.Length == 0 || Enumerable.Range(0, EosTokenId).Except(SuppressTokens).Any(), "suppress_tokens", "every code",
             "fewer ids: none would be left to generate");
         CheckIds(BeginSuppressTokens, "begin_suppress_tokens", vocabularySize);
         CheckIds(ForcedEosTokenId, "forced_eos_token_id", vocabularySize);
