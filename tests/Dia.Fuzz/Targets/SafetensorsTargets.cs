@@ -147,7 +147,7 @@ internal sealed class CodesTarget() : FileTarget("codes", "input.safetensors")
 {
     public override IReadOnlyList<byte[]> Seeds { get; } =
         [SafetensorsInputs.Of("I16", 2, ("codes", [5, 9])), SafetensorsInputs.Of("U8", 1, ("codes", [7, 9]), ("rows", [22, 9])),
-            SafetensorsInputs.Of("I64", 8, ("codes", [0, 9]))];
+            SafetensorsInputs.Of("I64", 8, ("codes", [1, 9]))];
 
     // As for a file; the codes twice as int32.
     public override long AllocationLimit(byte[] input) => 96 * 1024 + 72L * input.Length;
