@@ -9,11 +9,6 @@ public sealed class GenerateTests : TestFolder
     // float32 sums in another order than the reference's over a few layers, then guidance, which multiplies differences: fixtures/README.md.
     private const double Tolerance = 1e-4;
 
-    // The software GPU is slow. One case of each kind goes there: two prompts with left padding, controls (which its sampler has not: ids are picked on the
-    // host), rows far past the positions with frequencies that change, a text with holes, no rows to start from, and all that a step gives.
-    private static readonly string[] OnGpu =
-        ["two-prompts-cfg", "control-repetition_penalty-cfg", "rope-dynamic/cfg", "text-mask-holes", "no-decoder-input", "outputs-cfg"];
-
     private static readonly (string Key, string Option)[] Options =
     [
         ("guidance_scale", "--cfg-scale"), ("top_k", "--top-k"), ("max_new_tokens", "--max-tokens"), ("min_new_tokens", "--min-new-tokens"),
@@ -33,8 +28,7 @@ public sealed class GenerateTests : TestFolder
                 continue;
             cases.Add(name, "cpu");
             cases.Add(name, "scalar");
-            if (OnGpu.Contains(name))
-                cases.Add(name, "cuda");
+            cases.Add(name, "cuda");
         }
 
         return cases;
