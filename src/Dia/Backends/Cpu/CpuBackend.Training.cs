@@ -79,7 +79,7 @@ public readonly unsafe partial struct CpuBackend
     /// <inheritdoc/>
     public void CrossEntropyGradient(float* dx, float* x, int* labels, int rows, int channels, int vocabulary, float scale)
     {
-        CrossEntropyGradientJob job = new() { Dx = dx, X = x, Labels = labels, Rows = rows, Channels = channels, Vocabulary = vocabulary, Scale = scale };
+        CrossEntropyGradientJob job = new() { Dx = dx, X = x, Labels = labels, Vocabulary = vocabulary, Scale = scale };
         RowParts.Run(_threads, ref job, (long)rows * channels, 2L * vocabulary);
     }
 
@@ -144,8 +144,6 @@ internal unsafe struct CrossEntropyGradientJob : IRowJob
     public float* Dx;
     public float* X;
     public int* Labels;
-    public long Rows;
-    public int Channels;
     public int Vocabulary;
     public float Scale;
 
