@@ -33,8 +33,8 @@ internal static unsafe class Kernels
         Attention(cpu, 1, 170, 170);
     }
 
-    // Best time of a run, over about a third of a second.
-    private static double Time(Action run)
+    /// <summary>Best time of a run, over so many seconds.</summary>
+    internal static double Time(Action run, double seconds = 0.3)
     {
         run();
         double best = double.MaxValue;
@@ -45,11 +45,11 @@ internal static unsafe class Kernels
             run();
             best = Math.Min(best, Stopwatch.GetElapsedTime(t).TotalSeconds);
         }
-        while (Stopwatch.GetElapsedTime(start).TotalSeconds < 0.3);
+        while (Stopwatch.GetElapsedTime(start).TotalSeconds < seconds);
         return best;
     }
 
-    private static float* Values(CpuBackend cpu, long count)
+    internal static float* Values(CpuBackend cpu, long count)
     {
         float* p = cpu.Memory.Allocate(count);
         uint state = 1;

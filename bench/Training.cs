@@ -4,6 +4,7 @@ using Dia.Backends;
 using Dia.Backends.Cpu;
 using Dia.Graph;
 using Dia.Weights;
+using static Dia.Bench.Kernels;
 
 namespace Dia.Bench;
 
@@ -13,6 +14,7 @@ namespace Dia.Bench;
 internal static unsafe class Training
 {
     private const int Rows = 256, TextLength = 170, Passes = 5;
+    private const double Seconds = 0.1;
 
     public static void Run(int threads)
     {
@@ -74,9 +76,9 @@ internal static unsafe class Training
         List<double> step = [], norm = [];
         for (int pass = 0; pass < Passes; pass++)
         {
-            double copied = 2 * Count / Time(() => cpu.Copy(g, w, Count));
-            step.Add(7 * Count / Time(() => cpu.AdamW(w, m, v, g, Count, new AdamWStep(9, 1e-3, 0.9, 0.999, 1e-8, 0.01, 0.5))) / copied);
-            norm.Add(Count / Time(() => cpu.SquaredNorm(g, Count)) / copied);
+            double copied = 2 * Count / Time(() => cpu.Copy(g, w, Count), Seconds);
+            step.Add(7 * Count / Time(() => cpu.AdamW(w, m, v, g, Count, new AdamWStep(9, 1e-3, 0.9, 0.999, 1e-8, 0.01, 0.5)), Seconds) / copied);
+            norm.Add(Count / Time(() => cpu.SquaredNorm(g, Count), Seconds) / copied);
         }
         step.Sort();
         norm.Sort();
@@ -90,35 +92,8 @@ internal static unsafe class Training
     {
         List<double> ratios = [];
         for (int pass = 0; pass < Passes; pass++)
-            ratios.Add(work / Time(run) / CpuMeasure.PeakFlops(cpu.Threads));
+            ratios.Add(work / Time(run, Seconds) / CpuMeasure.PeakFlops(cpu.Threads));
         ratios.Sort();
         return ratios[Passes / 2];
-    }
-
-    private static double Time(Action run)
-    {
-        run();
-        double best = double.MaxValue;
-        long begin = Stopwatch.GetTimestamp();
-        do
-        {
-            long start = Stopwatch.GetTimestamp();
-            run();
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
-        }
-        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < 0.1);
-        return best;
-    }
-
-    private static float* Values(CpuBackend cpu, long count)
-    {
-        float* p = cpu.Memory.Allocate(count);
-        uint state = 1;
-        for (long i = 0; i < count; i++)
-        {
-            state = state * 1664525 + 1013904223;
-            p[i] = (state >> 8) / 16777216f - 0.5f;
-        }
-        return p;
     }
 }
