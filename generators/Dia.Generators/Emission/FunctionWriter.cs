@@ -61,7 +61,7 @@ internal sealed class FunctionWriter(Plan plan, Func<Value, string, (string Code
                     code.Line("// " + remark);
                 }
 
-                if (operation.Print(scope) is { Length: > 0 } statement)
+                foreach (string statement in operation.Print(scope).Split(['\n'], StringSplitOptions.RemoveEmptyEntries))
                     code.Line(statement);
             }
         }

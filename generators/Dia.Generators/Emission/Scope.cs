@@ -25,8 +25,11 @@ internal sealed class Scope(ParameterTable parameters, string rows, string phase
 
     public string this[Parameter parameter] => parameters[parameter];
 
+    /// <summary>The expression for a parameter's number.</summary>
+    public string Index(Parameter parameter) => parameters.Index(parameter);
+
     /// <summary>The expression for a parameter's gradient: null where it is not trained.</summary>
-    public string Gradient(Parameter parameter) => $"g[{parameters.Index(parameter)}]";
+    public string Gradient(Parameter parameter) => $"g[{Index(parameter)}]";
 
     /// <summary>A statement for a parameter that is trained.</summary>
     public string IfTrained(Parameter parameter, string statement) => $"if ({Gradient(parameter)} != null) {statement}";

@@ -44,7 +44,7 @@ internal abstract record Operation(OperationKind Kind, Value[] Inputs, Value[] O
     /// <summary>Its adjoint: writes the operations by which the gradients of its results become those of its operands and parameters.</summary>
     public virtual void Differentiate(Adjoints a) => throw new InvalidOperationException($"{Kind} has no adjoint.");
 
-    /// <summary>The emitted statement.</summary>
+    /// <summary>The emitted statements, a line each; empty: none.</summary>
     public abstract string Print(Scope s);
 
     protected static (string, string) Size(string name, long size) => (name, CodeWriter.Number(size));

@@ -19,6 +19,12 @@ public unsafe interface ITrainingBackend : IBackend
     void Copy(float* y, float* x, long count);
 
     /// <summary>
+    /// y = x·scale/(1 − share), and 0 where the mask drops it (Srivastava et al. 2014), over count values; plus what y held if
+    /// <paramref name="accumulate"/>. y may be x. Its own gradient.
+    /// </summary>
+    void Dropout(float* y, float* x, long count, in DropoutMask mask, float scale, bool accumulate);
+
+    /// <summary>
     /// Of <see cref="IBackend.Linear"/>: dx[rows, k] = dy[rows, n] · w for w [n, k], plus what dx held if <paramref name="accumulate"/>.
     /// </summary>
     void LinearInputGradient(float* dx, float* dy, in Weight w, int rows, int n, int k, bool accumulate);

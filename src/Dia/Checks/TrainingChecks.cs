@@ -208,6 +208,17 @@ internal sealed unsafe partial class TrainingChecks<TBackend>(TBackend backend, 
         _scalar.TanhGradient(y.OnHost, g.OnHost, w.OnHost, count);
         backend.TanhGradient(y.OnDevice, g.OnDevice, w.OnDevice, count);
         checks.Compare("tanh_gradient", $"[{count}]", memory.Download(y), y.Values, 6 * U);
+        foreach (float share in (ReadOnlySpan<float>)[0, 0.3f])
+        {
+            foreach (bool accumulate in (ReadOnlySpan<bool>)[false, true])
+            {
+                Mirrored<float> dropped = memory.Unaligned(count);
+                var mask = new DropoutMask(share, 0x123456789, 7, 3, 1 << 20);
+                _scalar.Dropout(dropped.OnHost, g.OnHost, count, mask, 1.5f, accumulate);
+                backend.Dropout(dropped.OnDevice, g.OnDevice, count, mask, 1.5f, accumulate);
+                checks.Compare("dropout", Text($"[{count}] {share}"), memory.Download(dropped), dropped.Values, 2 * U);
+            }
+        }
         _scalar.Copy(y.OnHost, w.OnHost, count);
         backend.Copy(y.OnDevice, w.OnDevice, count);
         checks.Compare("copy", $"[{count}]", memory.Download(y), memory.Download(w), 0);

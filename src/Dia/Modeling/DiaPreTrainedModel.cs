@@ -12,7 +12,7 @@ namespace Dia.Modeling;
 /// under way then end with <see cref="ObjectDisposedException"/> before their next step. What is given to a call is copied first: changing it
 /// meanwhile does nothing.
 /// </summary>
-public abstract unsafe class DiaPreTrainedModel : IDisposable
+public abstract unsafe partial class DiaPreTrainedModel : IDisposable
 {
     private float* _unconditionalCross;
     private TrainingNetwork? _training;
@@ -127,14 +127,15 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
     private protected virtual string SavedName(string name) => name;
 
     /// <summary>Zeros for the gradients of its parameters, in the device's memory, until they are disposed.</summary>
-    /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, gets one; null: all do.</param>
+    /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, gets one; null: all do, or where there is an adapter, all of its own.</param>
     /// <exception cref="DiaException">Device: no memory, or it cannot train. Model: it was compiled without training.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public ParameterGradients CreateGradients(Func<string, bool>? isTrained = null)
     {
         using Lock.Scope turn = Tenant.Enter();
         _ = Training();
-        return new ParameterGradients(Network.Memory, Tenant, Specs, isTrained);
+        return new ParameterGradients(Network.Memory, Tenant, Parameters, Specs.Length,
+            isTrained ?? (Network.Adapter is null ? null : name => Array.TrueForAll(Specs, s => s.Name != name)));
     }
 
     /// <summary>Its training, in a turn.</summary>
@@ -160,6 +161,7 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
             return;
         Network.Memory.Free(_unconditionalCross);
         _unconditionalCross = null;
+        Network.Adapter?.Dispose();
         Network.Release();
         Weights.Dispose();
     }
@@ -225,25 +227,6 @@ public abstract unsafe class DiaPreTrainedModel : IDisposable
         }
 
         return _unconditionalCross = constants;
-    }
-
-    /// <summary>Makes weights, by their number, float32 ones that may be changed until the model is disposed; in a turn.</summary>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    internal float* MakeWritable(int weight)
-    {
-        float* values = Weights.MakeWritable(weight, Specs[weight]);
-        Network.Prepare(weight, Weights.Weights[weight]);
-        return values;
-    }
-
-    /// <summary>Says that weights, by their number, have other values now; in a turn.</summary>
-    /// <exception cref="DiaException">No memory (Device).</exception>
-    internal void WeightsChanged(IEnumerable<int> weights)
-    {
-        foreach (int weight in weights)
-            Network.Prepare(weight, Weights.Weights[weight]);
-        if (_unconditionalCross is not null)
-            ComputeUnconditionalCross(_unconditionalCross);
     }
 
     private void ComputeUnconditionalCross(float* constants)

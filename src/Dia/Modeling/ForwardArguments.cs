@@ -70,7 +70,7 @@ internal sealed record ForwardArguments
         if (Gradients is not null && (InputIds is null || Labels is null || PastKeyValues is not null || UseCache || OutputHiddenStates || OutputAttentions))
             throw new ArgumentException("A pass with gradients takes text ids and labels, and neither takes nor gives caches, hidden states or attention maps.",
                 "gradients");
-        Gradients?.CheckUsable(model.Specs);
+        Gradients?.CheckUsable(model.Parameters);
         DiaConfig config = model.Config;
         (int batch, int length) = InputIds is not null ? (InputIds.GetLength(0), InputIds.GetLength(1))
             : EncoderOutput is not null ? (EncoderOutput.Batch, EncoderOutput.TextLength)

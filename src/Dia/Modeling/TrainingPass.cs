@@ -19,6 +19,7 @@ internal sealed unsafe class TrainingPass : IDisposable
     private readonly List<KeyValueCache> _caches = [];
     private readonly int* _labels;
     private readonly byte* _audioMask;
+    private readonly (ulong Seed, uint Pass) _draw;
     private bool _isDone;
 
     /// <summary>Runs the forward pass, in a turn.</summary>
@@ -29,6 +30,9 @@ internal sealed unsafe class TrainingPass : IDisposable
     public TrainingPass(DiaPreTrainedModel model, ForwardArguments given, ParameterGradients gradients)
     {
         (_model, _training, _gradients, _memory) = (model, model.Training(), gradients, model.Network.Memory);
+        _draw = (model.DropoutSeed, model.DropoutPass++);
+        _training.Adapter?.Reserve();
+        Draw();
         RotaryEmbedding textRope = model.Compiled.EncoderRope(), rope = model.Compiled.DecoderRope();
         int[] positions = given.DecoderPositionIds is { } p ? DiaPreTrainedModel.Flat(p).ToArray() : [];
         textRope.Update(given.TextLength);
@@ -75,6 +79,7 @@ internal sealed unsafe class TrainingPass : IDisposable
             throw new InvalidOperationException("The gradients of this pass are there already: run another forward pass.");
         _gradients.CheckUsable();
         _isDone = true;
+        Draw();
         DiaDecoderConfig d = _model.Config.DecoderConfig;
         using var cross = new KeyValueCache(_memory, d.NumHiddenLayers, _encoder.Rows, d.CrossNumKeyValueHeads * d.CrossHeadDim);
         _training.LossBackward(_decoder, _labels, scale);
@@ -95,6 +100,13 @@ internal sealed unsafe class TrainingPass : IDisposable
         _memory.Free(_audioMask);
         _decoder?.Dispose();
         _encoder.Dispose();
+    }
+
+    /// <summary>What the adapter drops in this pass, forward and backward.</summary>
+    private void Draw()
+    {
+        if (_training.Adapter is { } adapter)
+            adapter.Draw = _draw;
     }
 
     private void AddSequence(int i, ForwardArguments given, RotaryEmbedding rope, int[] positions)

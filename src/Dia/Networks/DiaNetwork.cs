@@ -19,6 +19,9 @@ public readonly record struct ArenaSizes(long EncoderWidth, long EncoderOutput, 
 /// </summary>
 public abstract unsafe class DiaNetwork : Network
 {
+    /// <summary>What is added to products of its weights; null: nothing.</summary>
+    protected internal LoraAdapter? Adapter { get; internal set; }
+
     /// <summary>Sizes of the passes' arenas.</summary>
     public abstract ArenaSizes Arenas { get; }
 

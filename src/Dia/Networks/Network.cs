@@ -30,6 +30,13 @@ public abstract class Network
                 Weights[i] = Prepare(specs[i], stored[i]);
     }
 
+    /// <summary>Has a weight that is none of the model's prepared; in a turn.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal Weight PrepareOther(WeightSpec spec, in StoredWeight stored) => Prepare(spec, stored);
+
+    /// <summary>Frees such a weight.</summary>
+    internal void ReleaseOther(WeightSpec spec, in Weight weight) => Release(spec, weight);
+
     /// <summary>Has a weight prepared again after its values, or where they are, changed; in a turn.</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
     internal void Prepare(int index, in StoredWeight stored)

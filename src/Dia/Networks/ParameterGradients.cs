@@ -13,17 +13,19 @@ public sealed unsafe class ParameterGradients : IDisposable
     private readonly Tenant _tenant;
     private readonly WeightSpec[] _specs;
     private readonly nint[] _gradients;
+    private readonly int _adapter;
     private bool _isDisposed; // changed in a turn only
 
     /// <summary>Zeros.</summary>
     /// <param name="memory">Where the model computes.</param>
     /// <param name="tenant">The model's turns on its device.</param>
-    /// <param name="specs">The model's parameters.</param>
+    /// <param name="specs">The model's parameters, those of its adapter behind them.</param>
+    /// <param name="adapter">Where the adapter's begin.</param>
     /// <param name="isTrained">Whether a parameter of this name is trained; null: all are.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    internal ParameterGradients(DeviceMemory memory, Tenant tenant, WeightSpec[] specs, Func<string, bool>? isTrained)
+    internal ParameterGradients(DeviceMemory memory, Tenant tenant, WeightSpec[] specs, int adapter, Func<string, bool>? isTrained)
     {
-        (_memory, _tenant, _specs, _gradients) = (memory, tenant, specs, new nint[specs.Length]);
+        (_memory, _tenant, _specs, _adapter, _gradients) = (memory, tenant, specs, adapter, new nint[specs.Length]);
         try
         {
             for (int i = 0; i < specs.Length; i++)
@@ -40,12 +42,15 @@ public sealed unsafe class ParameterGradients : IDisposable
     /// <summary>The gradient of the parameter of this number, in device memory; null: it is not trained.</summary>
     public float* this[int parameter] => (float*)_gradients[parameter];
 
+    /// <summary>The same of a parameter of the adapter.</summary>
+    internal float* OfAdapter(int parameter) => this[_adapter + parameter];
+
     /// <summary>Refuses to be used once disposed, or with another model; in a turn.</summary>
     internal void CheckUsable(WeightSpec[]? specs = null)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (specs is not null && specs != _specs)
-            throw new ArgumentException("These gradients are another model's.", "gradients");
+            throw new ArgumentException("These gradients are another model's, or were made before it got its adapter.", "gradients");
     }
 
     /// <summary>The parameters, trained or not.</summary>

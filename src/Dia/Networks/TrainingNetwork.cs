@@ -46,6 +46,9 @@ public abstract unsafe class TrainingNetwork(DiaNetwork network)
     /// <summary>From there through the encoder.</summary>
     public abstract void EncodeBackward(EncoderPass p, ParameterGradients g);
 
+    /// <summary>What is added to products of the network's weights, as training does it; null: nothing.</summary>
+    protected internal LoraTraining? Adapter => network.Adapter?.Training;
+
     /// <summary>The network's weights.</summary>
     protected Weight[] Weights => network.Weights;
 }

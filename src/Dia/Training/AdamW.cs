@@ -39,12 +39,12 @@ public sealed unsafe class AdamW : IDisposable
         Check(weightDecay >= 0 && double.IsFinite(weightDecay), weightDecay, nameof(weightDecay), "a finite number from 0");
         (_model, _gradients, _beta1, _beta2, _epsilon, _weightDecay) = (model, gradients, beta1, beta2, epsilon, weightDecay);
         using Lock.Scope turn = model.Tenant.Enter();
-        gradients.CheckUsable(model.Specs);
+        gradients.CheckUsable(model.Parameters);
         try
         {
-            for (int i = 0; i < model.Specs.Length; i++)
+            for (int i = 0; i < model.Parameters.Length; i++)
                 if (gradients[i] != null)
-                    _parameters.Add(new Moments(i, model.Specs[i].Count, model.MakeWritable(i), model.Network.Memory));
+                    _parameters.Add(new Moments(i, model.Parameters[i].Count, model.MakeWritable(i), model.Network.Memory));
         }
         catch
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -20,18 +21,20 @@ public static unsafe class CheckpointConverter
     /// <param name="codec">Its codec; null: the one in the checkpoint's dac/, if any.</param>
     /// <param name="format">The format to write.</param>
     /// <param name="outDir">A folder, made if need be; not the checkpoint's own.</param>
+    /// <param name="adapter">What is added to the model's weights before they are rounded; null: nothing.</param>
     /// <param name="cancellationToken">Looked at before each tensor; no unfinished file stays.</param>
     /// <exception cref="DiaException">
     /// The checkpoint is malformed, holds F64 tensors, or values too large for the format (Model); <paramref name="outDir"/> cannot be
     /// written (Output).
     /// </exception>
-    public static void Convert(ModelFolder model, ModelFolder? codec, WeightFormat format, string outDir, CancellationToken cancellationToken = default)
+    public static void Convert(ModelFolder model, ModelFolder? codec, WeightFormat format, string outDir, MergedAdapter? adapter = null,
+        CancellationToken cancellationToken = default)
     {
         var inside = model.Sub(ModelFolder.CodecName);
         codec ??= CheckpointFiles.Exists(inside) ? inside : null;
-        ConvertFolder(model, format, outDir, cancellationToken);
+        ConvertFolder(model, format, outDir, adapter, cancellationToken);
         if (codec is not null)
-            ConvertFolder(codec, format, Path.Combine(outDir, ModelFolder.CodecName), cancellationToken);
+            ConvertFolder(codec, format, Path.Combine(outDir, ModelFolder.CodecName), null, cancellationToken);
     }
 
     /// <summary>Makes a folder to write into.</summary>
@@ -96,9 +99,12 @@ public static unsafe class CheckpointConverter
         return Encoding.UTF8.GetString(result.GetBuffer(), 0, (int)result.Length);
     }
 
-    private static void ConvertFolder(ModelFolder from, WeightFormat format, string to, CancellationToken cancellationToken)
+    private static void ConvertFolder(ModelFolder from, WeightFormat format, string to, MergedAdapter? adapter, CancellationToken cancellationToken)
     {
         using var files = CheckpointFiles.Open(from);
+        WeightSpec[] matrices = [.. files.Tensors.Values.Where(t => t.Shape.Length == 2 && t.Name.EndsWith(".weight", StringComparison.Ordinal))
+            .Select(t => new WeightSpec(t.Name, Array.ConvertAll(t.Shape, d => checked((int)d)), WeightRole.Linear))];
+        using LoraWeights? added = adapter is null ? null : LoraWeights.Read(adapter.Folder, adapter.Config, matrices);
         using var folder = new CheckpointWriter(to);
         foreach (string name in CheckpointFiles.TextNames(from))
         {
@@ -119,7 +125,10 @@ public static unsafe class CheckpointConverter
         {
             cancellationToken.ThrowIfCancellationRequested();
             var tensor = files.Tensors[entry.Name];
-            if (tensor.DType == entry.DType)
+            int layer = added is null ? -1 : Array.FindIndex(added.Layers, l => matrices[l.Weight].Name == entry.Name);
+            if (layer >= 0)
+                rounding.Write(writer, tensor, (at, values) => added!.AddTo(layer, adapter!.Strength, at, values));
+            else if (tensor.DType == entry.DType)
                 Copy(writer, tensor);
             else
                 rounding.Write(writer, tensor);
@@ -149,13 +158,17 @@ public static unsafe class CheckpointConverter
         private readonly float[] _back = new float[Step];
         private readonly byte[] _rounded = new byte[Step * sizeof(float)];
 
-        public void Write(SafetensorsWriter writer, SafetensorsTensor tensor)
+        /// <param name="writer">Where it goes.</param>
+        /// <param name="tensor">What is written.</param>
+        /// <param name="add">Adds to values of it, from one of an index on; null: nothing.</param>
+        public void Write(SafetensorsWriter writer, SafetensorsTensor tensor, Action<long, Span<float>>? add = null)
         {
             var from = WeightFormats.Of(tensor.DType)!.Value;
             for (long at = 0; at < tensor.Count; at += Step)
             {
                 int count = (int)Math.Min(Step, tensor.Count - at);
                 WeightFormats.Read(tensor.Data + WeightFormats.Bytes(from, at), from, _values.AsSpan(0, count));
+                add?.Invoke(at, _values.AsSpan(0, count));
                 fixed (byte* rounded = _rounded)
                 {
                     WeightFormats.Write(_values.AsSpan(0, count), format, rounded);

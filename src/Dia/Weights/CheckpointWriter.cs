@@ -7,15 +7,17 @@ internal sealed class CheckpointWriter : IDisposable
 {
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
-    private readonly string _folder;
+    private readonly string _folder, _tensorsName;
     private readonly List<AtomicFile> _texts = [];
     private SafetensorsWriter? _tensors;
 
     /// <summary>Makes the folder, if need be.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="tensorsName">The name of the file of tensors.</param>
     /// <exception cref="DiaException">It cannot be made (Output).</exception>
-    public CheckpointWriter(string folder)
+    public CheckpointWriter(string folder, string tensorsName = ModelFolder.TensorsName)
     {
-        _folder = folder;
+        (_folder, _tensorsName) = (folder, tensorsName);
         CheckpointConverter.MakeFolder(folder);
     }
 
@@ -30,7 +32,7 @@ internal sealed class CheckpointWriter : IDisposable
     /// <summary>Begins the file of tensors, which this completes.</summary>
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
     public SafetensorsWriter BeginTensors(IEnumerable<SafetensorsEntry> entries) =>
-        _tensors = SafetensorsWriter.Create(Path.Combine(_folder, ModelFolder.TensorsName), entries, Metadata);
+        _tensors = SafetensorsWriter.Create(Path.Combine(_folder, _tensorsName), entries, Metadata);
 
     /// <summary>Writes the file of tensors: weights in the formats that they have, but for those that are missing.</summary>
     /// <param name="specs">What they are.</param>

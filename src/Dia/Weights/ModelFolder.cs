@@ -55,6 +55,11 @@ public sealed class ModelFolder
     /// <exception cref="DiaException">There is no such thing there.</exception>
     public static ModelFolder OpenCodec(string path) => OpenAs("codec", path);
 
+    /// <summary>The same for an adapter.</summary>
+    /// <exception cref="DiaException">There is no folder there.</exception>
+    public static ModelFolder OpenAdapter(string path) => FileKinds.Of(path) == FileKind.Folder ? new ModelFolder(path, "", null, null)
+        : throw new DiaException(DiaErrorKind.Model, $"{path} is no folder: name the adapter's, which holds {LoraConfig.FileName}.");
+
     /// <summary>The model inside an executable.</summary>
     public static ModelFolder FromBundle(Bundle bundle)
     {

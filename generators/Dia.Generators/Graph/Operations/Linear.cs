@@ -4,7 +4,7 @@ using Dia.Graph;
 
 namespace Dia.Generators.Graph;
 
-/// <summary>y = x·wᵀ, plus a residual where a rewrite found one.</summary>
+/// <summary>y = x·wᵀ, plus a residual where a rewrite found one, plus what the weight's adapter gives where it has one at run time.</summary>
 internal sealed record Linear(string Name, Value X, Parameter W)
     : Operation(OperationKind.Linear, [X], [new(Name, W.Shape[0], X.Rows)], [W])
 {
@@ -24,9 +24,10 @@ internal sealed record Linear(string Name, Value X, Parameter W)
     public override IEnumerable<(string, string)> Sizes => [Size("K", X.Width)];
 
     public override string Print(Scope s) =>
-        $"b.Linear({s[Y]}, {s[X]}, {s[W]}, {s[Rows]}, n: {Y.Width}, k: {X.Width}, {s.Phase}, accumulate: {(Residual is null ? "false" : "true")});";
+        $"b.Linear({s[Y]}, {s[X]}, {s[W]}, {s[Rows]}, n: {Y.Width}, k: {X.Width}, {s.Phase}, accumulate: {(Residual is null ? "false" : "true")});\n" +
+        $"Adapter?.Add(b, {s[Y]}, {s[X]}, {s.Index(W)}, {s[Rows]}, n: {Y.Width}, k: {X.Width}, {s.Phase});";
 
-    /// <summary>dx = dy·w, dw += dyᵀ·x.</summary>
+    /// <summary>dx = dy·w, dw += dyᵀ·x; the same through the adapter.</summary>
     public override void Differentiate(Adjoints a)
     {
         if (a.Of(Y) is not { } dy)
@@ -53,10 +54,11 @@ internal sealed record LinearInputGradient(string Name, Value Dy, Parameter W, V
     public override IEnumerable<(string, string)> Sizes => [Size("K", Dy.Width)];
 
     public override string Print(Scope s) =>
-        $"b.LinearInputGradient({s[Y]}, {s[Dy]}, {s[W]}, {s[Rows]}, n: {Dy.Width}, k: {Y.Width}, accumulate: {(Sum is null ? "false" : "true")});";
+        $"b.LinearInputGradient({s[Y]}, {s[Dy]}, {s[W]}, {s[Rows]}, n: {Dy.Width}, k: {Y.Width}, accumulate: {(Sum is null ? "false" : "true")});\n" +
+        $"Adapter?.AddInputGradient(b, {s[Y]}, {s[Dy]}, {s.Index(W)}, {s[Rows]}, n: {Dy.Width}, k: {Y.Width});";
 }
 
-/// <summary>dw += dyᵀ·x, where the parameter is trained.</summary>
+/// <summary>dw += dyᵀ·x, where the parameter is trained; those of its adapter.</summary>
 internal sealed record LinearWeightGradient(Value Dy, Value X, Parameter W) : Operation(OperationKind.LinearWeightGradient, [Dy, X], [], [W])
 {
     public Value Dy => Inputs[0];
@@ -70,5 +72,6 @@ internal sealed record LinearWeightGradient(Value Dy, Value X, Parameter W) : Op
     public override IEnumerable<(string, string)> Sizes => [Size("K", X.Width)];
 
     public override string Print(Scope s) =>
-        s.IfTrained(W, $"b.LinearWeightGradient({s.Gradient(W)}, {s[Dy]}, {s[X]}, {s[Rows]}, n: {Dy.Width}, k: {X.Width});");
+        s.IfTrained(W, $"b.LinearWeightGradient({s.Gradient(W)}, {s[Dy]}, {s[X]}, {s[Rows]}, n: {Dy.Width}, k: {X.Width});") +
+        $"\nAdapter?.AddWeightGradients(b, g, {s[Dy]}, {s[X]}, {s.Index(W)}, {s[Rows]}, n: {Dy.Width}, k: {X.Width});";
 }

@@ -10,6 +10,13 @@ public readonly unsafe partial struct CpuBackend
     public void Copy(float* y, float* x, long count) => Elementwise.Values(_threads, new Copy(y, x), count);
 
     /// <inheritdoc/>
+    public void Dropout(float* y, float* x, long count, in DropoutMask mask, float scale, bool accumulate)
+    {
+        DropoutJob job = new() { Y = y, X = x, Count = count, Mask = mask, Scale = scale * mask.Scale, Accumulate = accumulate };
+        RowParts.Run(_threads, ref job, (count + DropoutJob.BlockValues - 1) / DropoutJob.BlockValues, DropoutJob.BlockValues);
+    }
+
+    /// <inheritdoc/>
     public void LinearInputGradient(float* dx, float* dy, in Weight w, int rows, int n, int k, bool accumulate) =>
         CpuFormat.Of(w.Format).Prefill(_threads, new MatrixProduct
         {
@@ -187,6 +194,37 @@ internal unsafe struct CrossEntropyGradientJob : IRowJob
             float total = Vector.Sum(sum);
             Elementwise.Run(new Multiply(dx, dx, Scale / total), 0, Vocabulary);
             dx[label] -= Scale;
+        }
+    }
+}
+
+/// <summary>Drops values by a mask and scales the others; a row is a block of the generator.</summary>
+internal unsafe struct DropoutJob : IRowJob
+{
+    public const int BlockValues = 4;
+
+    public float* Y;
+    public float* X;
+    public long Count;
+    public DropoutMask Mask;
+    public float Scale;
+    public bool Accumulate;
+
+    /// <inheritdoc/>
+    public readonly void Run(long first, long end)
+    {
+        if (Mask.Share == 0 && !Accumulate)
+        {
+            Elementwise.Run(new Multiply(Y, X, Scale), first * BlockValues, Math.Min(Count, end * BlockValues));
+            return;
+        }
+
+        for (long block = first; block < end; block++)
+        {
+            var (a, b, c, d) = Mask.IsDropped(block);
+            ReadOnlySpan<bool> isDropped = [a, b, c, d];
+            for (long i = block * BlockValues; i < Math.Min(Count, (block + 1) * BlockValues); i++)
+                Y[i] = (Accumulate ? Y[i] : 0) + (isDropped[(int)(i % BlockValues)] ? 0 : X[i] * Scale);
         }
     }
 }

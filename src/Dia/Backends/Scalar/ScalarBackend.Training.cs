@@ -13,6 +13,17 @@ public readonly unsafe partial struct ScalarBackend
     }
 
     /// <inheritdoc/>
+    public void Dropout(float* y, float* x, long count, in DropoutMask mask, float scale, bool accumulate)
+    {
+        for (long i = 0; i < count; i++)
+        {
+            var (a, b, c, d) = mask.IsDropped(i / 4);
+            bool isDropped = (i % 4) switch { 0 => a, 1 => b, 2 => c, _ => d };
+            y[i] = (accumulate ? y[i] : 0) + (isDropped ? 0 : x[i] * (scale * mask.Scale));
+        }
+    }
+
+    /// <inheritdoc/>
     public void LinearInputGradient(float* dx, float* dy, in Weight w, int rows, int n, int k, bool accumulate)
     {
         Values weights = new(w);
