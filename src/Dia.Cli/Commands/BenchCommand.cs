@@ -21,7 +21,7 @@ internal static class BenchCommand
         "bench",
         "Measure a device: each operation beside what the device can do at most, steps a second, times real time.",
         "",
-        [DiaOptions.CodecGroup],
+        [DiaOptions.SpeechGroup],
         """
         "step" is a decoding step of one utterance with guidance (two rows), "block" 128 rows of a text or prompt, "codec" a window of the
         decoder. Bytes are what must be read and written at least, once; weights that fit into the device's caches can be faster than its memory.

@@ -96,11 +96,41 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
 
     /// <summary>Loads the model.</summary>
     /// <exception cref="DiaException">Model.</exception>
-    public DiaForConditionalGeneration LoadModel(Device device) => DiaForConditionalGeneration.FromPretrained(OpenModel(), device);
+    public DiaForConditionalGeneration LoadModel(Device device) => Adapted(DiaForConditionalGeneration.FromPretrained(OpenModel(), device));
 
     /// <summary>Loads the model for a pass: without a head where the checkpoint has none.</summary>
     /// <exception cref="DiaException">Model.</exception>
-    public DiaPreTrainedModel LoadForward(Device device) => OpenModel().HasHead ? LoadModel(device) : DiaModel.FromPretrained(Model, device);
+    public DiaPreTrainedModel LoadForward(Device device) => OpenModel().HasHead ? LoadModel(device) : Adapted(DiaModel.FromPretrained(Model, device));
+
+    /// <summary>The adapter that --adapter names; null: none.</summary>
+    /// <exception cref="DiaException">Model: it is none. Usage: a strength without an adapter.</exception>
+    public MergedAdapter? Adapter()
+    {
+        double? strength = run.Line.GetValue(DiaOptions.AdapterStrength);
+        if (run.Line.Get(DiaOptions.Adapter) is not { } path)
+            return strength is null ? null : throw CommandLine.Usage($"{DiaOptions.AdapterStrength.Name} needs {DiaOptions.Adapter.Name} DIR.");
+        ModelFolder folder = ModelFolder.OpenAdapter(path);
+        var warnings = new List<string>();
+        var adapter = new MergedAdapter(folder, LoraFiles.ReadConfig(folder, warnings), strength ?? 1);
+        Warn(folder, warnings);
+        return adapter;
+    }
+
+    private TModel Adapted<TModel>(TModel model)
+        where TModel : DiaPreTrainedModel
+    {
+        try
+        {
+            if (Adapter() is { } adapter)
+                model.LoadAdapter(adapter.Folder, adapter.Strength);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>
@@ -138,12 +168,16 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>Tells once what was strange about a checkpoint; with --strict that is an error.</summary>
     private void Warn(Checkpoint checkpoint)
     {
-        if (!_told.Add(checkpoint))
-            return;
-        if (checkpoint.Warnings.Count > 0 && run.Line.Has(DiaOptions.Strict))
+        if (_told.Add(checkpoint))
+            Warn(checkpoint.Folder, checkpoint.Warnings);
+    }
+
+    private void Warn(ModelFolder folder, IReadOnlyCollection<string> warnings)
+    {
+        if (warnings.Count > 0 && run.Line.Has(DiaOptions.Strict))
             throw new DiaException(DiaErrorKind.Model,
-                $"{checkpoint.Folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', checkpoint.Warnings)}");
-        foreach (string warning in checkpoint.Warnings)
+                $"{folder.Description} is refused because of {DiaOptions.Strict.Name}:\n{string.Join('\n', warnings)}");
+        foreach (string warning in warnings)
             run.Reporter.Warning(warning);
     }
 

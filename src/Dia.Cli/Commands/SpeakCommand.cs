@@ -19,7 +19,7 @@ internal static class SpeakCommand
             DiaOptions.ScriptGroup,
             DiaOptions.SamplingGroup,
             DiaOptions.LinesGroup,
-            DiaOptions.CodecGroup,
+            DiaOptions.SpeechGroup,
         ],
         $"""
         Examples:

@@ -108,6 +108,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             if (!seen.Add(key))
                 throw CommandLine.Usage($"the key {key} stands twice in the line.");
             OptionSpec? option = Keys.FirstOrDefault(o => Key(o) == key);
+            if (key == Key(DiaOptions.Adapter) || key == Key(DiaOptions.AdapterStrength))
+                throw CommandLine.Usage($"{key}: all lines share one adapter; give the command {DiaOptions.Adapter.Name} DIR instead.");
             if (option is null && key is not (IdKey or TextKey or OutputKey))
                 throw CommandLine.Usage(
                     $"unknown key {key}. The keys are: {string.Join(", ", Keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");

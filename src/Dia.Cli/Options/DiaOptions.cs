@@ -104,6 +104,10 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Model =
         new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty,
         Parsers.Text) { Default = "the model inside this executable" };
+    public static readonly OptionSpec<string> Adapter =
+        new("--adapter", null, "DIR", "Add the LoRA adapter in this folder (adapter_config.json, adapter_model.safetensors) to the model.", NotEmpty, Parsers.Text);
+    public static readonly OptionSpec<double> AdapterStrength = new("--adapter-strength", null, "X", "How much of what the adapter adds; 1: as it was trained.",
+        "a number", Parsers.Number(x => Math.Abs(x) <= 1000)) { Default = "1" };
     public static readonly OptionSpec<string> Codec =
         new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
     public static readonly OptionSpec<string> Device =
@@ -179,7 +183,10 @@ internal static class DiaOptions
     public static IReadOnlyList<OptionSpec> VoiceSources { get; } = [Clone, CloneText, Voice, PromptCodes];
 
     /// <summary>Options of commands that load a model.</summary>
-    public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Device, Threads]);
+    public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Device, Threads]);
+
+    /// <summary>Options of commands that load a model and a codec.</summary>
+    public static OptionGroup SpeechGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Codec, Device, Threads]);
 
     /// <summary>Options of commands that load a codec.</summary>
     public static OptionGroup CodecGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads]);
