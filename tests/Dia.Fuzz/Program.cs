@@ -13,6 +13,8 @@ internal static class Program
     public static IReadOnlyDictionary<string, Func<FuzzTarget>> Targets { get; } = new SortedDictionary<string, Func<FuzzTarget>>(StringComparer.Ordinal)
     {
         ["audio-tokenizer-config"] = () => new ProcessorTarget("audio-tokenizer-config", "audio_tokenizer_config.json"),
+        ["adapter"] = () => new AdapterTarget(),
+        ["adapter-config"] = () => new AdapterConfigTarget(),
         ["bundle"] = () => new BundleTarget(),
         ["cache"] = () => new CacheTarget(),
         ["codec-config"] = () => new DacConfigTarget(),

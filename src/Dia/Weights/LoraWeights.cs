@@ -97,29 +97,37 @@ internal sealed unsafe class LoraWeights : IDisposable
     public static LoraWeights Read(ModelFolder folder, LoraConfig config, WeightSpec[] specs)
     {
         using SafetensorsFile file = folder.OpenTensors(FileName);
-        string place = folder.Describe(FileName);
         Dictionary<string, int> modules = Enumerable.Range(0, specs.Length).Where(i => IsLinear(specs[i])).ToDictionary(i => Module(specs[i]));
-        var layers = new SortedDictionary<int, int>();
+        var layers = new SortedDictionary<int, (SafetensorsTensor A, SafetensorsTensor B)>();
         foreach (SafetensorsTensor tensor in file.Tensors.Values)
         {
             string name = tensor.Name.StartsWith(Prefix, StringComparison.Ordinal) ? tensor.Name[Prefix.Length..] : tensor.Name;
             string? end = new[] { Down, Up }.FirstOrDefault(e => name.EndsWith(e, StringComparison.Ordinal));
             if (end is null || !modules.TryGetValue(name[..^end.Length], out int weight))
                 throw Bad($"holds {SafetensorsHeader.Show(tensor.Name)}, which is no LoRA tensor of a linear layer of this model. Check that the adapter belongs to it.");
-            if (!file.Tensors.ContainsKey(tensor.Name[..^end.Length] + (end == Down ? Up : Down)))
+            if (!file.Tensors.TryGetValue(tensor.Name[..^end.Length] + (end == Down ? Up : Down), out SafetensorsTensor? other))
                 throw Bad($"holds {SafetensorsHeader.Show(tensor.Name)} but not its other half, lora_{(end == Down ? 'B' : 'A')}.");
-            if (end == Down)
-                layers.Add(weight, tensor.Shape is [>= 1 and <= LoraConfig.MaxRank, _] ? (int)tensor.Shape[0]
-                    : throw Bad($"has {SafetensorsHeader.Show(tensor.Name)} of shape {SafetensorsTypes.Show(tensor.Shape)}: no rank."));
+            if (end == Down && !layers.TryAdd(weight, (tensor, other)))
+                throw Bad($"holds {SafetensorsHeader.Show(name)} twice, with and without {Prefix}");
         }
 
         if (layers.Count == 0)
             throw Bad("holds no LoRA tensor.");
-        var weights = new LoraWeights(config, layers.Select(l => new LoraLayer(l.Key, l.Value)), specs);
+        // Everything fits before anything is allocated.
+        foreach ((int weight, (SafetensorsTensor a, SafetensorsTensor b)) in layers)
+        {
+            long rank = a.Shape.Length == 2 && a.Shape[0] is >= 1 and <= LoraConfig.MaxRank ? a.Shape[0]
+                : throw Bad($"has {SafetensorsHeader.Show(a.Name)} of shape {SafetensorsTypes.Show(a.Shape)}: the first must be the rank, from 1 to {LoraConfig.MaxRank}.");
+            Check(a, [rank, specs[weight].Shape[1]]);
+            Check(b, [specs[weight].Shape[0], rank]);
+        }
+
+        var weights = new LoraWeights(config, layers.Select(l => new LoraLayer(l.Key, (int)l.Value.A.Shape[0])), specs);
         try
         {
-            for (int i = 0; i < weights.Specs.Length; i++)
-                Fill(weights.Specs[i], new Span<float>(weights[i], checked((int)weights.Specs[i].Count)));
+            SafetensorsTensor[] tensors = [.. layers.Values.SelectMany(l => new[] { l.A, l.B })];
+            for (int i = 0; i < tensors.Length; i++)
+                Fill(tensors[i], new Span<float>(weights[i], checked((int)weights.Specs[i].Count)));
         }
         catch
         {
@@ -129,20 +137,23 @@ internal sealed unsafe class LoraWeights : IDisposable
 
         return weights;
 
-        void Fill(WeightSpec spec, Span<float> values)
+        void Check(SafetensorsTensor tensor, long[] shape)
         {
-            SafetensorsTensor tensor = file.Tensors.TryGetValue(Prefix + spec.Name, out SafetensorsTensor? found) ? found : file[spec.Name];
-            if (!tensor.Shape.SequenceEqual(spec.Shape.Select(d => (long)d)))
-                throw Bad($"has {SafetensorsHeader.Show(tensor.Name)} of shape {SafetensorsTypes.Show(tensor.Shape)} where the model needs [{string.Join(", ", spec.Shape)}].");
-            if (WeightFormats.Of(tensor.DType) is not { } format)
+            if (!tensor.Shape.AsSpan().SequenceEqual(shape))
+                throw Bad($"has {SafetensorsHeader.Show(tensor.Name)} of shape {SafetensorsTypes.Show(tensor.Shape)} where the model needs {SafetensorsTypes.Show(shape)}.");
+            if (WeightFormats.Of(tensor.DType) is null)
                 throw Bad($"stores {SafetensorsHeader.Show(tensor.Name)} as {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not supported.");
-            WeightFormats.Read(tensor.Data, format, values);
+        }
+
+        void Fill(SafetensorsTensor tensor, Span<float> values)
+        {
+            WeightFormats.Read(tensor.Data, WeightFormats.Of(tensor.DType)!.Value, values);
             foreach (float value in values)
                 if (!float.IsFinite(value))
                     throw Bad($"has a value in {SafetensorsHeader.Show(tensor.Name)} that is not finite: it was damaged, or its training went wrong.");
         }
 
-        DiaException Bad(string what) => new(DiaErrorKind.Model, $"{place} {what}");
+        DiaException Bad(string what) => new(DiaErrorKind.Model, $"{folder.Describe(FileName)} {what}");
     }
 
     /// <summary>Adds scale·strength·b·a to values of a layer's weight, [n, k], from one of them on.</summary>

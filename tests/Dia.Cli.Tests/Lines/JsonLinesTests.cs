@@ -73,6 +73,7 @@ public sealed class JsonLinesTests : LinesTest
         { "{\"text\":\"x\",\"bogus\":1}", "usage", "unknown key bogus" },
         { "{\"text\":\"x\",\"Seed\":1}", "usage", "unknown key Seed" },
         { "{\"text\":\"x\",\"model\":\"y\"}", "usage", "unknown key model" },
+        { "{\"text\":\"x\",\"adapter\":\"y\"}", "usage", "all lines share one adapter" },
         { "{\"text\":\"x\",\"text\":\"y\"}", "usage", "twice" },
         { "{\"text\":\"x\",\"t\\u0065xt\":\"y\"}", "usage", "twice" },
         { "{\"text\":\"x\",\"id\":{}}", "usage", "id must be" },

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.Networks;
 using Dia.Processing;
 using Dia.Text;
@@ -70,6 +71,39 @@ internal sealed class GenerationConfigTarget() : ConfigurationTarget(
         """u8.ToArray();
 
     protected override void Parse() => ModelCatalog.ReadGenerationConfig(Model, Warnings);
+}
+
+internal sealed class AdapterConfigTarget() : ConfigurationTarget(
+    "adapter-config", LoraConfig.FileName, RealFiles.All("tests/fixtures/training", LoraConfig.FileName))
+{
+    protected override void Parse() => _ = LoraFiles.ReadConfig(Model, Warnings).ToJson();
+}
+
+/// <summary>The tensors of an adapter, for a model of two small layers.</summary>
+internal sealed class AdapterTarget() : FileTarget("adapter", LoraWeights.FileName)
+{
+    private static readonly WeightSpec[] Specs =
+        [new("a.q_proj.weight", [3, 4], WeightRole.Linear), new("norm.weight", [4], WeightRole.Vector), new("b.down_proj.weight", [2, 3], WeightRole.Linear)];
+
+    public override IReadOnlyList<byte[]> Seeds { get; } =
+    [
+        SafetensorsInputs.Of("F16", 2, ("base_model.model.a.q_proj.lora_A.weight", [2, 4]), ("base_model.model.a.q_proj.lora_B.weight", [3, 2])),
+        SafetensorsInputs.Of("BF16", 2, ("a.q_proj.lora_A.weight", [1, 4]), ("a.q_proj.lora_B.weight", [3, 1]), ("b.down_proj.lora_A.weight", [5, 3]),
+            ("b.down_proj.lora_B.weight", [2, 5])),
+    ];
+
+    // As for a file.
+    public override long AllocationLimit(byte[] input) => 96 * 1024 + 72L * input.Length;
+
+    public override byte[] Mutate(Randomness random) => SafetensorsInputs.Mutate(random, Seeds);
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        using LoraWeights weights = LoraWeights.Read(ModelFolder.Open(Folder), new LoraConfig(), Specs);
+        weights.AddTo(0, 1, 0, new float[weights.Specs[1].Shape[0] * weights.Specs[0].Shape[1]]);
+        return true;
+    }
 }
 
 /// <summary>One file of a tokenizer or a feature extractor, beside others that are as they should be.</summary>
