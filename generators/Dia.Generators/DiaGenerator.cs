@@ -37,7 +37,8 @@ public sealed class DiaGenerator : IIncrementalGenerator
             .Select(static (files, _) => ModelSet.Group(files))
             .WithTrackingName(ModelsStep);
 
-        IncrementalValueProvider<long?> training = context.AnalyzerConfigOptionsProvider.Select(static (options, _) => TrainingBytes(options.GlobalOptions));
+        IncrementalValueProvider<TrainingChoice> training =
+            context.AnalyzerConfigOptionsProvider.Select(static (options, _) => TrainingChoice.Of(options.GlobalOptions));
 
         context.RegisterSourceOutput(parsed, static (output, file) =>
         {
@@ -48,21 +49,13 @@ public sealed class DiaGenerator : IIncrementalGenerator
             output.ReportDiagnostic(new ConfigurationProblem(ProblemIds.Folder, ProblemSeverity.Error, problem.Message, 1, 1, 1).ToDiagnostic(problem.Path)));
         context.RegisterSourceOutput(models.SelectMany(static (set, _) => set.Specs).Combine(training), static (output, pair) =>
         {
-            foreach (var (hintName, text) in ModelEmitter.Emit(pair.Left, pair.Right))
+            foreach (var (hintName, text) in ModelEmitter.Emit(pair.Left, pair.Right.BytesOf(pair.Left)))
                 output.AddSource(hintName, SourceText.From(text, Utf8));
         });
         context.RegisterSourceOutput(models.Select(static (set, _) => new EquatableArray<string>([.. set.Specs.SelectMany(s => s.NetworkNames)])),
             static (output, names) =>
             output.AddSource("CompiledModels.g.cs", SourceText.From(ModelEmitter.EmitList(names), Utf8)));
     }
-
-    /// <summary>Bytes of an audio row that training may keep; null: the build wants no training.</summary>
-    private static long? TrainingBytes(AnalyzerConfigOptions options) =>
-        options.TryGetValue("build_property.DiaTraining", out string? on) && on == "true"
-            && options.TryGetValue("build_property.DiaTrainingRowBytes", out string? bytes)
-            && long.TryParse(bytes, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
-            ? number
-            : null;
 
     private static string? Folder(AnalyzerConfigOptions options) =>
         options.TryGetValue("build_metadata.AdditionalFiles.DiaFolder", out string? folder) && folder.Length > 0
