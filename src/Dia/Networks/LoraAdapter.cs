@@ -76,13 +76,10 @@ public sealed unsafe class LoraAdapter : IDisposable
     internal void Prepare(int layer)
     {
         WeightSpec a = Weights.Specs[2 * layer], b = Weights.Specs[2 * layer + 1];
-        float scale = (float)(Weights.Scale(layer) * Strength), scaled;
+        float scale = (float)(Weights.Scale(layer) * Strength);
         float* from = Weights[2 * layer + 1], to = (float*)_scaled[layer];
         for (long i = 0; i < b.Count; i++)
-        {
-            scaled = scale * from[i];
-            to[i] = scaled;
-        }
+            to[i] = scale * from[i];
 
         Prepare(ref _down[layer], a, Weights[2 * layer]);
         Prepare(ref _up[layer], b, to);
