@@ -9,6 +9,8 @@ namespace Dia.Generators.Differentiation;
 /// <param name="g">Where the operations of the walk are written.</param>
 internal sealed class Adjoints(GraphBuilder g)
 {
+    private readonly HashSet<Value> _constants = [.. g.Functions.SelectMany(f => f.Operations)
+        .Where(o => o.Inputs.Length == 0 && o.Parameters.Length == 0).SelectMany(o => o.Outputs)];
     private readonly Dictionary<Value, Value> _gradients = [];
     private readonly Dictionary<Value, (Value Keys, Value Values)> _caches = [];
 
@@ -28,10 +30,14 @@ internal sealed class Adjoints(GraphBuilder g)
     /// <summary>The same of a cache.</summary>
     public void Set(Value cache, Value keys, Value values) => _caches.Add(cache, (keys, values));
 
-    /// <summary>Adds to a value's gradient.</summary>
+    /// <summary>Adds to a value's gradient, unless no parameter has a part in the value.</summary>
     /// <param name="value">The value.</param>
     /// <param name="part">The operation that computes what is added, from the name of its result and from what the gradient is so far (null: nothing).</param>
-    public void Add(Value value, Func<string, Value?, Operation> part) => _gradients[value] = g.Add(part(NameOf(value), Of(value)));
+    public void Add(Value value, Func<string, Value?, Operation> part)
+    {
+        if (!_constants.Contains(value))
+            _gradients[value] = g.Add(part(NameOf(value), Of(value)));
+    }
 
     /// <summary>What a gradient is called: dHidden.</summary>
     public static string NameOf(Value value) => "d" + char.ToUpperInvariant(value.Name[0]) + value.Name.Substring(1);

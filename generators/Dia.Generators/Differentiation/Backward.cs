@@ -25,7 +25,8 @@ internal static class Backward
     }
 
     /// <summary>Whether a function is one of these.</summary>
-    public static bool Is(Function function) => function is >= Function.EncodeBackward and <= Function.LossBackward;
+    public static bool Is(Function function) => function is (>= Function.EncodeBackward and <= Function.LossBackward)
+        or (>= Function.CodecEncodeBackward and <= Function.CodecDecodeBackward);
 
     private static Function Of(Function function) => function switch
     {
@@ -34,6 +35,9 @@ internal static class Backward
         Function.Decode => Function.DecodeBackward,
         Function.Logits => Function.LogitsBackward,
         Function.Loss => Function.LossBackward,
+        Function.CodecEncode => Function.CodecEncodeBackward,
+        Function.CodecQuantize => Function.CodecQuantizeBackward,
+        Function.CodecDecode => Function.CodecDecodeBackward,
         _ => throw new InvalidOperationException($"{function} is not trained."),
     };
 }

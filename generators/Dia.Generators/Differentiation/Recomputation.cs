@@ -57,7 +57,7 @@ internal sealed class Recomputation
     }
 
     /// <summary>What works in the memory of its operand would find its own result there.</summary>
-    private static bool IsRepeatable(Operation operation) => operation.InPlace is null && operation.Outputs.Length == 1;
+    private static bool IsRepeatable(Operation operation) => !operation.MustBeInPlace && operation.Outputs.Length == 1;
 
     private static long FlopsOfValue(Operation operation) => (operation.Cost.Flops + TypicalKeys * operation.Cost.FlopsOfKey) / operation.Y.Width;
 

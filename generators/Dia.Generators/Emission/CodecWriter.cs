@@ -102,15 +102,21 @@ internal sealed class CodecWriter
 
     private void Write(CodeWriter code, FunctionGraph function, string planName, Plan plan)
     {
-        var (name, summary) = function.Function switch
+        string summary = function.Function switch
         {
-            Function.CodecEncode => ("Encode", "Samples of the pass's window to latents."),
-            Function.CodecQuantize => ("Quantize", "Latents of the pass's window to codes."),
-            _ => ("Decode", "Codes to the samples of the pass's window."),
+            Function.CodecEncode => "Samples of the pass's window to latents.",
+            Function.CodecQuantize => "Latents of the pass's window to codes.",
+            _ => "Codes to the samples of the pass's window.",
         };
-        var scope = new Scope(_parameters, "", "", _ => null);
-        new FunctionWriter(plan, (v, name) => Declare(v, name, plan, planName)).Write(code, function, name, new Method(summary, "CodecPass p", "p", scope));
+        new FunctionWriter(plan, (v, name) => Declare(v, name, plan, planName))
+            .Write(code, function, NameOf(function.Function), new Method(summary, "CodecPass p", "p", Names(_parameters)));
     }
+
+    /// <summary>The method of a codec's function: CodecEncode's is Encode.</summary>
+    public static string NameOf(Function function) => function.ToString().Substring("Codec".Length);
+
+    /// <summary>What a codec's functions call things.</summary>
+    public static Scope Names(ParameterTable parameters) => new(parameters, "", "", _ => null) { HasCodecRows = true };
 
     private static (string, string) Declare(Value value, string name, Plan plan, string planName)
     {

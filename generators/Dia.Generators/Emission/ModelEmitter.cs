@@ -46,7 +46,10 @@ internal static class ModelEmitter
             yield return (name + ".CodecWeights.g.cs", parameters.Write(about));
             yield return (name + ".CodecOperations.g.cs", codec.WriteOperations(about));
             yield return (name + ".Codec.g.cs", codec.Write(about));
-            yield return (name + ".CodecConfig.g.cs", WriteConfig(spec.Name, codecName, dac, about));
+            yield return (name + ".CodecConfig.g.cs", WriteConfig(spec.Name, codecName, dac, about, training is not null));
+            if (training is not null)
+                yield return (name + ".CodecTraining.g.cs",
+                    new CodecTrainingWriter(codecName + "Training", dac, new DacGraph(dac, training: true), parameters).Write(about));
         }
     }
 
@@ -97,17 +100,13 @@ internal static class ModelEmitter
             code.Line();
             WriteVisit(code, "DiaNetwork", name);
             if (training)
-            {
-                code.Line();
-                code.Line(
-                    $"public override TrainingNetwork Train<TBackend>(TBackend backend, DiaNetwork network) => new {name}Training<TBackend>(backend, network);");
-            }
+                WriteTrain(code, "TrainingNetwork", "DiaNetwork", name);
         }
 
         return code.ToString();
     }
 
-    private static string WriteConfig(string folder, string name, DacConfig config, string about)
+    private static string WriteConfig(string folder, string name, DacConfig config, string about, bool training)
     {
         var code = new CodeWriter(about);
         code.Summary($"The codec of {CodeWriter.Literal(folder)}: its configuration, its parameters and its network on each backend.");
@@ -117,6 +116,8 @@ internal static class ModelEmitter
             code.Line($"public override CodecLayout Layout => {name}Layout.Layout;");
             code.Line();
             WriteVisit(code, "DacNetwork", name);
+            if (training)
+                WriteTrain(code, "DacTrainingNetwork", "DacNetwork", name);
         }
 
         return code.ToString();
@@ -133,6 +134,12 @@ internal static class ModelEmitter
 
     private static void WriteVisit(CodeWriter code, string type, string name) =>
         code.Line($"public override {type} Visit<TBackend>(TBackend backend) => new {name}<TBackend>(backend);");
+
+    private static void WriteTrain(CodeWriter code, string type, string network, string name)
+    {
+        code.Line();
+        code.Line($"public override {type} Train<TBackend>(TBackend backend, {network} network) => new {name}Training<TBackend>(backend, network);");
+    }
 
     /// <summary>The frequencies that rotary positions start with, as bits: the build's numbers, whatever another machine's pow gives.</summary>
     private static void WriteFrequencies(CodeWriter code, string part, RotaryFrequencies frequencies)

@@ -1,3 +1,5 @@
+using Dia.Generators.Differentiation;
+using Dia.Generators.Graph;
 using Dia.Generators.Planning;
 
 namespace Dia.Generators.Emission;
@@ -5,6 +7,22 @@ namespace Dia.Generators.Emission;
 /// <summary>Writes a memory plan: a constant for each buffer's offset, with a table as a comment.</summary>
 internal static class PlanWriter
 {
+    /// <summary>What is to be said of the operations of a plan for training.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="functions">What it is the plan of: functions, then their backward functions.</param>
+    /// <param name="unit">What its sizes are of: a row.</param>
+    /// <param name="limit">What is to be said of how much may be kept; a text in brackets.</param>
+    public static string[] Kept(Plan plan, IReadOnlyList<FunctionGraph> functions, string unit, string limit)
+    {
+        int forward = functions.Where(f => !Backward.Is(f.Function)).SelectMany(f => f.Operations).Count();
+        long kept = plan.Arena.Buffers.Where(b => b.First < forward && b.Last >= forward).Sum(b => b.Size);
+        return
+        [
+            $"operations: those of the forward pass are 0 to {CodeWriter.Number(forward - 1)}, the backward pass follows. What lives over that border is kept:",
+            $"{CodeWriter.Number(kept * sizeof(float))} bytes of a {unit}{limit}. The rest of what is read again is computed again.",
+        ];
+    }
+
     /// <summary>One class.</summary>
     /// <param name="code">Where to.</param>
     /// <param name="className">Its name.</param>

@@ -12,11 +12,14 @@ internal sealed class Scope(ParameterTable parameters, string rows, string phase
 {
     public string Phase => phase;
 
+    /// <summary>Whether values are CodecRows, which know how many rows they are.</summary>
+    public bool HasCodecRows { get; init; }
+
     /// <summary>What values of a stage are called there, whose own names are others' too.</summary>
     public IReadOnlyDictionary<Value, string>? Locals { get; private init; }
 
     /// <summary>The same for a stage.</summary>
-    public Scope For(IReadOnlyDictionary<Value, string> locals) => new(parameters, rows, phase, elsewhere) { Locals = locals };
+    public Scope For(IReadOnlyDictionary<Value, string> locals) => new(parameters, rows, phase, elsewhere) { Locals = locals, HasCodecRows = HasCodecRows };
 
     public string this[Value value] => elsewhere(value) ?? (Locals?.TryGetValue(value, out string? local) == true ? local : value.Name);
 

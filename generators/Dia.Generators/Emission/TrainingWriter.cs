@@ -1,4 +1,3 @@
-using Dia.Generators.Differentiation;
 using Dia.Generators.Graph;
 using Dia.Generators.Models;
 using Dia.Generators.Planning;
@@ -39,17 +38,10 @@ internal sealed class TrainingWriter(string name, DiaGraph graph, ParameterTable
     protected override bool IsWritten(Function function) => function != Function.Loss;
 
     /// <inheritdoc/>
-    protected override (string Summary, string[] Operations) PlanNotes(string part, Plan plan, IReadOnlyList<FunctionGraph> functions)
-    {
-        int forward = functions.Where(f => !Backward.Is(f.Function)).SelectMany(f => f.Operations).Count();
-        long kept = plan.Arena.Buffers.Where(b => b.First < forward && b.Last >= forward).Sum(b => b.Size);
-        return (
-            $"Where the {part.ToLowerInvariant()}'s values lie in its arena while it is trained.",
-            [
-                $"operations: those of the forward pass are 0 to {CodeWriter.Number(forward - 1)}, the backward pass follows. What lives over that border is kept:",
-                $"{CodeWriter.Number(kept * sizeof(float))} bytes of a row (at most {CodeWriter.Number(budget)} may be, but for results). The rest of what is read again is computed again.",
-            ]);
-    }
+    protected override (string Summary, string[] Operations) PlanNotes(string part, Plan plan, IReadOnlyList<FunctionGraph> functions) =>
+    (
+        $"Where the {part.ToLowerInvariant()}'s values lie in its arena while it is trained.",
+        PlanWriter.Kept(plan, functions, "row", $" (at most {CodeWriter.Number(budget)} may be, but for results)"));
 
     protected override Method MethodOf(Function function) => function switch
     {

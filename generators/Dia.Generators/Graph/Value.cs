@@ -42,7 +42,7 @@ internal enum Home
 /// <param name="index">Which of those at its home: a layer, a codebook.</param>
 internal sealed class Value(string? name, int width, Rows rows = Rows.All, Home home = Home.Arena, int index = 0)
 {
-    public string Name => name ?? "v" + Number;
+    public string Name => name ?? (GradientOf is { } value ? Differentiation.Adjoints.NameOf(value) : "v" + Number);
 
     public int Width => width;
 
@@ -55,8 +55,14 @@ internal sealed class Value(string? name, int width, Rows rows = Rows.All, Home 
     /// <summary>Its number among the values that share an arena, in order of computation.</summary>
     public int Number { get; set; } = -1;
 
+    /// <summary>What it is the gradient of, where it has that one's name and rows.</summary>
+    public Value? GradientOf { get; init; }
+
     /// <summary>A state's next version; the same value computed again.</summary>
-    public Value Next() => new(name, width, rows, home, index);
+    public Value Next() => new(name, width, rows, home, index) { GradientOf = GradientOf };
+
+    /// <summary>Its gradient, or what it is so far.</summary>
+    public Value Gradient() => new(null, width, rows) { GradientOf = this };
 }
 
 /// <summary>A parameter of the checkpoint.</summary>

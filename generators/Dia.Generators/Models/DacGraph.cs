@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.Generators.Differentiation;
 using Dia.Generators.Fusion;
 using Dia.Generators.Graph;
 using Dia.Graph;
@@ -9,30 +10,47 @@ namespace Dia.Generators.Models;
 internal sealed class DacGraph
 {
     private readonly DacConfig _config;
-    private readonly GraphBuilder _encoder = new(), _decoder = new();
+    private readonly GraphBuilder _encoder = new(), _decoder;
+    private readonly bool _training;
 
-    public DacGraph(DacConfig config)
+    /// <summary>Writes the functions.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="training">
+    /// Whether they are to be trained. Then all of them are one after the other: the decoder reads the code vectors that the quantizers chose, which have
+    /// the gradients of what they stand for, and the quantizers have their losses.
+    /// </param>
+    public DacGraph(DacConfig config, bool training = false)
     {
-        _config = config;
-        BuildQuantizers(BuildEncoder());
-        BuildDecoder();
-        Encoder = Rewrites.Apply(_encoder.Functions);
-        Decoder = Rewrites.Apply(_decoder.Functions);
+        (_config, _training, _decoder) = (config, training, training ? _encoder : new());
+        Value samples = BuildSamples();
+        Value?[] vectors = BuildQuantizers(BuildEncoder(samples));
+        Value audio = BuildDecoder(vectors);
+        if (training)
+            Trained = Differentiation.Trained.Of(_encoder, [samples, audio], long.MaxValue);
+        else
+            (Encoder, Decoder) = (Rewrites.Apply(_encoder.Functions), Rewrites.Apply(_decoder.Functions));
     }
 
-    /// <summary>Samples to latents, latents to codes.</summary>
-    public IReadOnlyList<FunctionGraph> Encoder { get; }
+    /// <summary>Samples to latents, latents to codes; in training none.</summary>
+    public IReadOnlyList<FunctionGraph> Encoder { get; } = [];
 
-    /// <summary>Codes to samples.</summary>
-    public IReadOnlyList<FunctionGraph> Decoder { get; }
+    /// <summary>Codes to samples; in training none.</summary>
+    public IReadOnlyList<FunctionGraph> Decoder { get; } = [];
 
-    private Value BuildEncoder()
+    /// <summary>In training: all functions, and their backward functions.</summary>
+    public IReadOnlyList<FunctionGraph> Trained { get; } = [];
+
+    private Value BuildSamples()
+    {
+        _encoder.Function(Function.CodecEncode);
+        _encoder.Stage("Samples", $"1 to {_config.EncoderHiddenSize} channels at the sampling rate.");
+        return _encoder.Add(new LoadSamples());
+    }
+
+    private Value BuildEncoder(Value x)
     {
         GraphBuilder g = _encoder;
         int channels = _config.EncoderHiddenSize;
-        g.Function(Function.CodecEncode);
-        g.Stage("Samples", $"1 to {channels} channels at the sampling rate.");
-        Value x = g.Add(new LoadSamples());
         x = Convolution(g, x, "encoder.conv1", channels, kernel: 7, padding: 3);
         for (int i = 0; i < _config.DownsamplingRatios.Count; i++)
         {
@@ -51,21 +69,36 @@ internal sealed class DacGraph
     }
 
     /// <summary>The nearest code vector of each codebook, its out_proj subtracted from what is left.</summary>
-    private void BuildQuantizers(Value residual)
+    /// <returns>In training, these vectors.</returns>
+    private Value?[] BuildQuantizers(Value residual)
     {
+        var vectors = new Value?[_config.NCodebooks];
         GraphBuilder g = _encoder;
         g.Function(Function.CodecQuantize);
         for (int i = 0; i < _config.NCodebooks; i++)
         {
-            g.Stage($"Codebook{i:00}", "The nearest code vector to what is left, its out_proj subtracted.", leastCodebooks: i + 1);
+            g.Stage($"Codebook{i:00}", "The nearest code vector to what is left, its out_proj subtracted.", LeastCodebooks(i));
             Value projected = Convolution(g, residual, DacNames.Quantizer(i) + ".in_proj", _config.CodebookDim, kernel: 1);
             g.Add(new Observe(projected, Observed.Projected, i));
             Value codes = g.Add(new NearestCode(projected, Codebook(i), i));
-            residual = g.Add(new Subtract(residual, CodeVector(g, codes, i)));
+            Value vector = CodeVector(g, codes, i);
+            if (_training)
+                vector = vectors[i] = StraightThrough(g, projected, vector);
+            residual = g.Add(new Subtract(residual, OutProjection(g, vector, i)));
         }
+
+        return vectors;
     }
 
-    private void BuildDecoder()
+    /// <summary>A code vector, with its losses, in place of what it is the nearest to.</summary>
+    private static Value StraightThrough(GraphBuilder g, Value projected, Value vector)
+    {
+        g.Add(new MeanSquaredError(projected, vector, QuantizerLoss.Commitment));
+        g.Add(new MeanSquaredError(vector, projected, QuantizerLoss.Codebook));
+        return g.Add(new StraightThrough(vector, projected));
+    }
+
+    private Value BuildDecoder(Value?[] vectors)
     {
         GraphBuilder g = _decoder;
         int channels = _config.DecoderHiddenSize;
@@ -74,8 +107,8 @@ internal sealed class DacGraph
         for (int i = 0; i < _config.NCodebooks; i++)
         {
             g.Stage($"Codebook{i:00}", $"A code vector through its out_proj{(i == 0 ? "" : ", added")}: latents of {_config.HiddenSize}.",
-                leastCodebooks: i + 1);
-            Value vector = CodeVector(g, null, i);
+                LeastCodebooks(i));
+            Value vector = OutProjection(g, vectors[i] ?? CodeVector(g, null, i), i);
             x = x is null ? vector : g.Add(new Add(x, vector));
         }
 
@@ -96,7 +129,9 @@ internal sealed class DacGraph
 
         g.Stage("Samples", $"{channels} channels to samples.");
         x = Convolution(g, Snake(g, x, "decoder.snake1"), "decoder.conv2", 1, kernel: 7, padding: 3);
-        g.Add(new StoreSamples(g.Add(new Tanh(x))));
+        x = g.Add(new Tanh(x));
+        g.Add(new StoreSamples(x));
+        return x;
     }
 
     /// <summary>Three units: x + conv1(snake(conv7(snake(x)))), dilations 1, 3, 9.</summary>
@@ -117,9 +152,13 @@ internal sealed class DacGraph
 
     private Parameter Codebook(int quantizer) => DacNames.Codebook(quantizer, _config.CodebookSize, _config.CodebookDim);
 
-    private Value CodeVector(GraphBuilder g, Value? codes, int quantizer) =>
-        Convolution(g, g.Add(new CodeLookup(codes, Codebook(quantizer), quantizer)), DacNames.Quantizer(quantizer) + ".out_proj",
-            _config.HiddenSize, kernel: 1);
+    /// <summary>In training all codebooks are in use.</summary>
+    private int LeastCodebooks(int quantizer) => _training ? 0 : quantizer + 1;
+
+    private Value CodeVector(GraphBuilder g, Value? codes, int quantizer) => g.Add(new CodeLookup(codes, Codebook(quantizer), quantizer));
+
+    private Value OutProjection(GraphBuilder g, Value vector, int quantizer) =>
+        Convolution(g, vector, DacNames.Quantizer(quantizer) + ".out_proj", _config.HiddenSize, kernel: 1);
 
     private static Value Snake(GraphBuilder g, Value x, string name) => g.Add(new Snake(x, DacNames.Alpha(name, x.Width)));
 

@@ -94,7 +94,7 @@ internal sealed class Plan
             ArenaBuffer place = places[$"{root.Name}\0{root.Number:00000}"];
             string name = char.ToUpperInvariant(root.Name[0]) + root.Name.Substring(1), free = name;
             for (int i = 2; buffers.TryGetValue(free, out ArenaBuffer? other) && (other.Offset != place.Offset || other.Size != place.Size); i++)
-                free = name + i;
+                free = char.IsDigit(name[name.Length - 1]) ? $"{name}_{i}" : name + i;
             _names[root] = free;
             if (!buffers.ContainsKey(free))
                 buffers.Add(free, place with { Name = free });

@@ -78,8 +78,11 @@ public unsafe interface ITrainingBackend : IBackend
     /// </summary>
     void CrossEntropyGradient(float* dx, float* x, int* labels, int rows, int channels, int vocabulary, float scale);
 
-    /// <summary>Of <see cref="IBackend.Snake"/> at x: dx = dy·(1 + α·sin(2αx)/(α + 1e-9)), and dalpha [channels] gets its sum over the rows. dx may be dy.</summary>
-    void SnakeGradient(float* dx, float* dalpha, float* dy, float* x, in Weight alpha, int rows, int channels);
+    /// <summary>
+    /// Of <see cref="IBackend.Snake"/> at x: dx = dy·(1 + α·sin(2αx)/(α + 1e-9)), plus what dx held if <paramref name="accumulate"/>, and dalpha [channels]
+    /// gets its sum over the rows. Where nothing is accumulated, dx may be dy.
+    /// </summary>
+    void SnakeGradient(float* dx, float* dalpha, float* dy, float* x, in Weight alpha, int rows, int channels, bool accumulate);
 
     /// <summary>Of <see cref="IBackend.Tanh"/> with result y: dx = dy·(1 − y²). dx may be dy or y.</summary>
     void TanhGradient(float* dx, float* dy, float* y, long count);
@@ -103,6 +106,9 @@ public unsafe interface ITrainingBackend : IBackend
 
     /// <summary>Of <see cref="IBackend.TransposedConvolution"/>: dw [inputs, outputs, 2·stride] and dbias [outputs] get their sums over the rows; x as there.</summary>
     void TransposedConvolutionWeightGradient(float* dw, float* dbias, float* dy, float* x, int rows, int inputs, int outputs, int stride);
+
+    /// <summary>Of scale · Σ (x − target)² at x, over count values: dx = 2·scale·(x − target), plus what dx held if <paramref name="accumulate"/>.</summary>
+    void SquaredErrorGradient(float* dx, float* x, float* target, long count, float scale, bool accumulate);
 
     /// <summary>Of <see cref="IBackend.LookUpCode"/>: dcodebook[codes[r·codeStride]] += dy[r] for dy [rows, d].</summary>
     void LookUpCodeGradient(float* dcodebook, float* dy, int* codes, int codeStride, int rows, int d);

@@ -14,13 +14,18 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
         Mirrored<float> x = memory.Unaligned(rows * channels, 12), dy = memory.Floats(rows * channels), dx = memory.Floats(rows * channels),
             dalpha = memory.Floats(channels);
         string shapes = Text($"[{rows}, {channels}]");
-        _scalar.SnakeGradient(dx.OnHost, dalpha.OnHost, dy.OnHost, x.OnHost, host, rows, channels);
-        backend.SnakeGradient(dx.OnDevice, dalpha.OnDevice, dy.OnDevice, x.OnDevice, device, rows, channels);
+        foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
+        {
+            _scalar.SnakeGradient(dx.OnHost, dalpha.OnHost, dy.OnHost, x.OnHost, host, rows, channels, accumulate);
+            backend.SnakeGradient(dx.OnDevice, dalpha.OnDevice, dy.OnDevice, x.OnDevice, device, rows, channels, accumulate);
 
-        // sin(2x) to 1e-6 absolute, and the angle αx of up to 25, rounded alike; for α's gradient that times x over the smallest α, 0.3, a sum over the rows.
-        checks.Compare("snake_gradient", shapes, memory.Download(dx), dx.Values, 3e-6);
-        checks.Compare("snake_alpha_gradient", shapes, memory.Download(dalpha), dalpha.Values, 2e-5, 12 * Math.Sqrt(rows));
-        backend.SnakeGradient(dy.OnDevice, null, dy.OnDevice, x.OnDevice, device, rows, channels);
+            // sin(2x) to 1e-6 absolute, and the angle αx of up to 25, rounded alike; for α's gradient that times x over the smallest α, 0.3, a sum over
+            // the rows.
+            checks.Compare($"snake_gradient{(accumulate ? " accumulated" : "")}", shapes, memory.Download(dx), dx.Values, 3e-6);
+            checks.Compare("snake_alpha_gradient", shapes, memory.Download(dalpha), dalpha.Values, 2e-5, 12 * Math.Sqrt(rows));
+        }
+
+        backend.SnakeGradient(dy.OnDevice, null, dy.OnDevice, x.OnDevice, device, rows, channels, false);
         checks.Compare("snake_gradient in place", shapes, memory.Download(dy), memory.Download(dx), 0);
     }
 
@@ -48,6 +53,22 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
         backend.ConvolutionWeightGradient(dw.OnDevice, dbias.OnDevice, dy.OnDevice, x.OnDevice, rows, inputs, outputs, kernel, stride, dilation);
         checks.Compare("convolution_weight_gradient", shapes, memory.Download(dw), dw.Values, Sum(rows), Math.Max(1, rows / 4.0));
         checks.Compare("convolution_bias_gradient", shapes, memory.Download(dbias), dbias.Values, Sum(rows), Math.Max(1, rows / 4.0));
+        backend.ConvolutionWeightGradient(null, null, dy.OnDevice, x.OnDevice, rows, inputs, outputs, kernel, stride, dilation);
+    }
+
+    /// <summary>The gradient of a squared error.</summary>
+    public void SquaredError(int count)
+    {
+        using CheckMemory<TBackend> memory = checks.Memory(63);
+        Mirrored<float> x = memory.Unaligned(count), target = memory.Floats(count), dx = memory.Unaligned(count);
+        foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
+        {
+            _scalar.SquaredErrorGradient(dx.OnHost, x.OnHost, target.OnHost, count, 0.7f, accumulate);
+            backend.SquaredErrorGradient(dx.OnDevice, x.OnDevice, target.OnDevice, count, 0.7f, accumulate);
+
+            // A difference, a product, a sum, of which each rounds; the operands are below 1.
+            checks.Compare($"squared_error_gradient{(accumulate ? " accumulated" : "")}", $"[{count}]", memory.Download(dx), dx.Values, 4 * U);
+        }
     }
 
     /// <summary>The same of a transposed convolution of kernel 2·stride.</summary>
@@ -71,5 +92,6 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
         checks.Compare("transposed_convolution_weight_gradient", shapes, memory.Download(dw), dw.Values, Sum(rows), Math.Max(1, rows / 4.0));
         checks.Compare("transposed_convolution_bias_gradient", shapes, memory.Download(dbias), dbias.Values, Sum(rows * stride),
             Math.Max(1, rows * stride / 4.0));
+        backend.TransposedConvolutionWeightGradient(null, null, dy.OnDevice, x.OnDevice, rows, inputs, outputs, stride);
     }
 }

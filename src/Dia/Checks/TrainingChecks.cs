@@ -57,7 +57,10 @@ internal sealed unsafe partial class TrainingChecks<TBackend>(TBackend backend, 
         Snake(70, 29);
         Snake(900, 40);
         foreach (int count in (ReadOnlySpan<int>)[1, 37, 70_001])
+        {
             Values(count);
+            SquaredError(count);
+        }
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -11,8 +11,9 @@ namespace Dia.Codec;
 /// The DAC codec of a checkpoint: samples to codes and back, in windows of bounded memory. Any number of threads may call at a time: they take turns
 /// on the device, window by window. It may be disposed at any time: calls under way then end with <see cref="ObjectDisposedException"/>.
 /// </summary>
-public sealed class DacModel : IAudioCodec, IDisposable
+public sealed partial class DacModel : IAudioCodec, IDisposable
 {
+    private readonly CompiledCodec _compiled;
     private CodecPass? _pass;
     private CodecIdentity? _identity;
 
@@ -21,7 +22,8 @@ public sealed class DacModel : IAudioCodec, IDisposable
         Tenant = new Tenant(device, typeof(DacModel));
         Config = checkpoint.Config;
         Specs = checkpoint.Tensors.Specs;
-        Network = device.Accept(checkpoint.Compiled);
+        _compiled = checkpoint.Compiled;
+        Network = device.Accept(_compiled);
         Weights = new LoadedWeights(checkpoint.Tensors);
         LookAheadFrames = Network.Layout.LookAheadFrames;
     }

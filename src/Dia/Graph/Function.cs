@@ -44,4 +44,13 @@ public enum Function
 
     /// <summary>Codes to samples.</summary>
     CodecDecode,
+
+    /// <summary>The gradient of latents to those of the codec encoder's parameters.</summary>
+    CodecEncodeBackward,
+
+    /// <summary>The gradient of each quantizer's code vectors to those of the quantizers' parameters, and of the latents.</summary>
+    CodecQuantizeBackward,
+
+    /// <summary>The gradient of samples to those of the codec decoder's parameters, and of each quantizer's code vectors.</summary>
+    CodecDecodeBackward,
 }

@@ -104,4 +104,37 @@ public enum OperationKind
 
     /// <summary>Gradient of logits.</summary>
     CrossEntropyGradient,
+
+    /// <summary>A code vector whose gradient is that of what was quantized.</summary>
+    StraightThrough,
+
+    /// <summary>Mean squared error of two values.</summary>
+    MeanSquaredError,
+
+    /// <summary>Gradient of a value with a mean squared error.</summary>
+    MeanSquaredErrorGradient,
+
+    /// <summary>Gradient of a codebook's rows.</summary>
+    CodeLookupGradient,
+
+    /// <summary>Gradient of what is subtracted.</summary>
+    SubtractGradient,
+
+    /// <summary>Gradient of Snake.</summary>
+    SnakeGradient,
+
+    /// <summary>Gradient of a hyperbolic tangent.</summary>
+    TanhGradient,
+
+    /// <summary>Gradient of what a convolution reads.</summary>
+    ConvolutionInputGradient,
+
+    /// <summary>Gradient of a convolution's kernel and bias.</summary>
+    ConvolutionWeightGradient,
+
+    /// <summary>Gradient of what a transposed convolution reads.</summary>
+    TransposedConvolutionInputGradient,
+
+    /// <summary>Gradient of a transposed convolution's kernel and bias.</summary>
+    TransposedConvolutionWeightGradient,
 }

@@ -158,8 +158,8 @@ public sealed unsafe class CodecPass : IDisposable
         }
     }
 
-    /// <summary>The codes of a frame of the window.</summary>
-    public int* CodesAt(long frame) => _codes + (frame - _firstFrame) * Codebooks;
+    /// <summary>The codes of the window's frames.</summary>
+    public CodecCodes Codes => new(_codes, _firstFrame, Codebooks);
 
     /// <summary>Rows of a value that the window needs, at its planned offset.</summary>
     /// <param name="value">The value's number.</param>
@@ -184,8 +184,7 @@ public sealed unsafe class CodecPass : IDisposable
     public void LoadSamples(CodecRows rows)
     {
         ThrowIfIdle();
-        rows.ZeroOutside(_memory);
-        _memory.Upload(rows.At(rows.Inside.Start), _samples + rows.Inside.Start, rows.Inside.Count * sizeof(float));
+        rows.Load(_memory, _samples);
     }
 
     /// <summary>Hands over decoded samples.</summary>
@@ -193,7 +192,7 @@ public sealed unsafe class CodecPass : IDisposable
     public void StoreSamples(CodecRows rows)
     {
         ThrowIfIdle();
-        _memory.Download(_samples + (rows.Range.Start - _firstSample), rows.At(rows.Range.Start), rows.Range.Count * sizeof(float));
+        rows.Store(_memory, _samples - _firstSample);
     }
 
     /// <summary>Frees its memory, after a window that runs.</summary>

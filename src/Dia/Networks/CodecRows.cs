@@ -11,7 +11,7 @@ namespace Dia.Networks;
 /// <param name="range">Which rows of the timeline these are.</param>
 /// <param name="channels">Values a row.</param>
 /// <param name="total">Rows of the whole timeline.</param>
-public readonly unsafe struct CodecRows(float* data, RowRange range, int channels, long total)
+public readonly unsafe partial struct CodecRows(float* data, RowRange range, int channels, long total)
 {
     /// <summary>Which rows of the timeline these are.</summary>
     public RowRange Range => range;
@@ -31,6 +31,17 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
         Zero(memory, range.Start, Math.Min(Inside.Start, range.End));
         Zero(memory, Math.Max(Inside.End, range.Start), range.End);
     }
+
+    /// <summary>Takes samples from the host's memory, where those of the timeline's first row are; zeros outside.</summary>
+    internal void Load(DeviceMemory memory, float* samples)
+    {
+        ZeroOutside(memory);
+        memory.Upload(At(Inside.Start), samples + Inside.Start, Inside.Count * channels * sizeof(float));
+    }
+
+    /// <summary>Gives samples to the host's memory, where those of the timeline's first row go.</summary>
+    internal void Store(DeviceMemory memory, float* samples) =>
+        memory.Download(samples + Inside.Start, At(Inside.Start), Inside.Count * channels * sizeof(float));
 
     /// <summary>Snake of x; these rows may be x's.</summary>
     public void Snake<TBackend>(in TBackend b, CodecRows x, in Weight alpha)
@@ -52,13 +63,13 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
     }
 
     /// <summary>
-    /// Transposed convolution of x, kernel 2·stride; these rows must be all that their input rows give (<see cref="ConvolutionWindow.Covered"/>).
+    /// Transposed convolution of x, kernel 2·stride; these rows must hold all that their input rows give (<see cref="ConvolutionWindow.Covered"/>).
     /// </summary>
     public void TransposedConvolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int stride, int padding)
         where TBackend : struct, IBackend
     {
-        RowRange input = new ConvolutionWindow(2 * stride, stride, 1, padding, true).Read(range);
-        b.TransposedConvolution(data, x.Checked(input), w, bias, (int)(range.Count / stride), x.Channels, channels, stride);
+        (RowRange rows, RowRange input) = Transposed(stride, padding);
+        b.TransposedConvolution(Checked(rows), x.Checked(input), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride);
         ZeroOutside(b.Memory);
     }
 
@@ -73,14 +84,22 @@ public readonly unsafe struct CodecRows(float* data, RowRange range, int channel
         b.Subtract(data, x.Checked(range), range.Count * channels);
 
     /// <summary>The codes of these rows in a codebook go to the pass.</summary>
-    public void NearestCode<TBackend>(in TBackend b, CodecPass p, int codebook, in Weight table, int entries)
+    public void NearestCode<TBackend>(in TBackend b, CodecCodes codes, int codebook, in Weight table, int entries)
         where TBackend : struct, IBackend =>
-        b.NearestCode(p.CodesAt(range.Start) + codebook, p.Codebooks, data, table, (int)range.Count, entries, channels);
+        b.NearestCode(codes.At(Inside.Start, codebook), codes.Codebooks, At(Inside.Start), table, (int)Inside.Count, entries, channels);
 
     /// <summary>The code vectors of the pass's codes; rows outside the timeline have none.</summary>
-    public void LookUpCode<TBackend>(in TBackend b, CodecPass p, int codebook, in Weight table)
+    public void LookUpCode<TBackend>(in TBackend b, CodecCodes codes, int codebook, in Weight table)
         where TBackend : struct, IBackend =>
-        b.LookUpCode(At(Inside.Start), p.CodesAt(Inside.Start) + codebook, p.Codebooks, table, (int)Inside.Count, channels);
+        b.LookUpCode(At(Inside.Start), codes.At(Inside.Start, codebook), codes.Codebooks, table, (int)Inside.Count, channels);
+
+    /// <summary>What a transposed convolution computes to have the rows inside, and what it reads for them.</summary>
+    private (RowRange Rows, RowRange Input) Transposed(int stride, int padding)
+    {
+        var window = new ConvolutionWindow(2 * stride, stride, 1, padding, true);
+        RowRange rows = window.Covered(Inside);
+        return (rows, window.Read(rows));
+    }
 
     private float* Checked(RowRange part) => part.Start >= range.Start && part.End <= range.End
         ? At(part.Start)

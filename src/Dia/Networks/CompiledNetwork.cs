@@ -96,4 +96,8 @@ public abstract class CompiledCodec : CompiledNetwork, IBackendVisitor<DacNetwor
     /// <summary>The network on a backend, without its weights.</summary>
     public abstract DacNetwork Visit<TBackend>(TBackend backend)
         where TBackend : struct, IBackend;
+
+    /// <summary>Training of the network on a backend, with the network's weights; null: it was compiled without (build property DiaTraining).</summary>
+    public virtual DacTrainingNetwork? Train<TBackend>(TBackend backend, DacNetwork network)
+        where TBackend : struct, ITrainingBackend => null;
 }

@@ -53,6 +53,9 @@ public sealed unsafe class ParameterGradients : IDisposable
             throw new ArgumentException("These gradients are another model's, or were made before it got its adapter.", "gradients");
     }
 
+    /// <summary>Where they are.</summary>
+    internal DeviceMemory Memory => _memory;
+
     /// <summary>The parameters, trained or not.</summary>
     internal WeightSpec[] Specs => _specs;
 

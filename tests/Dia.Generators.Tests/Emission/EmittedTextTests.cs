@@ -27,6 +27,11 @@ public sealed class EmittedTextTests
     }
 
     [Fact]
+    public void Without_training_nothing_is_emitted_for_it() => Assert.All(
+        Drive.Emit(Folders.SelectMany(f => TestFile.Read(f))),
+        emitted => Assert.DoesNotContain("Train", emitted.Key + emitted.Value, StringComparison.Ordinal));
+
+    [Fact]
     public void Without_a_configuration_the_list_is_empty_and_compiles()
     {
         GeneratorDriver driver = Drive.Create([]).RunGenerators(Drive.Compilation());

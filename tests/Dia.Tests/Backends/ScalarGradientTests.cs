@@ -158,15 +158,32 @@ public sealed unsafe class ScalarGradientTests : IDisposable
     {
         const int Rows = 4, Channels = 3, Count = Rows * Channels;
         float* x = Numbers(Count), alpha = Numbers(Channels), other = Numbers(Count), none = null;
-        Agrees(Count, Count, (y, at) => Scalar.Snake(y, at, Of(alpha), Rows, Channels),
-            (dx, dy, at) => Scalar.SnakeGradient(dx, none, dy, at, Of(alpha), Rows, Channels));
+        foreach (bool accumulate in new[] { false, true })
+        {
+            Agrees(Count, Count, (y, at) => Scalar.Snake(y, at, Of(alpha), Rows, Channels),
+                (dx, dy, at) => Scalar.SnakeGradient(dx, none, dy, at, Of(alpha), Rows, Channels, accumulate), accumulate);
+        }
+
         Agrees(Channels, Count, (y, at) => Scalar.Snake(y, x, Of(at), Rows, Channels),
-            (dalpha, dy, at) => Scalar.SnakeGradient(other, dalpha, dy, x, Of(at), Rows, Channels), isAdded: true);
+            (dalpha, dy, at) => Scalar.SnakeGradient(other, dalpha, dy, x, Of(at), Rows, Channels, false), isAdded: true);
         Agrees(Count, Count, (y, at) => Scalar.Tanh(y, at, Count), (dx, dy, at) =>
         {
             Scalar.Tanh(other, at, Count);
             Scalar.TanhGradient(dx, dy, other, Count);
         });
+    }
+
+    [Fact]
+    public void Gradient_of_a_squared_error()
+    {
+        const int Count = 7;
+        const float Factor = 0.3f;
+        float* target = Numbers(Count);
+        foreach (bool accumulate in new[] { false, true })
+        {
+            Agrees(Count, 1, (y, x) => *y = (float)(Factor * Enumerable.Range(0, Count).Sum(i => Math.Pow((double)x[i] - target[i], 2))),
+                (dx, dy, x) => Scalar.SquaredErrorGradient(dx, x, target, Count, Factor * *dy, accumulate), accumulate);
+        }
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -11,5 +12,23 @@ internal sealed record CodeLookup(Value? Codes, Parameter Codebook, int Index)
 
     public override IEnumerable<(string, string)> Sizes => [Size("Entries", Codebook.Shape[0])];
 
-    public override string Print(Scope s) => $"{s[Y]}.LookUpCode(b, p, codebook: {Index}, {s[Codebook]});";
+    public override string Print(Scope s) => $"{s[Y]}.LookUpCode(b, p.Codes, codebook: {Index}, {s[Codebook]});";
+
+    /// <summary>dcodebook[codes] += dy.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+        if (a.Of(Y) is { } dy)
+            a.Add(new CodeLookupGradient(dy, Codebook, Index));
+    }
+}
+
+/// <summary>dcodebook[codes] += dy, where the codebook is trained.</summary>
+internal sealed record CodeLookupGradient(Value Dy, Parameter Codebook, int Index) : Operation(OperationKind.CodeLookupGradient, [Dy], [], [Codebook])
+{
+    public Value Dy => Inputs[0];
+
+    public override bool Fits => Codebook.Shape[1] == Dy.Width;
+
+    public override string Print(Scope s) =>
+        s.IfTrained(Codebook, $"{s[Dy]}.LookUpCodeGradient(b, {s.Gradient(Codebook)}, p.Codes, codebook: {Index});");
 }

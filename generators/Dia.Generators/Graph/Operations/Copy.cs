@@ -10,5 +10,5 @@ internal sealed record Copy(Value X) : Operation(OperationKind.Copy, [X], [X.Nex
 
     public override Cost Cost => new(0, 2L * X.Width);
 
-    public override string Print(Scope s) => $"b.Copy({s[Y]}, {s[X]}, (long){s[Rows]} * {X.Width});";
+    public override string Print(Scope s) => s.HasCodecRows ? $"{s[Y]}.Copy(b, {s[X]});" : $"b.Copy({s[Y]}, {s[X]}, (long){s[Rows]} * {X.Width});";
 }

@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -15,5 +16,10 @@ internal sealed record NearestCode(Value X, Parameter Codebook, int Index)
 
     public override IEnumerable<(string, string)> Sizes => [Size("K", X.Width), Size("Entries", Codebook.Shape[0])];
 
-    public override string Print(Scope s) => $"{s[X]}.NearestCode(b, p, codebook: {Index}, {s[Codebook]}, entries: {Codebook.Shape[0]});";
+    public override string Print(Scope s) => $"{s[X]}.NearestCode(b, p.Codes, codebook: {Index}, {s[Codebook]}, entries: {Codebook.Shape[0]});";
+
+    /// <summary>A choice has no slope.</summary>
+    public override void Differentiate(Adjoints a)
+    {
+    }
 }

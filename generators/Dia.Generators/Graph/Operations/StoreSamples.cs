@@ -1,3 +1,4 @@
+using Dia.Generators.Differentiation;
 using Dia.Generators.Emission;
 using Dia.Graph;
 
@@ -9,4 +10,7 @@ internal sealed record StoreSamples(Value X) : Operation(OperationKind.StoreSamp
     public Value X => Inputs[0];
 
     public override string Print(Scope s) => $"p.StoreSamples({s[X]});";
+
+    /// <summary>Whoever got the samples knows their gradient.</summary>
+    public override void Differentiate(Adjoints a) => a.Set(X, a.Add(new LoadSamples(X)));
 }

@@ -4,17 +4,21 @@ namespace Dia.Backends.Cpu;
 public readonly unsafe partial struct CpuBackend
 {
     /// <inheritdoc/>
-    public void SnakeGradient(float* dx, float* dalpha, float* dy, float* x, in Weight alpha, int rows, int channels)
+    public void SnakeGradient(float* dx, float* dalpha, float* dy, float* x, in Weight alpha, int rows, int channels, bool accumulate)
     {
         // The sum first: dx may be dy.
         float* values = (float*)alpha.Data;
         if (dalpha != null)
             Elementwise.Columns(_threads, new ColumnSum<SnakeTerm>(dalpha, new SnakeTerm(dy, x, values, channels), rows), channels, rows);
-        Elementwise.Rows(_threads, new SnakeGradient(dx, dy, x, values, channels), rows, channels);
+        Elementwise.Rows(_threads, new SnakeGradient(dx, dy, x, values, channels, accumulate), rows, channels);
     }
 
     /// <inheritdoc/>
     public void TanhGradient(float* dx, float* dy, float* y, long count) => Elementwise.Values(_threads, new TanhGradient(dx, dy, y), count);
+
+    /// <inheritdoc/>
+    public void SquaredErrorGradient(float* dx, float* x, float* target, long count, float scale, bool accumulate) =>
+        Elementwise.Values(_threads, new SquaredErrorGradient(dx, x, target, 2 * scale, accumulate), count);
 
     /// <inheritdoc/>
     public void ConvolutionInputGradient(float* dx, float* dy, in Weight w, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
@@ -39,7 +43,7 @@ public readonly unsafe partial struct CpuBackend
     /// <inheritdoc/>
     public void ConvolutionWeightGradient(float* dw, float* dbias, float* dy, float* x, int rows, int inputs, int outputs, int kernel, int stride, int dilation)
     {
-        for (int t = 0; t < kernel; t++)
+        for (int t = 0; dw != null && t < kernel; t++)
         {
             AddOuterProducts(dw + t, (long)inputs * kernel, kernel, dy, outputs, x + (long)t * dilation * inputs, (long)stride * inputs, rows, outputs, inputs);
         }
@@ -53,7 +57,7 @@ public readonly unsafe partial struct CpuBackend
     /// <inheritdoc/>
     public void TransposedConvolutionWeightGradient(float* dw, float* dbias, float* dy, float* x, int rows, int inputs, int outputs, int stride)
     {
-        for (int t = 0; t < 2 * stride; t++)
+        for (int t = 0; dw != null && t < 2 * stride; t++)
         {
             AddOuterProducts(dw + t, 2L * stride * outputs, 2 * stride, x + (t < stride ? inputs : 0), inputs, dy + (long)(t % stride) * outputs,
                 (long)stride * outputs, rows, inputs, outputs);
@@ -61,6 +65,9 @@ public readonly unsafe partial struct CpuBackend
         BiasGradient(dbias, dy, (long)rows * stride, outputs);
     }
 
-    private void BiasGradient(float* dbias, float* dy, long rows, int outputs) =>
-        Elementwise.Columns(_threads, new ColumnSum<ValueTerm>(dbias, new ValueTerm(dy, outputs), rows), outputs, rows);
+    private void BiasGradient(float* dbias, float* dy, long rows, int outputs)
+    {
+        if (dbias != null)
+            Elementwise.Columns(_threads, new ColumnSum<ValueTerm>(dbias, new ValueTerm(dy, outputs), rows), outputs, rows);
+    }
 }

@@ -171,17 +171,18 @@ internal readonly unsafe struct SnakeTerm(float* dy, float* x, float* alpha, int
     }
 }
 
-/// <summary>dx = dy·(1 + α·sin(2αx)/(α + 1e-9)).</summary>
-internal readonly unsafe struct SnakeGradient(float* dx, float* dy, float* x, float* alpha, int width) : IElementwise<SnakeGradient>
+/// <summary>dx = dy·(1 + α·sin(2αx)/(α + 1e-9)) (+ dx).</summary>
+internal readonly unsafe struct SnakeGradient(float* dx, float* dy, float* x, float* alpha, int width, bool accumulate) : IElementwise<SnakeGradient>
 {
-    public SnakeGradient Row(long row) => new(dx + row * width, dy + row * width, x + row * width, alpha, width);
+    public SnakeGradient Row(long row) => new(dx + row * width, dy + row * width, x + row * width, alpha, width, accumulate);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Compute<TLanes>(long i, TLanes lanes)
         where TLanes : struct, ILanes
     {
         Vector<float> a = lanes.Load(alpha + i), slope = a / (a + new Vector<float>(1e-9f)) * VectorMath.SinOfTwice(a * lanes.Load(x + i));
-        lanes.Store(dx + i, lanes.Load(dy + i) * (Vector<float>.One + slope));
+        Vector<float> gradient = lanes.Load(dy + i) * (Vector<float>.One + slope);
+        lanes.Store(dx + i, accumulate ? lanes.Load(dx + i) + gradient : gradient);
     }
 }
 
@@ -196,6 +197,20 @@ internal readonly unsafe struct TanhGradient(float* dx, float* dy, float* y) : I
     {
         Vector<float> value = lanes.Load(y + i);
         lanes.Store(dx + i, lanes.Load(dy + i) * (Vector<float>.One - value) * (Vector<float>.One + value));
+    }
+}
+
+/// <summary>dx = factor·(x − target) (+ dx).</summary>
+internal readonly unsafe struct SquaredErrorGradient(float* dx, float* x, float* target, float factor, bool accumulate) : IElementwise<SquaredErrorGradient>
+{
+    public SquaredErrorGradient Row(long row) => this;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Compute<TLanes>(long i, TLanes lanes)
+        where TLanes : struct, ILanes
+    {
+        Vector<float> gradient = new Vector<float>(factor) * (lanes.Load(x + i) - lanes.Load(target + i));
+        lanes.Store(dx + i, accumulate ? lanes.Load(dx + i) + gradient : gradient);
     }
 }
 

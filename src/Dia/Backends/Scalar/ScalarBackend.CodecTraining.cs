@@ -4,7 +4,7 @@ namespace Dia.Backends.Scalar;
 public readonly unsafe partial struct ScalarBackend
 {
     /// <inheritdoc/>
-    public void SnakeGradient(float* dx, float* dalpha, float* dy, float* x, in Weight alpha, int rows, int channels)
+    public void SnakeGradient(float* dx, float* dalpha, float* dy, float* x, in Weight alpha, int rows, int channels, bool accumulate)
     {
         Values alphas = new(alpha);
         for (int c = 0; c < channels; c++)
@@ -17,7 +17,7 @@ public readonly unsafe partial struct ScalarBackend
                 float v = x[r * channels + c];
                 double angle = a * v, sin = Math.Sin(angle), slope = Math.Sin(2 * angle) / divisor, gradient = dy[r * channels + c];
                 sum += gradient * (v * slope - sin * sin / (divisor * divisor));
-                dx[r * channels + c] = (float)(gradient * (1 + a * slope));
+                dx[r * channels + c] = (float)(gradient * (1 + a * slope) + (accumulate ? dx[r * channels + c] : 0));
             }
             if (dalpha != null)
                 dalpha[c] = (float)(dalpha[c] + sum);
@@ -29,6 +29,13 @@ public readonly unsafe partial struct ScalarBackend
     {
         for (long i = 0; i < count; i++)
             dx[i] = (float)(dy[i] * (1 - (double)y[i] * y[i]));
+    }
+
+    /// <inheritdoc/>
+    public void SquaredErrorGradient(float* dx, float* x, float* target, long count, float scale, bool accumulate)
+    {
+        for (long i = 0; i < count; i++)
+            dx[i] = (float)(2.0 * scale * ((double)x[i] - target[i]) + (accumulate ? dx[i] : 0));
     }
 
     /// <inheritdoc/>
@@ -56,7 +63,7 @@ public readonly unsafe partial struct ScalarBackend
     /// <inheritdoc/>
     public void ConvolutionWeightGradient(float* dw, float* dbias, float* dy, float* x, int rows, int inputs, int outputs, int kernel, int stride, int dilation)
     {
-        for (long o = 0; o < outputs; o++)
+        for (long o = 0; dw != null && o < outputs; o++)
         {
             for (long i = 0; i < inputs; i++)
             {
@@ -101,7 +108,7 @@ public readonly unsafe partial struct ScalarBackend
     /// <inheritdoc/>
     public void TransposedConvolutionWeightGradient(float* dw, float* dbias, float* dy, float* x, int rows, int inputs, int outputs, int stride)
     {
-        for (long i = 0; i < inputs; i++)
+        for (long i = 0; dw != null && i < inputs; i++)
         {
             for (long o = 0; o < outputs; o++)
             {
@@ -120,7 +127,7 @@ public readonly unsafe partial struct ScalarBackend
 
     private static void BiasGradient(float* dbias, float* dy, long rows, int outputs)
     {
-        for (long o = 0; o < outputs; o++)
+        for (long o = 0; dbias != null && o < outputs; o++)
         {
             double sum = dbias[o];
             for (long r = 0; r < rows; r++)
