@@ -2,7 +2,9 @@ using Microsoft.CodeAnalysis.Diagnostics;
 
 namespace Dia.Generators;
 
-/// <summary>Which models get what training needs: the build properties DiaTraining (true, false, or names with commas between) and DiaTrainingRowBytes.</summary>
+/// <summary>
+/// Which models get what training needs: the build properties DiaTraining (true, false, or names with commas between) and DiaTrainingRowBytes.
+/// </summary>
 /// <param name="Names">The names; true: all.</param>
 /// <param name="RowBytes">Bytes of an audio row that may be kept.</param>
 internal readonly record struct TrainingChoice(string Names, long RowBytes)
