@@ -54,6 +54,12 @@ internal enum Drawn : uint
     /// <summary>Weights that no checkpoint sets.</summary>
     Weight,
 
+    /// <summary>What an adapter's dropout drops.</summary>
+    Dropped,
+
+    /// <summary>What a new adapter begins with.</summary>
+    Adapter,
+
     /// <summary>How long an example counts as in an epoch.</summary>
     Length,
 
