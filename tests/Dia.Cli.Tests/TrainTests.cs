@@ -66,6 +66,22 @@ public sealed class TrainTests : TestFolder
         Assert.All(TensorFile.Open(In("again/model.safetensors")).Names, n => Assert.Equal("BF16", TensorFile.Open(In("again/model.safetensors")).Type(n)));
     }
 
+    [Fact]
+    public void An_adapter_is_written_as_PEFT_does_and_spoken_with()
+    {
+        Record();
+        Succeeds(Train("-o", In("voice"), "--lora", "4", "--lora-alpha", "8", "--lora-dropout", "0.1", "--targets", "q_proj", "--targets", "o_proj", "--steps", "3"));
+        Assert.Equal(["adapter_config.json", "adapter_model.safetensors", "best", "best/adapter_config.json", "best/adapter_model.safetensors", "training.safetensors"],
+            Names().Where(n => n.StartsWith("voice/", StringComparison.Ordinal)).Select(n => n[6..]));
+        JsonElement config = JsonElement.Parse(File.ReadAllBytes(In("voice/adapter_config.json")));
+        Assert.Equal((4, 8, 0.1, Model), (config.GetProperty("r").GetInt32(), config.GetProperty("lora_alpha").GetDouble(),
+            config.GetProperty("lora_dropout").GetDouble(), config.GetProperty("base_model_name_or_path").GetString()));
+        TensorFile tensors = TensorFile.Open(In("voice/adapter_model.safetensors"));
+        Assert.All(tensors.Names, n => Assert.Matches(@"^base_model\.model\.model\..*\.[qo]_proj\.lora_[AB]\.weight$", n));
+        Assert.All(tensors.Names, n => Assert.Contains(tensors.Floats(n), v => v != 0));
+        Succeeds(Small.Run("[S1] Hi.", "--model", Model, "--codec", Codec, "--adapter", In("voice"), "--max-tokens", "40", "--seed", "1", "-o", In("a.wav")));
+    }
+
     /// <summary>However it was stopped, and wherever, it comes to the same bytes.</summary>
     [Fact]
     public void A_training_that_was_stopped_goes_on_to_the_bytes_of_one_that_was_not()
@@ -131,6 +147,9 @@ public sealed class TrainTests : TestFolder
         Fails(2, Train([.. output, "--steps", "3", "--epochs", "2"]), "--steps and --epochs");
         Fails(2, Train([.. output, "--steps", "3", "--warmup", "4"]), "--warmup is 4, more than the 3 steps");
         Fails(2, Train([.. output, "--config", "x"]), "--config begins with random weights");
+        Fails(2, Train([.. output, "--lora", "4", "--freeze", "*"]), "--freeze is of the model's weights");
+        Fails(2, Train([.. output, "--lora-alpha", "4"]), "need --lora RANK");
+        Fails(2, Train([.. output, "--lora", "4", "--targets", "none"]), "no linear layer of the model is called none");
         Fails(4, Small.Run(["train", .. Options[..4], "--data", In("none"), .. output]), "no such file");
         string copy = CopyOf(Model);
         Fails(6, Small.Run(["train", "--model", copy, .. Options[2..], "-o", copy]), "is the model's own folder");

@@ -16,6 +16,7 @@ internal static class TrainCommand
         """
         Examples:
           dia train --model DIR --data recordings --check
+          dia train --model DIR --data recordings --lora 16 -o voice && dia --model DIR --adapter voice "[S1] Hello there." -o hello.wav
           dia train --model DIR --data recordings -o trained && dia --model trained "[S1] Hello there." -o hello.wav
           dia train --model DIR --data recordings -o trained --resume      # goes on where it was stopped
 
@@ -28,10 +29,10 @@ internal static class TrainCommand
         What cannot be learned from is an error that names every file and line: a recording that is missing, silent, or longer than the
         model holds, a transcript that is missing or empty. A transcript far too long or short for its recording is a warning.
 
-        The folder of -o is a checkpoint with its codec, as the reference library reads it: the model as it is after the last step. best/ is
-        the model with the lowest held-out loss (--model DIR/best --codec DIR/dac speaks with it); --resume goes on with
-        training.safetensors, and gives the bytes of a training that never stopped. They are written every epoch, every 200 steps at least,
-        and after Ctrl-C. PATTERN is a weight's name with * for any
+        The folder of -o is a checkpoint with its codec, as the reference library reads it, or with --lora an adapter as PEFT writes it: what
+        was learned after the last step. best/ is what had the lowest held-out loss (--model DIR/best --codec DIR/dac speaks with it, or
+        --adapter DIR/best). --resume goes on with training.safetensors, and gives the bytes of a training that never stopped. All are written
+        every epoch, every 200 steps at least, and after Ctrl-C. PATTERN is a weight's name with * for any
         characters: --only 'model.decoder.*'. Training runs on the processor.
         """,
         Run);
@@ -41,14 +42,14 @@ internal static class TrainCommand
         CommandLine line = run.Line;
         string path = run.Required(TrainOptions.Data);
         string? folder = line.Has(TrainOptions.Check) ? null : run.Required(DiaOptions.OutputFolder), name = line.Get(TrainOptions.Config);
-        if (name is not null && line.IsTyped(DiaOptions.Model))
-            throw CommandLine.Usage($"{TrainOptions.Config.Name} begins with random weights, {DiaOptions.Model.Name} with a model's: give one of them.");
+        TrainOptions.CheckTogether(line);
+        LoraConfig? adapter = TrainOptions.Adapter(line);
         using var files = new Checkpoints(run);
         CompiledModel compiled = name is null ? files.OpenModel().Compiled
             : Checkpoints.Compiled(TrainOptions.Config, name).OfType<CompiledModel>().FirstOrDefault()
                 ?? throw CommandLine.Usage($"{TrainOptions.Config.Name} is '{name}', which is a codec and no model.");
         DiaConfig config = name is null ? files.Model.Config : compiled.Config;
-        Func<string, bool> isTrained = TrainOptions.Trained(line, [.. compiled.Weights().Select(w => w.Name)]);
+        Func<string, bool>? isTrained = TrainOptions.Trained(line, [.. compiled.Weights().Select(w => w.Name)]);
         DataManifest manifest = DataManifest.Read(path);
         var report = new DataReport(run, manifest);
         if (folder is null)
@@ -60,16 +61,19 @@ internal static class TrainCommand
             return;
         }
 
+        ulong seed = line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
         var output = new TrainingFolder(folder, line.Has(TrainOptions.Resume), name is null ? files.Folder : null);
         using Device device = line.Get(DiaOptions.Device) is null or "auto" ? DeviceChoice.Processor(run)
             : DeviceChoice.Create(run, files, model: false, codec: false);
         using DacModel codec = files.LoadCodec(device, config);
-        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, manifest, report, config, codec);
-        TrainingOptions options = TrainOptions.Read(line, learned.Count);
         using DiaForConditionalGeneration model = name is null ? files.LoadModel(device)
-            : new DiaForConditionalGeneration(config, CompiledModels.All, device, options.Seed);
+            : new DiaForConditionalGeneration(config, CompiledModels.All, device, seed);
+        if (adapter is not null)
+            model.AddAdapter(adapter, seed);
+        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, manifest, report, config, codec);
+        TrainingOptions options = TrainOptions.Read(line, learned.Count, seed);
         using var trainer = new Trainer(model, DiaProcessor.Create(config), learned, heldOut, options, isTrained);
-        output.Begin(codec, DiaProcessor.Create(config, codec));
+        output.Begin(adapter is null ? codec : null, DiaProcessor.Create(config, codec));
         using var speaker = new Speaker(model, codec, codec.FrameRate);
         new TrainingRun(run, trainer, output, speaker, (heldOut.Count > 0 ? heldOut : learned)[0].Text,
             Trainer.StepsOfEpoch(learned.Count, options.Batch, options.Accumulate)).Go();

@@ -39,14 +39,16 @@ internal sealed class TrainingFolder
     public string Sample(int step) => System.IO.Path.Combine(Path, SamplesName, Format.Text($"step-{step}.wav"));
 
     /// <summary>Writes what does not change, and removes what a training that was killed has left unfinished.</summary>
+    /// <param name="codec">The model's codec; null: an adapter is trained, whose folder has none.</param>
+    /// <param name="processor">The model's processor.</param>
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
-    public void Begin(DacModel codec, DiaProcessor processor)
+    public void Begin(DacModel? codec, DiaProcessor processor)
     {
         string codecFolder = System.IO.Path.Combine(Path, ModelFolder.CodecName);
         foreach (string folder in new[] { Path, Best, codecFolder }.Where(Directory.Exists))
             foreach (string unfinished in Directory.EnumerateFiles(folder, ".dia-*.tmp"))
                 File.Delete(unfinished);
-        if (HasState)
+        if (HasState || codec is null)
             return;
         processor.SavePretrained(Path);
         codec.SavePretrained(codecFolder);

@@ -23,6 +23,18 @@ internal static class TrainOptions
     public static readonly OptionSpec<string> Config = new("--config", null, "NAME",
         "Begin with random weights of this compiled configuration in place of a model's; --seed says which.", "a name that is not empty", Parsers.Text);
 
+    public static readonly OptionSpec<int> Lora = new("--lora", null, "RANK",
+        "Train a LoRA adapter of this rank beside the weights: a file of megabytes, in a fraction of the memory. 16 does for a voice.",
+        Format.Text($"a whole number from 1 to {LoraConfig.MaxRank}"), Parsers.Integer(1, LoraConfig.MaxRank));
+    public static readonly OptionSpec<double> LoraAlpha =
+        new("--lora-alpha", null, "X", "What the adapter adds is scaled by X over the rank.", "a number above 0", Parsers.Number(x => x > 0)) { Default = "the rank" };
+    public static readonly OptionSpec<double> LoraDropout =
+        Number("--lora-dropout", "X", "The share of a layer's inputs that the adapter does not see in a step.", "from 0, below 1", x => x is >= 0 and < 1, "0");
+    public static readonly OptionSpec<string> Targets = new("--targets", null, "NAME",
+        "Give an adapter to the layers of this name, the last part of a weight's before .weight; may be given several times. all-linear: to all but the head.",
+        "a name that is not empty", Parsers.Text)
+        { IsRepeatable = true, HasVariable = false, Default = string.Join(", ", LoraConfig.DefaultTargets) };
+
     public static readonly OptionSpec<int> Steps = Whole("--steps", "Steps of the optimizer.", null);
     public static readonly OptionSpec<int> Epochs = Whole("--epochs", "In place of --steps: how often everything is learned from.", "3");
     public static readonly OptionSpec<int> Batch = Whole("--batch", "Recordings of a pass. Memory grows with it.", "4");
@@ -51,7 +63,7 @@ internal static class TrainOptions
     public static OptionGroup DataGroup { get; } = new("Data", [Data, HeldOut, SkipBad, Check]);
 
     /// <summary>What learns.</summary>
-    public static OptionGroup WeightsGroup { get; } = new("What is trained", [Only, Freeze, Config]);
+    public static OptionGroup WeightsGroup { get; } = new("What is trained", [Lora, LoraAlpha, LoraDropout, Targets, Only, Freeze, Config]);
 
     /// <summary>How.</summary>
     public static OptionGroup TrainingGroup { get; } = new("Training",
@@ -60,13 +72,36 @@ internal static class TrainOptions
     /// <summary>What comes of it.</summary>
     public static OptionGroup OutputGroup { get; } = new("Output", [DiaOptions.OutputFolder, DType, Resume, SampleEvery]);
 
-    /// <summary>Which of a model's parameters are trained.</summary>
+    /// <summary>The adapter that is trained; null: the weights are.</summary>
+    /// <exception cref="DiaException">Usage: options that do not go together.</exception>
+    public static LoraConfig? Adapter(CommandLine line)
+    {
+        IReadOnlyList<string> targets = line.GetAll(Targets);
+        if (line.GetValue(Lora) is not { } rank)
+            return line.GetValue(LoraAlpha) is null && line.GetValue(LoraDropout) is null && targets.Count == 0 ? null
+                : throw CommandLine.Usage($"{LoraAlpha.Name}, {LoraDropout.Name} and {Targets.Name} are of an adapter: they need {Lora.Name} {Lora.Value}.");
+        foreach (OptionSpec option in new OptionSpec[] { Only, Freeze, DType })
+            if (line.Values.ContainsKey(option))
+                throw CommandLine.Usage($"{option.Name} is of the model's weights, and {Lora.Name} trains and writes those of an adapter in float32: give one of them.");
+        return new LoraConfig
+        {
+            R = rank,
+            LoraAlpha = line.GetValue(LoraAlpha) ?? rank,
+            LoraDropout = line.GetValue(LoraDropout) ?? 0,
+            TargetModules = targets.Count == 0 ? LoraConfig.DefaultTargets : targets,
+            BaseModelNameOrPath = line.Get(DiaOptions.Model),
+        };
+    }
+
+    /// <summary>Which of a model's parameters are trained; null: all, or the adapter's.</summary>
     /// <param name="line">The options.</param>
     /// <param name="names">The parameters.</param>
     /// <exception cref="DiaException">Usage: a pattern that fits none, or nothing is left.</exception>
-    public static Func<string, bool> Trained(CommandLine line, IReadOnlyList<string> names)
+    public static Func<string, bool>? Trained(CommandLine line, IReadOnlyList<string> names)
     {
         IReadOnlyList<string> only = line.GetAll(Only), freeze = line.GetAll(Freeze);
+        if (only.Count + freeze.Count == 0)
+            return null;
         foreach ((OptionSpec<string> option, string pattern) in only.Select(p => (Only, p)).Concat(freeze.Select(p => (Freeze, p))))
             if (!names.Any(n => Fits(pattern, n)))
                 throw CommandLine.Usage($"{option.Name} is '{pattern}', which no weight of the model is called; * stands for any characters, as in model.decoder.*");
@@ -79,11 +114,10 @@ internal static class TrainOptions
     /// <summary>How to train.</summary>
     /// <param name="line">The options.</param>
     /// <param name="examples">How many examples there are to learn from.</param>
+    /// <param name="seed">The seed.</param>
     /// <exception cref="DiaException">Usage: options that do not go together.</exception>
-    public static TrainingOptions Read(CommandLine line, int examples)
+    public static TrainingOptions Read(CommandLine line, int examples, ulong seed)
     {
-        if (line.GetValue(Steps) is not null && line.GetValue(Epochs) is not null)
-            throw CommandLine.Usage($"{Steps.Name} and {Epochs.Name} both say how long: give one of them.");
         int batch = line.GetValue(Batch) ?? 4, accumulate = line.GetValue(Accumulate) ?? 1;
         long steps = line.GetValue(Steps) ?? (long)(line.GetValue(Epochs) ?? 3) * Trainer.StepsOfEpoch(examples, batch, accumulate);
         int warmup = line.GetValue(Warmup) ?? (int)Math.Min(100, steps / 10);
@@ -101,12 +135,23 @@ internal static class TrainOptions
             Clip = line.GetValue(Clip) is { } clip ? clip == 0 ? null : clip : 1,
             WeightDecay = line.GetValue(WeightDecay) ?? 0.01,
             Unconditional = line.GetValue(Unconditional) ?? 0.1,
-            Seed = SeedOf(line),
+            Seed = seed,
         };
     }
 
-    /// <summary>The seed.</summary>
-    public static ulong SeedOf(CommandLine line) => line.TryGet(Seed, out Seed seed) ? seed.Value ?? SpeechOptions.RandomSeed() : 0;
+    /// <summary>Refuses what can be seen before anything is read.</summary>
+    /// <exception cref="DiaException">Usage: options that do not go together.</exception>
+    public static void CheckTogether(CommandLine line)
+    {
+        if (line.GetValue(Steps) is not null && line.GetValue(Epochs) is not null)
+            throw CommandLine.Usage($"{Steps.Name} and {Epochs.Name} both say how long: give one of them.");
+        if (line.GetValue(Steps) is { } steps && line.GetValue(Warmup) > steps)
+            throw CommandLine.Usage(Format.Text($"{Warmup.Name} is {line.GetValue(Warmup)}, more than the {steps} steps there are."));
+        if (line.Get(Config) is not null && line.IsTyped(DiaOptions.Model))
+            throw CommandLine.Usage($"{Config.Name} begins with random weights, {DiaOptions.Model.Name} with a model's: give one of them.");
+        if (line.Get(Config) is not null && line.GetValue(Lora) is not null)
+            throw CommandLine.Usage($"{Lora.Name} adds to what a model has learned, and {Config.Name} begins with a model that has learned nothing.");
+    }
 
     private static OptionSpec<int> Whole(string name, string help, string? otherwise) =>
         new(name, null, "N", help, WholeFrom1, Parsers.Integer(1, int.MaxValue)) { Default = otherwise };

@@ -6,7 +6,7 @@ namespace Dia.Training;
 public sealed unsafe partial class Trainer
 {
     private const string Format = "dia-training-1", FormatKey = "format", StepsKey = "steps", BestKey = "best_loss", BestStepKey = "best_step", EvaluatedKey = "evaluated_step",
-        ModelKey = "model", DataKey = "data", OptionPrefix = "option.";
+        ModelKey = "model", AdapterKey = "adapter", DataKey = "data", OptionPrefix = "option.";
 
     private const int SampledBytes = 1 << 12; // of each weight
 
@@ -24,7 +24,7 @@ public sealed unsafe partial class Trainer
         var metadata = new Dictionary<string, string>
         {
             [FormatKey] = Format, [StepsKey] = Text(Steps), [BestKey] = Text(BestLoss), [BestStepKey] = Text(BestStep),
-            [EvaluatedKey] = Text(EvaluatedStep), [ModelKey] = _modelHash, [DataKey] = HashOfData(),
+            [EvaluatedKey] = Text(EvaluatedStep), [ModelKey] = _modelHash, [AdapterKey] = AdapterText, [DataKey] = HashOfData(),
         };
         foreach ((string name, string value) in Options.Values)
             metadata[OptionPrefix + name] = value;
@@ -46,6 +46,8 @@ public sealed unsafe partial class Trainer
             throw new DiaException(DiaErrorKind.Model, $"{path} is no training that can be gone on with.");
         if (Of(ModelKey) != _modelHash)
             throw new DiaException(DiaErrorKind.Model, $"{path} is a training of another model: name the one that it began with.");
+        if (Of(AdapterKey) != AdapterText)
+            throw new DiaException(DiaErrorKind.Usage, $"{path} began {(Of(AdapterKey).Length == 0 ? "without an adapter" : AdapterText.Length == 0 ? "with an adapter" : "with an adapter of other settings")}: go on as it began, or begin anew.");
         foreach ((string name, string value) in Options.Values)
             if (Of(OptionPrefix + name) != value)
                 throw new DiaException(DiaErrorKind.Usage, $"{path} began with {name} {Of(OptionPrefix + name)}, not {value}: go on as it began, or begin anew.");
@@ -61,6 +63,8 @@ public sealed unsafe partial class Trainer
             int.TryParse(Of(key), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int count) && count >= lowest
                 ? count : throw new DiaException(DiaErrorKind.Model, $"{path} does not say how many steps were done: it is damaged.");
     }
+
+    private string AdapterText => _model.Adapter?.ToJson() ?? "";
 
     private static string Text(double? value) => value?.ToString("R", CultureInfo.InvariantCulture) ?? "";
 

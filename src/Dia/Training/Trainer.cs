@@ -15,8 +15,8 @@ namespace Dia.Training;
 public sealed record TrainingStep(int Step, double Loss, double LearningRate, double GradientNorm, long Frames);
 
 /// <summary>
-/// Trains a model on examples: all of its weights or some. Everything that is drawn depends on the seed and the step alone, so that a training that is
-/// saved and gone on with gives the bits of one that never stopped.
+/// Trains a model on examples: all of its weights, some, or the adapter that it has. Everything that is drawn depends on the seed and the step alone, so
+/// that a training that is saved and gone on with gives the bits of one that never stopped.
 /// </summary>
 public sealed partial class Trainer : IDisposable
 {
@@ -35,7 +35,7 @@ public sealed partial class Trainer : IDisposable
     /// <param name="examples">What to learn from.</param>
     /// <param name="heldOut">What its progress is measured with.</param>
     /// <param name="options">How.</param>
-    /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, is trained; null: all are.</param>
+    /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, is trained; null: all are, or those of the adapter where there is one.</param>
     /// <exception cref="ArgumentException">There are no examples.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="DiaException">Device: no memory, or it cannot train. Model: it was compiled without training.</exception>
@@ -54,6 +54,7 @@ public sealed partial class Trainer : IDisposable
         (_model, _processor, _examples, _heldOut, Options) = (model, processor, examples, heldOut, options);
         _rate = new LearningRate(options.LearningRate, options.Warmup, options.Steps, options.Schedule);
         _order = new BatchOrder([.. examples.Select(e => e.Frames)], options.Batch, options.Seed);
+        model.DropoutSeed = options.Seed;
         (_modelHash, _format) = (HashOfWeights(), CheckpointWriter.FormatOfMost(model.Specs, model.Weights.Weights));
         _gradients = model.CreateGradients(isTrained);
         try
@@ -105,6 +106,7 @@ public sealed partial class Trainer : IDisposable
         long labels = inputs.Sum(CountLabels);
         double loss = 0;
         _gradients.Clear();
+        _model.DropoutPass = (uint)first;
         foreach (DiaInputs batch in inputs)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -157,13 +159,20 @@ public sealed partial class Trainer : IDisposable
         return mean;
     }
 
-    /// <summary>Writes the model as it is now: a checkpoint's config.json and model.safetensors, and generation_config.json where it came with one.</summary>
+    /// <summary>
+    /// Writes the model as it is now: a checkpoint's config.json and model.safetensors, and generation_config.json where it came with one; or its adapter.
+    /// </summary>
     /// <param name="folder">The folder, made if need be.</param>
-    /// <param name="format">The format of its weights; null: bfloat16 where the model came in that, else float32.</param>
+    /// <param name="format">The format of its weights; null: bfloat16 where the model came in that, else float32. An adapter has float32.</param>
     /// <exception cref="DiaException">Output: it cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
-    public void SaveModel(string folder, WeightFormat? format = null) =>
-        _model.SavePretrained(folder, format ?? (_format == WeightFormat.BFloat16 ? _format : WeightFormat.Float32));
+    public void SaveModel(string folder, WeightFormat? format = null)
+    {
+        if (_model.Adapter is null)
+            _model.SavePretrained(folder, format ?? (_format == WeightFormat.BFloat16 ? _format : WeightFormat.Float32));
+        else
+            _model.SaveAdapter(folder);
+    }
 
     /// <summary>Frees gradients and means; the model keeps its weights.</summary>
     public void Dispose()

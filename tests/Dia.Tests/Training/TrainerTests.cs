@@ -62,6 +62,25 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void An_adapter_is_gone_on_with_in_the_same_way()
+    {
+        var lora = new LoraConfig { R = 3, LoraDropout = 0.5 };
+        Trainer whole = Create(Few, lora: lora), first = Create(Few, lora: lora), second = Create(Few, lora: lora);
+        TrainingStep[] steps = Run(whole, 5);
+        Run(first, 2);
+        first.Save(_folder["state"]);
+        second.Restore(_folder["state"], out _);
+        Assert.Equal(steps[2..], Run(second, 3));
+        whole.SaveModel(_folder["whole"]);
+        second.SaveModel(_folder["parts"]);
+        Assert.Equal(Bytes("whole/adapter_model.safetensors"), Bytes("parts/adapter_model.safetensors"));
+        Assert.False(File.Exists(_folder["whole/model.safetensors"]));
+        DiaException other = Assert.Throws<DiaException>(() => Create(Few, lora: lora with { LoraAlpha = 1 }).Restore(_folder["state"], out _));
+        Assert.Contains("an adapter of other settings", other.Message, StringComparison.Ordinal);
+        Assert.Contains("with an adapter", Assert.Throws<DiaException>(() => Create(Few).Restore(_folder["state"], out _)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_step_that_is_given_up_changes_nothing()
     {
         Trainer whole = Create(Few), stopped = Create(Few);
@@ -185,11 +204,13 @@ public sealed class TrainerTests : IDisposable
         DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(from ?? Checkpoint), CompiledModels.All, _device);
 
     private Trainer Create(TrainingOptions options, Func<string, bool>? isTrained = null, TrainingExample[]? examples = null, ulong? seed = null,
-        string? from = null, double? weightDecay = null)
+        string? from = null, double? weightDecay = null, LoraConfig? lora = null)
     {
         DiaForConditionalGeneration model = seed is null ? Load(from)
             : new DiaForConditionalGeneration(ModelCatalog.ReadConfig(ModelFolder.Open(Checkpoint)), CompiledModels.All, _device, seed.Value);
         _made.Insert(0, model);
+        if (lora is not null)
+            model.AddAdapter(lora, seed: 1);
         options = options with { WeightDecay = weightDecay ?? options.WeightDecay };
         var trainer = new Trainer(model, DiaProcessor.Create(model.Config), examples ?? Examples(), Examples()[..3], options, isTrained);
         _made.Insert(0, trainer);
