@@ -8,9 +8,6 @@ namespace Dia.Cli;
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
-    // A step of a large model takes longer than a user wants to wait.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
-
     private readonly CancellationTokenSource _source = new();
     private readonly ManualResetEventSlim _ended = new();
     private readonly List<OutputFile> _files = [];
@@ -32,6 +29,9 @@ internal sealed class Interruption : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, c => Stop(c, ExitCodes.HungUp)),
         ];
     }
+
+    /// <summary>How long work may go on after a signal: a step of a large model takes longer than a user wants to wait, unless it keeps something.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Is cancelled by the first signal.</summary>
     public CancellationToken Token => _source.Token;

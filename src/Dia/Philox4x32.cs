@@ -33,9 +33,39 @@ internal static class Philox4x32
     /// The uniform number in [0, 1) of one cell, numerics.md, "The draw": key = the seed, low word first; counter = (row, channel,
     /// item, 0); the first two output words, the first as the high one, give 53 bits.
     /// </summary>
-    public static double Uniform(ulong seed, int row, int channel, int item)
+    public static double Uniform(ulong seed, int row, int channel, int item) => Uniform(seed, (uint)row, (uint)channel, (uint)item, Drawn.Id);
+
+    /// <summary>The uniform number in [0, 1) of a place of training: counter = (number, its high word, index, what is drawn).</summary>
+    public static double Uniform(ulong seed, long number, int index, Drawn what) => Uniform(seed, (uint)number, (uint)(number >> 32), (uint)index, what);
+
+    private static double Uniform(ulong seed, uint c0, uint c1, uint c2, Drawn what)
     {
-        (uint high, uint low, _, _) = Block((uint)row, (uint)channel, (uint)item, 0, (uint)seed, (uint)(seed >> 32));
+        (uint high, uint low, _, _) = Block(c0, c1, c2, (uint)what, (uint)seed, (uint)(seed >> 32));
         return ((((ulong)high << 32) | low) >> 11) * (1.0 / (1UL << 53));
     }
+}
+
+/// <summary>What is drawn: the last word of the counter, so that one seed gives all of them numbers of their own.</summary>
+internal enum Drawn : uint
+{
+    /// <summary>An id of a row that is generated.</summary>
+    Id,
+
+    /// <summary>Weights that no checkpoint sets.</summary>
+    Weight,
+
+    /// <summary>What an adapter's dropout drops.</summary>
+    Dropped,
+
+    /// <summary>What a new adapter begins with.</summary>
+    Adapter,
+
+    /// <summary>How long an example counts as in an epoch.</summary>
+    Length,
+
+    /// <summary>Where a batch comes in an epoch.</summary>
+    Place,
+
+    /// <summary>Whether an example's text is zeroed.</summary>
+    Unconditional,
 }

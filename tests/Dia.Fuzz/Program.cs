@@ -26,6 +26,8 @@ internal static class Program
         ["generation-config"] = () => new GenerationConfigTarget(),
         ["json-lines"] = () => new JsonLinesTarget(),
         ["line-paths"] = () => new LinePathsTarget(),
+        ["manifest-csv"] = () => new ManifestTarget("manifest-csv", "metadata.csv"),
+        ["manifest-json"] = () => new ManifestTarget("manifest-json", "data.jsonl"),
         ["preprocessor-config"] = () => new ProcessorTarget("preprocessor-config", "preprocessor_config.json"),
         ["processor-config"] = () => new ProcessorTarget("processor-config", "processor_config.json"),
         ["safetensors"] = () => new SafetensorsFileTarget(),

@@ -14,6 +14,7 @@ internal static class CommandList
         VoiceCommand.Spec,
         EncodeCommand.Spec,
         DecodeCommand.Spec,
+        TrainCommand.Spec,
         SynthCommand.Spec,
         ConvertCommand.Spec,
         BundleCommand.Spec,

@@ -31,7 +31,7 @@ internal static class DeviceChoice
             return Fitted(Start(run, Ordinal(name)));
         if (name == "auto" && CudaDriver.IsThere && TryCudas(run, ordinal => Fitted(Start(run, ordinal))) is { } gpu)
             return gpu;
-        return Fitted(new CpuDevice(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount));
+        return Fitted(Processor(run));
 
         Device Fitted(Device device)
         {
@@ -54,6 +54,10 @@ internal static class DeviceChoice
             return device;
         }
     }
+
+    /// <summary>The processor, with the threads that --threads names.</summary>
+    public static CpuDevice Processor(Invocation run) =>
+        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
 
     private static void Fit(Device device, MemoryPlan plan, int batch, bool reserve)
     {

@@ -17,8 +17,7 @@ public readonly record struct DropoutMask(float Share, ulong Seed, uint Pass, ui
     /// <summary>Whether the values of index first + 4·block to first + 4·block + 3 are dropped.</summary>
     internal (bool, bool, bool, bool) IsDropped(long block)
     {
-        // The last word tells it from the blocks that other numbers are drawn with.
-        var (a, b, c, d) = Philox4x32.Block((uint)(First / 4 + block), Pass, Number, 2, (uint)Seed, (uint)(Seed >> 32));
+        var (a, b, c, d) = Philox4x32.Block((uint)(First / 4 + block), Pass, Number, (uint)Drawn.Dropped, (uint)Seed, (uint)(Seed >> 32));
         double below = Share * 4294967296.0;
         return (a < below, b < below, c < below, d < below);
     }

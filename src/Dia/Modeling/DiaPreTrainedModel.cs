@@ -102,18 +102,19 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
     }
 
     /// <summary>
-    /// Writes it as the reference's <c>save_pretrained</c> does: config.json, model.safetensors with each weight in the format that it has, and
-    /// generation_config.json where it came with one. The files appear together once they are complete. Other callers wait meanwhile.
+    /// Writes it as the reference's <c>save_pretrained</c> does: config.json, model.safetensors, and generation_config.json where it came with one. The
+    /// files appear together once they are complete. Other callers wait meanwhile.
     /// </summary>
     /// <param name="folder">The folder, made if need be.</param>
+    /// <param name="format">The format of the weights; null: each has its own.</param>
     /// <exception cref="DiaException">Output: it cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
-    public void SavePretrained(string folder)
+    public void SavePretrained(string folder, WeightFormat? format = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         using Lock.Scope turn = Tenant.Enter();
         using var writer = new CheckpointWriter(folder);
-        string dtype = writer.AddWeights(Specs, Weights.Weights, SavedName);
+        string dtype = writer.AddWeights(Specs, Weights.Weights, SavedName, format);
         writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, GetType().Name, dtype));
         if (GenerationText is { } text)
             writer.AddText(ModelCatalog.GenerationConfigName, text);

@@ -48,8 +48,8 @@ internal static unsafe class InitialWeights
         for (int i = 0; i < count; i += 2)
         {
             ulong block = (ulong)(first + i) / 2;
-            // The last word tells it from the blocks that tokens are drawn with.
-            (uint a, uint b, uint c, uint d) = Philox4x32.Block((uint)block, (uint)(block >> 32), number, 1, (uint)seed, (uint)(seed >> 32));
+            (uint a, uint b, uint c, uint d) =
+                Philox4x32.Block((uint)block, (uint)(block >> 32), number, (uint)Drawn.Weight, (uint)seed, (uint)(seed >> 32));
             values[i] = (float)(Quantile(Uniform(a, b)) * deviation);
             if (i + 1 < count)
                 values[i + 1] = (float)(Quantile(Uniform(c, d)) * deviation);

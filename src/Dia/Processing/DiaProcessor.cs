@@ -121,15 +121,7 @@ public sealed partial class DiaProcessor
         BatchEncoding encoding = EncodeText(text, textOptions ?? new EncodingOptions());
         (int[][,] codes, int frames) = audio is null
             ? ([.. text.Select(_ => new int[0, _delayPattern.Length])], 0) : EncodeAudio(audio, audioOptions);
-        (int[,,] rows, int[,] mask) = BuildRows(codes, generation, frames);
-        return new DiaInputs
-        {
-            InputIds = ToMatrix(encoding.InputIds),
-            AttentionMask = ToMatrix(encoding.AttentionMask!),
-            DecoderInputIds = outputLabels ? (int[,,])DropLast(rows, new int[text.Count, rows.GetLength(1) - 1, rows.GetLength(2)]) : rows,
-            DecoderAttentionMask = outputLabels ? (int[,])DropLast(mask, new int[text.Count, mask.GetLength(1) - 1]) : mask,
-            Labels = outputLabels ? BuildLabels(rows) : null,
-        };
+        return Inputs(ToMatrix(encoding.InputIds), ToMatrix(encoding.AttentionMask!), BuildRows(codes, generation, frames), outputLabels);
     }
 
     /// <summary>The same for one text, with its audio if there is any: a batch of one.</summary>
@@ -144,17 +136,18 @@ public sealed partial class DiaProcessor
     /// <exception cref="DiaException">Input: as many prompts as items are needed, each with the pattern's channels.</exception>
     public DiaInputs WithPrompt(DiaInputs inputs, IReadOnlyList<int[,]> codes)
     {
-        ArgumentNullException.ThrowIfNull(inputs);
-        ArgumentNullException.ThrowIfNull(codes);
-        if (codes.Count != inputs.InputIds.GetLength(0))
-            throw new DiaException(DiaErrorKind.Input,
-                $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
-        if (codes.Contains(null!))
-            throw new ArgumentException("One of the prompts is null.", nameof(codes));
-        foreach (int[,] prompt in codes)
-            Processing.DelayPattern.CheckChannels(prompt.GetLength(1), _delayPattern);
-        (int[,,] rows, int[,] mask) = BuildRows([.. codes], generation: true, 0);
-        return new DiaInputs { InputIds = inputs.InputIds, AttentionMask = inputs.AttentionMask, DecoderInputIds = rows, DecoderAttentionMask = mask };
+        CheckCodes(inputs, codes);
+        return Inputs(inputs.InputIds, inputs.AttentionMask, BuildRows([.. codes], generation: true, 0), outputLabels: false);
+    }
+
+    /// <summary>The same inputs with training rows and labels of recordings that are given as codes, as <c>Process</c> makes them of recordings.</summary>
+    /// <param name="inputs">From <c>Process</c>, without audio.</param>
+    /// <param name="codes">The codes [frames, C] of each item's recording.</param>
+    /// <exception cref="DiaException">Input: as many recordings as items are needed, each with the pattern's channels.</exception>
+    public DiaInputs WithLabels(DiaInputs inputs, IReadOnlyList<int[,]> codes)
+    {
+        CheckCodes(inputs, codes);
+        return Inputs(inputs.InputIds, inputs.AttentionMask, BuildRows([.. codes], generation: false, 0), outputLabels: true);
     }
 
     /// <summary>Rows of one item to samples.</summary>
@@ -283,6 +276,33 @@ public sealed partial class DiaProcessor
                         $"The codec gave the code {code}, the model's codes go up to {EosTokenId - 1}: it needs its own codec.");
         }
         return (codes, length / Codec.HopLength);
+    }
+
+    private void CheckCodes(DiaInputs inputs, IReadOnlyList<int[,]> codes)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(codes);
+        if (codes.Count != inputs.InputIds.GetLength(0))
+            throw new DiaException(DiaErrorKind.Input,
+                $"There are {inputs.InputIds.GetLength(0)} texts but {codes.Count} prompts; there must be one for each text.");
+        if (codes.Contains(null!))
+            throw new ArgumentException("One of the prompts is null.", nameof(codes));
+        foreach (int[,] prompt in codes)
+            Processing.DelayPattern.CheckChannels(prompt.GetLength(1), _delayPattern);
+    }
+
+    private DiaInputs Inputs(int[,] ids, int[,] textMask, (int[,,] Rows, int[,] Mask) all, bool outputLabels)
+    {
+        (int[,,] rows, int[,] mask) = all;
+        int items = rows.GetLength(0);
+        return new DiaInputs
+        {
+            InputIds = ids,
+            AttentionMask = textMask,
+            DecoderInputIds = outputLabels ? (int[,,])DropLast(rows, new int[items, rows.GetLength(1) - 1, rows.GetLength(2)]) : rows,
+            DecoderAttentionMask = outputLabels ? (int[,])DropLast(mask, new int[items, mask.GetLength(1) - 1]) : mask,
+            Labels = outputLabels ? BuildLabels(rows) : null,
+        };
     }
 
     private (int[,,] Rows, int[,] Mask) BuildRows(int[][,] codes, bool generation, int fewestFrames) =>

@@ -124,7 +124,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     }
 
     /// <summary>Refuses what nobody speaks in, and channels that cancel each other.</summary>
-    private static void CheckSilence(AudioBuffer audio, string name)
+    internal static void CheckSilence(AudioBuffer audio, string name)
     {
         if (Level(audio.ToMono()) >= Silence)
             return;

@@ -8,7 +8,7 @@ namespace Dia.Training;
 /// The optimizer AdamW (Loshchilov and Hutter 2019) as PyTorch computes it, over the parameters that gradients are there for. Their weights become float32
 /// ones of the model's own; the checkpoint that it was loaded from stays as it is.
 /// </summary>
-public sealed unsafe class AdamW : IDisposable
+public sealed unsafe partial class AdamW : IDisposable
 {
     private readonly DiaPreTrainedModel _model;
     private readonly ParameterGradients _gradients;

@@ -38,24 +38,43 @@ internal sealed class CheckpointWriter : IDisposable
     /// <param name="specs">What they are.</param>
     /// <param name="weights">Their values, in the same order.</param>
     /// <param name="name">A weight's name in the file; null: its own.</param>
+    /// <param name="format">The format of all of them; null: each has its own.</param>
     /// <returns>The reference's name of the format that most values have.</returns>
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
-    public string AddWeights(WeightSpec[] specs, StoredWeight[] weights, Func<string, string>? name = null)
+    public string AddWeights(WeightSpec[] specs, StoredWeight[] weights, Func<string, string>? name = null, WeightFormat? format = null)
     {
         var byName = specs.Zip(weights, (spec, stored) => (Name: name?.Invoke(spec.Name) ?? spec.Name, spec.Shape, spec.Count, Stored: stored))
             .Where(w => !w.Stored.IsMissing).ToDictionary(w => w.Name, StringComparer.Ordinal);
         SafetensorsWriter tensors = BeginTensors(byName.Values.Select(w =>
-            new SafetensorsEntry(w.Name, WeightFormats.Type(w.Stored.Format), Array.ConvertAll(w.Shape, d => (long)d))));
+            new SafetensorsEntry(w.Name, WeightFormats.Type(format ?? w.Stored.Format), Array.ConvertAll(w.Shape, d => (long)d))));
         foreach (SafetensorsEntry entry in tensors.Tensors)
-            Write(tensors, entry.Name, byName[entry.Name].Stored, byName[entry.Name].Count);
-        return WeightFormats.ReferenceName(byName.Values.GroupBy(w => w.Stored.Format).MaxBy(g => g.Sum(w => w.Count))!.Key);
+            Write(tensors, entry.Name, byName[entry.Name].Stored, byName[entry.Name].Count, format ?? byName[entry.Name].Stored.Format);
+        return WeightFormats.ReferenceName(format ?? FormatOfMost(specs, weights));
     }
 
-    private static unsafe void Write(SafetensorsWriter tensors, string name, StoredWeight stored, long count)
+    /// <summary>The format that most values have.</summary>
+    public static WeightFormat FormatOfMost(WeightSpec[] specs, StoredWeight[] weights) => specs.Zip(weights, (spec, stored) => (spec.Count, Stored: stored))
+        .Where(w => !w.Stored.IsMissing).GroupBy(w => w.Stored.Format).MaxBy(g => g.Sum(w => w.Count))!.Key;
+
+    private static unsafe void Write(SafetensorsWriter tensors, string name, StoredWeight stored, long count, WeightFormat format)
     {
         const int step = 1 << 20; // values at a time: whole blocks of any format
+        float[] values = format == stored.Format ? [] : new float[Math.Min(step, count)];
+        byte[] converted = format == stored.Format ? [] : new byte[WeightFormats.Bytes(format, values.Length)];
         for (long at = 0; at < count; at += step)
-            tensors.Write(name, new ReadOnlySpan<byte>(stored.From(at).Data, (int)WeightFormats.Bytes(stored.Format, Math.Min(step, count - at))));
+        {
+            int part = (int)Math.Min(step, count - at);
+            var bytes = new ReadOnlySpan<byte>(stored.From(at).Data, (int)WeightFormats.Bytes(stored.Format, part));
+            if (format != stored.Format)
+            {
+                WeightFormats.Read(stored.From(at).Data, stored.Format, values.AsSpan(0, part));
+                fixed (byte* target = converted)
+                    WeightFormats.Write(values.AsSpan(0, part), format, target);
+                bytes = converted.AsSpan(0, (int)WeightFormats.Bytes(format, part));
+            }
+
+            tensors.Write(name, bytes);
+        }
     }
 
     /// <summary>Completes all files.</summary>

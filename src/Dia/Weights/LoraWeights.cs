@@ -81,7 +81,8 @@ internal sealed unsafe class LoraWeights : IDisposable
             for (long at = 0; at < weights.Specs[2 * i].Count; at++)
             {
                 // The last word tells these blocks from all others.
-                (uint high, uint low, _, _) = Philox4x32.Block((uint)at, (uint)(at >> 32), (uint)layers[i].Weight, 3, (uint)seed, (uint)(seed >> 32));
+                (uint high, uint low, _, _) =
+                    Philox4x32.Block((uint)at, (uint)(at >> 32), (uint)layers[i].Weight, (uint)Drawn.Adapter, (uint)seed, (uint)(seed >> 32));
                 a[at] = (float)(((((ulong)high << 32) | low) * (2.0 / ulong.MaxValue) - 1) * bound);
             }
         }

@@ -56,6 +56,10 @@ public sealed class DiaProcessorTests : IDisposable
     public void Makes_training_rows_and_labels() => AssertSame("train2", _processor.Process(Texts, Audio, generation: false, outputLabels: true));
 
     [Fact]
+    public void Makes_training_rows_and_labels_of_codes() => AssertSame("train2", _processor.WithLabels(_processor.Process(Texts),
+        [.. Audio.Select(a => ((DacModel)_processor.AudioTokenizer!).Encode(a))]));
+
+    [Fact]
     public void Makes_training_rows_without_labels() => AssertSame("train2_nolabels", _processor.Process(Texts, Audio, generation: false));
 
     [Theory]

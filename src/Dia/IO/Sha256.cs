@@ -1,13 +1,13 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace Dia.Cli.Commands;
+namespace Dia.IO;
 
 /// <summary>
-/// SHA-256 (FIPS 180-4), for names of configurations that `sha256sum` can check. Written here since .NET's own loads OpenSSL at run time,
+/// SHA-256 (FIPS 180-4), for names of configurations and of recordings that `sha256sum` can check. Written here since .NET's own loads OpenSSL at run time,
 /// which not every system has; System.IO.Hashing has no SHA, and BouncyCastle is a library of megabytes for these lines.
 /// </summary>
-internal static class Sha256
+public static class Sha256
 {
     private const int BlockSize = 64;
 

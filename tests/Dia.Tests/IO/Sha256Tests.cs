@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
-using Dia.Cli.Commands;
+using Dia.IO;
 using Xunit;
 
-namespace Dia.Tests.Hashing;
+namespace Dia.Tests.IO;
 
 public sealed class Sha256Tests
 {

@@ -1,0 +1,101 @@
+using Dia.Cli.Options;
+using Dia.Compiled;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>Recordings and what is said in them to a model that speaks like them.</summary>
+internal static class TrainCommand
+{
+    private const double DefaultHeldOut = 0.05;
+
+    public static CommandSpec Spec { get; } = new(
+        "train",
+        "Train a model on recordings and their transcripts.",
+        "",
+        [TrainOptions.DataGroup, TrainOptions.WeightsGroup, TrainOptions.TrainingGroup, TrainOptions.OutputGroup, DiaOptions.CodecGroup],
+        """
+        Examples:
+          dia train --model DIR --data recordings --check
+          dia train --model DIR --data recordings --lora 16 -o voice && dia --model DIR --adapter voice "[S1] Hello there." -o hello.wav
+          dia train --model DIR --data recordings -o trained && dia --model trained "[S1] Hello there." -o hello.wav
+          dia train --model DIR --data recordings -o trained --resume      # goes on where it was stopped
+
+        Train on voices of people who have agreed to it.
+
+        Data: a folder of NAME.wav beside NAME.txt (folders in it too); a folder with a metadata.csv of the columns file_name and text or
+        transcription, or of LJSpeech's form; or JSON lines, {"audio":"a.wav","text":"[S1] Hello."}, paths relative to their file. Recordings
+        may have any rate and channels; transcripts follow the rules of scripts: one that starts with no speaker's tag gets [S1]. What the
+        codec makes of a recording is kept in .dia-codes/ beside the data, and found again.
+        What cannot be learned from is an error that names every file and line: a recording that is missing, silent, or longer than the
+        model holds, a transcript that is missing or empty. A transcript far too long or short for its recording is a warning.
+
+        The folder of -o is a checkpoint with its codec, as the reference library reads it, or with --lora an adapter as PEFT writes it: what
+        was learned after the last step. best/ is what had the lowest held-out loss (--model DIR/best --codec DIR/dac speaks with it, or
+        --adapter DIR/best). --resume goes on with training.safetensors, and gives the bytes of a training that never stopped. All are written
+        every epoch, every 200 steps at least, and after Ctrl-C. PATTERN is a weight's name with * for any
+        characters: --only 'model.decoder.*'. Training runs on the processor.
+        """,
+        Run);
+
+    private static void Run(Invocation run)
+    {
+        CommandLine line = run.Line;
+        string path = run.Required(TrainOptions.Data);
+        string? folder = line.Has(TrainOptions.Check) ? null : run.Required(DiaOptions.OutputFolder), name = line.Get(TrainOptions.Config);
+        TrainOptions.CheckTogether(line);
+        LoraConfig? adapter = TrainOptions.Adapter(line);
+        using var files = new Checkpoints(run);
+        CompiledModel compiled = name is null ? files.OpenModel().Compiled
+            : Checkpoints.Compiled(TrainOptions.Config, name).OfType<CompiledModel>().FirstOrDefault()
+                ?? throw CommandLine.Usage($"{TrainOptions.Config.Name} is '{name}', which is a codec and no model.");
+        DiaConfig config = name is null ? files.Model.Config : compiled.Config;
+        Func<string, bool>? isTrained = TrainOptions.Trained(line, [.. compiled.Weights().Select(w => w.Name)]);
+        DataManifest manifest = DataManifest.Read(path);
+        var report = new DataReport(run, manifest);
+        if (folder is null)
+        {
+            DacModel.CheckFits(files.Codec.Config, config);
+            TrainingData data = TrainingData.Read(manifest, config, files.Codec.Config, null, report.Read, run.Interruption.Token);
+            report.Print(data, line.GetValue(TrainOptions.HeldOut) ?? DefaultHeldOut);
+            report.Tell(data);
+            return;
+        }
+
+        ulong seed = line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
+        var output = new TrainingFolder(folder, line.Has(TrainOptions.Resume), name is null ? files.Folder : null);
+        using Device device = line.Get(DiaOptions.Device) is null or "auto" ? DeviceChoice.Processor(run)
+            : DeviceChoice.Create(run, files, model: false, codec: false);
+        using DacModel codec = files.LoadCodec(device, config);
+        using DiaForConditionalGeneration model = name is null ? files.LoadModel(device)
+            : new DiaForConditionalGeneration(config, CompiledModels.All, device, seed);
+        if (adapter is not null)
+            model.AddAdapter(adapter, seed);
+        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, manifest, report, config, codec);
+        TrainingOptions options = TrainOptions.Read(line, learned.Count, seed);
+        using var trainer = new Trainer(model, DiaProcessor.Create(config), learned, heldOut, options, isTrained);
+        output.Begin(adapter is null ? codec : null, DiaProcessor.Create(config, codec));
+        using var speaker = new Speaker(model, codec, codec.FrameRate);
+        new TrainingRun(run, trainer, output, speaker, (heldOut.Count > 0 ? heldOut : learned)[0].Text,
+            Trainer.StepsOfEpoch(learned.Count, options.Batch, options.Accumulate)).Go();
+    }
+
+    private static (IReadOnlyList<TrainingExample> Learned, IReadOnlyList<TrainingExample> HeldOut) Examples(Invocation run, DataManifest manifest,
+        DataReport report, DiaConfig config, DacModel codec)
+    {
+        var cache = new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes"));
+        TrainingData data = TrainingData.Read(manifest, config, codec.Config, cache, report.Read, run.Interruption.Token);
+        report.Tell(data);
+        if (data.Count == 0)
+            throw new DiaException(DiaErrorKind.Input, "no recording is left to learn from.");
+        int missing = data.Missing, remarks = data.Remarks.Count;
+        IReadOnlyList<TrainingExample> all = data.Encode(codec, done => report.Encoded(done, missing), run.Interruption.Token);
+        foreach (DataProblem remark in data.Remarks.Skip(remarks))
+            run.Reporter.Warning(remark.ToString());
+        run.Reporter.ClearProgress();
+        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) =
+            TrainingData.Split(all, run.Line.GetValue(TrainOptions.HeldOut) ?? DefaultHeldOut);
+        run.Reporter.Summary(Format.Text(
+            $"{learned.Count} recordings to learn from and {heldOut.Count} held out, {data.Seconds / 60:0.0} min in all; {missing} were encoded"));
+        return (learned, heldOut);
+    }
+}

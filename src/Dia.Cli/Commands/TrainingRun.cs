@@ -1,0 +1,130 @@
+using Dia.Cli.Options;
+using Dia.Cli.Output;
+
+namespace Dia.Cli.Commands;
+
+/// <summary>The steps of a training, one after the other, and what is kept of them.</summary>
+/// <param name="run">The options, messages and signals.</param>
+/// <param name="trainer">What takes the steps.</param>
+/// <param name="folder">Where it is kept.</param>
+/// <param name="speaker">Speaks samples.</param>
+/// <param name="text">What they say.</param>
+/// <param name="epoch">Steps of an epoch.</param>
+internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolder folder, Speaker speaker, string text, int epoch)
+{
+    // What is lost where a training is killed.
+    private const int MostStepsBetween = 200;
+
+    private readonly ProgressClock _clock = new(run.Reporter);
+    private readonly int _every = Math.Min(epoch, MostStepsBetween), _sampleEvery = run.Line.GetValue(TrainOptions.SampleEvery) ?? 0;
+    private int _saved = -1;
+    private double? _heldOut;
+    private long _frames;
+
+    /// <summary>Takes all steps that are left.</summary>
+    /// <exception cref="DiaException">Model: a loss is not finite, or the training that is to be gone on with is another's. Output: it cannot be
+    /// written. Device: no memory.</exception>
+    public void Go()
+    {
+        if (folder.HasState)
+            Restore();
+        // What was learned since it was saved would be lost.
+        run.Interruption.Patience = Timeout.InfiniteTimeSpan;
+        int first = trainer.Steps;
+        double loss = double.NaN;
+        try
+        {
+            while (true)
+            {
+                Keep();
+                if (trainer.Steps >= trainer.Options.Steps)
+                    break;
+                TrainingStep step = trainer.Step(run.Interruption.Token);
+                (loss, _frames) = (step.Loss, _frames + step.Frames);
+                Show(step, first);
+            }
+
+            run.Reporter.ClearProgress();
+            Summarize(loss);
+        }
+        catch (OperationCanceledException) when (run.Interruption.Token.IsCancellationRequested)
+        {
+            run.Reporter.ClearProgress();
+            if (_saved != trainer.Steps)
+                Save();
+            run.Reporter.Summary(Format.Text(
+                $"dia: interrupted: {trainer.Steps} of {trainer.Options.Steps} steps are kept in {folder.Path}; {TrainOptions.Resume.Name} goes on."));
+            run.ExitCode = run.Interruption.ExitCode;
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Model && _saved >= 0)
+        {
+            throw new DiaException(e.Kind, Format.Text($"{e.Message} What was kept after {_saved} steps is in {folder.Path}."), e);
+        }
+    }
+
+    private void Restore()
+    {
+        trainer.Restore(folder.State, out bool hasOtherData);
+        _saved = trainer.Steps;
+        if (hasOtherData)
+            run.Reporter.Warning("the data is not what the training began with: it goes on with what there is now.");
+        if (trainer.Steps < trainer.Options.Steps)
+            run.Reporter.Summary(Format.Text($"going on after {trainer.Steps} of {trainer.Options.Steps} steps"));
+    }
+
+    /// <summary>What is due after so many steps: a sample, the held-out loss, files.</summary>
+    private void Keep()
+    {
+        int steps = trainer.Steps;
+        if (_sampleEvery > 0 && steps > 0 && steps % _sampleEvery == 0 && !File.Exists(folder.Sample(steps)))
+            Speak(folder.Sample(steps));
+        if ((steps % _every != 0 && steps != trainer.Options.Steps) || trainer.EvaluatedStep == steps)
+            return;
+        _heldOut = trainer.Evaluate(run.Interruption.Token, out bool isBest);
+        if (isBest && steps > 0)
+            trainer.SaveModel(folder.Best, run.Line.GetValue(TrainOptions.DType));
+        Save();
+    }
+
+    /// <summary>The state comes last: where the program is killed in between, what came before is written again, with the same bytes.</summary>
+    private void Save()
+    {
+        trainer.SaveModel(folder.Path, run.Line.GetValue(TrainOptions.DType));
+        trainer.Save(folder.State);
+        _saved = trainer.Steps;
+    }
+
+    private void Speak(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"cannot make the folder of {path}: {e.Message}", e);
+        }
+
+        speaker.Speak(text, new SpeechOptions { Seed = trainer.Options.Seed }, cancellationToken: run.Interruption.Token).Save(path);
+    }
+
+    private void Show(TrainingStep step, int first)
+    {
+        if (!_clock.IsDue(out double seconds))
+            return;
+        double left = seconds / (step.Step - first) * (trainer.Options.Steps - step.Step);
+        string heldOut = _heldOut is { } loss ? Format.Text($", held out {loss:0.000}") : "";
+        run.Reporter.Progress(Format.Text(
+            $"step {step.Step} of {trainer.Options.Steps}, loss {step.Loss:0.000}{heldOut}, {_frames / speaker.FrameRate / seconds:0.0} s of sound a second, {TimeSpan.FromSeconds(left):h\\:mm\\:ss} left"));
+    }
+
+    private void Summarize(double loss)
+    {
+        string heldOut = _heldOut is { } last ? Format.Text($", held-out loss {last:0.0000}") : "";
+        run.Reporter.Summary(Format.Text($"{trainer.Steps} steps, loss {loss:0.0000}{heldOut}: {folder.Path}"));
+        if (trainer.BestLoss is { } best && trainer.BestStep > 0)
+            run.Reporter.Summary(Format.Text($"the lowest held-out loss, {best:0.0000}, was after step {trainer.BestStep}: {folder.Best}"));
+        else if (trainer.BestLoss is not null)
+            run.Reporter.Warning("the held-out loss never fell below that of the model that it began with.");
+    }
+}
