@@ -76,7 +76,8 @@ internal static class TrainCommand
         using Device device = run.Line.Get(DiaOptions.Device) is null or "auto" ? DeviceChoice.Processor(run)
             : DeviceChoice.Create(run, files, model: false, codec: false);
         using DacModel codec = files.LoadCodec(device, config);
-        using DiaForConditionalGeneration model = isRandom ? new DiaForConditionalGeneration(config, CompiledModels.All, device, seed) : files.LoadModel(device);
+        using DiaForConditionalGeneration model =
+            isRandom ? new DiaForConditionalGeneration(config, CompiledModels.All, device, seed) : files.LoadModel(device);
         if (adapter is not null)
             model.AddAdapter(adapter, seed);
         var cache = new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes"));
