@@ -48,6 +48,8 @@ internal sealed class DataReport(Invocation run, DataManifest manifest)
                 $"{data.Bad.Count} of {data.Count + data.Bad.Count} recordings cannot be learned from. Mend them, or leave them out with {TrainOptions.SkipBad.Name}:\n{string.Join('\n', data.Bad)}");
         foreach (DataProblem bad in data.Bad)
             run.Reporter.Warning($"left out: {bad}");
+        if (data.Count == 0)
+            throw new DiaException(DiaErrorKind.Input, "no recording is left to learn from.");
     }
 
     private void Progress(string what, int done, int count)

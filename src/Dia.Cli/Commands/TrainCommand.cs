@@ -41,52 +41,60 @@ internal static class TrainCommand
     {
         CommandLine line = run.Line;
         string path = run.Required(TrainOptions.Data);
-        string? folder = line.Has(TrainOptions.Check) ? null : run.Required(DiaOptions.OutputFolder), name = line.Get(TrainOptions.Config);
+        string? folder = line.Has(TrainOptions.Check) ? null : run.Required(DiaOptions.OutputFolder);
         TrainOptions.CheckTogether(line);
-        LoraConfig? adapter = TrainOptions.Adapter(line);
         using var files = new Checkpoints(run);
-        CompiledModel compiled = name is null ? files.OpenModel().Compiled
-            : Checkpoints.Compiled(TrainOptions.Config, name).OfType<CompiledModel>().FirstOrDefault()
-                ?? throw CommandLine.Usage($"{TrainOptions.Config.Name} is '{name}', which is a codec and no model.");
-        DiaConfig config = name is null ? files.Model.Config : compiled.Config;
+        CompiledModel? random = line.Get(TrainOptions.Config) is { } name ? Compiled(name) : null;
+        CompiledModel compiled = random ?? files.OpenModel().Compiled;
+        DiaConfig config = random?.Config ?? files.Model.Config;
         Func<string, bool>? isTrained = TrainOptions.Trained(line, [.. compiled.Weights().Select(w => w.Name)]);
         DataManifest manifest = DataManifest.Read(path);
         var report = new DataReport(run, manifest);
         if (folder is null)
-        {
-            DacModel.CheckFits(files.Codec.Config, config);
-            TrainingData data = TrainingData.Read(manifest, config, files.Codec.Config, null, report.Read, run.Interruption.Token);
-            report.Print(data, line.GetValue(TrainOptions.HeldOut) ?? DefaultHeldOut);
-            report.Tell(data);
-            return;
-        }
+            Check(run, files, config, manifest, report);
+        else
+            Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random is not null,
+                isTrained, manifest, report);
+    }
 
-        ulong seed = line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
-        var output = new TrainingFolder(folder, line.Has(TrainOptions.Resume), name is null ? files.Folder : null);
-        using Device device = line.Get(DiaOptions.Device) is null or "auto" ? DeviceChoice.Processor(run)
+    private static CompiledModel Compiled(string name) => Checkpoints.Compiled(TrainOptions.Config, name).OfType<CompiledModel>().FirstOrDefault()
+        ?? throw CommandLine.Usage($"{TrainOptions.Config.Name} is '{name}', which is a codec and no model.");
+
+    private static void Check(Invocation run, Checkpoints files, DiaConfig config, DataManifest manifest, DataReport report)
+    {
+        DacModel.CheckFits(files.Codec.Config, config);
+        TrainingData data = TrainingData.Read(manifest, config, files.Codec.Config, null, report.Read, run.Interruption.Token);
+        report.Print(data, run.Line.GetValue(TrainOptions.HeldOut) ?? DefaultHeldOut);
+        report.Tell(data);
+    }
+
+    private static void Train(Invocation run, Checkpoints files, TrainingFolder output, DiaConfig config, bool isRandom, Func<string, bool>? isTrained,
+        DataManifest manifest, DataReport report)
+    {
+        ulong seed = run.Line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
+        LoraConfig? adapter = TrainOptions.Adapter(run.Line);
+        using Device device = run.Line.Get(DiaOptions.Device) is null or "auto" ? DeviceChoice.Processor(run)
             : DeviceChoice.Create(run, files, model: false, codec: false);
         using DacModel codec = files.LoadCodec(device, config);
-        using DiaForConditionalGeneration model = name is null ? files.LoadModel(device)
-            : new DiaForConditionalGeneration(config, CompiledModels.All, device, seed);
+        using DiaForConditionalGeneration model =
+            isRandom ? new DiaForConditionalGeneration(config, CompiledModels.All, device, seed) : files.LoadModel(device);
         if (adapter is not null)
             model.AddAdapter(adapter, seed);
-        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, manifest, report, config, codec);
-        TrainingOptions options = TrainOptions.Read(line, learned.Count, seed);
+        var cache = new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes"));
+        TrainingData data = TrainingData.Read(manifest, config, codec.Config, cache, report.Read, run.Interruption.Token);
+        report.Tell(data);
+        output.Begin(adapter is null ? codec : null, DiaProcessor.Create(config, codec)); // That it cannot be written is known before hours of work.
+        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, report, data, codec);
+        TrainingOptions options = TrainOptions.Read(run.Line, learned.Count, seed);
         using var trainer = new Trainer(model, DiaProcessor.Create(config), learned, heldOut, options, isTrained);
-        output.Begin(adapter is null ? codec : null, DiaProcessor.Create(config, codec));
         using var speaker = new Speaker(model, codec, codec.FrameRate);
         new TrainingRun(run, trainer, output, speaker, (heldOut.Count > 0 ? heldOut : learned)[0].Text,
             Trainer.StepsOfEpoch(learned.Count, options.Batch, options.Accumulate)).Go();
     }
 
-    private static (IReadOnlyList<TrainingExample> Learned, IReadOnlyList<TrainingExample> HeldOut) Examples(Invocation run, DataManifest manifest,
-        DataReport report, DiaConfig config, DacModel codec)
+    private static (IReadOnlyList<TrainingExample> Learned, IReadOnlyList<TrainingExample> HeldOut) Examples(Invocation run, DataReport report,
+        TrainingData data, DacModel codec)
     {
-        var cache = new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes"));
-        TrainingData data = TrainingData.Read(manifest, config, codec.Config, cache, report.Read, run.Interruption.Token);
-        report.Tell(data);
-        if (data.Count == 0)
-            throw new DiaException(DiaErrorKind.Input, "no recording is left to learn from.");
         int missing = data.Missing, remarks = data.Remarks.Count;
         IReadOnlyList<TrainingExample> all = data.Encode(codec, done => report.Encoded(done, missing), run.Interruption.Token);
         foreach (DataProblem remark in data.Remarks.Skip(remarks))

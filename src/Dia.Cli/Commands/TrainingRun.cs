@@ -50,10 +50,9 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
         catch (OperationCanceledException) when (run.Interruption.Token.IsCancellationRequested)
         {
             run.Reporter.ClearProgress();
-            if (_saved != trainer.Steps)
-                Save();
+            SaveAtEnd();
             run.Reporter.Summary(Format.Text(
-                $"dia: interrupted: {trainer.Steps} of {trainer.Options.Steps} steps are kept in {folder.Path}; {TrainOptions.Resume.Name} goes on."));
+                $"dia: interrupted: {Math.Max(0, _saved)} of {trainer.Options.Steps} steps are kept in {folder.Path}; {TrainOptions.Resume.Name} goes on."));
             run.ExitCode = run.Interruption.ExitCode;
         }
         catch (DiaException e) when (e.Kind == DiaErrorKind.Model && _saved >= 0)
@@ -92,6 +91,20 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
         trainer.SaveModel(folder.Path, run.Line.GetValue(TrainOptions.DType));
         trainer.Save(folder.State);
         _saved = trainer.Steps;
+    }
+
+    /// <summary>Keeps what a signal would lose. That it cannot be kept is told beside the signal's exit code.</summary>
+    private void SaveAtEnd()
+    {
+        try
+        {
+            if (_saved != trainer.Steps)
+                Save();
+        }
+        catch (DiaException e)
+        {
+            Reporter.Error(e.Message);
+        }
     }
 
     private void Speak(string path)

@@ -147,6 +147,7 @@ internal static class TrainOptions
             throw CommandLine.Usage($"{Steps.Name} and {Epochs.Name} both say how long: give one of them.");
         if (line.GetValue(Steps) is { } steps && line.GetValue(Warmup) > steps)
             throw CommandLine.Usage(Format.Text($"{Warmup.Name} is {line.GetValue(Warmup)}, more than the {steps} steps there are."));
+        _ = Adapter(line);
         if (line.Get(Config) is not null && line.IsTyped(DiaOptions.Model))
             throw CommandLine.Usage($"{Config.Name} begins with random weights, {DiaOptions.Model.Name} with a model's: give one of them.");
         if (line.Get(Config) is not null && line.GetValue(Lora) is not null)
