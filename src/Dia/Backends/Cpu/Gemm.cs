@@ -31,7 +31,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
         // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
         int parts = Divide(threadCount == 1 ? 1 : 4 * threadCount);
-        long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (long)_groupPanels * _rowBlock * Gemm.PanelColumns;
+        long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (IsOneBlock ? 1L : _groupPanels) * _rowBlock * Gemm.PanelColumns;
         _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
         threads.Run(ref this, parts, alone: threadCount == 1);
     }
@@ -48,14 +48,17 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     }
 
     // How many panels are loaded at a time.
-    private readonly int Panels => P.WOrder == WeightOrder.Columns ? _groupPanels : 1;
+    private readonly int Panels => P.WOrder == WeightOrder.Columns ? Math.Min(_groupPanels, Gemm.MaxGroupPanels) : 1;
+
+    // Whether a panel's sums are done after one block of k: then those of other panels need no room beside them.
+    private readonly bool IsOneBlock => P.K <= Gemm.KBlock;
 
     // The number of parts, not much more than are wanted.
     private int Divide(int wanted)
     {
         int panels = Gemm.Panels(P.N);
         _rowBlocks = (P.Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
-        int groups = (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
+        int groups = IsOneBlock ? 1 : (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
         while (_rowBlocks * groups < wanted && P.Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
             _rowBlocks++;
         while (_rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
@@ -77,21 +80,21 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         float* a = (float*)(_scratch + thread * _scratchStride);
         float* b = a + (long)_rowBlock * Gemm.AStride;
         float* c = b + Panels * Gemm.PanelStride;
-        int tileSize = Gemm.TileRows * Gemm.PanelColumns;
+        int tileSize = Gemm.TileRows * Gemm.PanelColumns, loaded = Panels;
 
         for (long k = 0; k == 0 || k < P.K; k += Gemm.KBlock)
         {
             int count = (int)Math.Min(Gemm.KBlock, P.K - k);
             bool isLast = k + count == P.K;
             CopyRows(a, firstRow, rows, tiles, k, count);
-            if (P.WOrder == WeightOrder.Columns)
-                LoadPanels(b, firstPanel, panels, k, count);
             for (int p = 0; p < panels; p++)
             {
-                float* tile = c + (long)p * tiles * tileSize;
+                if (P.WOrder == WeightOrder.Columns && p % loaded == 0)
+                    LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
+                float* tile = IsOneBlock ? c : c + (long)p * tiles * tileSize;
                 if (k == 0)
                     StartPanel(tile, tiles, firstPanel + p);
-                float* panel = P.WOrder == WeightOrder.Columns ? b + p * Gemm.PanelStride : LoadPanel(b, firstPanel + p, k, count);
+                float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, firstPanel + p, k, count);
                 for (int t = 0; t < tiles; t++)
                 {
                     if (isLast)
@@ -225,8 +228,8 @@ internal static unsafe class Gemm
     /// <summary>Distance of copied rows of a: one cache line more than a block, so that the rows of a tile do not share cache sets.</summary>
     public const int AStride = KBlock + 16;
 
-    /// <summary>Rows of a per block: with the sums of a group of panels they stay in the second-level cache.</summary>
-    public const int MaxRowBlock = 192;
+    /// <summary>Rows of a per block: with the sums of a group of panels they stay in the second-level cache. A prompt's 256 rows are one.</summary>
+    public const int MaxRowBlock = 264;
     public const int MinRowBlock = 48;
     public const int MaxGroupPanels = 16;
     public const int MinGroupPanels = 4;
