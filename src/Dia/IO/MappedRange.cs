@@ -3,9 +3,10 @@ using System.IO.MemoryMappedFiles;
 namespace Dia.IO;
 
 /// <summary>A range of a file in memory: pages are read when touched and shared between processes.</summary>
-internal sealed unsafe class MappedRange : IDisposable
+internal sealed unsafe partial class MappedRange : IDisposable
 {
     private const int NoMemory = 12; // errno
+    private const int MadviseDontNeed = 4;
 
     private readonly MemoryMappedFile? _file;
     private readonly MemoryMappedViewAccessor? _view;
@@ -69,6 +70,19 @@ internal sealed unsafe class MappedRange : IDisposable
         handle?.AcquirePointer(ref pointer);
         return new Lease(handle);
     }
+
+    /// <summary>
+    /// Gives back the memory of a part of a mapped file that is not needed for now; it is read again where it is touched. Advice: refusal is not an error.
+    /// </summary>
+    public static void Forget(void* first, long bytes)
+    {
+        nuint page = (nuint)Environment.SystemPageSize, start = ((nuint)first + page - 1) / page * page, end = ((nuint)first + (nuint)bytes) / page * page;
+        if (OperatingSystem.IsLinux() && end > start)
+            _ = Madvise((void*)start, end - start, MadviseDontNeed);
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Madvise(void* memory, nuint bytes, int advice);
 
     /// <summary>Unmaps the range once nobody holds it: pointers into it are invalid from here on.</summary>
     public void Dispose()

@@ -71,9 +71,13 @@ public sealed unsafe class LoadedWeights : IDisposable
     {
         const int Step = 1 << 20; // values at a time: whole blocks of any format
         StoredWeight stored = Weights[index];
+        if (stored.Format == WeightFormat.Float32 && _owned.Contains((nint)stored.Data))
+            return (float*)stored.Data;
         float* values = (float*)Allocate(spec.Count * sizeof(float));
         for (long at = 0; at < spec.Count; at += Step)
             WeightFormats.Read((byte*)stored.From(at).Data, stored.Format, new Span<float>(values + at, (int)Math.Min(Step, spec.Count - at)));
+        if (!_owned.Contains((nint)stored.Data))
+            MappedRange.Forget(stored.Data, WeightFormats.Bytes(stored.Format, spec.Count));
         Weights[index] = new StoredWeight { Data = values, Format = WeightFormat.Float32 };
         return values;
     }
