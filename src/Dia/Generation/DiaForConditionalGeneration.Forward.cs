@@ -1,5 +1,6 @@
 using Dia.Modeling;
 using Dia.Networks;
+using Dia.Processing;
 
 namespace Dia.Generation;
 
@@ -45,9 +46,7 @@ public sealed partial class DiaForConditionalGeneration
         double? numItemsInBatch = null,
         ParameterGradients? gradients = null)
     {
-        if (numItemsInBatch is double items && !(items > 0 && double.IsFinite(items)))
-            throw new ArgumentOutOfRangeException(nameof(numItemsInBatch), items, "The summed loss is divided by it: a finite number above 0.");
-        return new DiaOutput(ForwardPass.Run(this, new ForwardArguments
+        return Forward(new ForwardArguments
         {
             InputIds = inputIds,
             AttentionMask = attentionMask,
@@ -62,6 +61,30 @@ public sealed partial class DiaForConditionalGeneration
             Labels = labels,
             CachePosition = cachePosition,
             Gradients = gradients,
-        }, head: true), numItemsInBatch);
+        }, numItemsInBatch);
+    }
+
+    /// <summary>
+    /// The same of what is trained with: nothing but the loss comes to the host, so that logits and hidden states of the output are empty.
+    /// </summary>
+    /// <param name="inputs">Text, rows and labels.</param>
+    /// <param name="gradients">What <see cref="DiaOutput.Backward"/> will add to.</param>
+    /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
+    internal DiaOutput ForwardLoss(DiaInputs inputs, ParameterGradients gradients, double? numItemsInBatch = null) => Forward(new ForwardArguments
+    {
+        InputIds = inputs.InputIds,
+        AttentionMask = inputs.AttentionMask,
+        DecoderInputIds = inputs.DecoderInputIds,
+        DecoderAttentionMask = inputs.DecoderAttentionMask,
+        Labels = inputs.Labels,
+        Gradients = gradients,
+        LossOnly = true,
+    }, numItemsInBatch);
+
+    private DiaOutput Forward(ForwardArguments arguments, double? numItemsInBatch)
+    {
+        if (numItemsInBatch is double items && !(items > 0 && double.IsFinite(items)))
+            throw new ArgumentOutOfRangeException(nameof(numItemsInBatch), items, "The summed loss is divided by it: a finite number above 0.");
+        return new DiaOutput(ForwardPass.Run(this, arguments, head: true), numItemsInBatch);
     }
 }

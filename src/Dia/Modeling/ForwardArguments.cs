@@ -42,6 +42,9 @@ internal sealed record ForwardArguments
     /// <summary>What a backward pass will add to; null: none follows.</summary>
     public ParameterGradients? Gradients { get; init; }
 
+    /// <summary>Whether, of a pass with gradients, nothing but the loss comes to the host.</summary>
+    public bool LossOnly { get; init; }
+
     /// <summary>Where the rows go in the cache [T]; null: after what it has.</summary>
     public int[]? CachePosition { get; init; }
 

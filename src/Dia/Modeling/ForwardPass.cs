@@ -116,6 +116,9 @@ internal sealed unsafe class ForwardPass
         Training = new TrainingPass(_model, Given, gradients);
         try
         {
+            AddLoss(Training.Logits);
+            if (Given.LossOnly)
+                return;
             float[] hidden = new float[Given.Batch * Given.TextLength * _model.Config.EncoderConfig.HiddenSize];
             _memory.Download(hidden, Training.EncoderOutput);
             Encoder = new EncoderOutput(hidden, Given.Batch, Given.TextLength);
@@ -191,6 +194,7 @@ internal sealed unsafe class ForwardPass
         try
         {
             _model.Network.Logits(flat, pass.Output, Given.Batch * Given.Rows, pass.Phase);
+            AddLoss(flat);
             return ReadLogits(flat);
         }
         finally
@@ -199,25 +203,29 @@ internal sealed unsafe class ForwardPass
         }
     }
 
-    /// <summary>Logits [B·C, T, V] of all rows, and their loss where there are labels; the network gives [B·T, C·V].</summary>
+    /// <summary>The loss of all rows' logits [B·T, C·V], where there are labels.</summary>
+    private void AddLoss(float* logits)
+    {
+        int channels = _decoder.NumChannels;
+        long width = (long)channels * _decoder.VocabSize;
+        CrossEntropy loss = default;
+        fixed (int* labels = Given.Labels)
+            for (int b = 0; labels is not null && b < Given.Batch; b++)
+                _model.Network.Loss(logits + b * Given.Rows * width, labels + (long)b * channels * Given.Rows, Given.Rows, ref loss);
+        Loss = loss;
+    }
+
+    /// <summary>Logits [B·C, T, V] of all rows; the network gives [B·T, C·V].</summary>
     private float[] ReadLogits(float* flat)
     {
         int batch = Given.Batch, rows = Given.Rows, channels = _decoder.NumChannels, vocabulary = _decoder.VocabSize;
         long width = (long)channels * vocabulary;
         float[] logits = new float[batch * rows * width];
-        CrossEntropy loss = default;
         ReadOnlySpan<float> all = _memory.Read(flat, logits.Length);
         for (int b = 0; b < batch; b++)
-        {
             for (int t = 0; t < rows; t++)
                 for (int c = 0; c < channels; c++)
                     all.Slice(((b * rows + t) * channels + c) * vocabulary, vocabulary).CopyTo(logits.AsSpan(((b * channels + c) * rows + t) * vocabulary));
-            fixed (int* label = Given.Labels)
-                if (label is not null)
-                    _model.Network.Loss(flat + b * rows * width, label + (long)b * channels * rows, rows, ref loss);
-        }
-
-        Loss = loss;
         return logits;
     }
 
