@@ -17,7 +17,8 @@ internal static class SelfTestCommand
         Each line is a comparison: what, its sizes, the greatest error, the greatest one that is right, and pass or FAIL. Errors are
         relative to the greater of the right value and what a sum of its length comes to; of a model, to the tensor's largest value.
         0 and inf are of things that must be equal. "N outputs of it": the scalar side made a sample, all of them would take minutes.
-        Operations run at odd sizes, and at those of every compiled configuration; the model is the one inside, or --model.
+        Operations run at odd sizes, and at those of every compiled configuration, those of training at odd sizes; the model is the one inside,
+        or --model.
         Exit codes: 0 all passed, 5 something failed.
         """,
         Run);
@@ -47,7 +48,7 @@ internal static class SelfTestCommand
 
         int failed = checks.Count(c => !c.Passed);
         Program.Print(
-            $"{table}{device.Description}: {Format.Text($"{checks.Count} checks, {failed} failed")}{(!hasModel ? "; no model ran: name one with --model" : !hasCodec ? "; the model has no codec" : "")}\n");
+            $"{table}{device.Description}: {Format.Text($"{checks.Count} checks, {failed} failed")}{(device.CanTrain ? "" : "; it cannot train: gradients were not checked")}{(!hasModel ? "; no model ran: name one with --model" : !hasCodec ? "; the model has no codec" : "")}\n");
         run.ExitCode = failed == 0 ? ExitCodes.Done : ExitCodes.Device;
     }
 

@@ -41,6 +41,9 @@ public abstract class Device : IDisposable
     /// <summary>Kernels that one decoding step was when it was last captured, 0: none was yet; null: the device captures none.</summary>
     public virtual int? StepLaunches => null;
 
+    /// <summary>Whether it has kernels for training.</summary>
+    public virtual bool CanTrain => true;
+
     /// <summary>Whether convolutions of 16-bit weights take each activation as two 16-bit halves.</summary>
     internal virtual bool SplitsActivations => false;
 

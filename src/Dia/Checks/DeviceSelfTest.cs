@@ -4,7 +4,7 @@ using Dia.Networks;
 
 namespace Dia.Checks;
 
-/// <summary>Compares a device with the scalar backend: operation by operation, then a whole model.</summary>
+/// <summary>Compares a device with the scalar backend: operation by operation, those of training where it can train, then a whole model.</summary>
 public static class DeviceSelfTest
 {
     /// <summary>Runs all checks; other threads' calls wait until they are done.</summary>
@@ -24,12 +24,20 @@ public static class DeviceSelfTest
         ArgumentNullException.ThrowIfNull(report);
         using Lock.Scope turn = device.Enter();
         device.Accept(new Operations(small ? [] : networks, report))();
+        if (device.CanTrain)
+            device.AcceptTraining(new TrainingOperations(report))();
         SamplerChecks.Run(device, report);
         using var reference = new ScalarDevice();
         if (model is not null)
             new ModelChecks(device, reference, report).Run(model);
         if (codec is not null)
             new CodecChecks(device, reference, report).Run(codec);
+    }
+
+    private sealed class TrainingOperations(Action<KernelCheck> report) : ITrainingVisitor<Action>
+    {
+        public Action Visit<TBackend>(TBackend backend)
+            where TBackend : struct, ITrainingBackend => new TrainingChecks<TBackend>(backend, new KernelChecks<TBackend>(backend, report)).RunOdd;
     }
 
     private sealed class Operations(IReadOnlyList<CompiledNetwork> networks, Action<KernelCheck> report) : IBackendVisitor<Action>

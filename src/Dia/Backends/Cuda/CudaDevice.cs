@@ -246,6 +246,9 @@ public sealed unsafe class CudaDevice : Device
     internal override StepQueue CreateQueue(Action step) => new CudaStepQueue(this, step);
 
     /// <inheritdoc/>
+    public override bool CanTrain => false;
+
+    /// <inheritdoc/>
     internal override DeviceClock CreateClock() => new CudaClock(this);
 
     /// <summary>All of it: vectors as float32.</summary>
