@@ -68,6 +68,11 @@ internal static class DeviceChoice
             plan.Reserve();
     }
 
+    /// <summary>The device that training is asked of: the processor, unless another is named.</summary>
+    /// <exception cref="DiaException">Device: it is not there, or does not start.</exception>
+    public static Device ForTraining(Invocation run, Checkpoints files) => run.Line.Get(DiaOptions.Device) is null or "auto" ? Processor(run)
+        : Create(run, files, model: false, codec: false, reserve: false);
+
     /// <summary>The number in "cuda:1"; 0 without one.</summary>
     public static int Ordinal(string name) => name.Length == 4 ? 0 : int.Parse(name.AsSpan(5), CultureInfo.InvariantCulture);
 

@@ -29,9 +29,12 @@ internal static class InfoPlan
             Plan(text, $"memory plan of {networks.Key} with bfloat16 weights", MemoryPlan.Of(device, networks, WeightFormat.BFloat16, 1));
     }
 
-    private static void Plan(StringBuilder text, string title, MemoryPlan plan)
+    private static void Plan(StringBuilder text, string title, MemoryPlan plan) => Table(text, title, plan, " at most, for one utterance");
+
+    /// <summary>Writes a plan's parts.</summary>
+    public static void Table(StringBuilder text, string title, MemoryPlan plan, string what = "")
     {
-        text.Append($"\n{title}: {Format.Bytes(plan.Bytes)} at most, for one utterance\n");
+        text.Append($"\n{title}: {Format.Bytes(plan.Bytes)}{what}\n");
         var table = new TextTable(false, true, false);
         foreach (MemoryPart part in plan.Parts)
             table.Add("  " + part.Name, Format.Bytes(part.Bytes), part.Note);

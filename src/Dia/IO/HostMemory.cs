@@ -7,9 +7,10 @@ internal static unsafe class HostMemory
     private const int HeaderBytes = 64;
     private const int Alignment = 64;
 
-    // What the program and its managed memory take of a control group's limit beside this, generously: without reserve a process of the
-    // demo model has 16 to 23 MiB of its own in all.
-    private const long ProgramBytes = 16 << 20;
+    /// <summary>
+    /// What the program and its managed memory take beside this, generously: without reserve a process of the demo model has 16 to 23 MiB of its own in all.
+    /// </summary>
+    public const long ProgramBytes = 16 << 20;
 
     private static long _taken;
 

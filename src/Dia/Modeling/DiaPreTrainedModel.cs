@@ -141,8 +141,7 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
 
     /// <summary>Its training, in a turn.</summary>
     /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
-    internal TrainingNetwork Training() => _training ??= Tenant.Device.AcceptTraining(new TrainingVisitor(Compiled, Network))
-        ?? throw new DiaException(DiaErrorKind.Model, $"'{CompiledName}' was compiled without training: build with -p:DiaTraining=true.");
+    internal TrainingNetwork Training() => _training ??= Compiled.Train(Tenant.Device, Network);
 
     /// <summary>Room for items that run together.</summary>
     /// <param name="slots">Most items at a time.</param>
@@ -242,12 +241,6 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
     /// <summary>An array of any rank, row-major.</summary>
     internal static ReadOnlySpan<int> Flat(Array array) =>
         MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<byte, int>(ref MemoryMarshal.GetArrayDataReference(array)), array.Length);
-
-    private sealed class TrainingVisitor(CompiledModel compiled, DiaNetwork network) : ITrainingVisitor<TrainingNetwork?>
-    {
-        public TrainingNetwork? Visit<TBackend>(TBackend backend)
-            where TBackend : struct, ITrainingBackend => compiled.Train(backend, network);
-    }
 
     private static ModelCheckpoint Checked(ModelCheckpoint checkpoint) => checkpoint ?? throw new ArgumentNullException(nameof(checkpoint));
 }

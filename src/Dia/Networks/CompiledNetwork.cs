@@ -47,6 +47,11 @@ public abstract class CompiledModel : CompiledNetwork, IBackendVisitor<DiaNetwor
     public virtual TrainingNetwork? Train<TBackend>(TBackend backend, DiaNetwork network)
         where TBackend : struct, ITrainingBackend => null;
 
+    /// <summary>The same on a device, in a turn.</summary>
+    /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
+    internal TrainingNetwork Train(Device device, DiaNetwork network) => device.AcceptTraining(new TrainingVisitor(this, network))
+        ?? throw new DiaException(DiaErrorKind.Model, $"'{Name}' was compiled without training: build with -p:DiaTraining=true.");
+
     /// <summary>What the names of all weights but the head's begin with; a checkpoint of the model without its head leaves it out.</summary>
     internal const string BasePrefix = "model.";
 
@@ -76,6 +81,12 @@ public abstract class CompiledModel : CompiledNetwork, IBackendVisitor<DiaNetwor
     internal RotaryEmbedding DecoderRope() => new(RotaryFrequencies.For(Config.DecoderConfig), Floats(DecoderInverseFrequencies));
 
     private static float[] Floats(ReadOnlySpan<uint> bits) => MemoryMarshal.Cast<uint, float>(bits).ToArray();
+
+    private sealed class TrainingVisitor(CompiledModel compiled, DiaNetwork network) : ITrainingVisitor<TrainingNetwork?>
+    {
+        public TrainingNetwork? Visit<TBackend>(TBackend backend)
+            where TBackend : struct, ITrainingBackend => compiled.Train(backend, network);
+    }
 }
 
 /// <summary>One codec configuration: what an emitted class implements.</summary>

@@ -11,7 +11,7 @@ namespace Dia.Networks;
 /// of the most rows, guidance. Weights that the processor reads where the file is mapped are left out there. On a GPU this is what is allocated
 /// (<see cref="Reserve"/>), so each piece counts with its alignment; what a GPU's kernels and library themselves take is not in it.
 /// </summary>
-public sealed class MemoryPlan
+public sealed partial class MemoryPlan
 {
     /// <summary>Most utterances at a time that can be planned for.</summary>
     public const int MaxBatch = 1024;
@@ -93,7 +93,7 @@ public sealed class MemoryPlan
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderPass.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
         AddWeights("model weights", specs, formats);
-        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text), Decoder(model.Arenas, d, 2 * promptRows, 2)),
+        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text, 1), Decoder(model.Arenas, d, 2 * promptRows, 2)),
             $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
         Add("steps", Decoder(model.Arenas, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize),
             $"{2 * batch} rows: activations, logits");
@@ -135,9 +135,9 @@ public sealed class MemoryPlan
             ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}") : types);
     }
 
-    private static long Encoder(ArenaSizes arenas, DiaConfig config, int text) =>
+    private static long Encoder(ArenaSizes arenas, DiaConfig config, int text, int texts) =>
         Floats(arenas.EncoderWidth * ArenaSizes.Rows(text))
-            + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, 1, config.EncoderConfig.HeadDim / 2)));
+            + ArenaPieces.Size(DeviceBlock.Size(EncoderPass.InputSizes(text, texts, config.EncoderConfig.HeadDim / 2)));
 
     private static long Decoder(ArenaSizes arenas, DiaDecoderConfig d, int rows, int sequences) =>
         Floats(arenas.DecoderWidth * ArenaSizes.Rows(rows))

@@ -60,6 +60,10 @@ internal sealed unsafe class LoraWeights : IDisposable
     /// <summary>What b·a of a layer is scaled by.</summary>
     public double Scale(int layer) => Config.Scale(Layers[layer].Rank);
 
+    /// <summary>The layers that a new adapter gets.</summary>
+    public static LoraLayer[] LayersOf(LoraConfig config, WeightSpec[] specs) =>
+        [.. Enumerable.Range(0, specs.Length).Where(i => IsLinear(specs[i]) && config.Targets(Module(specs[i]))).Select(i => new LoraLayer(i, config.R))];
+
     /// <summary>A new adapter as PEFT begins it: a uniform over ±1/√k (Kaiming with slope √5), b zeros.</summary>
     /// <param name="config">Its settings.</param>
     /// <param name="specs">The model's weights.</param>
@@ -67,8 +71,7 @@ internal sealed unsafe class LoraWeights : IDisposable
     /// <exception cref="DiaException">Usage: no layer has such a name. Device: no memory.</exception>
     public static LoraWeights Create(LoraConfig config, WeightSpec[] specs, ulong seed)
     {
-        LoraLayer[] layers = [.. Enumerable.Range(0, specs.Length).Where(i => IsLinear(specs[i]) && config.Targets(Module(specs[i])))
-            .Select(i => new LoraLayer(i, config.R))];
+        LoraLayer[] layers = LayersOf(config, specs);
         foreach (string target in config.TargetModules)
             if (!specs.Any(s => IsLinear(s) && (config with { TargetModules = [target] }).Targets(Module(s))))
                 throw new DiaException(DiaErrorKind.Usage, $"no linear layer of the model is called {SafetensorsHeader.Show(target)}. There are: "

@@ -1,0 +1,80 @@
+using Dia.Backends;
+using Dia.Configuration;
+using Dia.Graph;
+using Dia.IO;
+using Dia.Weights;
+
+namespace Dia.Networks;
+
+// What training takes.
+public sealed partial class MemoryPlan
+{
+    /// <summary>The plan of training a checkpoint. Unlike in speaking, mapped weights are in it.</summary>
+    /// <param name="device">Where it is to run.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="size">What a step works on.</param>
+    /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training (Model).</exception>
+    public static MemoryPlan OfTraining(Device device, ModelCheckpoint model, TrainingSize size)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return OfTraining(device, model.Compiled, model.Tensors.Formats, size);
+    }
+
+    /// <summary>The plan of training a compiled model with weights of one format.</summary>
+    /// <param name="device">Where it is to run.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="format">The weights' format.</param>
+    /// <param name="size">What a step works on.</param>
+    /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training (Model).</exception>
+    public static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat format, TrainingSize size)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return OfTraining(device, model, [.. model.Weights().Select(_ => format)], size);
+    }
+
+    private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat[] formats, TrainingSize size)
+    {
+        var plan = new MemoryPlan(device, size.Batch);
+        using Lock.Scope turn = device.Enter();
+        ArenaSizes arenas = model.Train(device, device.Accept(model)).Arenas;
+        WeightSpec[] specs = model.Weights();
+        if (size.Rank > 0)
+            plan.AddAdapter(specs, formats, size.Rank);
+        else
+            plan.AddTrained(specs);
+        DiaConfig config = model.Config;
+        DiaDecoderConfig d = config.DecoderConfig;
+        int text = checked(size.Batch * size.Characters), rows = checked(size.Batch * size.Rows), width = d.CrossNumKeyValueHeads * d.CrossHeadDim;
+        plan.Add("text", Encoder(arenas, config, text, size.Batch), Text($"{size.Batch} x {size.Characters} ids: what the backward pass reads, and its gradients"));
+        plan.Add("audio rows", Decoder(arenas, d, rows, size.Batch) + Floats((long)rows * d.NumChannels), Text($"{size.Batch} x {size.Rows} rows: the same, and logits"));
+        plan.Add("self caches", size.Batch * Floats(KeyValueCache.Size(d.NumHiddenLayers, size.Rows, d.NumKeyValueHeads * d.HeadDim)), "keys and values");
+        plan.Add("cross caches", 2L * size.Batch * Floats(KeyValueCache.Size(d.NumHiddenLayers, size.Characters, width)), "keys and values, and their gradients");
+        plan.Add("program", HostMemory.ProgramBytes, "itself and its runtime");
+        return plan;
+    }
+
+    /// <summary>All weights, as float32 ones.</summary>
+    private void AddTrained(WeightSpec[] specs)
+    {
+        long values = specs.Sum(s => s.Count) * sizeof(float);
+        Add("weights", values + specs.Sum(s => Pieces(_device.PreparedBytes(s, WeightFormat.Float32))), "float32 ones of the model's own");
+        Add("gradients", values, "float32");
+        Add("moments", 2 * values, "two of each weight");
+    }
+
+    /// <summary>The weights as they are, and an adapter.</summary>
+    private void AddAdapter(WeightSpec[] specs, WeightFormat[] formats, int rank)
+    {
+        long stored = 0, prepared = 0, down = 0, up = 0;
+        foreach ((WeightSpec spec, WeightFormat format) in specs.Zip(formats))
+            (stored, prepared) = (stored + WeightFormats.Bytes(format, spec.Count), prepared + Pieces(_device.PreparedBytes(spec, format)));
+        foreach (LoraLayer layer in LoraWeights.LayersOf(new LoraConfig { R = rank }, specs))
+            (down, up) = (down + (long)rank * specs[layer.Weight].Shape[1], up + (long)rank * specs[layer.Weight].Shape[0]);
+        Add("weights", stored + prepared, string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName)) + ", as they are stored");
+        Add("adapter", (down + 2 * up + 3L * LoraAdapter.PartRows * rank) * sizeof(float), Text($"rank {rank}"));
+        Add("gradients", (down + up) * sizeof(float), "float32");
+        Add("moments", 2 * (down + up) * sizeof(float), "two of each parameter");
+    }
+
+    private static string Text(FormattableString text) => text.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}
