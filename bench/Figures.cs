@@ -6,6 +6,7 @@ using Dia.Compiled;
 using Dia.Configuration;
 using Dia.FullSize;
 using Dia.Generation;
+using Dia.IO;
 using Dia.Modeling;
 using Dia.Networks;
 using Dia.Processing;
@@ -69,8 +70,7 @@ internal sealed class Figures(Report report, int threads)
         {
         }
 
-        string line = File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
-        double bytes = double.Parse(line.Split(':')[1].Replace("kB", "")) * 1024;
+        double bytes = MemoryLimits.MostResident;
         // The caches' rows that this run did not write, as if it had gone on to its end: beyond the large page that the last row is in.
         var d = model.Config.DecoderConfig;
         double row = d.NumKeyValueHeads * d.HeadDim * sizeof(float), resident = Math.Ceiling(PromptRows * row / LargePage) * LargePage;

@@ -15,13 +15,17 @@ try
         case ["training", var number] when int.TryParse(number, out int threads) && threads > 0:
             Training.Run(threads);
             return 0;
+        case ["steps", var number] when int.TryParse(number, out int threads) && threads > 0:
+            var steps = new Report();
+            Steps.Run(threads, steps);
+            return steps.Failed ? 1 : 0;
         case ["figures", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
             Checkpoints.Prepare(folder, threads);
             var report = new Report();
             new Figures(report, threads).Run(folder);
             return report.Failed ? 1 : 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | training THREADS | figures THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | training THREADS | steps THREADS | figures THREADS FOLDER");
             return 2;
     }
 }

@@ -21,18 +21,26 @@ internal static class BenchCommand
         "bench",
         "Measure a device: each operation beside what the device can do at most, steps a second, times real time.",
         "",
-        [DiaOptions.SpeechGroup],
+        [TrainingSizeOptions.WithConfig, DiaOptions.SpeechGroup],
         """
         "step" is a decoding step of one utterance with guidance (two rows), "block" 128 rows of a text or prompt, "codec" a window of the
         decoder. Bytes are what must be read and written at least, once; weights that fit into the device's caches can be faster than its memory.
         On a GPU the time is between two events in its stream; an operation of a step is a graph of its kernels in all layers, behind as many
         bytes as the rest of a step moves, so that it finds in the caches what it finds there in a step. It runs on any weights, those of
         `dia synth` too.
+        With --train: forward and backward passes of training and the optimizer's step, beside multiply-adds in registers and a copy that are
+        measured before each; what the backward pass computes again does not count. Memory as `dia info --train` plans it and as it was.
         """,
         Run);
 
     private static void Run(Invocation run)
     {
+        if (TrainingSizeOptions.Read(run.Line) is { } size)
+        {
+            BenchTraining.Run(run, size);
+            return;
+        }
+
         using var files = new Checkpoints(run);
         bool codecAlone = files.IsCodec;
         using Device device = DeviceChoice.Create(run, files, model: !codecAlone, codec: true);

@@ -39,6 +39,19 @@ public static unsafe partial class MemoryLimits
         }
     }
 
+    /// <summary>Most bytes of memory that this process ever had, mapped files included; 0 where the system does not say.</summary>
+    public static long MostResident
+    {
+        get
+        {
+            const string name = "VmHWM:";
+            string? line = OperatingSystem.IsLinux() ? TryRead("/proc/self/status")?.Split('\n').FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal))
+                : null;
+            return long.TryParse(line?[name.Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), NumberStyles.None, CultureInfo.InvariantCulture,
+                out long kibibytes) ? kibibytes * 1024 : 0;
+        }
+    }
+
     /// <summary>An error that says what is needed and what is there.</summary>
     /// <param name="what">What the memory is for.</param>
     /// <param name="bytes">How much it takes.</param>
