@@ -37,6 +37,7 @@ internal static class Program
         ["special-tokens-map"] = () => new ProcessorTarget("special-tokens-map", "special_tokens_map.json"),
         ["text"] = () => new TextTarget(),
         ["tokenizer-config"] = () => new ProcessorTarget("tokenizer-config", "tokenizer_config.json"),
+        ["training-log"] = () => new TrainingLogTarget(),
         ["wav"] = () => new WavTarget(),
     };
 

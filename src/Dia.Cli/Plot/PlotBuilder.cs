@@ -83,7 +83,7 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
 
     private void DrawTimes(Canvas canvas)
     {
-        double step = Step(Seconds);
+        double step = RoundStep(Seconds, 12);
         string format = step < 0.01 ? "0.000" : step < 0.1 ? "0.00" : step < 1 ? "0.0" : "0";
         for (int i = 0; i * step <= Seconds * (1 + 1e-9); i++)
         {
@@ -98,11 +98,11 @@ internal sealed class PlotBuilder(int samplingRate, string? text)
         canvas.Text(Left + (PlotWidth - Canvas.TextWidth(name)) / 2, AxisTop + 38, name, Ink);
     }
 
-    /// <summary>A round number that divides a length into 12 parts at most.</summary>
-    private static double Step(double length)
+    /// <summary>A round number that divides a length into so many parts at most.</summary>
+    public static double RoundStep(double length, int parts)
     {
-        double power = Math.Pow(10, Math.Floor(Math.Log10(length / 12)));
-        return new[] { 1, 2, 5, 10 }.Select(m => m * power).First(s => length / s <= 12);
+        double power = Math.Pow(10, Math.Floor(Math.Log10(length / parts)));
+        return new[] { 1, 2, 5, 10 }.Select(m => m * power).First(s => length / s <= parts);
     }
 
     private void DrawTurns(Canvas canvas, double[] bounds)
