@@ -16,9 +16,9 @@ try
             Training.Run(threads);
             return 0;
         case ["steps", var number] when int.TryParse(number, out int threads) && threads > 0:
-            var steps = new Report();
-            Steps.Run(threads, steps);
-            return steps.Failed ? 1 : 0;
+            var judged = new Report();
+            new Steps(judged, threads).Run();
+            return judged.Failed ? 1 : 0;
         case ["figures", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
             Checkpoints.Prepare(folder, threads);
             var report = new Report();

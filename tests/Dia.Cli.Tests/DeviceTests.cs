@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Dia.Cli.Tests.Support;
 
@@ -190,7 +191,7 @@ public sealed class DeviceTests : TestFolder
     {
         string text = Succeeds(Dia.Run("selftest", "--small", "--device", device)).Text;
         foreach (string part in new[] { "what ", "tolerance", "step_linear BFloat16", "attention", "convolution", "nearest_code", "dia-demo: encoder",
-            "logits of steps", "greedy rows", "codec: decoded samples", "0 failed" })
+            "logits of steps", "greedy rows", "codec: decoded samples", "linear_weight_gradient", "adamw weights", "0 failed" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("FAIL", text, StringComparison.Ordinal);
     }
@@ -203,7 +204,7 @@ public sealed class DeviceTests : TestFolder
 
     [Fact]
     public void Selftest_passes_on_the_software_GPU() =>
-        Assert.Contains("sampler: e^x", Succeeds(Dia.RunOnGpu(["selftest", "--small", "--device", "cuda"])).Text, StringComparison.Ordinal);
+        Assert.Matches("(?s)sampler: e\\^x.*; it cannot train: gradients were not checked", Succeeds(Dia.RunOnGpu(["selftest", "--small", "--device", "cuda"])).Text);
 
     [Fact]
     public void Selftest_of_a_failing_device_is_an_error() =>
@@ -217,5 +218,33 @@ public sealed class DeviceTests : TestFolder
             "measured read bandwidth", "steps a second", "times real time", "first audio", "loading" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Bench_of_training_shows_ratios_and_takes_the_memory_that_info_plans()
+    {
+        string[] size = ["--rows", "64", "--characters", "40", "--batch", "2"];
+        string text = Succeeds(Dia.Run(["bench", "--train", .. size])).Text;
+        foreach (string part in new[] { "cpu, ", "dia-demo; all weights: 7.5 million values", "2 x 64 rows, 40 characters", " of the multiply-adds\n", " of copying\n" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
+        Match memory = Regex.Match(text, @"memory +(\d+\.\d) MiB planned, (\d+\.\d) MiB resident");
+        double planned = double.Parse(memory.Groups[1].Value, CultureInfo.InvariantCulture), resident = double.Parse(memory.Groups[2].Value, CultureInfo.InvariantCulture);
+        Assert.InRange(planned / resident, 0.95, 1.05);
+
+        string plan = Succeeds(Dia.Run(["info", "--train", .. size])).Text;
+        Assert.Contains(memory.Groups[1].Value + " MiB\n", plan, StringComparison.Ordinal);
+        Assert.Matches(@"dia-1\.6b with bfloat16 weights: 2\d\.\d\d GiB\n", plan); // 16 bytes for each of 1.6 billion weights
+        Assert.Matches(@"dia-1\.6b with bfloat16 weights: [34]\.\d\d GiB\n", Succeeds(Dia.Run(["info", "--train", "--lora", "16", .. size])).Text);
+    }
+
+    [Fact]
+    public void Sizes_of_training_go_with_training_which_a_GPU_cannot_do()
+    {
+        Fails(2, Dia.Run("info", "--rows", "64"), "--rows is of training: it goes with --train");
+        Fails(2, Dia.Run("bench", "--config", "dia-demo"), "--config is of training: it goes with --train");
+        Fails(2, Dia.Run("bench", "--train", "--config", "none"), "--config is 'none'; it must be one of");
+        foreach (string command in new[] { "info", "bench" })
+            Fails(5, Dia.RunOnGpu([command, "--train", "--device", "cuda"]), "cannot train");
     }
 }

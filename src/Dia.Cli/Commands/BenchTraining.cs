@@ -8,7 +8,7 @@ namespace Dia.Cli.Commands;
 /// <summary>Training steps, beside what the device can do at most in the same second.</summary>
 internal static class BenchTraining
 {
-    private const int Steps = 9;
+    private const int Steps = 5;
 
     // Seconds of steps that are enough, however few they were.
     private const double Patience = 60;
