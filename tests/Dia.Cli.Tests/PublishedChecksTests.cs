@@ -17,7 +17,7 @@ public sealed partial class PublishedChecksTests
         Assert.True(tests.ExitCode == 0, said);
         string[] classes = [.. Passed().Matches(said).Select(m => m.Groups[1].Value)];
         foreach (string name in new[] { "DiaTokenizer", "RotaryEmbedding", "LogitsProcessors", "DiaProcessor", "DiaFeatureExtractor", "Resampler", "WavReader",
-            "WavWriter", "KernelChecks", "InitialWeights", "SavePretrained" })
+            "WavWriter", "KernelChecks", "InitialWeights", "SavePretrained", "DacBackward" })
             Assert.Contains(name, classes);
     }
 
