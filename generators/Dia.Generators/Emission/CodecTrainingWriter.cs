@@ -26,7 +26,9 @@ internal sealed class CodecTrainingWriter
     {
         (_name, _graph, _parameters) = (name, graph, parameters);
         _timelines = new Timelines(graph.Trained, config.HopLength);
-        _plan = Plan.Of(graph.Trained, [], v => _timelines.All[_timelines[v]].RowsPerFrame, 1);
+
+        // In sixteens, so that every buffer starts on a 64-byte line.
+        _plan = Plan.Of(graph.Trained, [], v => _timelines.All[_timelines[v]].RowsPerFrame, 16);
     }
 
     /// <summary>Plan and class.</summary>

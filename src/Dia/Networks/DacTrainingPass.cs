@@ -46,8 +46,6 @@ public sealed unsafe class DacTrainingPass : IDisposable
             _frames = Math.Max(_frames, _timelines[i].Frames(_totals[i]));
         }
 
-        // In sixteens, so that every buffer starts on a 64-byte line.
-        _frames = (_frames + 15) & ~15L;
         try
         {
             _arena = _memory.Allocate(checked(training.ArenaSize * _frames));

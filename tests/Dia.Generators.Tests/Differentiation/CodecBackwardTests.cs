@@ -21,9 +21,7 @@ public sealed class CodecBackwardTests
     // Float32 sums of some tens of terms through some thirty convolutions, forward and backward.
     private const double EmittedBound = 5e-5;
 
-    private static readonly int[] Drawn = [.. Enumerable.Range(1, 8)];
-
-    public static TheoryData<int> Seeds() => [.. Drawn];
+    public static TheoryData<int> Seeds() => [.. Enumerable.Range(1, 16)];
 
     [Theory]
     [MemberData(nameof(Seeds))]
@@ -45,7 +43,8 @@ public sealed class CodecBackwardTests
     [Fact]
     public void Emitted_code_gives_the_gradients_of_the_graph()
     {
-        DrawnCodec[] drawn = [.. Drawn.Select(seed => new DrawnCodec(seed))];
+        // One or two strides, odd and even, one of 1: compiling more would take long.
+        DrawnCodec[] drawn = [.. new[] { 1, 2, 3, 4 }.Select(seed => new DrawnCodec(seed))];
         IReadOnlyList<CompiledNetwork> compiled = Drive.Load(
             drawn.Select((d, i) => new TestFile("/repository", $"configs/drawn-{i:00}", "config.json", CanonicalJson.Write(d.Config))), training: true);
         using var folder = new TemporaryFolder();
