@@ -25,7 +25,7 @@ internal sealed class ManifestTarget(string name, string fileName) : FuzzTarget(
     // CSV: characters twice, what a column index takes for each, a row's texts; JSON: 12 bytes a value and strings as UTF-16. For each line a place,
     // an entry with its path, or an exception with its text.
     public override long AllocationLimit(byte[] input) =>
-        512 * 1024 + 64L * input.Length + 8L * 1024 * (1 + input.Count((byte)'\n') + input.Count((byte)'\r'));
+        256 * 1024 + 32L * input.Length + 4L * 1024 * (1 + input.Count((byte)'\n') + input.Count((byte)'\r'));
 
     public override byte[] Mutate(Randomness random)
     {
