@@ -110,7 +110,7 @@ public sealed partial class Trainer : IDisposable
         foreach (DiaInputs batch in inputs)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using DiaOutput output = Forward(batch, labels, _gradients);
+            using DiaOutput output = _model.ForwardLoss(batch, _gradients, labels);
             loss += output.Loss!.Value;
             if (!double.IsFinite(loss))
                 throw NotFinite($"the loss is {loss}", batches, null);
@@ -146,7 +146,8 @@ public sealed partial class Trainer : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             DiaInputs inputs = Inputs(batch);
             long count = CountLabels(inputs);
-            using DiaOutput output = Forward(inputs, count, null);
+            using DiaOutput output = _model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds,
+                decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels);
             loss += output.Loss!.Value * count;
             labels += count;
         }
@@ -180,9 +181,6 @@ public sealed partial class Trainer : IDisposable
         _optimizer.Dispose();
         _gradients.Dispose();
     }
-
-    private DiaOutput Forward(DiaInputs inputs, long labels, ParameterGradients? gradients) => _model.Forward(inputs.InputIds, inputs.AttentionMask,
-        inputs.DecoderInputIds, decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels, numItemsInBatch: labels, gradients: gradients);
 
     private DiaInputs Inputs(TrainingExample[] batch) =>
         _processor.WithLabels(_processor.Process([.. batch.Select(e => e.Text)]), [.. batch.Select(e => e.Codes())]);
