@@ -5,7 +5,8 @@ namespace Dia.Cli.Commands;
 /// <summary>The folder that a training writes: a checkpoint, the best one, and what is gone on with.</summary>
 internal sealed class TrainingFolder
 {
-    private const string StateName = "training.safetensors", BestName = "best", SamplesName = "samples";
+    private const string StateName = "training.safetensors", BestName = "best", SamplesName = "samples", LogName = "training.jsonl",
+        PlotName = "loss.png";
 
     /// <summary>Looks at the folder, and makes nothing yet.</summary>
     /// <param name="path">The folder.</param>
@@ -35,6 +36,12 @@ internal sealed class TrainingFolder
     /// <summary>The folder of the best model; its codec is the other's.</summary>
     public string Best => System.IO.Path.Combine(Path, BestName);
 
+    /// <summary>What each step did, unless that is written elsewhere.</summary>
+    public string Log => System.IO.Path.Combine(Path, LogName);
+
+    /// <summary>The picture of the losses.</summary>
+    public string Plot => System.IO.Path.Combine(Path, PlotName);
+
     /// <summary>The file of a sample.</summary>
     public string Sample(int step) => System.IO.Path.Combine(Path, SamplesName, Format.Text($"step-{step}.wav"));
 
@@ -48,9 +55,24 @@ internal sealed class TrainingFolder
         foreach (string folder in new[] { Path, Best, codecFolder }.Where(Directory.Exists))
             foreach (string unfinished in Directory.EnumerateFiles(folder, ".dia-*.tmp"))
                 File.Delete(unfinished);
+        Make(Path);
         if (HasState || codec is null)
             return;
         processor.SavePretrained(Path);
         codec.SavePretrained(codecFolder);
+    }
+
+    /// <summary>Makes a folder.</summary>
+    /// <exception cref="DiaException">It cannot be made (Output).</exception>
+    public static void Make(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"cannot make the folder {path}: {e.Message}", e);
+        }
     }
 }

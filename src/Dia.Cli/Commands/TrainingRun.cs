@@ -28,6 +28,7 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
     {
         if (folder.HasState)
             Restore();
+        using var log = new TrainingLog(run.Line.Get(TrainOptions.Log) ?? folder.Log, folder.HasState ? trainer.Steps : null);
         // What was learned since it was saved would be lost.
         run.Interruption.Patience = Timeout.InfiniteTimeSpan;
         int first = trainer.Steps;
@@ -36,11 +37,13 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
         {
             while (true)
             {
-                Keep();
+                Keep(log);
                 if (trainer.Steps >= trainer.Options.Steps)
                     break;
+                double began = _clock.Seconds;
                 TrainingStep step = trainer.Step(run.Interruption.Token);
                 (loss, _frames) = (step.Loss, _frames + step.Frames);
+                log.Add(step.Step, step.Loss, step.LearningRate, step.GradientNorm, SoundOf(step.Frames) / (_clock.Seconds - began));
                 Show(step, first);
             }
 
@@ -72,7 +75,7 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
     }
 
     /// <summary>What is due after so many steps: a sample, the held-out loss, files.</summary>
-    private void Keep()
+    private void Keep(TrainingLog log)
     {
         int steps = trainer.Steps;
         if (_sampleEvery > 0 && steps > 0 && steps % _sampleEvery == 0 && !File.Exists(folder.Sample(steps)))
@@ -80,6 +83,9 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
         if ((steps % _every != 0 && steps != trainer.Options.Steps) || trainer.EvaluatedStep == steps)
             return;
         _heldOut = trainer.Evaluate(run.Interruption.Token, out bool isBest);
+        if (_heldOut is { } loss)
+            log.AddHeldOut(steps, loss);
+        log.Plot(folder.Plot);
         if (isBest && steps > 0)
             trainer.SaveModel(folder.Best, run.Line.GetValue(TrainOptions.DType));
         Save();
@@ -109,15 +115,7 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
 
     private void Speak(string path)
     {
-        try
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DiaException(DiaErrorKind.Output, $"cannot make the folder of {path}: {e.Message}", e);
-        }
-
+        TrainingFolder.Make(Path.GetDirectoryName(path)!);
         speaker.Speak(text, new SpeechOptions { Seed = trainer.Options.Seed }, cancellationToken: run.Interruption.Token).Save(path);
     }
 
@@ -128,8 +126,10 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
         double left = seconds / (step.Step - first) * (trainer.Options.Steps - step.Step);
         string heldOut = _heldOut is { } loss ? Format.Text($", held out {loss:0.000}") : "";
         run.Reporter.Progress(Format.Text(
-            $"step {step.Step} of {trainer.Options.Steps}, loss {step.Loss:0.000}{heldOut}, {_frames / speaker.FrameRate / seconds:0.0} s of sound a second, {TimeSpan.FromSeconds(left):h\\:mm\\:ss} left"));
+            $"step {step.Step} of {trainer.Options.Steps}, loss {step.Loss:0.000}{heldOut}, {SoundOf(_frames) / seconds:0.0} s of sound a second, {TimeSpan.FromSeconds(left):h\\:mm\\:ss} left"));
     }
+
+    private double SoundOf(long frames) => frames / speaker.FrameRate!.Value;
 
     private void Summarize(double loss)
     {

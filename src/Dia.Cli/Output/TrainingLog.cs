@@ -18,9 +18,9 @@ internal sealed class TrainingLog : IDisposable
 
     /// <summary>Opens it.</summary>
     /// <param name="path">The file, made if need be.</param>
-    /// <param name="steps">The steps whose lines stay; the rest is cut off.</param>
+    /// <param name="steps">The steps whose lines stay; the rest is cut off. Null: it begins anew.</param>
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
-    public TrainingLog(string path, int steps)
+    public TrainingLog(string path, int? steps)
     {
         _path = path;
         _file = Guard(() => new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read));
@@ -30,7 +30,7 @@ internal sealed class TrainingLog : IDisposable
             {
                 if (!_file.CanSeek)
                     return false;
-                _file.SetLength(steps == 0 ? 0 : Read(_file, steps, _learned, _heldOut));
+                _file.SetLength(steps is { } last ? Read(_file, last, _learned, _heldOut) : 0);
                 _file.Seek(0, SeekOrigin.End);
                 return true;
             });
