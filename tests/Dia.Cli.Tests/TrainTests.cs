@@ -47,8 +47,8 @@ public sealed class TrainTests : TestFolder
         Outcome outcome = Succeeds(Train("-o", In("out"), "--steps", "4", "--sample-every", "2"));
         Assert.Contains("5 recordings to learn from and 1 held out", outcome.Error, StringComparison.Ordinal);
         string[] processor = [.. Directory.EnumerateFiles(Fixtures.Path("processor", "saved-4.56.2")).Select(f => Path.GetFileName(f)!)];
-        string[] expected = ["best", "config.json", "dac", "dac/config.json", "dac/model.safetensors", "generation_config.json", "model.safetensors", .. processor, "samples",
-            "samples/step-2.wav", "samples/step-4.wav", "training.safetensors"];
+        string[] expected = ["best", "config.json", "dac", "dac/config.json", "dac/model.safetensors", "generation_config.json", "loss.png", "model.safetensors",
+            .. processor, "samples", "samples/step-2.wav", "samples/step-4.wav", "training.jsonl", "training.safetensors"];
         Assert.Equal(expected.Order(StringComparer.Ordinal), Names().Where(n => n.StartsWith("out/", StringComparison.Ordinal)).Select(n => n[4..])
             .Where(n => !n.StartsWith("best/", StringComparison.Ordinal)));
         foreach (string file in new[] { "config.json", "generation_config.json" })
@@ -61,6 +61,12 @@ public sealed class TrainTests : TestFolder
         Assert.DoesNotContain(was.Names, n => was.Floats(n).AsSpan().SequenceEqual(now.Floats(n)));
         Succeeds(Small.Run("[S1] Hi.", "--model", In("out"), "--max-tokens", "40", "--seed", "1", "-o", In("a.wav")));
 
+        JsonElement[] log = [.. File.ReadLines(In("out/training.jsonl")).Select(l => JsonElement.Parse(l))];
+        Assert.Equal([1, 2, 3, 4], log.Where(l => l.TryGetProperty("loss", out _)).Select(l => l.GetProperty("step").GetInt32()));
+        Assert.Equal([0, 3, 4], log.Where(l => l.TryGetProperty("held_out_loss", out _)).Select(l => l.GetProperty("step").GetInt32())); // 3 steps are an epoch
+        foreach (string key in new[] { "learning_rate", "gradient_norm", "audio_seconds_per_second", "memory_bytes" })
+            Assert.True(log[1].GetProperty(key).GetDouble() >= 0, key);
+
         // The codes are there now: another training finds them, and the recordings need not be encoded.
         Assert.Contains("; 0 were encoded", Succeeds(Train("-o", In("again"), "--steps", "1", "--dtype", "bf16")).Error, StringComparison.Ordinal);
         Assert.All(TensorFile.Open(In("again/model.safetensors")).Names, n => Assert.Equal("BF16", TensorFile.Open(In("again/model.safetensors")).Type(n)));
@@ -71,7 +77,8 @@ public sealed class TrainTests : TestFolder
     {
         Record();
         Succeeds(Train("-o", In("voice"), "--lora", "4", "--lora-alpha", "8", "--lora-dropout", "0.1", "--targets", "q_proj", "--targets", "o_proj", "--steps", "3"));
-        Assert.Equal(["adapter_config.json", "adapter_model.safetensors", "best", "best/adapter_config.json", "best/adapter_model.safetensors", "training.safetensors"],
+        Assert.Equal(["adapter_config.json", "adapter_model.safetensors", "best", "best/adapter_config.json", "best/adapter_model.safetensors", "loss.png",
+            "training.jsonl", "training.safetensors"],
             Names().Where(n => n.StartsWith("voice/", StringComparison.Ordinal)).Select(n => n[6..]));
         JsonElement config = JsonElement.Parse(File.ReadAllBytes(In("voice/adapter_config.json")));
         Assert.Equal((4, 8, 0.1, Model), (config.GetProperty("r").GetInt32(), config.GetProperty("lora_alpha").GetDouble(),
@@ -87,7 +94,7 @@ public sealed class TrainTests : TestFolder
     public void A_training_that_was_stopped_goes_on_to_the_bytes_of_one_that_was_not()
     {
         Record();
-        string[] steps = ["--steps", "60", "--accumulate", "2", "--unconditional", "0.3"];
+        string[] steps = ["--steps", "30", "--accumulate", "2", "--unconditional", "0.3"];
         Succeeds(Train(["-o", In("whole"), .. steps]));
         string[] files = ["model.safetensors", "training.safetensors", "best/model.safetensors", "config.json"];
         foreach ((string signal, int exitCode) in new[] { ("TERM", 143), ("INT", 130), ("KILL", 137), ("KILL", 137) })
@@ -102,15 +109,18 @@ public sealed class TrainTests : TestFolder
             Outcome stopped = Executable.Finish(process, []);
             Assert.True(stopped.ExitCode == exitCode || stopped.ExitCode == 0, $"{signal}: {stopped.ExitCode}: {stopped.Error}");
             if (stopped.ExitCode is 130 or 143)
-                Assert.Matches(@"dia: interrupted: \d+ of 60 steps are kept in .*; --resume goes on\.", stopped.Error);
+                Assert.Matches(@"dia: interrupted: \d+ of 30 steps are kept in .*; --resume goes on\.", stopped.Error);
         }
 
         Succeeds(Train(["-o", In("parts"), .. steps, "--resume"]));
         foreach (string file in files)
             Assert.Equal(File.ReadAllBytes(In($"whole/{file}")), File.ReadAllBytes(In($"parts/{file}")));
+        Assert.Equal(Losses("whole"), Losses("parts"));
         Assert.Equal(Relative("whole"), Relative("parts")); // nothing unfinished is left
         Fails(2, Train(["-o", In("parts"), .. steps]), "has a training already: go on with it with --resume");
         Fails(2, Train(["-o", In("parts"), .. steps, "--resume", "--weight-decay", "0.1"]), "began with weight-decay 0.01, not 0.1");
+
+        string[] Losses(string folder) => [.. File.ReadLines(In($"{folder}/training.jsonl")).Select(l => l.Split(",\"audio_seconds")[0])];
 
         DateTime Saved() => File.GetLastWriteTimeUtc(In("parts/training.safetensors"));
 
@@ -149,6 +159,8 @@ public sealed class TrainTests : TestFolder
         Fails(2, Train([.. output, "--config", "x"]), "--config begins with random weights");
         Fails(2, Train([.. output, "--lora", "4", "--freeze", "*"]), "--freeze is of the model's weights");
         Fails(2, Train([.. output, "--lora-alpha", "4"]), "need --lora RANK");
+        Fails(2, Train([.. output, "--memory", "much"]), "--memory is 'much'; it must be a number of bytes");
+        Fails(5, Train([.. output, "--memory", "1M", "-q"]), "where --memory allows 1.0 MiB", "leave out the longest recordings");
         Fails(2, Train([.. output, "--lora", "4", "--targets", "none"]), "no linear layer of the model is called none");
         Fails(4, Small.Run(["train", .. Options[..4], "--data", In("none"), .. output]), "no such file");
         string copy = CopyOf(Model);

@@ -53,7 +53,7 @@ internal static class TrainCommand
         if (folder is null)
             Check(run, files, config, manifest, report);
         else
-            Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random is not null,
+            Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random,
                 isTrained, manifest, report);
     }
 
@@ -68,21 +68,22 @@ internal static class TrainCommand
         report.Tell(data);
     }
 
-    private static void Train(Invocation run, Checkpoints files, TrainingFolder output, DiaConfig config, bool isRandom, Func<string, bool>? isTrained,
+    private static void Train(Invocation run, Checkpoints files, TrainingFolder output, DiaConfig config, CompiledModel? random, Func<string, bool>? isTrained,
         DataManifest manifest, DataReport report)
     {
         ulong seed = run.Line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
         LoraConfig? adapter = TrainOptions.Adapter(run.Line);
-        using Device device = run.Line.Get(DiaOptions.Device) is null or "auto" ? DeviceChoice.Processor(run)
-            : DeviceChoice.Create(run, files, model: false, codec: false);
+        using Device device = DeviceChoice.ForTraining(run, files);
         using DacModel codec = files.LoadCodec(device, config);
         using DiaForConditionalGeneration model =
-            isRandom ? new DiaForConditionalGeneration(config, CompiledModels.All, device, seed) : files.LoadModel(device);
+            random is null ? files.LoadModel(device) : new DiaForConditionalGeneration(config, CompiledModels.All, device, seed);
         if (adapter is not null)
             model.AddAdapter(adapter, seed);
         var cache = new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes"));
         TrainingData data = TrainingData.Read(manifest, config, codec.Config, cache, report.Read, run.Interruption.Token);
         report.Tell(data);
+        CheckMemory(run.Line, data, config, adapter?.R ?? 0, size => random is null
+            ? MemoryPlan.OfTraining(device, files.Model, size, isTrained) : MemoryPlan.OfTraining(device, random, WeightFormat.Float32, size, isTrained));
         output.Begin(adapter is null ? codec : null, DiaProcessor.Create(config, codec)); // That it cannot be written is known before hours of work.
         (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, report, data, codec);
         TrainingOptions options = TrainOptions.Read(run.Line, learned.Count, seed);
@@ -90,6 +91,28 @@ internal static class TrainCommand
         using var speaker = new Speaker(model, codec, codec.FrameRate);
         new TrainingRun(run, trainer, output, speaker, (heldOut.Count > 0 ? heldOut : learned)[0].Text,
             Trainer.StepsOfEpoch(learned.Count, options.Batch, options.Accumulate)).Go();
+    }
+
+    /// <summary>Refuses what takes more memory than --memory allows, and says what does not.</summary>
+    /// <exception cref="DiaException">Device.</exception>
+    private static void CheckMemory(CommandLine line, TrainingData data, DiaConfig config, int rank, Func<TrainingSize, MemoryPlan> plan)
+    {
+        if (line.GetValue(TrainOptions.Memory) is not { } most)
+            return;
+        // Rows are those that are learned from: the codes', the delay's and one.
+        var size = new TrainingSize(line.GetValue(TrainOptions.Batch) ?? 4, data.MostFrames + config.DelayPattern.Max() + 1, data.MostIds, rank);
+        MemoryPlan asked = plan(size);
+        if (asked.Bytes <= most)
+            return;
+        int batch = size.Batch;
+        while (batch > 0 && plan(size with { Batch = Math.Max(1, batch) }).Bytes > most)
+            batch--;
+        string advice = batch > 0 ? Format.Text($"{TrainOptions.Batch.Name} {batch} fits: {TrainOptions.Accumulate.Name} makes up for it.")
+            : rank == 0 && plan(size with { Batch = 1, Rank = 16 }) is { } small && small.Bytes <= most
+                ? $"{TrainOptions.Lora.Name} 16 with {TrainOptions.Batch.Name} 1 fits: it takes {Format.Bytes(small.Bytes)}."
+            : $"{TrainOptions.Batch.Name} 1 takes {Format.Bytes(plan(size with { Batch = 1 }).Bytes)}: leave out the longest recordings, or take a smaller model.";
+        throw new DiaException(DiaErrorKind.Device,
+            $"training takes {Format.Bytes(asked.Bytes)} where {TrainOptions.Memory.Name} allows {Format.Bytes(most)}: {string.Join(", ", asked.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"))}. {advice}");
     }
 
     private static (IReadOnlyList<TrainingExample> Learned, IReadOnlyList<TrainingExample> HeldOut) Examples(Invocation run, DataReport report,

@@ -37,7 +37,8 @@ internal static class TrainOptions
 
     public static readonly OptionSpec<int> Steps = Whole("--steps", "Steps of the optimizer.", null);
     public static readonly OptionSpec<int> Epochs = Whole("--epochs", "In place of --steps: how often everything is learned from.", "3");
-    public static readonly OptionSpec<int> Batch = Whole("--batch", "Recordings of a pass. Memory grows with it.", "4");
+    public static readonly OptionSpec<int> Batch = new("--batch", null, "N", "Recordings of a pass. Memory grows with it.",
+        Format.Text($"a whole number from 1 to {MemoryPlan.MaxBatch}"), Parsers.Integer(1, MemoryPlan.MaxBatch)) { Default = "4" };
     public static readonly OptionSpec<int> Accumulate = Whole("--accumulate", "Passes of a step: as a larger batch, in the memory of one pass.", "1");
     public static readonly OptionSpec<double> LearningRate =
         Number("--lr", "X", "The learning rate, once it has risen.", "a number from 0", x => x >= 0, "1e-4");
@@ -59,6 +60,13 @@ internal static class TrainOptions
     public static readonly OptionSpec<int> SampleEvery = new("--sample-every", null, "N",
         "Speak a text that is held out into samples/ of the folder, every N steps.", WholeFrom1, Parsers.Integer(1, int.MaxValue));
 
+    public static readonly OptionSpec<string> Log = new("--log", null, "FILE",
+        "Where JSON lines say of each step its loss, learning rate, gradients' norm, seconds of sound a second and memory.", "the name of a file, not -",
+        Parsers.RealFile) { Default = "training.jsonl in the folder" };
+    public static readonly OptionSpec<long> Memory = new("--memory", null, "SIZE",
+        "Refuse, before recordings are encoded, what takes more memory than this: 8G, 500M. `dia info --train` says what takes how much.",
+        "a number of bytes, or of KiB, MiB or GiB with K, M or G behind it", ParseSize);
+
     /// <summary>What to learn from.</summary>
     public static OptionGroup DataGroup { get; } = new("Data", [Data, HeldOut, SkipBad, Check]);
 
@@ -67,10 +75,10 @@ internal static class TrainOptions
 
     /// <summary>How.</summary>
     public static OptionGroup TrainingGroup { get; } = new("Training",
-        [Steps, Epochs, Batch, Accumulate, LearningRate, Schedule, Warmup, Clip, WeightDecay, Unconditional, Seed]);
+        [Steps, Epochs, Batch, Accumulate, LearningRate, Schedule, Warmup, Clip, WeightDecay, Unconditional, Seed, Memory]);
 
     /// <summary>What comes of it.</summary>
-    public static OptionGroup OutputGroup { get; } = new("Output", [DiaOptions.OutputFolder, DType, Resume, SampleEvery]);
+    public static OptionGroup OutputGroup { get; } = new("Output", [DiaOptions.OutputFolder, DType, Resume, SampleEvery, Log]);
 
     /// <summary>The adapter that is trained; null: the weights are.</summary>
     /// <exception cref="DiaException">Usage: options that do not go together.</exception>
@@ -167,6 +175,15 @@ internal static class TrainOptions
     {
         value = text == "cosine" ? LearningRateSchedule.Cosine : LearningRateSchedule.Constant;
         return text is "cosine" or "constant";
+    }
+
+    private static bool ParseSize(string text, out long value)
+    {
+        int shift = text.Length == 0 ? 0 : text[^1] switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
+        bool isNumber = double.TryParse(shift == 0 ? text : text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number)
+            && number is > 0 and < 1e15;
+        value = isNumber ? (long)Math.Min(number * (1L << shift), 1e18) : 0;
+        return isNumber;
     }
 
     private static bool ParseDType(string text, out WeightFormat value) => WeightFormats.TryParse(text, out value) && value != WeightFormat.Float16;

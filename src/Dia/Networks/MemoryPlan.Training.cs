@@ -13,11 +13,12 @@ public sealed partial class MemoryPlan
     /// <param name="device">Where it is to run.</param>
     /// <param name="model">The model.</param>
     /// <param name="size">What a step works on.</param>
+    /// <param name="isTrained">Where no adapter is: whether a parameter is trained; null: all are.</param>
     /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training (Model).</exception>
-    public static MemoryPlan OfTraining(Device device, ModelCheckpoint model, TrainingSize size)
+    public static MemoryPlan OfTraining(Device device, ModelCheckpoint model, TrainingSize size, Func<string, bool>? isTrained = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return OfTraining(device, model.Compiled, model.Tensors.Formats, size);
+        return OfTraining(device, model.Compiled, model.Tensors.Formats, size, isTrained);
     }
 
     /// <summary>The plan of training a compiled model with weights of one format.</summary>
@@ -25,14 +26,15 @@ public sealed partial class MemoryPlan
     /// <param name="model">The model.</param>
     /// <param name="format">The weights' format.</param>
     /// <param name="size">What a step works on.</param>
+    /// <param name="isTrained">Where no adapter is: whether a parameter is trained; null: all are.</param>
     /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training (Model).</exception>
-    public static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat format, TrainingSize size)
+    public static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat format, TrainingSize size, Func<string, bool>? isTrained = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return OfTraining(device, model, [.. model.Weights().Select(_ => format)], size);
+        return OfTraining(device, model, [.. model.Weights().Select(_ => format)], size, isTrained);
     }
 
-    private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat[] formats, TrainingSize size)
+    private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat[] formats, TrainingSize size, Func<string, bool>? isTrained)
     {
         var plan = new MemoryPlan(device, size.Batch);
         using Lock.Scope turn = device.Enter();
@@ -41,7 +43,7 @@ public sealed partial class MemoryPlan
         if (size.Rank > 0)
             plan.AddAdapter(specs, formats, size.Rank);
         else
-            plan.AddTrained(specs);
+            plan.AddTrained(specs, formats, isTrained ?? (_ => true));
         DiaConfig config = model.Config;
         DiaDecoderConfig d = config.DecoderConfig;
         int text = checked(size.Batch * size.Characters), rows = checked(size.Batch * size.Rows), width = d.CrossNumKeyValueHeads * d.CrossHeadDim;
@@ -53,11 +55,17 @@ public sealed partial class MemoryPlan
         return plan;
     }
 
-    /// <summary>All weights, as float32 ones.</summary>
-    private void AddTrained(WeightSpec[] specs)
+    /// <summary>Weights that are trained, as float32 ones, and the others as they are.</summary>
+    private void AddTrained(WeightSpec[] specs, WeightFormat[] formats, Func<string, bool> isTrained)
     {
-        long values = specs.Sum(s => s.Count) * sizeof(float);
-        Add("weights", values + specs.Sum(s => Pieces(_device.PreparedBytes(s, WeightFormat.Float32))), "float32 ones of the model's own");
+        long values = 0, others = 0;
+        foreach ((WeightSpec spec, WeightFormat format) in specs.Zip(formats, (s, f) => (s, isTrained(s.Name) ? WeightFormat.Float32 : f)))
+        {
+            (long bytes, long prepared) = (WeightFormats.Bytes(format, spec.Count), Pieces(_device.PreparedBytes(spec, format)));
+            (values, others) = isTrained(spec.Name) ? (values + bytes, others + prepared) : (values, others + bytes + prepared);
+        }
+
+        Add("weights", values + others, "float32 ones of the model's own where they are trained");
         Add("gradients", values, "float32");
         Add("moments", 2 * values, "two of each weight");
     }

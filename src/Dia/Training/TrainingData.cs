@@ -40,6 +40,12 @@ public sealed class TrainingData
     /// <summary>Recordings whose codes were not in the cache.</summary>
     public int Missing => _recordings.Count(r => r.Codes is null);
 
+    /// <summary>Frames of the longest recording that can be learned from; 0: there is none.</summary>
+    public int MostFrames => _recordings.Select(r => r.Frames).DefaultIfEmpty().Max();
+
+    /// <summary>Ids of the longest transcript of those; 0: there is none.</summary>
+    public int MostIds => _recordings.Select(r => r.Ids).DefaultIfEmpty().Max();
+
     /// <summary>Seconds of sound of the recordings that can be learned from.</summary>
     public double Seconds => _recordings.Sum(r => r.Frames / _codec.FrameRate);
 
@@ -65,8 +71,9 @@ public sealed class TrainingData
             DataEntry entry = manifest.Entries[i];
             try
             {
-                data.CheckText(tokenizer.Encode(entry.Text).Length);
-                data._recordings.Add(data.Look(entry));
+                int ids = tokenizer.Encode(entry.Text).Length;
+                data.CheckText(ids);
+                data._recordings.Add(data.Look(entry) with { Ids = ids });
             }
             catch (DiaException e)
             {
@@ -203,5 +210,9 @@ public sealed class TrainingData
     private static double Share(byte[] hash) => (BitConverter.ToUInt64(hash) >> 11) * (1.0 / (1UL << 53));
 
     /// <summary>A recording that can be learned from.</summary>
-    private sealed record Recording(DataEntry Entry, byte[] Hash, int Frames, short[]? Codes);
+    private sealed record Recording(DataEntry Entry, byte[] Hash, int Frames, short[]? Codes)
+    {
+        /// <summary>Ids of its transcript.</summary>
+        public int Ids { get; init; }
+    }
 }
