@@ -229,8 +229,8 @@ public sealed class DeviceTests : TestFolder
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
         Match memory = Regex.Match(text, @"memory +(\d+\.\d) MiB planned, (\d+\.\d) MiB resident");
-        double planned = double.Parse(memory.Groups[1].Value, CultureInfo.InvariantCulture), resident = double.Parse(memory.Groups[2].Value, CultureInfo.InvariantCulture);
-        Assert.InRange(planned / resident, 0.95, 1.05);
+        Assert.InRange(double.Parse(memory.Groups[1].Value, CultureInfo.InvariantCulture) / double.Parse(memory.Groups[2].Value, CultureInfo.InvariantCulture),
+            0.95, 1.05);
 
         string plan = Succeeds(Dia.Run(["info", "--train", .. size])).Text;
         Assert.Contains(memory.Groups[1].Value + " MiB\n", plan, StringComparison.Ordinal);

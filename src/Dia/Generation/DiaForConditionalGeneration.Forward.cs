@@ -65,12 +65,12 @@ public sealed partial class DiaForConditionalGeneration
     }
 
     /// <summary>
-    /// The same of what is trained with: nothing but the loss comes to the host, so that logits and hidden states of the output are empty.
+    /// The same where the loss alone is wanted: the output's logits are empty, and its hidden states too where gradients are given.
     /// </summary>
     /// <param name="inputs">Text, rows and labels.</param>
-    /// <param name="gradients">What <see cref="DiaOutput.Backward"/> will add to.</param>
+    /// <param name="gradients">What <see cref="DiaOutput.Backward"/> will add to; null: no backward pass follows.</param>
     /// <param name="numItemsInBatch">What the summed loss is divided by; null: the number of labels.</param>
-    internal DiaOutput ForwardLoss(DiaInputs inputs, ParameterGradients gradients, double? numItemsInBatch = null) => Forward(new ForwardArguments
+    internal DiaOutput ForwardLoss(DiaInputs inputs, ParameterGradients? gradients, double? numItemsInBatch = null) => Forward(new ForwardArguments
     {
         InputIds = inputs.InputIds,
         AttentionMask = inputs.AttentionMask,

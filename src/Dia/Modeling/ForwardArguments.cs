@@ -42,7 +42,7 @@ internal sealed record ForwardArguments
     /// <summary>What a backward pass will add to; null: none follows.</summary>
     public ParameterGradients? Gradients { get; init; }
 
-    /// <summary>Whether, of a pass with gradients, nothing but the loss comes to the host.</summary>
+    /// <summary>Whether the loss alone is wanted: logits stay on the device.</summary>
     public bool LossOnly { get; init; }
 
     /// <summary>Where the rows go in the cache [T]; null: after what it has.</summary>

@@ -195,7 +195,7 @@ internal sealed unsafe class ForwardPass
         {
             _model.Network.Logits(flat, pass.Output, Given.Batch * Given.Rows, pass.Phase);
             AddLoss(flat);
-            return ReadLogits(flat);
+            return Given.LossOnly ? [] : ReadLogits(flat);
         }
         finally
         {

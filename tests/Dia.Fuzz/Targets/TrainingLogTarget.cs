@@ -20,8 +20,7 @@ internal sealed class TrainingLogTarget() : FuzzTarget("training-log")
         {"step":2,"loss":6.9,"learning_rate":1E-05,"gradient_norm":3,"audio_seconds_per_second":2.4,"memory_bytes":123456789}
 
         """,
-        "{\"step\":41,\"loss\":1}\n",
-        "",
+        "{\"step\":40,\"loss\":1}\n{\"step\":41,\"loss\":0.5}\n{\"step\":",
     }.Select(Encoding.UTF8.GetBytes)];
 
     // A buffer of a line, and for each line its document and, where it is none, an exception with its text.
