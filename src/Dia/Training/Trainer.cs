@@ -146,8 +146,7 @@ public sealed partial class Trainer : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             DiaInputs inputs = Inputs(batch);
             long count = CountLabels(inputs);
-            using DiaOutput output = _model.Forward(inputs.InputIds, inputs.AttentionMask, inputs.DecoderInputIds,
-                decoderAttentionMask: inputs.DecoderAttentionMask, labels: inputs.Labels);
+            using DiaOutput output = _model.ForwardLoss(inputs, null);
             loss += output.Loss!.Value * count;
             labels += count;
         }
