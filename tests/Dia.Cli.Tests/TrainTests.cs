@@ -161,6 +161,9 @@ public sealed class TrainTests : TestFolder
         Fails(2, Train([.. output, "--lora-alpha", "4"]), "need --lora RANK");
         Fails(2, Train([.. output, "--memory", "much"]), "--memory is 'much'; it must be a number of bytes");
         Fails(5, Train([.. output, "--memory", "1M", "-q"]), "where --memory allows 1.0 MiB", "leave out the longest recordings");
+        string[] many = ["train", .. Options[..6], "--batch", "1024", "-q", .. output];
+        Fails(5, Small.Run([.. many, "--memory", "0.1G"]), "where --memory allows 102.4 MiB: audio rows ", " fits: --accumulate makes up for it");
+        Fails(5, Small.Run([.. many, "--memory", "20M"]), "--lora 16 with --batch 1 fits");
         Fails(2, Train([.. output, "--lora", "4", "--targets", "none"]), "no linear layer of the model is called none");
         Fails(4, Small.Run(["train", .. Options[..4], "--data", In("none"), .. output]), "no such file");
         string copy = CopyOf(Model);

@@ -179,6 +179,17 @@ public sealed class TrainerTests : IDisposable
         using DiaForConditionalGeneration loaded = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(_folder["out"]), CompiledModels.All, _device);
     }
 
+    /// <summary>Gradients and two moments, of 4 bytes each: the checkpoint's weights are float32 already.</summary>
+    [Fact]
+    public void What_is_not_trained_takes_no_gradients()
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelFolder.Open(Checkpoint), CompiledModels.All);
+        static bool IsTrained(string name) => name.Contains("decoder", StringComparison.Ordinal);
+        var size = new TrainingSize(Batch: 2, Rows: 20, Characters: 10);
+        long frozen = checkpoint.Compiled.Weights().Where(w => !IsTrained(w.Name)).Sum(w => w.Count);
+        Assert.Equal(12 * frozen, MemoryPlan.OfTraining(_device, checkpoint, size).Bytes - MemoryPlan.OfTraining(_device, checkpoint, size, IsTrained).Bytes);
+    }
+
     [Fact]
     public void Misuse_is_refused()
     {
