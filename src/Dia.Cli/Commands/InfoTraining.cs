@@ -14,6 +14,8 @@ internal static class InfoTraining
         text.Append(Format.Text($"training on {device.Description}: {What(size)}; batch of {size.Batch}, {size.Rows} rows, {size.Characters} characters\n"));
         if (files.TryFolder() is { } folder && !files.IsCodec)
             InfoPlan.Table(text, $"{folder.Description}", MemoryPlan.OfTraining(device, files.Model, size));
+        if (files.TryFolder() is not null && files.TryCodecFolder() is not null)
+            text.Append($"beside it dia train holds the codec: {Format.Bytes(MemoryPlan.OfCodec(device, files.Codec))}\n");
         foreach (CompiledModel model in CompiledModels.All.OfType<CompiledModel>())
             InfoPlan.Table(text, $"{model.Name} with bfloat16 weights", MemoryPlan.OfTraining(device, model, WeightFormat.BFloat16, size));
     }

@@ -34,6 +34,17 @@ public sealed partial class MemoryPlan
         return OfTraining(device, model, [.. model.Weights().Select(_ => format)], size, isTrained);
     }
 
+    /// <summary>Bytes of a codec that is held while a model is trained: its weights as they are stored, and as they are prepared.</summary>
+    /// <param name="device">Where it is to run.</param>
+    /// <param name="codec">The codec.</param>
+    public static long OfCodec(Device device, CodecCheckpoint codec)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(codec);
+        return codec.Compiled.Weights().Zip(codec.Tensors.Formats)
+            .Sum(w => WeightFormats.Bytes(w.Second, w.First.Count) + Pieces(device.PreparedBytes(w.First, w.Second)));
+    }
+
     private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat[] formats, TrainingSize size, Func<string, bool>? isTrained)
     {
         var plan = new MemoryPlan(device, size.Batch);
