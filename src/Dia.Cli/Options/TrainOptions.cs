@@ -31,7 +31,7 @@ internal static class TrainOptions
     public static readonly OptionSpec<double> LoraDropout =
         Number("--lora-dropout", "X", "The share of a layer's inputs that the adapter does not see in a step.", "from 0, below 1", x => x is >= 0 and < 1, "0");
     public static readonly OptionSpec<string> Targets = new("--targets", null, "NAME",
-        "Give an adapter to the layers of this name, the last part of a weight's before .weight; may be given several times. all-linear: to all but the head.",
+        "Give an adapter to the layers of this name: the last part of a weight's before .weight, or all of it with * for any characters; may be given several times. all-linear: to all but the head.",
         "a name that is not empty", Parsers.Text)
         { IsRepeatable = true, HasVariable = false, Default = string.Join(", ", LoraConfig.DefaultTargets) };
 

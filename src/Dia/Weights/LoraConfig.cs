@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using Dia.Configuration;
 
 namespace Dia.Weights;
@@ -46,7 +47,10 @@ public sealed record LoraConfig
     /// <summary>Whether the scale is alpha over the root of the rank (Kalajdzievski 2023).</summary>
     public bool UseRslora { get; init; }
 
-    /// <summary>The last parts of the names of the layers that a new adapter gets; "all-linear" as the only one: all but the head.</summary>
+    /// <summary>
+    /// The last parts of the names of the layers that a new adapter gets, or whole names with * for any characters, which its file then has one by one;
+    /// "all-linear" as the only one: all but the head.
+    /// </summary>
     public IReadOnlyList<string> TargetModules { get; init; } = DefaultTargets;
 
     /// <summary>The model that it is for, as people call it; null: unknown.</summary>
@@ -65,8 +69,17 @@ public sealed record LoraConfig
     {
         ArgumentNullException.ThrowIfNull(module);
         return TargetModules is ["all-linear"] ? module != "logits_dense"
-            : TargetModules.Any(t => module == t || module.EndsWith("." + t, StringComparison.Ordinal));
+            : TargetModules.Any(t => module == t || module.EndsWith("." + t, StringComparison.Ordinal) || IsPattern(t) && Fits(t, module));
     }
+
+    /// <summary>The same with the names that its patterns stand for: PEFT knows no patterns of this kind.</summary>
+    /// <param name="modules">The names of all linear layers.</param>
+    internal LoraConfig WithNames(IEnumerable<string> modules) =>
+        this with { TargetModules = [.. TargetModules.SelectMany(t => IsPattern(t) ? modules.Where(m => Fits(t, m)) : [t]).Distinct()] };
+
+    private static bool IsPattern(string target) => target.Contains('*', StringComparison.Ordinal);
+
+    private static bool Fits(string pattern, string module) => FileSystemName.MatchesSimpleExpression(pattern, module, ignoreCase: false);
 
     /// <summary>The settings in a file's text, and everything that is wrong with it. What would change the computation is an error.</summary>
     public static ConfigurationResult<LoraConfig> Parse(string json) => ConfigurationFile.Read(json).Parse(null, ProblemSeverity.Warning, file =>

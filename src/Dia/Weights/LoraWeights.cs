@@ -76,7 +76,7 @@ internal sealed unsafe class LoraWeights : IDisposable
             if (!specs.Any(s => IsLinear(s) && (config with { TargetModules = [target] }).Targets(Module(s))))
                 throw new DiaException(DiaErrorKind.Usage, $"no linear layer of the model is called {SafetensorsHeader.Show(target)}. There are: "
                     + string.Join(", ", specs.Where(IsLinear).Select(s => Module(s).Split('.')[^1]).Distinct()) + ".");
-        var weights = new LoraWeights(config, layers, specs);
+        var weights = new LoraWeights(config.WithNames(specs.Where(IsLinear).Select(Module)), layers, specs);
         for (int i = 0; i < layers.Length; i++)
         {
             double bound = 1 / Math.Sqrt(weights.Specs[2 * i].Shape[1]);

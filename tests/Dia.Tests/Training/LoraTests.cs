@@ -147,6 +147,20 @@ public sealed class LoraTests
     }
 
     [Fact]
+    public void Targets_are_last_parts_of_names_or_patterns_which_the_file_has_as_names()
+    {
+        using Device device = TestDevice.Create("cpu1");
+        using DiaForConditionalGeneration model = Load(device);
+        model.AddAdapter(new LoraConfig { TargetModules = ["model.decoder.layers.1.mlp.*", "k_proj"] }, seed: 1);
+        Assert.Equal(["model.decoder.layers.1.mlp.gate_up_proj", "model.decoder.layers.1.mlp.down_proj", "k_proj"], model.Adapter!.TargetModules);
+        using ParameterGradients gradients = model.CreateGradients();
+        Assert.All(gradients.Names, n => Assert.True(n.Contains("decoder.layers.1.mlp", StringComparison.Ordinal) || n.Contains("k_proj", StringComparison.Ordinal)));
+        Assert.Contains("model.encoder.layers.0.self_attention.k_proj.lora_A.weight", gradients.Names);
+        using DiaForConditionalGeneration other = Load(device);
+        Assert.Throws<DiaException>(() => other.AddAdapter(new LoraConfig { TargetModules = ["model.coder.*"] }, seed: 1));
+    }
+
+    [Fact]
     public unsafe void Gradients_with_dropout_are_the_slope_of_the_loss()
     {
         TensorFile file = Cases;
