@@ -69,7 +69,7 @@ public sealed record LoraConfig
     {
         ArgumentNullException.ThrowIfNull(module);
         return TargetModules is ["all-linear"] ? module != "logits_dense"
-            : TargetModules.Any(t => module == t || module.EndsWith("." + t, StringComparison.Ordinal) || IsPattern(t) && Fits(t, module));
+            : TargetModules.Any(t => module == t || module.EndsWith("." + t, StringComparison.Ordinal) || (IsPattern(t) && Fits(t, module)));
     }
 
     /// <summary>The same with the names that its patterns stand for: PEFT knows no patterns of this kind.</summary>
