@@ -25,6 +25,8 @@ public sealed partial class BareSystemTests : TestFolder
         ["forward", "/forward", "/logits"],
         ["prepare", "--text", Text, "--audio", "/voice.wav", "-o", "/prepared"],
         ["generate", "/prepared", "/rows", "--max-tokens", "20", "--hidden-states"],
+        ["train", "--data", "/data.jsonl", "--lora", "1", "--steps", "1", "-o", "/adapter"],
+        [Text, "--adapter", "/adapter", "--greedy", "-o", "/g.wav"],
         ["synth", "--config", "dia-demo", "-o", "/synth"],
         ["convert", "/synth", "--dtype", "f16", "-o", "/f16"],
         ["bundle", "/f16", "-o", "/bundle"],
@@ -46,6 +48,7 @@ public sealed partial class BareSystemTests : TestFolder
         File.Copy(Fixtures.Path("demo/voice.wav"), root.In("/voice.wav"));
         File.WriteAllText(root.In("/lines.txt"), $"{Text}\n{Text}\n");
         File.WriteAllText(root.In("/lines.jsonl"), $$"""{"text":"{{Text}}","output":"j.wav"}""");
+        File.WriteAllText(root.In("/data.jsonl"), """{"audio":"voice.wav","text":"[S1] The letter is fast again."}""");
         TensorFile.Write(root.In("/forward"), ("input_ids", [1, 3], new long[] { 1, 72, 105 }));
         foreach (string[] call in Calls)
         {

@@ -37,6 +37,8 @@ internal static class BenchCommand
     {
         if (TrainingSizeOptions.Read(run.Line) is { } size)
         {
+            if (run.Line.Get(DiaOptions.Adapter) is not null || run.Line.GetValue(DiaOptions.AdapterStrength) is not null)
+                throw CommandLine.Usage($"{DiaOptions.Adapter.Name} is for speaking; a new adapter is trained with {TrainingSizeOptions.Lora.Name} {TrainingSizeOptions.Lora.Value}.");
             BenchTraining.Run(run, size);
             return;
         }

@@ -17,7 +17,20 @@ internal static class InfoTraining
         if (files.TryFolder() is not null && files.TryCodecFolder() is not null)
             text.Append($"beside it dia train holds the codec: {Format.Bytes(MemoryPlan.OfCodec(device, files.Codec))}\n");
         foreach (CompiledModel model in CompiledModels.All.OfType<CompiledModel>())
+            Plan(device, model, size, text);
+    }
+
+    /// <summary>A configuration that nobody named does not stop the others.</summary>
+    private static void Plan(Device device, CompiledModel model, TrainingSize size, StringBuilder text)
+    {
+        try
+        {
             InfoPlan.Table(text, $"{model.Name} with bfloat16 weights", MemoryPlan.OfTraining(device, model, WeightFormat.BFloat16, size));
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Model)
+        {
+            text.Append($"\n{e.Message}\n");
+        }
     }
 
     /// <summary>What is trained.</summary>

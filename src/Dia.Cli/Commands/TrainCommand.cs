@@ -1,4 +1,5 @@
 using Dia.Cli.Options;
+using Dia.Cli.Output;
 using Dia.Compiled;
 
 namespace Dia.Cli.Commands;
@@ -43,6 +44,8 @@ internal static class TrainCommand
         string path = run.Required(TrainOptions.Data);
         string? folder = line.Has(TrainOptions.Check) ? null : run.Required(DiaOptions.OutputFolder);
         TrainOptions.CheckTogether(line);
+        if (line.Get(TrainOptions.Log) is { } log)
+            TrainingLog.Check(TrainOptions.Log.Name, log);
         using var files = new Checkpoints(run);
         CompiledModel? random = line.Get(TrainOptions.Config) is { } name ? Compiled(name) : null;
         CompiledModel compiled = random ?? files.OpenModel().Compiled;
@@ -52,6 +55,8 @@ internal static class TrainCommand
         var report = new DataReport(run, manifest);
         if (folder is null)
             Check(run, files, config, manifest, report);
+        else if (Directory.Exists(folder) && RealPaths.Of(folder) == RealPaths.Of(manifest.Folder))
+            throw CommandLine.Usage($"{DiaOptions.OutputFolder.Name} is '{folder}', which holds the data. Name another folder.");
         else
             Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random,
                 isTrained, manifest, report);
@@ -72,6 +77,8 @@ internal static class TrainCommand
         DataManifest manifest, DataReport report)
     {
         ulong seed = run.Line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
+        if (run.Line.TryGet(TrainOptions.Seed, out Seed asked) && asked.Value is null)
+            run.Reporter.Summary(Format.Text($"seed {seed}: {TrainOptions.Resume.Name} needs {TrainOptions.Seed.Name} {seed}"));
         LoraConfig? adapter = TrainOptions.Adapter(run.Line);
         using Device device = DeviceChoice.ForTraining(run, files);
         using DacModel codec = files.LoadCodec(device, config);

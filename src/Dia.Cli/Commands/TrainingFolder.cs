@@ -5,7 +5,7 @@ namespace Dia.Cli.Commands;
 /// <summary>The folder that a training writes: a checkpoint, the best one, and what is gone on with.</summary>
 internal sealed class TrainingFolder
 {
-    private const string StateName = "training.safetensors", BestName = "best", SamplesName = "samples", LogName = "training.jsonl",
+    private const string BestName = "best", SamplesName = "samples", LogName = "training.jsonl",
         PlotName = "loss.png";
 
     /// <summary>Looks at the folder, and makes nothing yet.</summary>
@@ -22,6 +22,9 @@ internal sealed class TrainingFolder
         HasState = File.Exists(State);
         if (HasState && !resume)
             throw CommandLine.Usage($"{path} has a training already: go on with it with {TrainOptions.Resume.Name}, or name another folder.");
+        string? other = HasState || resume ? null : new[] { ModelFolder.ConfigName, LoraConfig.FileName }.FirstOrDefault(n => File.Exists(System.IO.Path.Combine(path, n)));
+        if (other is not null)
+            throw CommandLine.Usage($"{path} has a {other}, of what was not trained here. Name another folder, or give {TrainOptions.Resume.Name} if a training was stopped there at once.");
     }
 
     /// <summary>Its path.</summary>
@@ -31,7 +34,7 @@ internal sealed class TrainingFolder
     public bool HasState { get; }
 
     /// <summary>The file that a training is gone on with.</summary>
-    public string State => System.IO.Path.Combine(Path, StateName);
+    public string State => System.IO.Path.Combine(Path, Trainer.StateFileName);
 
     /// <summary>The folder of the best model; its codec is the other's.</summary>
     public string Best => System.IO.Path.Combine(Path, BestName);

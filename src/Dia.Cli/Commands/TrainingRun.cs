@@ -70,8 +70,12 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
         _saved = trainer.Steps;
         if (hasOtherData)
             run.Reporter.Warning("the data is not what the training began with: it goes on with what there is now.");
+        if (trainer.Steps > trainer.Options.Steps)
+            throw CommandLine.Usage(Format.Text($"{folder.Path} has {trainer.Steps} steps already, more than the {trainer.Options.Steps} that are asked for."));
         if (trainer.Steps < trainer.Options.Steps)
             run.Reporter.Summary(Format.Text($"going on after {trainer.Steps} of {trainer.Options.Steps} steps"));
+        else
+            Save(); // what may be missing beside the state
     }
 
     /// <summary>What is due after so many steps: a sample, the held-out loss, files.</summary>
@@ -134,10 +138,11 @@ internal sealed class TrainingRun(Invocation run, Trainer trainer, TrainingFolde
     private void Summarize(double loss)
     {
         string heldOut = _heldOut is { } last ? Format.Text($", held-out loss {last:0.0000}") : "";
-        run.Reporter.Summary(Format.Text($"{trainer.Steps} steps, loss {loss:0.0000}{heldOut}: {folder.Path}"));
-        if (trainer.BestLoss is { } best && trainer.BestStep > 0)
+        string learned = double.IsNaN(loss) ? ", all done before" : Format.Text($", loss {loss:0.0000}");
+        run.Reporter.Summary(Format.Text($"{trainer.Steps} steps{learned}{heldOut}: {folder.Path}"));
+        if (trainer.BestLoss is { } best && trainer.BestStep > 0 && Directory.Exists(folder.Best))
             run.Reporter.Summary(Format.Text($"the lowest held-out loss, {best:0.0000}, was after step {trainer.BestStep}: {folder.Best}"));
-        else if (trainer.BestLoss is not null)
+        else if (trainer.BestLoss is not null && trainer.BestStep == 0)
             run.Reporter.Warning("the held-out loss never fell below that of the model that it began with.");
     }
 }

@@ -107,7 +107,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Adapter =
         new("--adapter", null, "DIR", "Add the LoRA adapter in this folder (adapter_config.json, adapter_model.safetensors) to the model.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<double> AdapterStrength = new("--adapter-strength", null, "X", "How much of what the adapter adds; 1: as it was trained.",
-        "a number", Parsers.Number(x => Math.Abs(x) <= 1000)) { Default = "1" };
+        "a number from -1000 to 1000", Parsers.Number(x => Math.Abs(x) <= 1000)) { Default = "1" };
     public static readonly OptionSpec<string> Codec =
         new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
     public static readonly OptionSpec<string> Device =

@@ -16,6 +16,33 @@ internal sealed class TrainingLog : IDisposable
     private readonly FileStream _file;
     private readonly List<LossPoint> _learned = [], _heldOut = [];
 
+    /// <summary>Refuses to write over what is no log of a training.</summary>
+    /// <param name="name">The option that names it.</param>
+    /// <param name="path">The file.</param>
+    /// <exception cref="DiaException">Usage: it is another file, or is called as one. Output: its folder is missing.</exception>
+    public static void Check(string name, string path)
+    {
+        string ending = Path.GetExtension(path).ToLowerInvariant();
+        if (ending is ".safetensors" or ".json" or ".wav" or ".png")
+            throw new DiaException(DiaErrorKind.Usage, $"{name} is '{path}': JSON lines under a name of another kind of file. Call it .jsonl.");
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
+            throw new DiaException(DiaErrorKind.Output, $"{name} is '{path}', but there is no folder {folder}.");
+        if (Directory.Exists(path))
+            throw new DiaException(DiaErrorKind.Usage, $"{name} is '{path}', which is a folder. Name a file.");
+        if (!File.Exists(path) || new FileInfo(path).Length == 0) // what is no regular file has no length
+            return;
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            if (Read(file, int.MaxValue, [], []) == 0)
+                throw new DiaException(DiaErrorKind.Usage, $"{name} is '{path}', which is there and is no log of a training. Name another file.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Output, $"cannot read {path}: {e.Message}", e);
+        }
+    }
+
     /// <summary>Opens it.</summary>
     /// <param name="path">The file, made if need be.</param>
     /// <param name="steps">The steps whose lines stay; the rest is cut off. Null: it begins anew.</param>

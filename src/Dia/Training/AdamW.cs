@@ -118,16 +118,24 @@ public sealed unsafe partial class AdamW : IDisposable
         public void Dispose() => _memory.Free(Mean);
     }
 
-    private sealed class Norm(AdamW optimizer) : ITrainingVisitor<double>
+    private sealed class Norm(AdamW optimizer, bool ofWeights = false) : ITrainingVisitor<double>
     {
         public double Visit<TBackend>(TBackend backend)
             where TBackend : struct, ITrainingBackend
         {
             double squared = 0;
             foreach (Moments p in optimizer._parameters)
-                squared += backend.SquaredNorm(optimizer._gradients[p.Index], p.Count);
+                squared += backend.SquaredNorm(ofWeights ? p.Values : optimizer._gradients[p.Index], p.Count);
             return squared;
         }
+    }
+
+    /// <summary>Whether all weights that are trained are finite: squares of float32 values do not overflow in double.</summary>
+    internal bool HasFiniteWeights()
+    {
+        using Lock.Scope turn = _model.Tenant.Enter();
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        return double.IsFinite(_model.Tenant.Device.AcceptTraining(new Norm(this, ofWeights: true)));
     }
 
     private sealed class Update(AdamW optimizer, AdamWStep step) : ITrainingVisitor<bool>

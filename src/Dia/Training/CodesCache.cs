@@ -34,7 +34,7 @@ public sealed unsafe class CodesCache
     internal short[]? Find(byte[] hash)
     {
         string path = PathOf(hash);
-        if (!File.Exists(path))
+        if (FileKinds.Of(path) != FileKind.Regular)
             return null;
         try
         {

@@ -105,16 +105,22 @@ public sealed partial class DataManifest
         return manifest;
     }
 
-    /// <summary>All files under a folder but what is hidden, and the folders of checkpoints, which hold samples that were spoken.</summary>
+    /// <summary>
+    /// All files under a folder, each real folder once, but what is hidden, and the folders of checkpoints, adapters and trainings, which hold samples that
+    /// were spoken.
+    /// </summary>
     private static IEnumerable<string> Files(string path)
     {
-        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = MaxDepth };
+        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = MaxDepth, IgnoreInaccessible = false };
+        HashSet<string?> seen = [RealPaths.Of(path)];
+        string[] others = [Weights.ModelFolder.ConfigName, Weights.LoraConfig.FileName, Trainer.StateFileName];
         try
         {
             return [.. new System.IO.Enumeration.FileSystemEnumerable<string>(path, (ref entry) => entry.ToSpecifiedFullPath(), options)
             {
                 ShouldIncludePredicate = (ref entry) => !entry.IsDirectory,
-                ShouldRecursePredicate = (ref entry) => !File.Exists(Path.Combine(entry.ToFullPath(), Weights.ModelFolder.ConfigName)),
+                ShouldRecursePredicate = (ref entry) =>
+                    entry.ToFullPath() is var folder && !others.Any(n => File.Exists(Path.Combine(folder, n))) && seen.Add(RealPaths.Of(folder)),
             }.Take(4 * MaxEntries)];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

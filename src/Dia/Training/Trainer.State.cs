@@ -5,6 +5,9 @@ namespace Dia.Training;
 // The file that a training is gone on with.
 public sealed unsafe partial class Trainer
 {
+    /// <summary>What the file is called in the folder of a training.</summary>
+    public const string StateFileName = "training.safetensors";
+
     private const string Format = "dia-training-1", FormatKey = "format", StepsKey = "steps", BestKey = "best_loss", BestStepKey = "best_step", EvaluatedKey = "evaluated_step",
         ModelKey = "model", AdapterKey = "adapter", DataKey = "data", OptionPrefix = "option.";
 

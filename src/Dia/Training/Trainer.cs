@@ -133,7 +133,7 @@ public sealed partial class Trainer : IDisposable
     /// <summary>The mean loss of the labels of what was held out; null where nothing was.</summary>
     /// <param name="cancellationToken">Looked at between passes.</param>
     /// <param name="isBest">Whether it is lower than each before.</param>
-    /// <exception cref="DiaException">Device: no memory.</exception>
+    /// <exception cref="DiaException">Model: it is not finite. Device: no memory.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public double? Evaluate(CancellationToken cancellationToken, out bool isBest)
@@ -152,6 +152,9 @@ public sealed partial class Trainer : IDisposable
         }
 
         double? mean = labels == 0 ? null : loss / labels;
+        if (mean is { } value && !double.IsFinite(value))
+            throw new DiaException(DiaErrorKind.Model,
+                $"the held-out loss after {Steps} steps is {value}: {(Steps == 0 ? "the model was broken before." : "training has ruined the weights. Lower the learning rate.")}");
         isBest = mean < (BestLoss ?? double.PositiveInfinity);
         if (isBest)
             (BestLoss, BestStep) = (mean, Steps);
@@ -164,10 +167,13 @@ public sealed partial class Trainer : IDisposable
     /// </summary>
     /// <param name="folder">The folder, made if need be.</param>
     /// <param name="format">The format of its weights; null: bfloat16 where the model came in that, else float32. An adapter has float32.</param>
-    /// <exception cref="DiaException">Output: it cannot be written.</exception>
+    /// <exception cref="DiaException">Model: a weight is not finite. Output: it cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public void SaveModel(string folder, WeightFormat? format = null)
     {
+        if (!_optimizer.HasFiniteWeights())
+            throw new DiaException(DiaErrorKind.Model,
+                $"after {Steps} steps there are weights that are not finite, so they are not written. Lower the learning rate.");
         if (_model.Adapter is null)
             _model.SavePretrained(folder, format ?? (_format == WeightFormat.BFloat16 ? _format : WeightFormat.Float32));
         else

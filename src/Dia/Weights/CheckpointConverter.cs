@@ -105,6 +105,8 @@ public static unsafe class CheckpointConverter
         WeightSpec[] matrices = [.. files.Tensors.Values.Where(t => t.Shape.Length == 2 && t.Name.EndsWith(".weight", StringComparison.Ordinal))
             .Select(t => new WeightSpec(t.Name, Array.ConvertAll(t.Shape, d => checked((int)d)), WeightRole.Linear))];
         using LoraWeights? added = adapter is null ? null : LoraWeights.Read(adapter.Folder, adapter.Config, matrices);
+        if (adapter is not null && Path.GetFullPath(adapter.Folder.Describe(LoraConfig.FileName)) == Path.GetFullPath(Path.Combine(to, LoraConfig.FileName)))
+            throw new DiaException(DiaErrorKind.Output, $"{to} is the adapter's own folder. Name another one.");
         using var folder = new CheckpointWriter(to);
         foreach (string name in CheckpointFiles.TextNames(from))
         {

@@ -29,7 +29,7 @@ public sealed record LoraConfig
     [
         "auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying", "eva_config", "exclude_modules", "inference_mode",
         "init_lora_weights", "layers_pattern", "layers_to_transform", "loftq_config", "megatron_config", "megatron_core", "peft_version",
-        "qalora_group_size", "rank_pattern", "revision", "runtime_config", "task_type",
+        "qalora_group_size", "revision", "runtime_config", "task_type",
     ];
 
     /// <summary>The linear layers of attention and MLP, in both stacks.</summary>
@@ -55,6 +55,9 @@ public sealed record LoraConfig
 
     /// <summary>The model that it is for, as people call it; null: unknown.</summary>
     public string? BaseModelNameOrPath { get; init; }
+
+    /// <summary>Whether layers may have another rank than <see cref="R"/>.</summary>
+    internal bool HasRankPattern { get; private init; }
 
     /// <summary>The text of the file that it was read from.</summary>
     private string? Text { get; init; }
@@ -94,7 +97,7 @@ public sealed record LoraConfig
         var config = new LoraConfig
         {
             R = file.Value("r", 8, FieldType.Integer(1, MaxRank)),
-            LoraAlpha = file.Value("lora_alpha", 8.0, FieldType.Number(_ => true, "")),
+            LoraAlpha = file.Value("lora_alpha", 8.0, FieldType.Number(_ => true, "a number that float32 holds")),
             LoraDropout = file.Value("lora_dropout", 0.0, FieldType.Number(x => x is >= 0 and < 1, "a number from 0, below 1")),
             UseRslora = file.Value("use_rslora", false, FieldType.Boolean),
             TargetModules = file.Get("target_modules") switch
@@ -103,6 +106,7 @@ public sealed record LoraConfig
                 { Kind: JsonKind.String } pattern => [pattern.Text],
                 _ => [],
             },
+            HasRankPattern = file.Object("rank_pattern") is { Members.Count: > 0 },
             BaseModelNameOrPath = file.Get("base_model_name_or_path") is { Kind: JsonKind.String } name ? name.Text : null,
             Text = json,
         };

@@ -122,6 +122,8 @@ internal sealed unsafe class LoraWeights : IDisposable
         {
             long rank = a.Shape.Length == 2 && a.Shape[0] is >= 1 and <= LoraConfig.MaxRank ? a.Shape[0]
                 : throw Bad($"has {SafetensorsHeader.Show(a.Name)} of shape {SafetensorsTypes.Show(a.Shape)}: the first must be the rank, from 1 to {LoraConfig.MaxRank}.");
+            if (rank != config.R && !config.HasRankPattern)
+                throw Bad($"has {SafetensorsHeader.Show(a.Name)} of rank {rank}, where {LoraConfig.FileName} says r {config.R} and has no rank_pattern.");
             Check(a, [rank, specs[weight].Shape[1]]);
             Check(b, [specs[weight].Shape[0], rank]);
         }

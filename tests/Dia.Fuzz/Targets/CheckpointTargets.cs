@@ -88,8 +88,8 @@ internal sealed class AdapterTarget() : FileTarget("adapter", LoraWeights.FileNa
     public override IReadOnlyList<byte[]> Seeds { get; } =
     [
         SafetensorsInputs.Of("F16", 2, ("base_model.model.a.q_proj.lora_A.weight", [2, 4]), ("base_model.model.a.q_proj.lora_B.weight", [3, 2])),
-        SafetensorsInputs.Of("BF16", 2, ("a.q_proj.lora_A.weight", [1, 4]), ("a.q_proj.lora_B.weight", [3, 1]), ("b.down_proj.lora_A.weight", [5, 3]),
-            ("b.down_proj.lora_B.weight", [2, 5])),
+        SafetensorsInputs.Of("BF16", 2, ("a.q_proj.lora_A.weight", [2, 4]), ("a.q_proj.lora_B.weight", [3, 2]), ("b.down_proj.lora_A.weight", [2, 3]),
+            ("b.down_proj.lora_B.weight", [2, 2])),
     ];
 
     // As for a file.
@@ -100,7 +100,7 @@ internal sealed class AdapterTarget() : FileTarget("adapter", LoraWeights.FileNa
     public override bool Read(byte[] input)
     {
         Put(input);
-        using LoraWeights weights = LoraWeights.Read(ModelFolder.Open(Folder), new LoraConfig(), Specs);
+        using LoraWeights weights = LoraWeights.Read(ModelFolder.Open(Folder), new LoraConfig { R = 2 }, Specs);
         weights.AddTo(0, 1, 0, new float[weights.Specs[1].Shape[0] * weights.Specs[0].Shape[1]]);
         return true;
     }
