@@ -77,6 +77,13 @@ public sealed class AdapterTests : TestFolder
         File.WriteAllText(In("dora/adapter_config.json"), File.ReadAllText(Path.Combine(Adapter, "adapter_config.json"))
             .Replace("\"use_dora\": false", "\"use_dora\": true", StringComparison.Ordinal));
         Fails(3, Executable.WithFixtures.Run([.. forward, In("dora")]), "use_dora");
+        Directory.CreateDirectory(In("rank"));
+        foreach (string file in Directory.GetFiles(Adapter))
+            File.Copy(file, Path.Combine(In("rank"), Path.GetFileName(file)));
+        File.WriteAllText(In("rank/adapter_config.json"), File.ReadAllText(In("rank/adapter_config.json"))
+            .Replace("\"r\": 4", "\"r\": 5", StringComparison.Ordinal));
+        Fails(3, Executable.WithFixtures.Run([.. forward, In("rank")]), "of rank 4, where adapter_config.json says r 5");
+        Fails(6, Executable.WithFixtures.Run("convert", Model, "--adapter", In("rank"), "--dtype", "f32", "-o", In("rank")), "the adapter's own folder");
         Assert.False(File.Exists(In("out")));
     }
 

@@ -171,6 +171,49 @@ public sealed class TrainTests : TestFolder
         Assert.False(Directory.Exists(In("out")));
     }
 
+    [Fact]
+    public void No_file_of_anyone_else_is_written_over()
+    {
+        Record();
+        string recording = Directory.GetFiles(In("data"), "*.wav")[0], transcript = Path.ChangeExtension(recording, ".txt");
+        byte[] before = File.ReadAllBytes(transcript);
+        string[] output = ["--steps", "1", "-o", In("out")];
+        Fails(2, Train([.. output, "--log", recording]), "a name of another kind of file");
+        Fails(2, Train([.. output, "--log", In("out/training.safetensors")]), "a name of another kind of file");
+        Fails(2, Train([.. output, "--log", transcript]), "is no log of a training");
+        Fails(6, Train([.. output, "--log", In("none/a.jsonl")]), "there is no folder");
+        Fails(2, Train("--steps", "1", "-o", In("data")), "which holds the data");
+        Assert.Equal(before, File.ReadAllBytes(transcript));
+        Directory.CreateDirectory(In("other"));
+        File.Copy(Path.Combine(Model, "config.json"), In("other/config.json"));
+        Fails(2, Train("--steps", "1", "-o", In("other")), "of what was not trained here");
+        Assert.False(Directory.Exists(In("out")));
+    }
+
+    [Fact]
+    public void Weights_that_are_ruined_are_told_and_not_written()
+    {
+        Record();
+        Fails(3, Train("--steps", "1", "--warmup", "0", "--lr", "1e10", "-o", In("out"), "-q"), "Lower the learning rate", "kept after 0 steps");
+        Fails(3, Train("--steps", "1", "--warmup", "0", "--lr", "1e10", "--weight-decay", "1e38", "--held-out", "0", "-o", In("no-look"), "-q"),
+            "weights that are not finite");
+        Assert.False(Directory.Exists(In("out/best")));
+    }
+
+    [Fact]
+    public void A_finished_training_is_completed_and_its_end_is_not_moved_back()
+    {
+        Record();
+        string[] train = ["--steps", "2", "--warmup", "0", "--lora", "2", "-o", In("out"), "--resume"];
+        Succeeds(Train(train));
+        byte[] made = File.ReadAllBytes(In("out/adapter_model.safetensors"));
+        File.Delete(In("out/adapter_model.safetensors"));
+        Assert.Contains("2 steps, all done before", Succeeds(Train(train)).Error, StringComparison.Ordinal);
+        Assert.Equal(made, File.ReadAllBytes(In("out/adapter_model.safetensors")));
+        train[1] = "1";
+        Fails(2, Train(train), "has 2 steps already");
+    }
+
     private Outcome Train(params string[] more) => Small.Run(["train", .. Options, .. more]);
 
     /// <summary>The paths of all keys but that of the reference's own version, which this is not.</summary>

@@ -22,8 +22,8 @@ internal sealed class TrainingFolder
         HasState = File.Exists(State);
         if (HasState && !resume)
             throw CommandLine.Usage($"{path} has a training already: go on with it with {TrainOptions.Resume.Name}, or name another folder.");
-        string? other = HasState || resume ? null : new[] { ModelFolder.ConfigName, LoraConfig.FileName }.FirstOrDefault(n => File.Exists(System.IO.Path.Combine(path, n)));
-        if (other is not null)
+        string? other = new[] { ModelFolder.ConfigName, LoraConfig.FileName }.FirstOrDefault(n => File.Exists(System.IO.Path.Combine(path, n)));
+        if (other is not null && !HasState && !resume)
             throw CommandLine.Usage($"{path} has a {other}, of what was not trained here. Name another folder, or give {TrainOptions.Resume.Name} if a training was stopped there at once.");
     }
 

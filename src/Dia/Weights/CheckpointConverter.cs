@@ -101,12 +101,12 @@ public static unsafe class CheckpointConverter
 
     private static void ConvertFolder(ModelFolder from, WeightFormat format, string to, MergedAdapter? adapter, CancellationToken cancellationToken)
     {
+        if (adapter is not null && Path.GetFullPath(adapter.Folder.Describe(LoraConfig.FileName)) == Path.GetFullPath(Path.Combine(to, LoraConfig.FileName)))
+            throw new DiaException(DiaErrorKind.Output, $"{to} is the adapter's own folder. Name another one.");
         using var files = CheckpointFiles.Open(from);
         WeightSpec[] matrices = [.. files.Tensors.Values.Where(t => t.Shape.Length == 2 && t.Name.EndsWith(".weight", StringComparison.Ordinal))
             .Select(t => new WeightSpec(t.Name, Array.ConvertAll(t.Shape, d => checked((int)d)), WeightRole.Linear))];
         using LoraWeights? added = adapter is null ? null : LoraWeights.Read(adapter.Folder, adapter.Config, matrices);
-        if (adapter is not null && Path.GetFullPath(adapter.Folder.Describe(LoraConfig.FileName)) == Path.GetFullPath(Path.Combine(to, LoraConfig.FileName)))
-            throw new DiaException(DiaErrorKind.Output, $"{to} is the adapter's own folder. Name another one.");
         using var folder = new CheckpointWriter(to);
         foreach (string name in CheckpointFiles.TextNames(from))
         {
