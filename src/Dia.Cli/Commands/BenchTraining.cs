@@ -21,7 +21,7 @@ internal static class BenchTraining
         string? name = run.Line.Get(TrainingSizeOptions.Config);
         if (name is not null && run.Line.IsTyped(DiaOptions.Model))
             throw CommandLine.Usage($"{TrainingSizeOptions.Config.Name} measures random weights, {DiaOptions.Model.Name} a model's: give one of them.");
-        CompiledModel? random = name is null ? null : Model(name);
+        CompiledModel? random = name is null ? null : Checkpoints.CompiledModel(TrainingSizeOptions.Config, name);
         using Device device = DeviceChoice.ForTraining(run, files);
         MemoryPlan plan = random is null ? MemoryPlan.OfTraining(device, files.Model, size) : MemoryPlan.OfTraining(device, random, WeightFormat.Float32, size);
         run.Reporter.Progress("weights");
@@ -43,9 +43,6 @@ internal static class BenchTraining
         run.Reporter.ClearProgress();
         Print(device, model, size, bench, timings, plan, resident);
     }
-
-    private static CompiledModel Model(string name) => Checkpoints.Compiled(TrainingSizeOptions.Config, name).OfType<CompiledModel>().FirstOrDefault()
-        ?? throw CommandLine.Usage($"{TrainingSizeOptions.Config.Name} is '{name}', which is a codec and no model.");
 
     private static void Print(Device device, DiaForConditionalGeneration model, TrainingSize size, TrainingBenchmark bench, List<TrainingTiming> timings,
         MemoryPlan plan, long resident)

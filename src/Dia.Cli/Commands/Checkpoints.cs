@@ -30,6 +30,11 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         CompiledModels.All.Where(n => n.Name == name).ToArray() is { Length: > 0 } networks ? networks
         : throw CommandLine.Usage($"{option.Name} is '{name}'; it must be one of: {string.Join(", ", CompiledModels.All.Select(n => n.Name).Distinct())}.");
 
+    /// <summary>The compiled model of the configuration that an option names.</summary>
+    /// <exception cref="DiaException">Usage: there is none of that name.</exception>
+    public static CompiledModel CompiledModel(OptionSpec option, string name) => Compiled(option, name).OfType<CompiledModel>().FirstOrDefault()
+        ?? throw CommandLine.Usage($"{option.Name} is '{name}', which is a codec and no model.");
+
     /// <summary>The folder that --model names, or the one inside this executable.</summary>
     /// <exception cref="DiaException">Model: there is none.</exception>
     public ModelFolder Folder => TryFolder()

@@ -47,7 +47,7 @@ internal static class TrainCommand
         if (line.Get(TrainOptions.Log) is { } log)
             TrainingLog.Check(TrainOptions.Log.Name, log);
         using var files = new Checkpoints(run);
-        CompiledModel? random = line.Get(TrainOptions.Config) is { } name ? Compiled(name) : null;
+        CompiledModel? random = line.Get(TrainOptions.Config) is { } name ? Checkpoints.CompiledModel(TrainOptions.Config, name) : null;
         CompiledModel compiled = random ?? files.OpenModel().Compiled;
         DiaConfig config = random?.Config ?? files.Model.Config;
         Func<string, bool>? isTrained = TrainOptions.Trained(line, [.. compiled.Weights().Select(w => w.Name)]);
@@ -61,9 +61,6 @@ internal static class TrainCommand
             Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random,
                 isTrained, manifest, report);
     }
-
-    private static CompiledModel Compiled(string name) => Checkpoints.Compiled(TrainOptions.Config, name).OfType<CompiledModel>().FirstOrDefault()
-        ?? throw CommandLine.Usage($"{TrainOptions.Config.Name} is '{name}', which is a codec and no model.");
 
     private static void Check(Invocation run, Checkpoints files, DiaConfig config, DataManifest manifest, DataReport report)
     {

@@ -44,12 +44,5 @@ public sealed partial class DacModel
 
     /// <summary>Its training, in a turn.</summary>
     /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
-    private DacTrainingNetwork Training() => _training ??= Tenant.Device.AcceptTraining(new TrainingVisitor(_compiled, Network))
-        ?? throw new DiaException(DiaErrorKind.Model, $"The codec of '{_compiled.Name}' was compiled without training: build with -p:DiaTraining=true.");
-
-    private sealed class TrainingVisitor(CompiledCodec compiled, DacNetwork network) : ITrainingVisitor<DacTrainingNetwork?>
-    {
-        public DacTrainingNetwork? Visit<TBackend>(TBackend backend)
-            where TBackend : struct, ITrainingBackend => compiled.Train(backend, network);
-    }
+    private DacTrainingNetwork Training() => _training ??= _compiled.Train(Tenant.Device, Network);
 }

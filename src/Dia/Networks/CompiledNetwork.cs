@@ -111,4 +111,15 @@ public abstract class CompiledCodec : CompiledNetwork, IBackendVisitor<DacNetwor
     /// <summary>Training of the network on a backend, with the network's weights; null: it was compiled without (build property DiaTraining).</summary>
     public virtual DacTrainingNetwork? Train<TBackend>(TBackend backend, DacNetwork network)
         where TBackend : struct, ITrainingBackend => null;
+
+    /// <summary>The same on a device, in a turn.</summary>
+    /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
+    internal DacTrainingNetwork Train(Device device, DacNetwork network) => device.AcceptTraining(new TrainingVisitor(this, network))
+        ?? throw new DiaException(DiaErrorKind.Model, $"The codec of '{Name}' was compiled without training: build with -p:DiaTraining=true.");
+
+    private sealed class TrainingVisitor(CompiledCodec compiled, DacNetwork network) : ITrainingVisitor<DacTrainingNetwork?>
+    {
+        public DacTrainingNetwork? Visit<TBackend>(TBackend backend)
+            where TBackend : struct, ITrainingBackend => compiled.Train(backend, network);
+    }
 }
