@@ -41,6 +41,21 @@ public sealed class TrainTests : TestFolder
     }
 
     [Fact]
+    public void Other_data_can_be_held_out()
+    {
+        Record();
+        Directory.Move(In("data"), In("other"));
+        Record();
+        Outcome check = Succeeds(Train("--check", "--held-out", In("other")));
+        Assert.StartsWith("recordings                12\nto learn from              6\nheld out                   6\n", check.Text, StringComparison.Ordinal);
+        Outcome trained = Succeeds(Train("-o", In("out"), "--steps", "1", "--held-out", In("other")));
+        Assert.Contains("6 recordings to learn from and 6 held out", trained.Error, StringComparison.Ordinal);
+        Assert.Contains("\"held_out_loss\"", File.ReadAllText(In("out/training.jsonl")), StringComparison.Ordinal);
+        Fails(4, Train("--check", "--held-out", In("nothing")), In("nothing"));
+        Fails(2, Train("--check", "--held-out", "1.5"), "--held-out is '1.5'; it must be from 0, below 1, or the name");
+    }
+
+    [Fact]
     public void What_it_writes_is_a_checkpoint_as_the_reference_writes_it()
     {
         Record();

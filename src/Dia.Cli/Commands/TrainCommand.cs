@@ -7,8 +7,6 @@ namespace Dia.Cli.Commands;
 /// <summary>Recordings and what is said in them to a model that speaks like them.</summary>
 internal static class TrainCommand
 {
-    private const double DefaultHeldOut = 0.05;
-
     public static CommandSpec Spec { get; } = new(
         "train",
         "Train a model on recordings and their transcripts.",
@@ -52,26 +50,29 @@ internal static class TrainCommand
         DiaConfig config = random?.Config ?? files.Model.Config;
         Func<string, bool>? isTrained = TrainOptions.Trained(line, [.. compiled.Weights().Select(w => w.Name)]);
         DataManifest manifest = DataManifest.Read(path);
-        var report = new DataReport(run, manifest);
+        HeldOut heldOut = line.TryGet(TrainOptions.HeldOut, out HeldOut given) ? given : HeldOut.Default;
+        DataManifest? measured = heldOut.Path is { } other ? DataManifest.Read(other) : null;
         if (folder is null)
-            Check(run, files, config, manifest, report);
+            Check(run, files, config, manifest, measured, heldOut.Share);
         else if (Directory.Exists(folder) && RealPaths.Of(folder) == RealPaths.Of(manifest.Folder))
             throw CommandLine.Usage($"{DiaOptions.OutputFolder.Name} is '{folder}', which holds the data. Name another folder.");
         else
             Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random,
-                isTrained, manifest, report);
+                isTrained, manifest, measured, heldOut.Share);
     }
 
-    private static void Check(Invocation run, Checkpoints files, DiaConfig config, DataManifest manifest, DataReport report)
+    private static void Check(Invocation run, Checkpoints files, DiaConfig config, DataManifest manifest, DataManifest? measured, double share)
     {
         DacModel.CheckFits(files.Codec.Config, config);
-        TrainingData data = TrainingData.Read(manifest, config, files.Codec.Config, null, report.Read, run.Interruption.Token);
-        report.Print(data, run.Line.GetValue(TrainOptions.HeldOut) ?? DefaultHeldOut);
-        report.Tell(data);
+        var data = new DataReport(run, manifest, config, files.Codec.Config, null);
+        DataReport? other = measured is null ? null : new DataReport(run, measured, config, files.Codec.Config, null);
+        data.Print(share, other);
+        data.Tell();
+        other?.Tell();
     }
 
     private static void Train(Invocation run, Checkpoints files, TrainingFolder output, DiaConfig config, CompiledModel? random, Func<string, bool>? isTrained,
-        DataManifest manifest, DataReport report)
+        DataManifest manifest, DataManifest? measured, double share)
     {
         ulong seed = run.Line.TryGet(TrainOptions.Seed, out Seed given) ? given.Value ?? SpeechOptions.RandomSeed() : 0;
         if (run.Line.TryGet(TrainOptions.Seed, out Seed asked) && asked.Value is null)
@@ -83,28 +84,35 @@ internal static class TrainCommand
             random is null ? files.LoadModel(device) : new DiaForConditionalGeneration(config, CompiledModels.All, device, seed);
         if (adapter is not null)
             model.AddAdapter(adapter, seed);
-        var cache = new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes"));
-        TrainingData data = TrainingData.Read(manifest, config, codec.Config, cache, report.Read, run.Interruption.Token);
-        report.Tell(data);
-        CheckMemory(run.Line, data, config, adapter?.R ?? 0, size => random is null
+        DataReport data = Read(manifest);
+        DataReport? other = measured is null ? null : Read(measured);
+        CheckMemory(run.Line, other is null ? [data.Data] : [data.Data, other.Data], config, adapter?.R ?? 0, size => random is null
             ? MemoryPlan.OfTraining(device, files.Model, size, isTrained) : MemoryPlan.OfTraining(device, random, WeightFormat.Float32, size, isTrained));
         output.Begin(adapter is null ? codec : null, DiaProcessor.Create(config, codec)); // That it cannot be written is known before hours of work.
-        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, report, data, codec);
+        (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) = Examples(run, data, other, share, codec);
         TrainingOptions options = TrainOptions.Read(run.Line, learned.Count, seed);
         using var trainer = new Trainer(model, DiaProcessor.Create(config), learned, heldOut, options, isTrained);
         using var speaker = new Speaker(model, codec, codec.FrameRate);
         new TrainingRun(run, trainer, output, speaker, (heldOut.Count > 0 ? heldOut : learned)[0].Text,
             Trainer.StepsOfEpoch(learned.Count, options.Batch, options.Accumulate)).Go();
+
+        DataReport Read(DataManifest manifest)
+        {
+            var read = new DataReport(run, manifest, config, codec.Config, new CodesCache(codec, Path.Combine(manifest.Folder, ".dia-codes")));
+            read.Tell();
+            return read;
+        }
     }
 
     /// <summary>Refuses what takes more memory than --memory allows, and says what does not.</summary>
     /// <exception cref="DiaException">Device.</exception>
-    private static void CheckMemory(CommandLine line, TrainingData data, DiaConfig config, int rank, Func<TrainingSize, MemoryPlan> plan)
+    private static void CheckMemory(CommandLine line, TrainingData[] data, DiaConfig config, int rank, Func<TrainingSize, MemoryPlan> plan)
     {
         if (line.GetValue(TrainOptions.Memory) is not { } most)
             return;
         // Rows are those that are learned from: the codes', the delay's and one.
-        var size = new TrainingSize(line.GetValue(TrainOptions.Batch) ?? 4, data.MostFrames + config.DelayPattern.Max() + 1, data.MostIds, rank);
+        var size = new TrainingSize(line.GetValue(TrainOptions.Batch) ?? 4, data.Max(d => d.MostFrames) + config.DelayPattern.Max() + 1,
+            data.Max(d => d.MostIds), rank);
         MemoryPlan asked = plan(size);
         if (asked.Bytes <= most)
             return;
@@ -119,18 +127,15 @@ internal static class TrainCommand
             $"training takes {Format.Bytes(asked.Bytes)} where {TrainOptions.Memory.Name} allows {Format.Bytes(most)}: {string.Join(", ", asked.Parts.OrderByDescending(p => p.Bytes).Take(4).Select(p => $"{p.Name} {Format.Bytes(p.Bytes)}"))}. {advice}");
     }
 
-    private static (IReadOnlyList<TrainingExample> Learned, IReadOnlyList<TrainingExample> HeldOut) Examples(Invocation run, DataReport report,
-        TrainingData data, DacModel codec)
+    private static (IReadOnlyList<TrainingExample> Learned, IReadOnlyList<TrainingExample> HeldOut) Examples(Invocation run, DataReport data,
+        DataReport? other, double share, DacModel codec)
     {
-        int missing = data.Missing, remarks = data.Remarks.Count;
-        IReadOnlyList<TrainingExample> all = data.Encode(codec, done => report.Encoded(done, missing), run.Interruption.Token);
-        foreach (DataProblem remark in data.Remarks.Skip(remarks))
-            run.Reporter.Warning(remark.ToString());
-        run.Reporter.ClearProgress();
+        int missing = data.Data.Missing + (other?.Data.Missing ?? 0);
+        IReadOnlyList<TrainingExample> all = data.Encode(codec);
         (IReadOnlyList<TrainingExample> learned, IReadOnlyList<TrainingExample> heldOut) =
-            TrainingData.Split(all, run.Line.GetValue(TrainOptions.HeldOut) ?? DefaultHeldOut);
+            other is null ? TrainingData.Split(all, share) : (all, other.Encode(codec));
         run.Reporter.Summary(Format.Text(
-            $"{learned.Count} recordings to learn from and {heldOut.Count} held out, {data.Seconds / 60:0.0} min in all; {missing} were encoded"));
+            $"{learned.Count} recordings to learn from and {heldOut.Count} held out, {(data.Data.Seconds + (other?.Data.Seconds ?? 0)) / 60:0.0} min in all; {missing} were encoded"));
         return (learned, heldOut);
     }
 }

@@ -9,8 +9,9 @@ internal static class TrainOptions
 
     public static readonly OptionSpec<string> Data = new("--data", null, "DIR_OR_FILE",
         "What to learn from: a folder of NAME.wav beside NAME.txt, one with a metadata.csv, or a manifest of JSON lines.", "a name that is not empty", Parsers.Text);
-    public static readonly OptionSpec<double> HeldOut = Number("--held-out", "SHARE", "The part of the recordings that is held out to measure with; 0: none.",
-        "from 0, below 1", x => x is >= 0 and < 1, "0.05");
+    public static readonly OptionSpec<HeldOut> HeldOut = new("--held-out", null, "SHARE|DIR_OR_FILE",
+        "The part of the recordings that is held out to measure with (0: none), or other data to measure with, in the forms of --data.",
+        "from 0, below 1, or the name of a folder or file", ParseHeldOut) { Default = "0.05" };
     public static readonly OptionSpec<bool> SkipBad = Flag("--skip-bad", "Leave out what cannot be learned from, with a warning for each. Without it that is an error.");
     public static readonly OptionSpec<bool> Check = Flag("--check", "Read all of the data, say what is in it and what is wrong, and train nothing.");
 
@@ -171,6 +172,13 @@ internal static class TrainOptions
     private static OptionSpec<bool> Flag(string name, string help) =>
         new(name, null, null, help, "1 or 0 (also true or false, yes or no, on or off)", Parsers.Flag);
 
+    private static bool ParseHeldOut(string text, out HeldOut value)
+    {
+        bool isNumber = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double share);
+        value = new HeldOut(share, isNumber ? null : text);
+        return isNumber ? share is >= 0 and < 1 : text.Length > 0;
+    }
+
     private static bool ParseSchedule(string text, out LearningRateSchedule value)
     {
         value = text == "cosine" ? LearningRateSchedule.Cosine : LearningRateSchedule.Constant;
@@ -187,4 +195,13 @@ internal static class TrainOptions
     }
 
     private static bool ParseDType(string text, out WeightFormat value) => WeightFormats.TryParse(text, out value) && value != WeightFormat.Float16;
+}
+
+/// <summary>What a training measures itself with.</summary>
+/// <param name="Share">The part of its data, from 0 (nothing), below 1.</param>
+/// <param name="Path">In place of that, data of its own; null: there is none.</param>
+internal readonly record struct HeldOut(double Share, string? Path)
+{
+    /// <summary>Where nothing is said.</summary>
+    public static HeldOut Default { get; } = new(0.05, null);
 }
