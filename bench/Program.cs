@@ -12,6 +12,9 @@ try
         case ["kernels", var number] when int.TryParse(number, out int threads) && threads > 0:
             Kernels.Run(threads);
             return 0;
+        case ["matrices", var number, var count] when int.TryParse(number, out int threads) && threads > 0 && int.TryParse(count, out int rows) && rows > 0:
+            Matrices.Run(threads, rows);
+            return 0;
         case ["training", var number] when int.TryParse(number, out int threads) && threads > 0:
             Training.Run(threads);
             return 0;
@@ -25,7 +28,7 @@ try
             new Figures(report, threads).Run(folder);
             return report.Failed ? 1 : 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | training THREADS | steps THREADS | figures THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS | training THREADS | steps THREADS | figures THREADS FOLDER");
             return 2;
     }
 }

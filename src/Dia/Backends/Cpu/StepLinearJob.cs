@@ -1,18 +1,23 @@
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends.Cpu;
 
 /// <summary>
-/// The linear layer of a decoding step: w [n, k] is read once. Up to four rows are bound by memory: four outputs of two rows at a time.
-/// More are bound by arithmetic: six outputs of two rows, the weights converted once for all of them (<see cref="StepTile"/>). Each output is
-/// a vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order) that is then summed across lanes, the
-/// same for any number of rows of x.
+/// The linear layer of a decoding step: w [n, k] is read once. Up to four rows are bound by memory: some outputs of two rows at a time, from rows of w
+/// that lie side by side, so that a thread reads on in memory. More are bound by arithmetic: six outputs of two rows, the weights converted once for
+/// all of them (<see cref="StepTile"/>). Each output is a vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order)
+/// that is then summed across lanes, the same for any number of rows of x.
 /// </summary>
 internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
-    private const int WeightRows = 4;
-    private const int PrefetchDistance = 2048;
+    // Rows of w at a time: as many as keep two multiply-adds a cycle busy, with two rows of x. AVX-512's sums are two of half the width each: memory is
+    // read faster by 256 bits (measured: where it gives 75 GB/s, 0.9 of that, and 0.7 by 512).
+    private static int WeightRows => Vector<float>.Count == 16 ? 2 : 4;
+
+    // The same place of the tile after the next where a row has 2048 values of 16 bits, as most have.
+    private static int PrefetchDistance => WeightRows * 4096;
 
     // From here on converting the weights once for all rows is faster than converting them for each pair.
     private const int ManyRows = 5;
@@ -39,6 +44,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private readonly int K => (int)P.K;
 
     private readonly int Outputs => P.Rows < ManyRows ? WeightRows : StepTile.Outputs;
+
+    private readonly long RowBytes => P.K * TFormat.Size;
 
     private static int Block => 2 * Vector<float>.Count;
 
@@ -116,42 +123,37 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        int first = First(part), count = First(part + 1) - first, tile = Outputs;
+        int end = First(part + 1), tile = Outputs;
         float* weights = (float*)(_scratch + thread * _scratchStride);
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
-        // A tile takes a row from each quarter (or sixth) of the part: streams of which each is contiguous from one tile to the next.
-        int streams = count / tile;
-        for (int i = 0; i <= streams; i++)
+        // The outputs of a tile lie side by side: in y too, where rows are often a power of two apart and share cache sets.
+        for (int n = First(part); n < end; n += tile)
         {
-            bool last = i == streams;
-            int n = last ? first + streams * tile : first + i, step = last ? 1 : streams, outputs = last ? count % tile : tile;
-            if (outputs == 0)
-                continue;
-            CopyTails(n, step, outputs, tails);
+            int count = Math.Min(tile, end - n);
+            CopyTails(n, count, tails);
             if (P.Rows < ManyRows)
-                Tile(n, step, outputs, tails, weights);
+                Tile(n, count, tails, weights);
             else
-                ConvertedTile(n, step, outputs, tails, weights);
+                ConvertedTile(n, count, tails, weights);
         }
     }
 
     // The last values of each row of w, padded with zeros to a block.
-    private readonly void CopyTails(int n, int step, int count, byte* tails)
+    private readonly void CopyTails(int n, int count, byte* tails)
     {
         int rest = K % Block, size = Block * TFormat.Size;
         if (rest == 0)
             return;
         new Span<byte>(tails, StepTile.Outputs * size).Clear();
         for (int i = 0; i < count; i++)
-            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((n + i + 1L) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
     }
 
     // Outputs of up to six rows of w and all of x: blocks of w are converted once and serve all pairs of rows from the cache.
-    private readonly void ConvertedTile(int n, int step, int count, byte* tails, float* weights)
+    private readonly void ConvertedTile(int n, int count, byte* tails, float* weights)
     {
         int v = Vector<float>.Count, whole = K / Block * Block, size = Block * TFormat.Size;
-        long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
-        byte* w = P.W + n * rowBytes;
+        byte* w = P.W + n * RowBytes;
         float* sums = weights + StepTile.Outputs * StepTile.Stride;
         new Span<float>(sums, _sumFloats).Clear();
         if (count < StepTile.Outputs)
@@ -159,10 +161,10 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         for (int k = 0; k < whole; k += StepTile.KBlock)
         {
             int blocks = Math.Min(StepTile.KBlock, whole - k) / Block;
-            Multiply(w + (long)k * TFormat.Size, stride, count, weights, k, blocks, sums);
+            Multiply(w + (long)k * TFormat.Size, RowBytes, Ahead(w, k), count, weights, k, blocks, sums);
         }
         if (whole < K)
-            Multiply(tails, size, count, weights, whole, 1, sums);
+            Multiply(tails, size, Ahead(w, whole), count, weights, whole, 1, sums);
 
         // Each vector to its sum, in place: a sum is written where vectors have been read already.
         for (int j = 0; j < _sumFloats / v; j += 8)
@@ -170,13 +172,19 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         for (int row = 0; row < P.Rows; row++, sums += StepTile.Outputs)
         {
             for (int i = 0; i < count; i++)
-                Output(row, n + i * step, sums[i]);
+                Output(row, n + i, sums[i]);
         }
     }
 
-    // A block of up to six rows of w with every pair of rows of x. While they are multiplied, the memory brings a later block: three on hides its latency
-    // better than the next one.
-    private readonly void Multiply(byte* w, long stride, int count, float* weights, int k, int blocks, float* sums)
+    // What memory brings while a block is multiplied: three blocks on hides its latency better than the next one, in this tile or the next.
+    private readonly byte* Ahead(byte* w, int k)
+    {
+        long next = k + 3L * StepTile.KBlock;
+        return next < K ? w + next * TFormat.Size : w + StepTile.Outputs * RowBytes + (next - K) * TFormat.Size;
+    }
+
+    // A block of up to six rows of w with every pair of rows of x.
+    private readonly void Multiply(byte* w, long stride, byte* ahead, int count, float* weights, int k, int blocks, float* sums)
     {
         bool together = TFormat.IsPlain && count == StepTile.Outputs;
         if (!together)
@@ -188,7 +196,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         float* x = Arranged(0, k);
         for (int p = 0; p < pairs; p++, x += 2 * _xStride, sums += 2 * StepTile.Outputs * Vector<float>.Count)
         {
-            StepTile.Prefetch(w + 3 * bytes, stride, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
+            StepTile.Prefetch(ahead, RowBytes, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
             if (p == 0 && together)
                 StepTile.SixByTwo(new StoredRows<TFormat>(w, stride), weights, x, x + _xStride, blocks, sums);
             else
@@ -202,81 +210,63 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         *y = P.Accumulate ? *y + sum : sum;
     }
 
-    // Outputs of up to four rows of w and all of x.
-    private readonly void Tile(int n, int step, int count, byte* tails, float* sums)
+    // Outputs of up to four rows of w and all of x: the kernel over the blocks of the rows, then over their padded tails. An odd row of x is multiplied
+    // with itself, and the last row of w again: memory is what is waited for.
+    private readonly void Tile(int n, int count, byte* tails, float* sums)
     {
+        int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
+        byte* w0 = P.W + n * RowBytes, last = w0 + (count - 1) * RowBytes;
+        float* eight = stackalloc float[8];
         for (int r = 0; r < P.Rows; r += 2)
-            Tile(n, step, count, r, Math.Min(2, P.Rows - r), tails, sums);
+        {
+            int rows = Math.Min(2, P.Rows - r);
+            float* x0 = Arranged(r, 0), x1 = Arranged(r + rows - 1, 0);
+            new Span<float>(sums, 8 * v).Clear();
+            Kernel(w0, Row(w0, last, 1), Row(w0, last, 2), Row(w0, last, 3), x0, x1, blocks, sums);
+            if (K % Block != 0)
+                Kernel(tails, tails + size, tails + 2 * size, tails + 3 * size, x0 + blocks * Block, x1 + blocks * Block, 1, sums);
+            VectorMath.SumEight((Vector<float>*)sums, eight);
+            for (int j = 0; j < count * rows; j++)
+                Output(r + j / count, n + j % count, eight[j / count * WeightRows + j % count]);
+        }
     }
 
-    // Outputs of up to four rows of w and up to two of x: the kernel for whole tiles over the blocks of a row, then over its padded tail.
-    private readonly void Tile(int n, int step, int count, int r, int rows, byte* tails, float* sums)
-    {
-        long rowBytes = (long)K * TFormat.Size, stride = step * rowBytes;
-        int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
-        byte* w = P.W + n * rowBytes;
-        float* x = Arranged(r, 0);
-        bool tail = K % Block != 0;
-        new Span<float>(sums, 2 * WeightRows * v).Clear();
-        if (count == WeightRows && rows == 2)
-        {
-            FourByTwo(w, stride, x, x + _xStride, blocks, sums);
-            if (tail)
-                FourByTwo(tails, size, x + blocks * Block, x + _xStride + blocks * Block, 1, sums);
-        }
-        else if (count == WeightRows)
-        {
-            FourByOne(w, stride, x, blocks, sums);
-            if (tail)
-                FourByOne(tails, size, x + blocks * Block, 1, sums);
-        }
-        else
-        {
-            for (int j = 0; j < count * rows; j++)
-            {
-                float* xj = x + j / count * _xStride, sum = sums + (j / count * WeightRows + j % count) * v;
-                One(w + j % count * stride, xj, blocks, sum);
-                if (tail)
-                    One(tails + j % count * size, xj + blocks * Block, 1, sum);
-            }
-        }
+    private readonly byte* Row(byte* first, byte* last, int index) => first + index * RowBytes < last ? first + index * RowBytes : last;
 
-        float* eight = stackalloc float[8];
-        VectorMath.SumEight((Vector<float>*)sums, eight);
-        for (int j = 0; j < count * rows; j++)
-            Output(r + j / count, n + j % count * step, eight[j / count * WeightRows + j % count]);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Kernel(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, int blocks, float* sums)
+    {
+        if (Vector<float>.Count == 16)
+            TwoByTwo(w0, w1, x0, x1, blocks, sums);
+        else
+            FourByTwo(w0, w1, w2, w3, x0, x1, blocks, sums);
     }
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourByTwo(byte* w, long stride, float* x0, float* x1, int blocks, float* sums)
+    private static void FourByTwo(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, int blocks, float* sums)
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(sums), s10 = Vector.Load(sums + v), s20 = Vector.Load(sums + 2 * v), s30 = Vector.Load(sums + 3 * v);
         Vector<float> s01 = Vector.Load(sums + 4 * v), s11 = Vector.Load(sums + 5 * v), s21 = Vector.Load(sums + 6 * v), s31 = Vector.Load(sums + 7 * v);
-        byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
         for (; blocks > 0; blocks--)
         {
-            // The hardware's own prefetching stops at each page.
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(w + PrefetchDistance);
-                Sse.Prefetch0(w1 + PrefetchDistance);
-                Sse.Prefetch0(w2 + PrefetchDistance);
-                Sse.Prefetch0(w3 + PrefetchDistance);
-            }
+            Prefetch(w0);
+            Prefetch(w1);
+            Prefetch(w2);
+            Prefetch(w3);
             Vector<float> a = Vector.Load(x0), b = Vector.Load(x1);
-            VectorMath.AddProducts(TFormat.First(w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.First(w0), a, b, ref s00, ref s01);
             VectorMath.AddProducts(TFormat.First(w1), a, b, ref s10, ref s11);
             VectorMath.AddProducts(TFormat.First(w2), a, b, ref s20, ref s21);
             VectorMath.AddProducts(TFormat.First(w3), a, b, ref s30, ref s31);
             a = Vector.Load(x0 + v);
             b = Vector.Load(x1 + v);
-            VectorMath.AddProducts(TFormat.Second(w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.Second(w0), a, b, ref s00, ref s01);
             VectorMath.AddProducts(TFormat.Second(w1), a, b, ref s10, ref s11);
             VectorMath.AddProducts(TFormat.Second(w2), a, b, ref s20, ref s21);
             VectorMath.AddProducts(TFormat.Second(w3), a, b, ref s30, ref s31);
-            w += Block * TFormat.Size;
+            w0 += Block * TFormat.Size;
             w1 += Block * TFormat.Size;
             w2 += Block * TFormat.Size;
             w3 += Block * TFormat.Size;
@@ -289,44 +279,60 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         VectorMath.StorePair(sums + 6 * v, s21, s31);
     }
 
+    // A vector of 512 bits is summed up as its two halves: the same values in the same order.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourByOne(byte* w, long stride, float* x, int blocks, float* sums)
+    private static void TwoByTwo(byte* w0, byte* w1, float* x0, float* x1, int blocks, float* sums)
     {
-        int v = Vector<float>.Count;
-        Vector<float> s0 = Vector.Load(sums), s1 = Vector.Load(sums + v), s2 = Vector.Load(sums + 2 * v), s3 = Vector.Load(sums + 3 * v);
-        byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
+        Vector256<float> a00 = Vector256.Load(sums), b00 = Vector256.Load(sums + 8), a10 = Vector256.Load(sums + 16), b10 = Vector256.Load(sums + 24);
+        Vector256<float> a01 = Vector256.Load(sums + 32), b01 = Vector256.Load(sums + 40), a11 = Vector256.Load(sums + 48), b11 = Vector256.Load(sums + 56);
         for (; blocks > 0; blocks--)
         {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(w + PrefetchDistance);
-                Sse.Prefetch0(w1 + PrefetchDistance);
-                Sse.Prefetch0(w2 + PrefetchDistance);
-                Sse.Prefetch0(w3 + PrefetchDistance);
-            }
-            Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
-            s0 = Vector.FusedMultiplyAdd(TFormat.Second(w), b, Vector.FusedMultiplyAdd(TFormat.First(w), a, s0));
-            s1 = Vector.FusedMultiplyAdd(TFormat.Second(w1), b, Vector.FusedMultiplyAdd(TFormat.First(w1), a, s1));
-            s2 = Vector.FusedMultiplyAdd(TFormat.Second(w2), b, Vector.FusedMultiplyAdd(TFormat.First(w2), a, s2));
-            s3 = Vector.FusedMultiplyAdd(TFormat.Second(w3), b, Vector.FusedMultiplyAdd(TFormat.First(w3), a, s3));
-            w += Block * TFormat.Size;
+            Prefetch(w0);
+            Prefetch(w1);
+            Half(w0, w1, x0, x1, ref a00, ref a01, ref a10, ref a11);
+            Half(w0 + 32, w1 + 32, x0 + 8, x1 + 8, ref b00, ref b01, ref b10, ref b11);
+            w0 += Block * TFormat.Size;
             w1 += Block * TFormat.Size;
-            w2 += Block * TFormat.Size;
-            w3 += Block * TFormat.Size;
-            x += Block;
+            x0 += Block;
+            x1 += Block;
         }
-        VectorMath.StorePair(sums, s0, s1);
-        VectorMath.StorePair(sums + 2 * v, s2, s3);
+        a00.Store(sums);
+        b00.Store(sums + 8);
+        a10.Store(sums + 16);
+        b10.Store(sums + 24);
+        a01.Store(sums + 32);
+        b01.Store(sums + 40);
+        a11.Store(sums + 48);
+        b11.Store(sums + 56);
     }
 
-    private static void One(byte* w, float* x, int blocks, float* sum)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Half(byte* w0, byte* w1, float* x0, float* x1, ref Vector256<float> s00, ref Vector256<float> s01, ref Vector256<float> s10,
+        ref Vector256<float> s11)
     {
-        Vector<float> s = Vector.Load(sum);
-        for (; blocks > 0; blocks--, w += Block * TFormat.Size, x += Block)
-        {
-            s = Vector.FusedMultiplyAdd(TFormat.First(w), Vector.Load(x), s);
-            s = Vector.FusedMultiplyAdd(TFormat.Second(w), Vector.Load(x + Vector<float>.Count), s);
-        }
-        s.Store(sum);
+        TFormat.HalfBlock(w0, out Vector256<float> first0, out Vector256<float> second0);
+        TFormat.HalfBlock(w1, out Vector256<float> first1, out Vector256<float> second1);
+        Vector256<float> x = Vector256.Load(x0), y = Vector256.Load(x1);
+        s00 = Vector256.FusedMultiplyAdd(first0, x, s00);
+        s01 = Vector256.FusedMultiplyAdd(first0, y, s01);
+        s10 = Vector256.FusedMultiplyAdd(first1, x, s10);
+        s11 = Vector256.FusedMultiplyAdd(first1, y, s11);
+        x = Vector256.Load(x0 + 16);
+        y = Vector256.Load(x1 + 16);
+        s00 = Vector256.FusedMultiplyAdd(second0, x, s00);
+        s01 = Vector256.FusedMultiplyAdd(second0, y, s01);
+        s10 = Vector256.FusedMultiplyAdd(second1, x, s10);
+        s11 = Vector256.FusedMultiplyAdd(second1, y, s11);
+    }
+
+    // Asks for a block. The hardware's own prefetching stops at each page.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* w)
+    {
+        if (!Sse.IsSupported)
+            return;
+        Sse.Prefetch0(w + PrefetchDistance);
+        if (Block * TFormat.Size > 64)
+            Sse.Prefetch0(w + PrefetchDistance + 64);
     }
 }

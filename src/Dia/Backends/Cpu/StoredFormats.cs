@@ -29,6 +29,11 @@ internal unsafe interface IStoredFormat
 
     /// <summary>Their second half.</summary>
     static abstract Vector<float> Second(byte* p);
+
+    /// <summary>
+    /// Where vectors have 512 bits: eight lanes of <see cref="First"/> and <see cref="Second"/>. The lower eight are at p, the others 32 bytes on.
+    /// </summary>
+    static abstract void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second);
 }
 
 /// <summary><see cref="WeightFormat.Float32"/>.</summary>
@@ -47,6 +52,13 @@ internal readonly unsafe struct Float32Format : IStoredFormat
     public static Vector<float> First(byte* p) => Vector.Load((float*)p);
 
     public static Vector<float> Second(byte* p) => Vector.Load((float*)p + Vector<float>.Count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second)
+    {
+        first = Vector256.Load((float*)p);
+        second = Vector256.Load((float*)p + 16);
+    }
 }
 
 /// <summary><see cref="WeightFormat.BFloat16"/>: the upper half of a float32.</summary>
@@ -69,6 +81,14 @@ internal readonly unsafe struct BFloat16Format : IStoredFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Second(byte* p) => Vector.AsVectorSingle(Vector.Load((uint*)p) & new Vector<uint>(0xffff0000));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second)
+    {
+        Vector256<uint> pairs = Vector256.Load((uint*)p);
+        first = Vector256.ShiftLeft(pairs, 16).AsSingle();
+        second = (pairs & Vector256.Create(0xffff0000)).AsSingle();
+    }
 }
 
 /// <summary>
@@ -88,19 +108,22 @@ internal readonly unsafe struct Float16Format : IStoredFormat
     public static float Read(byte* p) => (float)*(Half*)p;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load8(byte* p)
-    {
-        Vector256<int> high = Vector256.ShiftLeft(Vector256.WidenLower(Vector128.Load((ushort*)p).ToVector256Unsafe()), 16).AsInt32();
-        Vector256<int> bits = Vector256.ShiftRightArithmetic(high, 3) & Vector256.Create(unchecked((int)0x8fffe000));
-        Vector256<int> special = Vector256.GreaterThan(bits & Vector256.Create(0x7fffffff), Vector256.Create(0x0f7fffff)) & Vector256.Create(0x7f800000);
-        return ((bits.AsSingle() * Vector256.Create(Scale)).AsInt32() | special).AsSingle();
-    }
+    public static Vector256<float> Load8(byte* p) =>
+        Convert(Vector256.ShiftLeft(Vector256.WidenLower(Vector128.Load((ushort*)p).ToVector256Unsafe()), 16).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> First(byte* p) => Convert(Vector.ShiftLeft(Vector.Load((int*)p), 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Second(byte* p) => Convert(Vector.Load((int*)p));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second)
+    {
+        Vector256<int> pairs = Vector256.Load((int*)p);
+        first = Convert(Vector256.ShiftLeft(pairs, 16));
+        second = Convert(pairs);
+    }
 
     // The value is in the upper half of each lane; the shift copies the sign, of which the mask leaves the first.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -109,5 +132,13 @@ internal readonly unsafe struct Float16Format : IStoredFormat
         Vector<int> bits = Vector.ShiftRightArithmetic(high, 3) & new Vector<int>(unchecked((int)0x8fffe000));
         Vector<int> special = Vector.GreaterThan(bits & new Vector<int>(0x7fffffff), new Vector<int>(0x0f7fffff)) & new Vector<int>(0x7f800000);
         return Vector.AsVectorSingle(Vector.AsVectorInt32(Vector.AsVectorSingle(bits) * new Vector<float>(Scale)) | special);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Convert(Vector256<int> high)
+    {
+        Vector256<int> bits = Vector256.ShiftRightArithmetic(high, 3) & Vector256.Create(unchecked((int)0x8fffe000));
+        Vector256<int> special = Vector256.GreaterThan(bits & Vector256.Create(0x7fffffff), Vector256.Create(0x0f7fffff)) & Vector256.Create(0x7f800000);
+        return ((bits.AsSingle() * Vector256.Create(Scale)).AsInt32() | special).AsSingle();
     }
 }
