@@ -6,13 +6,15 @@ namespace Dia.Cli;
 /// <summary>Which of the processor's instructions this process uses, and whether that is what DIA_ISA asks for (<c>SecondImage.c</c> chooses).</summary>
 internal static unsafe partial class InstructionLevel
 {
-    private const string Variable = "DIA_ISA";
-    private const string Avx2Name = "avx2";
-    private const string Avx512Name = "avx512";
+    /// <summary>What chooses it.</summary>
+    public const string Variable = "DIA_ISA";
 
     /// <summary>What the help says of it.</summary>
     public const string Help =
         "DIA_ISA chooses the processor's instructions: avx2, or avx512, which is taken where the processor has it. Sounds of the two differ by rounding.";
+
+    private const string Avx2Name = "avx2";
+    private const string Avx512Name = "avx512";
 
     private static string Name => Vector512.IsHardwareAccelerated ? Avx512Name : Avx2.IsSupported ? Avx2Name
         : RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
@@ -33,7 +35,7 @@ internal static unsafe partial class InstructionLevel
         if (!levels.Contains(wanted) && wanted is not (Avx2Name or Avx512Name))
             throw Options.CommandLine.Usage($"{Variable} is '{wanted}'; it must be one of: {string.Join(", ", levels)}.");
         string reason = levels.Contains(wanted) ? WhyNotAvx512 : $"this executable has {Name} only";
-        throw new DiaException(DiaErrorKind.Device, $"{Variable} is '{wanted}', which cannot run here: {reason}. Take the variable away.");
+        throw new DiaException(DiaErrorKind.Device, $"{Variable} is '{wanted}', which cannot run here: {reason}. Unset it.");
     }
 
     /// <summary>The level, those in the executable, and why it is not the other one.</summary>

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,14 @@ __asm__(".section .rodata\n"
 extern const char dia_second_image[] __attribute__((visibility("hidden")));
 extern const char dia_second_image_end[] __attribute__((visibility("hidden")));
 
+/* The first image goes on, without the second, which would take address space where that is limited. */
 static void stay(const char *reason, int error)
 {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)dia_second_image + page - 1) & -page, end = (uintptr_t)dia_second_image_end & -page;
+
     snprintf(why_not, sizeof why_not, error == 0 ? "%s" : "%s: %s", reason, strerror(error));
+    munmap((void *)start, end - start);
 }
 
 /* What an image for x86-64-v4 demands when it starts, above what this one does; whether the system saves the registers is part of each. */
