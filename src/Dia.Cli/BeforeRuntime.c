@@ -36,15 +36,19 @@ static void check_stack(void)
     _exit(5);
 }
 
-__attribute__((constructor)) static void before_runtime(void)
+void dia_choose_image(char **argv); /* SecondImage.c */
+
+__attribute__((constructor)) static void before_runtime(int argc, char **argv)
 {
     const unsigned long long least = 32ULL << 20, most = 64ULL << 30;
     unsigned long long heap = least;
     char text[32];
     struct rlimit limit;
 
-    signal(SIGXFSZ, SIG_IGN);
+    (void)argc;
+    signal(SIGXFSZ, SIG_IGN); /* the second image is written into a file, too */
     check_stack();
+    dia_choose_image(argv);
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
     while (heap < most && heap * 8 <= limit.rlim_cur)

@@ -23,7 +23,9 @@ internal static class Program
                 return Print(HelpWriter.Write(line.Command, CommandList.All));
             if (line.Has(DiaOptions.Version))
                 return Print($"dia {BuildInfo.Version}\n");
+            InstructionLevel.Check();
             var reporter = new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose));
+            reporter.Detail($"instructions: {InstructionLevel.Describe()}");
             interruption = new Interruption(reporter);
             var run = new Invocation(line, reporter, interruption);
             line.Command.Run(run);

@@ -7,8 +7,10 @@ public sealed class CodecTests : TestFolder
 {
     [Theory]
     [InlineData("base", "cpu")]
+    [InlineData("base", SoftGpu.Avx2)]
     [InlineData("base", "scalar")]
     [InlineData("odd", "cpu")]
+    [InlineData("odd", SoftGpu.Avx2)]
     [InlineData("odd", "scalar")]
     [InlineData("base", "cuda")]
     [InlineData("odd", "cuda")]

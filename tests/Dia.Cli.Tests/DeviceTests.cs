@@ -186,10 +186,11 @@ public sealed class DeviceTests : TestFolder
 
     [Theory]
     [InlineData("cpu")]
+    [InlineData(SoftGpu.Avx2)]
     [InlineData("scalar")]
     public void Selftest_passes_and_shows_a_table(string device)
     {
-        string text = Succeeds(Dia.Run("selftest", "--small", "--device", device)).Text;
+        string text = Succeeds(Dia.RunOn(device, "selftest", "--small")).Text;
         foreach (string part in new[] { "what ", "tolerance", "step_linear BFloat16", "attention", "convolution", "nearest_code", "dia-demo: encoder",
             "logits of steps", "greedy rows", "codec: decoded samples", "linear_weight_gradient", "adamw weights", "0 failed" })
             Assert.Contains(part, text, StringComparison.Ordinal);

@@ -15,6 +15,7 @@ public sealed class ForwardTests : TestFolder
         foreach (string folder in Directory.EnumerateDirectories(Fixtures.Path("tiny")).Order(StringComparer.Ordinal))
         {
             cases.Add(Path.GetFileName(folder), "cpu");
+            cases.Add(Path.GetFileName(folder), SoftGpu.Avx2);
             cases.Add(Path.GetFileName(folder), "scalar");
             cases.Add(Path.GetFileName(folder), "cuda");
         }
@@ -42,6 +43,7 @@ public sealed class ForwardTests : TestFolder
     [InlineData("base", "scalar")]
     [InlineData("base", "cpu")]
     [InlineData("odd", "cpu")]
+    [InlineData("odd", SoftGpu.Avx2)]
     public void Every_gradient_is_the_references(string name, string device)
     {
         string folder = Fixtures.Path("tiny/" + name);

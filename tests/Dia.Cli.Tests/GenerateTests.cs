@@ -27,6 +27,7 @@ public sealed class GenerateTests : TestFolder
             if (Path.GetFileName(file) == "model.safetensors")
                 continue;
             cases.Add(name, "cpu");
+            cases.Add(name, SoftGpu.Avx2);
             cases.Add(name, "scalar");
             cases.Add(name, "cuda");
         }

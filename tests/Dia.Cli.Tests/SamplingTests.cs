@@ -83,13 +83,14 @@ public sealed partial class SamplingTests : TestFolder
         Assert.Equal(one, Succeeds(Dia.Run(Text, "--seed", "3", "--threads", "5")).Output);
     }
 
-    public static TheoryData<int, bool> GreedyRuns()
+    public static TheoryData<int, bool, string> GreedyRuns()
     {
-        var runs = new TheoryData<int, bool>();
+        var runs = new TheoryData<int, bool, string>();
         for (int i = 0; i < 5; i++)
         {
-            runs.Add(i, false);
-            runs.Add(i, true);
+            runs.Add(i, false, "cpu");
+            runs.Add(i, true, "cpu");
+            runs.Add(i, true, SoftGpu.Avx2);
         }
 
         return runs;
@@ -97,12 +98,12 @@ public sealed partial class SamplingTests : TestFolder
 
     [Theory]
     [MemberData(nameof(GreedyRuns))]
-    public void Greedy_rows_and_audio_are_the_references(int index, bool guided)
+    public void Greedy_rows_and_audio_are_the_references(int index, bool guided, string device)
     {
         string name = $"{index}.{(guided ? "guided" : "greedy")}", fixture = Fixtures.Path("demo/greedy.safetensors");
         using JsonDocument about = JsonDocument.Parse(File.ReadAllText(Fixtures.Path("demo/greedy.json")));
         string text = about.RootElement.EnumerateArray().Single(e => e.GetProperty("case").GetString() == name).GetProperty("text").GetString()!;
-        Succeeds(Dia.Run(text, "--greedy", "--max-tokens", "300", "--cfg-scale", guided ? "3" : "1", "--codes", In("c"), "-o", In("a.wav")));
+        Succeeds(Dia.RunOn(device, text, "--greedy", "--max-tokens", "300", "--cfg-scale", guided ? "3" : "1", "--codes", In("c"), "-o", In("a.wav")));
 
         // Equal up to the first row whose two best scores are nearer than float32 sums in another order can be trusted.
         const float trusted = 1e-3f;

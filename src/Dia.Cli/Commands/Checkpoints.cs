@@ -13,16 +13,16 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     private CodecCheckpoint? _codec;
     private readonly HashSet<Checkpoint> _told = [];
 
+    // A name that is not UTF-8 would be another file's as text.
+    private static readonly Lazy<string?> OwnPath =
+        new(() => Environment.ProcessPath is { } path && path.Contains('\uFFFD') ? InstructionLevel.OpenExecutable() : Environment.ProcessPath);
+
     /// <summary>Whether a model without the weights that make logits is refused.</summary>
     public bool NeedsHead { get; init; } = true;
 
     /// <summary>This executable.</summary>
-    public static string ExecutablePath => Environment.ProcessPath switch
-    {
-        null => throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR."),
-        var path when path.Contains('\uFFFD') => "/proc/self/exe", // Its name is not UTF-8: as text it would be another file's.
-        var path => path,
-    };
+    public static string ExecutablePath => OwnPath.Value
+        ?? throw new DiaException(DiaErrorKind.Model, "the system does not say where this executable is. Name a model with --model DIR.");
 
     /// <summary>What is compiled of the configuration that an option names: a model, its codec.</summary>
     /// <exception cref="DiaException">Usage: there is none of that name.</exception>

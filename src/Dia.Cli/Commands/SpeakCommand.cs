@@ -39,6 +39,7 @@ internal static class SpeakCommand
         A voice's transcript is put in front of the text with a space between, and its recording is cut from the output.
         {LineRequest.Help}
         Every option can be set in the environment by the name in brackets; a flag there is 1 or 0.
+        {InstructionLevel.Help}
         Exit codes: 0 done, 1 some lines failed (with --strict: a result is suspicious), 2 usage, 3 model, 4 input, 5 device, 6 output, 70 bug, 129, 130, 131 and 143 interrupted.
         """,
         Run);

@@ -41,6 +41,7 @@ internal static class ManWriter
         foreach (OptionSpec option in commands.SelectMany(c => c.Options).Where(o => o.HasVariable).DistinctBy(o => o.Name)
             .OrderBy(o => o.Name, StringComparer.Ordinal))
             text.Append($".TP\n{Bold(option.Variable)}\nSets {Bold(option.Name)}.\n");
+        text.Append($".TP\n{Bold(InstructionLevel.Variable)}\n{Line(InstructionLevel.Help)}");
         return text.ToString();
     }
 

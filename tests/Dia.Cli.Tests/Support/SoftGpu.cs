@@ -3,12 +3,19 @@ namespace Dia.Cli.Tests.Support;
 /// <summary>The software GPU as the driver of the published executable (tools/Dia.SoftGpu).</summary>
 public static class SoftGpu
 {
+    /// <summary>The processor without AVX-512; "cpu" is the processor's best.</summary>
+    public const string Avx2 = "cpu with AVX2";
+
     /// <summary>Runs the executable on a device; a GPU is the software one.</summary>
     /// <param name="executable">The executable.</param>
-    /// <param name="device">What --device gets.</param>
+    /// <param name="device">What --device gets, or <see cref="Avx2"/>.</param>
     /// <param name="args">The other arguments.</param>
-    public static Outcome RunOn(this Executable executable, string device, params string[] args) =>
-        device == "cuda" ? executable.RunOnGpu([.. args, "--device", device]) : executable.Run([.. args, "--device", device]);
+    public static Outcome RunOn(this Executable executable, string device, params string[] args) => device switch
+    {
+        "cuda" => executable.RunOnGpu([.. args, "--device", device]),
+        Avx2 => executable.Run([.. args, "--device", "cpu"], [], ("DIA_ISA", "avx2")),
+        _ => executable.Run([.. args, "--device", device]),
+    };
 
     /// <summary>Runs the executable with it.</summary>
     /// <param name="executable">The executable.</param>
