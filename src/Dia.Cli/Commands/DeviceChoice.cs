@@ -57,7 +57,7 @@ internal static class DeviceChoice
 
     /// <summary>The processor, with the threads that --threads names.</summary>
     public static CpuDevice Processor(Invocation run) =>
-        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : CpuDevice.DefaultThreads);
 
     private static void Fit(Device device, MemoryPlan plan, int batch, bool reserve)
     {

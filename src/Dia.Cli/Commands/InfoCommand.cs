@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Dia.Backends.Cpu;
 using Dia.Backends.Cuda;
 using Dia.Cli.Options;
 using Dia.Compiled;
@@ -43,6 +44,7 @@ internal static class InfoCommand
         text.Append($"dia {BuildInfo.Version} ({RuntimeInformation.RuntimeIdentifier})\n");
         text.Append(Format.Text($"processor: {Environment.ProcessorCount} threads, {InstructionSet()}, {Vector<float>.Count * 32} bits wide\n"));
         text.Append($"instructions: {InstructionLevel.Describe()}\n");
+        text.Append(Format.Text($"threads: {CpuDevice.DefaultThreads}, {CpuDevice.DefaultThreadsReason}\n"));
         text.Append($"devices: cpu, scalar{Gpus()}\n");
         text.Append($"model inside: {(Bundle.TryOpen(Checkpoints.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
         string? device = run.Line.Get(DiaOptions.Device);

@@ -114,7 +114,7 @@ internal static class DiaOptions
         new("--device", null, "DEVICE",
         "auto (the first NVIDIA GPU whose memory the model fits into, else the processor), cpu, cuda (cuda:1 is the second GPU), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
     public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.",
-        "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
+        "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core that is not a small one" };
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
