@@ -49,6 +49,8 @@ internal static class BenchCommand
         using Device device = DeviceChoice.Create(run, files, model: !codecAlone, codec: true);
         var clock = Stopwatch.StartNew();
         using DiaForConditionalGeneration? model = codecAlone ? null : files.LoadModel(device);
+        if (model is not null)
+            files.PlaceWeights(model, rows: long.MaxValue); // as in a long run
         double modelSeconds = clock.Elapsed.TotalSeconds;
         using DacModel? codec = Codec(run, files, device, model);
         double load = clock.Elapsed.TotalSeconds;

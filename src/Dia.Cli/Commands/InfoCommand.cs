@@ -14,7 +14,7 @@ internal static class InfoCommand
         "info",
         "Show the compiled configurations, version, processor, and how much memory each configuration takes.",
         "",
-        [new OptionGroup("Information", [DiaOptions.Graph]), TrainingSizeOptions.Group, DiaOptions.CodecGroup],
+        [new OptionGroup("Information", [DiaOptions.Graph]), TrainingSizeOptions.Group, DiaOptions.PlanGroup],
         """
         With --device the device is shown, and what speaking takes of its memory at most, of the model inside or --model and of each
         compiled configuration with bfloat16 weights; nothing of it is allocated.
