@@ -161,8 +161,8 @@ public sealed class DeviceTests : TestFolder
         foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b",
             "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "activations, codes", "working memory" })
             Assert.Contains(part, text, StringComparison.Ordinal);
-        text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1")).Text;
-        foreach (string part in new[] { "device: cpu, 1 thread\n", "beside the mapped file", "memory plan of dia-demo" })
+        text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1", "--weights", "copy")).Text;
+        foreach (string part in new[] { "device: cpu, 1 thread\n", "threads: ", ", one for each", "model weights, copied", "beside the mapped file", "memory plan of dia-demo" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.Contains("cuda:0 (Software GPU)", Dia.RunOnGpu(["info"]).Text, StringComparison.Ordinal);
         Fails(5, Dia.Run("info", "--device", "cuda"), "libcuda.so.1");

@@ -11,7 +11,7 @@ public sealed class MemoryTests : TestFolder
 
     public static TheoryData<string> Commands() =>
     [
-        "'[S1] Hello world.' --seed 1 -o $1/made --codes $1/made.codes --plot $1/made.png",
+        "'[S1] Hello world.' --seed 1 --weights copy -o $1/made --codes $1/made.codes --plot $1/made.png",
         "--lines -f $1/lines --batch 8 --seed 1 --max-tokens 40 -o $1/made-{n}.wav",
         "--jsonl -f $1/jsonl --batch 8 --seed 1 --max-tokens 40",
         "'[S1] Hello world.' --seed 1 --split --device scalar --max-tokens 30 -o $1/made",

@@ -26,6 +26,7 @@ public sealed class UsageTests : TestFolder
     [InlineData("--device", "gpu", "auto, cpu, cuda, cuda:N or scalar")]
     [InlineData("--threads", "0", "from 1 to 1024")]
     [InlineData("--threads", "1025", "from 1 to 1024")]
+    [InlineData("--weights", "ram", "map, copy or auto")]
     [InlineData("--codes", "-", "the name of a file")]
     public void A_value_out_of_range_is_refused_with_the_range(string option, string value, string range)
     {

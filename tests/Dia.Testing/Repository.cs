@@ -12,7 +12,7 @@ public static class Repository
     /// <summary>
     /// The configuration files of a name, those of the fixtures and those that are compiled in: relative to the root, '/' between parts, sorted.
     /// </summary>
-    public static IEnumerable<string> Configurations(string fileName) => new[] { "configs", "tests/fixtures" }
+    public static IEnumerable<string> Configurations(string fileName) => new[] { "configs", "tests/fixtures", "bench/dia-1.6b-2-layers" }
         .SelectMany(folder => Directory.EnumerateFiles(At(folder), fileName, SearchOption.AllDirectories))
         .Select(path => Path.GetRelativePath(Root, path))
         .Order(StringComparer.Ordinal);

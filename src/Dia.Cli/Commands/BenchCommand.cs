@@ -1,3 +1,4 @@
+using Dia.Backends.Cpu;
 using Dia.Checks;
 using Dia.Cli.Options;
 using Dia.Cli.Output;
@@ -48,6 +49,8 @@ internal static class BenchCommand
         using Device device = DeviceChoice.Create(run, files, model: !codecAlone, codec: true);
         var clock = Stopwatch.StartNew();
         using DiaForConditionalGeneration? model = codecAlone ? null : files.LoadModel(device);
+        if (model is not null)
+            files.PlaceWeights(model, rows: long.MaxValue); // as in a long run
         double modelSeconds = clock.Elapsed.TotalSeconds;
         using DacModel? codec = Codec(run, files, device, model);
         double load = clock.Elapsed.TotalSeconds;
@@ -97,10 +100,13 @@ internal static class BenchCommand
         string text = string.Concat(Enumerable.Repeat("[S1] The letter is fast again. [S2] Hello world. ", 8));
         int[] ids = new DiaTokenizer().Encode(text);
         Array.Resize(ref ids, Math.Min(ids.Length, textLength));
-        double step = Steps(run, model, null, ids).StepSeconds;
+        var processor = device as CpuDevice;
+        (double step, _, double forks) = Steps(run, model, null, ids, processor);
         double bytes = kernels.Where(k => k.Name.StartsWith("step_linear", StringComparison.Ordinal)).Sum(k => k.Bytes);
         whole.Add("steps a second, guided", double.IsNaN(step) ? "every utterance ended too soon" : Format.Text($"{1 / step:0.0}"));
         whole.Add("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)"));
+        if (processor is not null && !double.IsNaN(step))
+            whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms; threads share its work, and wait for each other, {forks:0} times"));
         if (device.StepLaunches is int launches && !double.IsNaN(step))
             whole.Add("a step, guided",
                 Format.Text(
@@ -109,23 +115,25 @@ internal static class BenchCommand
             return;
         double second = codec.FrameRate;
         whole.Add("steps alone, times real time", Format.Text($"{1 / step / second:0.00}"));
-        (double speech, double? first) = Steps(run, model, codec, ids);
+        (double speech, double? first, _) = Steps(run, model, codec, ids, processor);
         whole.Add("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}"));
         whole.Add("first audio, weights loaded", first is { } seconds
             ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon");
     }
 
-    private static (double StepSeconds, double? FirstAudio) Steps(Invocation run, DiaForConditionalGeneration model, DacModel? codec, int[] ids)
+    private static (double StepSeconds, double? FirstAudio, double Forks) Steps(
+        Invocation run, DiaForConditionalGeneration model, DacModel? codec, int[] ids, CpuDevice? processor)
     {
         using var engine = new SpeechEngine(model, codec);
         double seconds = 0;
         double? first = null;
+        long forks = 0;
         int rows = 0, most = Math.Min(Rows + model.Config.DelayPattern.Max(), model.Config.DecoderConfig.MaxPositionEmbeddings - 1);
         for (int seed = 0; seed <= Utterances && rows < Rows && seconds < Patience; seed++)
         {
             GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true,
                 MaxNewTokens = seed == 0 ? Math.Min(most, model.Config.DelayPattern.Max() + WarmUpRows) : most, Seed = (ulong)seed };
-            var job = new TimedJob(ids, config);
+            var job = new TimedJob(ids, config, processor);
             engine.Run(job, run.Interruption.Token);
 
             // The first brings everything into place.
@@ -134,10 +142,11 @@ internal static class BenchCommand
             // From an utterance's first row to its end: what steps take.
             SpeechResult result = job.Result!;
             (rows, seconds) = (rows + result.GeneratedRows - 1, seconds + Stopwatch.GetElapsedTime(job.FirstRow).TotalSeconds);
+            forks += (processor?.Forks ?? 0) - job.FirstForks;
             first = result.FirstAudio?.TotalSeconds is { } time && !(first < time) ? time : first;
         }
 
-        return (rows == 0 ? double.NaN : seconds / rows, first);
+        return (rows == 0 ? double.NaN : seconds / rows, first, rows == 0 ? double.NaN : (double)forks / rows);
     }
 
     private static void Codec(DacModel codec, DeviceBenchmark bench, TextTable whole)
@@ -169,10 +178,16 @@ internal static class BenchCommand
         return table.ToString();
     }
 
-    private sealed class TimedJob(int[] textIds, GenerationConfig config) : Utterance(textIds, config)
+    private sealed class TimedJob(int[] textIds, GenerationConfig config, CpuDevice? processor) : Utterance(textIds, config)
     {
         public long FirstRow { get; private set; }
 
-        protected override void OnRow(int rows) => FirstRow = FirstRow == 0 ? Stopwatch.GetTimestamp() : FirstRow;
+        public long FirstForks { get; private set; }
+
+        protected override void OnRow(int rows)
+        {
+            if (FirstRow == 0)
+                (FirstRow, FirstForks) = (Stopwatch.GetTimestamp(), processor?.Forks ?? 0);
+        }
     }
 }

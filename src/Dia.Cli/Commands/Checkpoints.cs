@@ -107,6 +107,17 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <exception cref="DiaException">Model.</exception>
     public DiaPreTrainedModel LoadForward(Device device) => OpenModel().HasHead ? LoadModel(device) : Adapted(DiaModel.FromPretrained(Model, device));
 
+    /// <summary>Has what a step reads copied where --weights says so, or where it pays, and says so with -v.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="rows">Rows that will be made, about.</param>
+    /// <param name="batch">Utterances at a time.</param>
+    /// <exception cref="DiaException">Device: too little memory for the copy that is asked for.</exception>
+    public void PlaceWeights(DiaPreTrainedModel model, long rows, int batch = 1)
+    {
+        WeightPlacement placement = run.Line.TryGet(DiaOptions.Weights, out WeightPlacement named) ? named : WeightPlacement.Auto;
+        run.Reporter.Detail($"weights: {model.PlaceWeights(placement, rows, batch)}");
+    }
+
     /// <summary>The adapter that --adapter names; null: none.</summary>
     /// <exception cref="DiaException">Model: it is none. Usage: a strength without an adapter.</exception>
     public MergedAdapter? Adapter()

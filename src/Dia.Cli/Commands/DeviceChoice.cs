@@ -39,7 +39,8 @@ internal static class DeviceChoice
             {
                 // Of the host's memory only what the system allows is a limit.
                 if (!device.Memory.IsHost || (reserve && MemoryLimits.Any))
-                    Fit(device, MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch), batch, reserve);
+                    Fit(device, MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch,
+                        CopiesWeights(run)), batch, reserve);
             }
             catch (DiaException e) when (device.Memory.IsHost && e.Kind != DiaErrorKind.Device)
             {
@@ -57,7 +58,10 @@ internal static class DeviceChoice
 
     /// <summary>The processor, with the threads that --threads names.</summary>
     public static CpuDevice Processor(Invocation run) =>
-        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : Environment.ProcessorCount);
+        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : CpuDevice.DefaultThreads);
+
+    /// <summary>Whether a copy of the weights is asked for, whatever the length.</summary>
+    public static bool CopiesWeights(Invocation run) => run.Line.TryGet(DiaOptions.Weights, out WeightPlacement placement) && placement == WeightPlacement.Copy;
 
     private static void Fit(Device device, MemoryPlan plan, int batch, bool reserve)
     {

@@ -47,6 +47,7 @@ internal static class ForwardCommand
         // Nothing is reserved: a whole pass takes what its sequences need, which no plan knows.
         using Device device = DeviceChoice.Create(run, files, model: true, codec: false, reserve: false);
         using DiaPreTrainedModel model = files.LoadForward(device);
+        files.PlaceWeights(model, rows: 1); // one pass
         using PastKeyValues? past = cache?.Load(model);
         using OutputFile file = run.Interruption.Open(output);
         using OutputFile? cacheFile = cacheOut is null ? null : run.Interruption.Open(cacheOut);

@@ -44,6 +44,7 @@ internal static class GenerateCommand
         using DiaForConditionalGeneration model = files.LoadModel(device);
         files.Report(model, device);
         GenerationConfig config = GenerateOptions.Read(run.Line, model.GenerationConfig());
+        files.PlaceWeights(model, config.RowLimit(1), Math.Clamp(inputs.InputIds?.GetLength(0) ?? 1, 1, MemoryPlan.MaxBatch));
         using OutputFile file = run.Interruption.Open(output);
         GenerationResult result = Generate(run, input, inputs, model, config);
         Write(file.Stream, result, model.Config);

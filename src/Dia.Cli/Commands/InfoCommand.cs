@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Dia.Backends.Cpu;
 using Dia.Backends.Cuda;
 using Dia.Cli.Options;
 using Dia.Compiled;
@@ -13,7 +14,7 @@ internal static class InfoCommand
         "info",
         "Show the compiled configurations, version, processor, and how much memory each configuration takes.",
         "",
-        [new OptionGroup("Information", [DiaOptions.Graph]), TrainingSizeOptions.Group, DiaOptions.CodecGroup],
+        [new OptionGroup("Information", [DiaOptions.Graph]), TrainingSizeOptions.Group, DiaOptions.PlanGroup],
         """
         With --device the device is shown, and what speaking takes of its memory at most, of the model inside or --model and of each
         compiled configuration with bfloat16 weights; nothing of it is allocated.
@@ -43,6 +44,7 @@ internal static class InfoCommand
         text.Append($"dia {BuildInfo.Version} ({RuntimeInformation.RuntimeIdentifier})\n");
         text.Append(Format.Text($"processor: {Environment.ProcessorCount} threads, {InstructionSet()}, {Vector<float>.Count * 32} bits wide\n"));
         text.Append($"instructions: {InstructionLevel.Describe()}\n");
+        text.Append(Format.Text($"threads: {CpuDevice.DefaultThreads}, {CpuDevice.DefaultThreadsReason}\n"));
         text.Append($"devices: cpu, scalar{Gpus()}\n");
         text.Append($"model inside: {(Bundle.TryOpen(Checkpoints.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
         string? device = run.Line.Get(DiaOptions.Device);

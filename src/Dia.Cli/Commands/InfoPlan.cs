@@ -21,12 +21,13 @@ internal static class InfoPlan
         text.Append(
             $"  memory   {(device.FreeMemory is long free ? $"{Format.Bytes(free)} of {Format.Bytes(device.TotalMemory)} free" : Format.Bytes(device.TotalMemory))}\n");
 
+        bool copies = DeviceChoice.CopiesWeights(run);
         if (files.TryFolder() is { } folder)
             Plan(text, $"memory plan of {folder.Description}",
-                MemoryPlan.Of(device, files.IsCodec ? null : files.Model, files.TryCodecFolder() is null ? null : files.Codec, 1));
+                MemoryPlan.Of(device, files.IsCodec ? null : files.Model, files.TryCodecFolder() is null ? null : files.Codec, 1, copies));
 
         foreach (var networks in CompiledModels.All.GroupBy(n => n.Name))
-            Plan(text, $"memory plan of {networks.Key} with bfloat16 weights", MemoryPlan.Of(device, networks, WeightFormat.BFloat16, 1));
+            Plan(text, $"memory plan of {networks.Key} with bfloat16 weights", MemoryPlan.Of(device, networks, WeightFormat.BFloat16, 1, copies));
     }
 
     private static void Plan(StringBuilder text, string title, MemoryPlan plan) => Table(text, title, plan, " at most, for one utterance");

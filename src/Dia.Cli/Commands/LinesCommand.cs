@@ -55,6 +55,8 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         using DacModel? codec = !mayNeedCodec ? null : needsCodec ? files.LoadCodec(device, model.Config) : TryLoadCodec();
         Voice? opened = voice?.Open(model, codec, encodes: !check);
         files.Report(model, device);
+        if (!check)
+            files.PlaceWeights(model, rows: long.MaxValue, batch); // how many lines there will be is not known
         using OutputFile? standardOutput = json || (targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
         using var answers = new LineAnswers(run, WindowOfBatches * batch, standardOutput, codec?.SamplingRate ?? 0);
         using SpeechEngine? engine = check ? null : new SpeechEngine(model, codec, batch);

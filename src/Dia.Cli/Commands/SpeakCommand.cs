@@ -89,6 +89,7 @@ internal static class SpeakCommand
         if (new Doubts(line).Room(pieces.Count == 1 ? "the text" : "the longest piece", longest) is { } crowded)
             run.Reporter.Alert(crowded);
 
+        files.PlaceWeights(model, pieces.Sum(p => Rows(p, longest, speaker.FrameRate)));
         string? transcript = asScript ? options.Voice?.Transcript : voice?.Voice.Transcript;
         using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice));
         Speak(speaker, pieces, options, output, targets.WantsAudio,
@@ -112,6 +113,10 @@ internal static class SpeakCommand
         report.Summarize(spoken, output.Seconds);
         output.FinishPlaying();
     }
+
+    /// <summary>Rows that a piece will take, about: what its text asks for, and no more than it may.</summary>
+    private static long Rows(ScriptPiece piece, Utterance longest, double? frameRate) =>
+        Math.Min(longest.RowsLeft, frameRate is { } rate ? (long)(piece.Seconds * rate) + longest.Config.DelayPattern.Max() + 1 : long.MaxValue);
 
     /// <summary>
     /// What is said in the output; null: it is not known, since the text begins with the transcript of codes that are cut from it.

@@ -114,7 +114,9 @@ internal static class DiaOptions
         new("--device", null, "DEVICE",
         "auto (the first NVIDIA GPU whose memory the model fits into, else the processor), cpu, cuda (cuda:1 is the second GPU), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };
     public static readonly OptionSpec<int> Threads = new("--threads", null, "N", "Threads of the processor. The result does not depend on it.",
-        "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core" };
+        "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core that is not a small one" };
+    public static readonly OptionSpec<WeightPlacement> Weights = new("--weights", null, "WHERE",
+        "What the processor reads in a step: map (the file where it is mapped), copy (a copy in large pages, which is made meanwhile), or auto (a copy where that is faster, pays for the length, and fits). The result does not depend on it.", "map, copy or auto", Parsers.Placement) { Default = "auto", Choices = ["auto", "map", "copy"] };
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
@@ -183,13 +185,16 @@ internal static class DiaOptions
     public static IReadOnlyList<OptionSpec> VoiceSources { get; } = [Clone, CloneText, Voice, PromptCodes];
 
     /// <summary>Options of commands that load a model.</summary>
-    public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Device, Threads]);
+    public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Device, Threads, Weights]);
 
     /// <summary>Options of commands that load a model and a codec.</summary>
-    public static OptionGroup SpeechGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Codec, Device, Threads]);
+    public static OptionGroup SpeechGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Codec, Device, Threads, Weights]);
 
     /// <summary>Options of commands that load a codec.</summary>
     public static OptionGroup CodecGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads]);
+
+    /// <summary>Options of what says how much memory a model takes.</summary>
+    public static OptionGroup PlanGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads, Weights]);
 
     private static OptionSpec<bool> Flag(string name, string? shortName, string help) =>
         new(name, shortName, null, help, "1 or 0 (also true or false, yes or no, on or off)", Parsers.Flag);

@@ -83,6 +83,13 @@ internal static class Parsers
         || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
             && number < 1000));
 
+    /// <summary>Where weights are read.</summary>
+    public static bool Placement(string text, out WeightPlacement value)
+    {
+        value = text switch { "map" => WeightPlacement.Map, "copy" => WeightPlacement.Copy, _ => WeightPlacement.Auto };
+        return text is "map" or "copy" or "auto";
+    }
+
     /// <summary>A flag in the environment.</summary>
     public static bool Flag(string text, out bool value)
     {

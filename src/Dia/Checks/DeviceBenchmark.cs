@@ -50,6 +50,7 @@ public sealed class DeviceBenchmark : IDisposable
             throw new ArgumentException("The model is on another device.", nameof(model));
         if (codec is not null && codec.Tenant.Device != _device)
             throw new ArgumentException("The codec is on another device.", nameof(codec));
+        model?.CompleteWeights();
         using Lock.Scope turn = _device.Enter(), modelTurn = Turn(model?.Tenant), codecTurn = Turn(codec?.Tenant);
         if (model is not null)
             SamplerTimings.Run(_device, _clock, model, report);

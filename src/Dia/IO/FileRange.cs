@@ -60,7 +60,9 @@ internal readonly record struct FileRange(string Path, long Offset, long Length)
         }
     }
 
-    private void ReadExactly(SafeFileHandle handle, Span<byte> into, long offset, DiaErrorKind kind)
+    /// <summary>Fills <paramref name="into"/> with the bytes at an offset of the file.</summary>
+    /// <exception cref="DiaException">It has no such bytes, or cannot be read (kind as given).</exception>
+    internal void ReadExactly(SafeFileHandle handle, Span<byte> into, long offset, DiaErrorKind kind)
     {
         try
         {

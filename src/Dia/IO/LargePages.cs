@@ -7,6 +7,9 @@ namespace Dia.IO;
 /// </summary>
 internal static unsafe partial class LargePages
 {
+    /// <summary>Bytes of a large page.</summary>
+    public const int Bytes = 1 << 21;
+
     /// <summary>A block below this gains little, and would take memory that it may never fill.</summary>
     public const long LeastBytes = 1 << 25;
 
@@ -22,6 +25,41 @@ internal static unsafe partial class LargePages
             return;
         nuint page = (nuint)Environment.SystemPageSize, first = ((nuint)memory + page - 1) / page * page;
         _ = Madvise((void*)first, (nuint)memory + (nuint)bytes - first, MadviseHugePage);
+    }
+
+    /// <summary>Whether anonymous memory gets them where it asks.</summary>
+    /// <param name="settings">The folder of the kernel's settings.</param>
+    internal static bool AreThere(string settings = "/sys/kernel/mm/transparent_hugepage")
+    {
+        if (!OperatingSystem.IsLinux())
+            return false;
+        // Newer kernels have a setting for each size, which may leave it to the one for all.
+        string all = SystemFile.TryRead(settings + "/enabled") ?? "", own = SystemFile.TryRead($"{settings}/hugepages-{Bytes >> 10}kB/enabled") ?? "";
+        string chosen = own.Length == 0 || own.Contains("[inherit]", StringComparison.Ordinal) ? all : own;
+        return chosen.Contains("[always]", StringComparison.Ordinal) || chosen.Contains("[madvise]", StringComparison.Ordinal);
+    }
+
+    /// <summary>Bytes that are mapped by large pages, of the mappings that these addresses are in; 0 where the system does not say.</summary>
+    /// <param name="addresses">The addresses.</param>
+    /// <param name="mappings">The process's mappings as the kernel lists them.</param>
+    internal static long Mapped(IReadOnlyCollection<nint> addresses, string mappings = "/proc/self/smaps")
+    {
+        long bytes = 0;
+        bool counts = false;
+        foreach (string line in (SystemFile.TryRead(mappings) ?? "").Split('\n'))
+        {
+            // A mapping begins with its addresses; what it has follows, as "FilePmdMapped:   2048 kB".
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length >= 5 && words[0].Split('-') is [var from, var to]
+                && nint.TryParse(from, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out nint first)
+                && nint.TryParse(to, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out nint end))
+                counts = addresses.Any(a => a >= first && a < end);
+            else if (counts && words is ["FilePmdMapped:" or "ShmemPmdMapped:" or "AnonHugePages:", var kibibytes, "kB"]
+                && long.TryParse(kibibytes, NumberStyles.None, CultureInfo.InvariantCulture, out long count))
+                bytes += count << 10;
+        }
+
+        return bytes;
     }
 
     [LibraryImport("libc", EntryPoint = "madvise")]

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dia.IO;
 
@@ -8,6 +9,9 @@ internal sealed unsafe partial class MappedRange : IDisposable
     private const int NoMemory = 12; // errno
     private const int MadviseDontNeed = 4;
 
+    private readonly FileRange _range;
+    private readonly DiaErrorKind _kind;
+    private readonly SafeFileHandle? _handle; // _file's
     private readonly MemoryMappedFile? _file;
     private readonly MemoryMappedViewAccessor? _view;
     private byte* _pointer;
@@ -19,7 +23,7 @@ internal sealed unsafe partial class MappedRange : IDisposable
     /// </exception>
     public MappedRange(FileRange range, DiaErrorKind kind)
     {
-        Length = range.Length;
+        (_range, _kind, Length) = (range, kind, range.Length);
         if (Length == 0)
             return; // An empty mapping does not exist.
         var handle = FileRange.Open(range.Path, kind);
@@ -29,6 +33,7 @@ internal sealed unsafe partial class MappedRange : IDisposable
             if (RandomAccess.GetLength(handle) - range.Offset < range.Length)
                 throw new DiaException(kind, $"{range.Path} became shorter while it was opened.");
             _file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            _handle = handle;
             _view = _file.CreateViewAccessor(range.Offset, range.Length, MemoryMappedFileAccess.Read);
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _pointer);
             _pointer += _view.PointerOffset;
@@ -58,6 +63,16 @@ internal sealed unsafe partial class MappedRange : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             return _pointer;
         }
+    }
+
+    /// <summary>Reads bytes of the range from the file, so that no page of the mapping is touched.</summary>
+    /// <param name="offset">The first byte, in the range.</param>
+    /// <param name="into">Takes them; the range has as many.</param>
+    /// <exception cref="DiaException">The file cannot be read, or became shorter (kind as given).</exception>
+    public void Read(long offset, Span<byte> into)
+    {
+        ObjectDisposedException.ThrowIf(_disposed || _handle is null, this);
+        _range.ReadExactly(_handle, into, _range.Offset + offset, _kind);
     }
 
     /// <summary>Keeps the range mapped until the result is disposed, whoever disposes of the range meanwhile.</summary>

@@ -32,25 +32,28 @@ public static unsafe partial class MemoryLimits
     {
         get
         {
-            string? sizes = OperatingSystem.IsLinux() ? TryRead("/proc/self/statm") : null; // In pages; the first is all of it.
+            string? sizes = OperatingSystem.IsLinux() ? SystemFile.TryRead("/proc/self/statm") : null; // In pages; the first is all of it.
             return sizes is not null && long.TryParse(sizes.Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out long pages)
                 ? pages * Environment.SystemPageSize
                 : 0;
         }
     }
 
-    /// <summary>Most bytes of memory that this process ever had, mapped files included; 0 where the system does not say.</summary>
-    public static long MostResident
+    /// <summary>
+    /// Bytes that this process can have beside what it has: by its limits, and by what the machine has left, the files that it merely keeps included.
+    /// </summary>
+    internal static long Available
     {
         get
         {
-            const string name = "VmHWM:";
-            string? line = OperatingSystem.IsLinux() ? TryRead("/proc/self/status")?.Split('\n').FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal))
-                : null;
-            return long.TryParse(line?[name.Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), NumberStyles.None, CultureInfo.InvariantCulture,
-                out long kibibytes) ? kibibytes * 1024 : 0;
+            long most = AddressSpace == long.MaxValue ? long.MaxValue : AddressSpace - AddressSpaceTaken;
+            most = Math.Min(most, ControlGroup == long.MaxValue ? long.MaxValue : ControlGroup - HostMemory.ProgramBytes - HostMemory.Taken);
+            return Math.Max(0, Math.Min(most, MachineAvailable() ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - HostMemory.Taken));
         }
     }
+
+    /// <summary>Most bytes of memory that this process ever had, mapped files included; 0 where the system does not say.</summary>
+    public static long MostResident => Kibibytes("/proc/self/status", "VmHWM:") ?? 0;
 
     /// <summary>An error that says what is needed and what is there.</summary>
     /// <param name="what">What the memory is for.</param>
@@ -82,7 +85,7 @@ public static unsafe partial class MemoryLimits
     internal static long ReadGroups(string membership, string root)
     {
         long lowest = long.MaxValue;
-        foreach (string line in (TryRead(membership) ?? "").Split('\n'))
+        foreach (string line in (SystemFile.TryRead(membership) ?? "").Split('\n'))
         {
             string[] parts = line.Split(':', 3);
             if (parts.Length < 3)
@@ -109,7 +112,7 @@ public static unsafe partial class MemoryLimits
         for (string group = path; ; group = group[..Math.Max(group.LastIndexOf('/'), 0)])
         {
             foreach (string name in names)
-                if (long.TryParse(TryRead($"{root}{group.TrimEnd('/')}/{name}"), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long limit)
+                if (long.TryParse(SystemFile.TryRead($"{root}{group.TrimEnd('/')}/{name}"), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long limit)
                     && limit < none)
                     lowest = Math.Min(lowest, limit);
             if (group.Length == 0)
@@ -117,16 +120,14 @@ public static unsafe partial class MemoryLimits
         }
     }
 
-    private static string? TryRead(string path)
+    private static long? MachineAvailable() => Kibibytes("/proc/meminfo", "MemAvailable:");
+
+    /// <summary>Bytes, of a line like "MemAvailable:   21234 kB"; null: there is none.</summary>
+    private static long? Kibibytes(string path, string name)
     {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            return null;
-        }
+        string? line = OperatingSystem.IsLinux() ? SystemFile.TryRead(path)?.Split('\n').FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal)) : null;
+        return long.TryParse(line?[name.Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), NumberStyles.None, CultureInfo.InvariantCulture,
+            out long kibibytes) ? kibibytes * 1024 : null;
     }
 
     internal static string Text(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 20):0.0} MiB");

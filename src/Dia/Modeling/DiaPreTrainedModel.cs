@@ -156,6 +156,7 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
     /// <summary>Frees its memory and unmaps its files, after the turn of a call that is under way.</summary>
     public void Dispose()
     {
+        _copy?.Dispose(); // It takes turns of its own.
         using Lock.Scope turn = Tenant.EnterToFree();
         if (!Tenant.Leave())
             return;

@@ -74,6 +74,10 @@ public abstract class CompiledModel : CompiledNetwork, IBackendVisitor<DiaNetwor
         return _functions[weight];
     }
 
+    /// <summary>The numbers of the matrices that a decoding step reads, each once.</summary>
+    internal int[] StepMatrices() => [.. Operations()
+        .Where(o => o is { Function: Function.Decode or Function.Logits, Kind: OperationKind.Linear, Weight: >= 0 }).Select(o => o.Weight).Distinct()];
+
     /// <summary>The encoder's rotary positions before the first call.</summary>
     internal RotaryEmbedding EncoderRope() => new(RotaryFrequencies.For(Config.EncoderConfig), Floats(EncoderInverseFrequencies));
 

@@ -19,6 +19,7 @@ public sealed partial class MemoryPlan
     private readonly List<MemoryPart> _parts = [];
     private readonly Device _device;
     private readonly bool _mapped;
+    private bool _copies;
     private long _leastBytes, _mappedBytes, _scratchBytes;
 
     private MemoryPlan(Device device, int batch)
@@ -40,9 +41,10 @@ public sealed partial class MemoryPlan
     /// <param name="model">The model; null: the codec alone.</param>
     /// <param name="codec">The codec; null: none.</param>
     /// <param name="batch">Utterances at a time.</param>
-    public static MemoryPlan Of(Device device, ModelCheckpoint? model, CodecCheckpoint? codec, int batch)
+    /// <param name="copies">Whether what a step reads is copied from the mapped file.</param>
+    public static MemoryPlan Of(Device device, ModelCheckpoint? model, CodecCheckpoint? codec, int batch, bool copies = false)
     {
-        var plan = new MemoryPlan(device, batch);
+        var plan = new MemoryPlan(device, batch) { _copies = copies };
         if (model is not null)
             plan.AddModel(model.Compiled, model.Tensors.Formats, batch);
         if (codec is not null)
@@ -55,10 +57,11 @@ public sealed partial class MemoryPlan
     /// <param name="networks">A model, a codec, or both.</param>
     /// <param name="format">The weights' format.</param>
     /// <param name="batch">Utterances at a time.</param>
-    public static MemoryPlan Of(Device device, IEnumerable<CompiledNetwork> networks, WeightFormat format, int batch)
+    /// <param name="copies">Whether what a step reads is copied from the mapped file.</param>
+    public static MemoryPlan Of(Device device, IEnumerable<CompiledNetwork> networks, WeightFormat format, int batch, bool copies = false)
     {
         ArgumentNullException.ThrowIfNull(networks);
-        var plan = new MemoryPlan(device, batch);
+        var plan = new MemoryPlan(device, batch) { _copies = copies };
         foreach (CompiledNetwork network in networks)
         {
             WeightFormat[] formats = [.. network.Weights().Select(_ => format)];
@@ -93,6 +96,8 @@ public sealed partial class MemoryPlan
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderPass.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
         AddWeights("model weights", specs, formats);
+        if (_copies && _mapped)
+            AddCopies(model.StepMatrices().Sum(i => WeightFormats.Bytes(formats[i], specs[i].Count)));
         Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text, 1), Decoder(model.Arenas, d, 2 * promptRows, 2)),
             $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
         Add("steps", Decoder(model.Arenas, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize),
@@ -133,6 +138,12 @@ public sealed partial class MemoryPlan
         string types = string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName));
         Add(_mapped ? name + ", packed" : name, copies, _mapped
             ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}") : types);
+    }
+
+    private void AddCopies(long bytes)
+    {
+        _leastBytes += bytes;
+        Add("model weights, copied", bytes, "what a step reads, in large pages; the mapped file's pages are not used for it");
     }
 
     private static long Encoder(ArenaSizes arenas, DiaConfig config, int text, int texts) =>

@@ -9,6 +9,7 @@ namespace Dia.Weights;
 public sealed unsafe class LoadedWeights : IDisposable
 {
     private readonly CheckpointFiles? _files;
+    private readonly WeightSource[] _sources = [];
     private readonly List<nint> _owned = [];
     private bool _disposed;
 
@@ -23,7 +24,7 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// <exception cref="ObjectDisposedException"><paramref name="tensors"/> is disposed.</exception>
     internal LoadedWeights(MatchedTensors tensors, Func<int, bool>? isUsed = null)
     {
-        _files = tensors.Files;
+        (_files, _sources) = (tensors.Files, tensors.Sources);
         _files.Hold();
         try
         {
@@ -80,6 +81,24 @@ public sealed unsafe class LoadedWeights : IDisposable
             MappedRange.Forget(stored.Data, WeightFormats.Bytes(stored.Format, spec.Count));
         Weights[index] = new StoredWeight { Data = values, Format = WeightFormat.Float32 };
         return values;
+    }
+
+    /// <summary>The tensor that a weight is read from where it is mapped; null: it lies elsewhere.</summary>
+    internal SafetensorsTensor? MappedTensor(int index) =>
+        index < _sources.Length && !Weights[index].IsMissing && _sources[index].Plain is { } tensor && Weights[index].Data == tensor.Data ? tensor : null;
+
+    /// <summary>Memory of this object for copies of weights, which <see cref="Move"/> puts in place of the mapped ones.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    internal byte* AllocateCopies(long bytes) => (byte*)Allocate(bytes);
+
+    /// <summary>Has a mapped weight read from a copy from now on, and gives the mapping's memory back.</summary>
+    /// <param name="index">The weight.</param>
+    /// <param name="copy">Its values as they are stored, in memory of <see cref="AllocateCopies"/>.</param>
+    internal void Move(int index, byte* copy)
+    {
+        SafetensorsTensor tensor = MappedTensor(index) ?? throw new ArgumentException("This weight is not mapped.", nameof(index));
+        MappedRange.Forget(tensor.Data, tensor.ByteLength);
+        Weights[index] = Weights[index] with { Data = copy };
     }
 
     /// <summary>Unmaps the files and frees what was computed: every pointer is invalid from here on.</summary>

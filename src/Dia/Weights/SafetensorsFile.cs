@@ -85,6 +85,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>Keeps the file mapped while it is read.</summary>
     internal MappedRange.Lease Hold() => _map.Hold();
 
+    /// <summary>Reads bytes without touching the mapping.</summary>
+    /// <exception cref="DiaException">The file cannot be read, or became shorter.</exception>
+    internal void Read(long offset, Span<byte> into) => _map.Read(offset, into);
+
     /// <summary>The address of a byte of the file.</summary>
     internal byte* At(long offset) => _map.Pointer + offset;
 

@@ -44,6 +44,13 @@ public sealed unsafe class SafetensorsTensor
     /// <summary>What the file's header says of it.</summary>
     internal SafetensorsEntry Entry { get; }
 
+    /// <summary>Reads bytes of its values from the file, without touching the mapping.</summary>
+    /// <param name="first">The first byte.</param>
+    /// <param name="into">Takes them; there are as many.</param>
+    /// <exception cref="DiaException">The file cannot be read, or became shorter.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    internal void Read(long first, Span<byte> into) => _file.Read(_offset + first, into);
+
     /// <summary>All values as int32, row-major.</summary>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     /// <exception cref="DiaException">A value is not an integer of 32 bits, there are too many values, or their type is not read.</exception>

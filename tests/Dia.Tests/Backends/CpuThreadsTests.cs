@@ -26,9 +26,11 @@ public sealed unsafe class CpuThreadsTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(7)]
-    public void Every_part_runs_once_in_every_job(int threads)
+    [InlineData(16)]
+    [InlineData(16, 16)]
+    public void Every_part_runs_once_in_every_job(int threads, int processors = 0)
     {
-        using CpuThreads pool = new(threads);
+        using CpuThreads pool = new(threads, processors);
         const int Parts = 50, Jobs = 2000;
         int* counts = stackalloc int[Parts];
         CountJob job = new() { Counts = counts, FailsAt = -1 };
@@ -39,6 +41,7 @@ public sealed unsafe class CpuThreadsTests
             if (i % 500 == 0)
                 Thread.Sleep(20);
         }
+        Assert.Equal(threads == 1 ? 0 : Jobs - Jobs / Parts, pool.Forks); // a single part is not shared
         for (int part = 0; part < Parts; part++)
             Assert.Equal(Jobs / Parts * (Parts - part), counts[part]);
     }
@@ -56,6 +59,40 @@ public sealed unsafe class CpuThreadsTests
         job.FailsAt = -1;
         pool.Run(ref job, 40);
         Assert.True(counts[39] >= 1);
+    }
+
+    private struct HeldJob : IParallelJob
+    {
+        public int* Started;
+        public int* Free;
+
+        public readonly void Run(int part, int thread)
+        {
+            Interlocked.Increment(ref *Started);
+            while (Volatile.Read(ref *Free) == 0)
+                Thread.Yield();
+        }
+    }
+
+    /// <summary>Each part waits until all have begun: with fewer threads, or one that is not woken, they would not.</summary>
+    [Fact]
+    public void All_threads_come_where_there_is_work_for_all()
+    {
+        const int Threads = 8;
+        using CpuThreads pool = new(Threads, Threads);
+        int started = 0, free = 0;
+        bool all = false;
+        HeldJob job = new() { Started = &started, Free = &free };
+        var open = new Thread(() =>
+        {
+            all = SpinWait.SpinUntil(() => Volatile.Read(ref *job.Started) == Threads, TimeSpan.FromSeconds(30));
+            Volatile.Write(ref *job.Free, 1);
+        });
+        Thread.Sleep(50); // All are parked.
+        open.Start();
+        pool.Run(ref job, Threads);
+        open.Join();
+        Assert.True(all, "not all threads came");
     }
 
     private static string Failure(CpuThreads pool, CountJob job)

@@ -30,6 +30,12 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     /// <summary>Number of threads.</summary>
     public int Threads => _threads.Count;
 
+    /// <summary>Jobs so far that threads shared.</summary>
+    internal long Forks => _threads.Forks;
+
+    /// <summary>Parts of these.</summary>
+    internal long Parts => _threads.Parts;
+
     /// <summary>Ends the threads and frees the scratch memory.</summary>
     public void Dispose() => _threads?.Dispose();
 

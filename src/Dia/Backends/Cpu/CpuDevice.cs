@@ -1,3 +1,5 @@
+using Dia.IO;
+
 namespace Dia.Backends.Cpu;
 
 /// <summary>The processor, with SIMD and threads.</summary>
@@ -6,6 +8,12 @@ public sealed class CpuDevice : Device
     private const int MaxThreads = 1024;
 
     private readonly CpuBackend _backend;
+
+    /// <summary>The processor on <see cref="DefaultThreads"/> threads.</summary>
+    public CpuDevice()
+        : this(DefaultThreads)
+    {
+    }
 
     /// <summary>The processor on so many threads.</summary>
     /// <param name="threads">1 to 1024.</param>
@@ -22,6 +30,17 @@ public sealed class CpuDevice : Device
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
         _backend = new CpuBackend(threads, memory);
     }
+
+    /// <summary>
+    /// A thread for each physical core that this process may use and that is not a small one; for each processor where the system does not tell.
+    /// </summary>
+    public static int DefaultThreads => Math.Min(ProcessorCores.Default.Count, MaxThreads);
+
+    /// <summary>Why so many, as a phrase.</summary>
+    public static string DefaultThreadsReason => ProcessorCores.Default.Reason;
+
+    /// <summary>How often work was shared by its threads so far, each time until all of it was done.</summary>
+    public long Forks => _backend.Forks;
 
     /// <inheritdoc/>
     public override string Name => $"cpu, {_backend.Threads} thread{(_backend.Threads == 1 ? "" : "s")}";
