@@ -108,7 +108,8 @@ internal static class BenchCommand
         whole.Add("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)"));
         if (processor is not null && !double.IsNaN(step))
             whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms; threads share its work, and wait for each other, {forks:0} times"));
-        AddSteps(bench.TimeSteps(model, textLength, [.. StepRows.Where(r => r < model.Config.DecoderConfig.MaxPositionEmbeddings)]), whole);
+        int most = model.Config.DecoderConfig.MaxPositionEmbeddings - 1;
+        AddSteps(bench.TimeSteps(model, textLength, [.. StepRows.Select(r => Math.Min(r, most)).Distinct()]), whole);
         if (device.StepLaunches is int launches && !double.IsNaN(step))
             whole.Add("a step, guided",
                 Format.Text(

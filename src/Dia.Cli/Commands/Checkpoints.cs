@@ -161,7 +161,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>
         run.Reporter.Detail(
-            Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
+            Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, keys and values in {WeightFormats.ReferenceName(model.CacheFormat)}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
 
     /// <summary>Loads the codec.</summary>
     /// <param name="device">Where it runs.</param>

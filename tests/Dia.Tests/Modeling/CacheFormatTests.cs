@@ -4,6 +4,7 @@ using Dia.Compiled;
 using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
+using Dia.Networks;
 using Dia.Tests.Callers;
 using Dia.Weights;
 using Xunit;
@@ -92,6 +93,16 @@ public sealed class CacheFormatTests
         using var small = new SmallModel("cpu1");
         Assert.Equal(WeightFormat.Float32, small.Model.CacheFormat);
         Assert.Contains("float32 or float16", Assert.Throws<ArgumentException>(() => small.Model.CacheFormat = WeightFormat.BFloat16).Message);
+    }
+
+    [Fact]
+    public void The_memory_plan_counts_caches_of_the_device_s_format()
+    {
+        using var small = new SmallModel("cpu1");
+        using var checkpoint = ModelCheckpoint.Open(ModelFolder.Open(SmallModel.Folder), CompiledModels.All);
+        long[] bytes = [.. new[] { true, false }.Select(exact => MemoryPlan.Of(small.Device, checkpoint, null, 2, exact: exact).Parts
+            .Single(p => p.Name == "self caches").Bytes)];
+        Assert.InRange(bytes[0] / (double)bytes[1], 1.99, 2);
     }
 
     private static float[] Steps(DiaForConditionalGeneration model)
