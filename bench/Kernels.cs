@@ -28,8 +28,9 @@ internal static unsafe class Kernels
         }
 
         ForkJoin(cpu);
-        Attention(cpu, 2, 1, 1000);
-        Attention(cpu, 2, 1, 3000);
+        foreach (int keys in new[] { 100, 1000, 3000 })
+            StepAttention(cpu, keys, Heads, 4, bandwidth);
+        StepAttention(cpu, 170, Heads, Heads, bandwidth);
         Attention(cpu, 1, 170, 170);
     }
 
@@ -135,9 +136,56 @@ internal static unsafe class Kernels
         }
     }
 
+    private const int Heads = 16, HeadDim = 128;
+
+    /// <summary>
+    /// A step's attention in all layers of the 1.6B model, of two sequences: caches in float32 and in 16 bits take turns, and so does reading, since a shared
+    /// machine changes from second to second.
+    /// </summary>
+    private static void StepAttention(CpuBackend cpu, int keys, int heads, int keyHeads, double bandwidth)
+    {
+        const int Layers = 18, Items = 2, Passes = 41;
+        long stride = 2L * keys * keyHeads * HeadDim, values = Layers * stride;
+        float* q = Values(cpu, Items * heads * HeadDim), y = cpu.Memory.Allocate(Items * heads * HeadDim), wide = Values(cpu, Items * values);
+        float* narrow = cpu.Memory.Allocate(Items * values / 2);
+        for (long row = 0; row < Items * values; row += keyHeads * HeadDim)
+            CacheRows.Store((ushort*)narrow + row, WeightFormat.Float16, wide + row, keyHeads * HeadDim);
+        WeightFormat[] formats = [WeightFormat.Float32, WeightFormat.Float16];
+        double[][] times = [new double[Passes], new double[Passes]];
+        for (int pass = 0; pass < Passes; pass++)
+        {
+            foreach (WeightFormat format in formats)
+            {
+                AttentionItem* items = stackalloc AttentionItem[Items];
+                long bytes = WeightFormats.Bytes(format, values);
+                byte* cache = (byte*)(format == WeightFormat.Float32 ? wide : narrow);
+                for (int i = 0; i < Items; i++)
+                    items[i] = new AttentionItem { FirstRow = i, Rows = 1, Keys = cache + i * bytes, Values = cache + i * bytes
+                        + WeightFormats.Bytes(format, stride / 2), KeyCount = keys, CausalStart = keys - 1, LayerStride = stride };
+                long start = Stopwatch.GetTimestamp();
+                for (int layer = 0; layer < Layers; layer++)
+                    cpu.Attention(y, q, new AttentionBatch(items, Items, 1, keys, format), layer, heads, keyHeads, HeadDim, null);
+                times[(int)format / 2][pass] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            }
+        }
+
+        foreach (WeightFormat format in formats)
+        {
+            double[] sorted = [.. times[(int)format / 2].Order()];
+            double bytes = Items * WeightFormats.Bytes(format, values);
+            Console.WriteLine(
+                $"step's attention, {Layers} layers, {Items} x {heads}/{keyHeads} heads, {keys} keys in {format}: {sorted[Passes / 2] * 1e3:F2} ms (best {sorted[0] * 1e3:F2}), {bytes / sorted[Passes / 2] / 1e9:F1} GB/s, {bytes / sorted[Passes / 2] / bandwidth:P0} of bandwidth, {4.0 * Items * Layers * heads * HeadDim * keys / sorted[Passes / 2] / 1e9:F0} GFLOP/s");
+        }
+
+        cpu.Memory.Free(q);
+        cpu.Memory.Free(y);
+        cpu.Memory.Free(wide);
+        cpu.Memory.Free(narrow);
+    }
+
     private static void Attention(CpuBackend cpu, int items, int rows, int keys)
     {
-        const int Heads = 16, KeyHeads = 4, HeadDim = 128;
+        const int KeyHeads = 4;
         float* q = Values(cpu, items * rows * Heads * HeadDim), y = cpu.Memory.Allocate(items * rows * Heads * HeadDim);
         float* cache = Values(cpu, 2L * items * keys * KeyHeads * HeadDim);
         AttentionItem* list = stackalloc AttentionItem[items];

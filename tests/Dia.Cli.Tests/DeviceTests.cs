@@ -159,10 +159,11 @@ public sealed class DeviceTests : TestFolder
     {
         string text = Succeeds(Dia.RunOnGpu(["info", "--device", "cuda"])).Text;
         foreach (string part in new[] { "device: cuda, Software GPU", "compute capability 8.0", "CUDA 11.4", "free", "memory plan of dia-1.6b",
-            "model weights", "self caches", "1 x 2 x 3087 rows", "sampler", "activations, codes", "working memory" })
+            "model weights", "self caches", "1 x 2 x 3087 rows of float32", "sampler", "activations, codes", "working memory" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         text = Succeeds(Dia.Run("info", "--device", "cpu", "--threads", "1", "--weights", "copy")).Text;
-        foreach (string part in new[] { "device: cpu, 1 thread\n", "threads: ", ", one for each", "model weights, copied", "beside the mapped file", "memory plan of dia-demo" })
+        foreach (string part in new[] { "device: cpu, 1 thread\n", "threads: ", ", one for each", "model weights, copied", "beside the mapped file", "memory plan of dia-demo",
+            "1 x 2 x 3087 rows of float16" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.Contains("cuda:0 (Software GPU)", Dia.RunOnGpu(["info"]).Text, StringComparison.Ordinal);
         Fails(5, Dia.Run("info", "--device", "cuda"), "libcuda.so.1");
@@ -216,7 +217,8 @@ public sealed class DeviceTests : TestFolder
     {
         string text = Succeeds(Dia.Run("bench", "--device", "cpu", "--threads", "1")).Text;
         foreach (string part in new[] { "of bandwidth", "step_linear BFloat16", "attention over the rows", "block_linear", "transposed_convolution",
-            "measured read bandwidth", "steps a second", "times real time", "first audio", "loading" })
+            "measured read bandwidth", "a step at row 100, guided", "matrices", "the rest", "of which sampling", "growth of a step from row 100 to",
+            "steps a second", "times real time", "first audio", "loading" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
     }

@@ -225,13 +225,15 @@ public sealed class MannersTests : TestFolder
 
     [Theory]
     [InlineData("'[S1] Hello world.' -o $1/a.wav")]
-    [InlineData("'[S1] Hello world.' --speed 1.2 -o $1/a.wav")]
+    [InlineData("'[S1] Hello world.' --speed 1.2 --exact -o $1/a.wav")]
     [InlineData("'[S1] Hello world.' --lines -o $1/{n}.wav")]
     public void The_stages_have_their_times(string call)
     {
         Outcome outcome = Succeeds(Dia.Shell($"exec $DIA {call} --seed 1 -v", Folder));
         Assert.Matches(@"(?m)^encoder 0\.\d{3} s, prompt 0\.\d{3} s, steps \d\.\d{3} s, codec \d\.\d{3} s$", outcome.Error);
         Assert.Matches(@"loaded in \d+\.\d\d s", outcome.Error);
+        string caches = call.Contains("--exact", StringComparison.Ordinal) ? "float32" : "float16";
+        Assert.Contains("keys and values in " + caches, outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class ReferenceRunsTests : TestFolder
             ? number.GetRawText() : none;
         string[] args =
         [
-            "--model", Fixtures.Path("generate/model"), "--greedy", "--codes", In("c"),
+            "--exact", "--model", Fixtures.Path("generate/model"), "--greedy", "--codes", In("c"),
             "--cfg-scale", Setting("guidance_scale", "1"), "--top-k", Setting("top_k", "0"), "--max-tokens", Setting("max_new_tokens", ""),
         ];
         if (name == "prompt")

@@ -26,7 +26,9 @@ internal sealed class ModelParity(Report report)
         DiaInputs inputs = processor.Process([_json.GetProperty("text").GetString()!]);
         report.Judge("dia: text ids", $"{inputs.InputIds.Length} ids", "equal", inputs.InputIds.Cast<int>().SequenceEqual(_expected.Ints("input_ids")));
         Forward(model, inputs);
-        Greedy(model, inputs);
+        Greedy(model, inputs, "dia");
+        model.CacheFormat = device.CacheFormat;
+        Greedy(model, inputs, "dia, caches in 16 bits");
     }
 
     private void Forward(DiaForConditionalGeneration model, DiaInputs inputs)
@@ -61,7 +63,7 @@ internal sealed class ModelParity(Report report)
         report.AtMost($"dia: RMS of {expected.Length} {part} hidden states, relative", worst, 1e-3);
     }
 
-    private void Greedy(DiaForConditionalGeneration model, DiaInputs inputs)
+    private void Greedy(DiaForConditionalGeneration model, DiaInputs inputs, string name)
     {
         GenerationConfig config = model.GenerationConfig() with
         {
@@ -81,7 +83,7 @@ internal sealed class ModelParity(Report report)
         int equal = 0;
         while (equal < steps && promptRows + equal < rows.GetLength(1) && RowsEqual(expected, rows, promptRows + equal))
             equal++;
-        report.Judge("dia: greedy rows equal before the first difference", $"{equal} of {steps}", $">= {safe}", equal >= safe
+        report.Judge($"{name}: greedy rows equal before the first difference", $"{equal} of {steps}", $">= {safe}", equal >= safe
             && rows.GetLength(1) == expected.GetLength(0));
 
         var fed = new BestIds(channels);
@@ -93,7 +95,7 @@ internal sealed class ModelParity(Report report)
                 model.Config.DecoderConfig.VocabSize, promptRows + steps).Run();
         }
 
-        CompareBest(inputs, model.Config.PadTokenId, expected, gaps, fed.Steps, promptRows);
+        CompareBest(inputs, model.Config.PadTokenId, expected, gaps, fed.Steps, promptRows, name);
     }
 
     private static bool RowsEqual(int[,] expected, int[,,] rows, int row)
@@ -105,7 +107,7 @@ internal sealed class ModelParity(Report report)
     }
 
     /// <summary>Cells that the prompt or the end of the channel decides say nothing of the scores: they are left out.</summary>
-    private void CompareBest(DiaInputs inputs, int pad, int[,] expected, float[] gaps, List<int[]> best, int promptRows)
+    private void CompareBest(DiaInputs inputs, int pad, int[,] expected, float[] gaps, List<int[]> best, int promptRows, string name)
     {
         int channels = expected.GetLength(1), compared = 0, different = 0;
         for (int step = 0; step < best.Count; step++)
@@ -122,7 +124,7 @@ internal sealed class ModelParity(Report report)
             }
         }
 
-        report.Judge($"dia: reference rows fed back, best ids that differ, {best.Count} steps", $"{different} of {compared}", "0",
+        report.Judge($"{name}: reference rows fed back, best ids that differ, {best.Count} steps", $"{different} of {compared}", "0",
             different == 0 && best.Count == gaps.Length / channels && compared > gaps.Length / 2);
     }
 

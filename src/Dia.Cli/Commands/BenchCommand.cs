@@ -11,6 +11,7 @@ internal static class BenchCommand
     private const int TextLength = 170;
     private const int CachedRows = 1000;
     private const int Rows = 128;
+    private static readonly int[] StepRows = [100, 1000, 3000];
     private const int Utterances = 8;
     private const int WarmUpRows = 12;
     private const int Frames = 128;
@@ -48,7 +49,7 @@ internal static class BenchCommand
         bool codecAlone = files.IsCodec;
         using Device device = DeviceChoice.Create(run, files, model: !codecAlone, codec: true);
         var clock = Stopwatch.StartNew();
-        using DiaForConditionalGeneration? model = codecAlone ? null : files.LoadModel(device);
+        using DiaForConditionalGeneration? model = codecAlone ? null : files.LoadSpeaking(device);
         if (model is not null)
             files.PlaceWeights(model, rows: long.MaxValue); // as in a long run
         double modelSeconds = clock.Elapsed.TotalSeconds;
@@ -107,6 +108,8 @@ internal static class BenchCommand
         whole.Add("a step's matrices at that speed", Format.Text($"{bytes / step / bench.Bandwidth:0.00} of the bandwidth ({bytes / 1e6:0.0} MB)"));
         if (processor is not null && !double.IsNaN(step))
             whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms; threads share its work, and wait for each other, {forks:0} times"));
+        int most = model.Config.DecoderConfig.MaxPositionEmbeddings - 1;
+        AddSteps(bench.TimeSteps(model, textLength, [.. StepRows.Select(r => Math.Min(r, most)).Distinct()]), whole);
         if (device.StepLaunches is int launches && !double.IsNaN(step))
             whole.Add("a step, guided",
                 Format.Text(
@@ -119,6 +122,20 @@ internal static class BenchCommand
         whole.Add("steps and audio, times real time", Format.Text($"{1 / speech / second:0.00}"));
         whole.Add("first audio, weights loaded", first is { } seconds
             ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon");
+    }
+
+    /// <summary>What a step is made of, and how it grows with the rows that it looks back at.</summary>
+    private static void AddSteps(IReadOnlyList<StepTiming> steps, TextTable whole)
+    {
+        foreach (StepTiming step in steps)
+        {
+            double rest = step.Seconds - step.Matrices;
+            whole.Add(Format.Text($"a step at row {step.Rows}, guided"), Format.Text(
+                $"{step.Seconds * 1e3:0.00} ms: matrices {step.Matrices * 1e3:0.00}, the rest {rest * 1e3:0.00} ({rest / step.Seconds:0.0%}), of which sampling {step.Sampling * 1e3:0.00}"));
+        }
+
+        if (steps.Count > 1)
+            whole.Add(Format.Text($"growth of a step from row {steps[0].Rows} to {steps[^1].Rows}"), Format.Text($"{steps[^1].Seconds / steps[0].Seconds - 1:0.0%}"));
     }
 
     private static (double StepSeconds, double? FirstAudio, double Forks) Steps(

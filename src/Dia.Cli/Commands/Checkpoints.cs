@@ -103,6 +103,16 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <exception cref="DiaException">Model.</exception>
     public DiaForConditionalGeneration LoadModel(Device device) => Adapted(DiaForConditionalGeneration.FromPretrained(OpenModel(), device));
 
+    /// <summary>Loads the model to speak: its caches are what is fast on the device, unless --exact.</summary>
+    /// <exception cref="DiaException">Model.</exception>
+    public DiaForConditionalGeneration LoadSpeaking(Device device)
+    {
+        DiaForConditionalGeneration model = LoadModel(device);
+        if (!run.Line.Has(DiaOptions.Exact))
+            model.CacheFormat = device.CacheFormat;
+        return model;
+    }
+
     /// <summary>Loads the model for a pass: without a head where the checkpoint has none.</summary>
     /// <exception cref="DiaException">Model.</exception>
     public DiaPreTrainedModel LoadForward(Device device) => OpenModel().HasHead ? LoadModel(device) : Adapted(DiaModel.FromPretrained(Model, device));
@@ -151,7 +161,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>Says, with -v, what was loaded.</summary>
     public void Report(DiaForConditionalGeneration model, Device device) =>
         run.Reporter.Detail(
-            Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
+            Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, keys and values in {WeightFormats.ReferenceName(model.CacheFormat)}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
 
     /// <summary>Loads the codec.</summary>
     /// <param name="device">Where it runs.</param>

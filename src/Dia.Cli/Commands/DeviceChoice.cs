@@ -40,7 +40,7 @@ internal static class DeviceChoice
                 // Of the host's memory only what the system allows is a limit.
                 if (!device.Memory.IsHost || (reserve && MemoryLimits.Any))
                     Fit(device, MemoryPlan.Of(device, model ? files.Model : null, codec && files.HasCodec ? files.Codec : null, batch,
-                        CopiesWeights(run)), batch, reserve);
+                        CopiesWeights(run), run.Line.Has(DiaOptions.Exact)), batch, reserve);
             }
             catch (DiaException e) when (device.Memory.IsHost && e.Kind != DiaErrorKind.Device)
             {

@@ -103,16 +103,16 @@ internal static class InfoCommand
         text.Append(Format.Text($"    weights          {count:N0} values: {Format.Bytes(count * 2)} as bf16 or f16, {Format.Bytes(count * 4)} as f32\n"));
     }
 
-    /// <summary>Everything is float32 but the weights.</summary>
+    /// <summary>Everything is float32 but the weights, and caches but on GPUs and with --exact.</summary>
     private static void Memory(StringBuilder text, DiaConfig config, ArenaSizes arenas)
     {
         DiaDecoderConfig d = config.DecoderConfig;
-        long row = 2L * sizeof(float) * d.NumHiddenLayers * d.NumKeyValueHeads * d.HeadDim;
-        long cross = 2L * sizeof(float) * d.NumHiddenLayers * d.CrossNumKeyValueHeads * d.CrossHeadDim;
+        long row = 2L * sizeof(ushort) * d.NumHiddenLayers * d.NumKeyValueHeads * d.HeadDim;
+        long cross = 2L * sizeof(ushort) * d.NumHiddenLayers * d.CrossNumKeyValueHeads * d.CrossHeadDim;
         int rows = config.RowCapacity, positions = config.EncoderConfig.MaxPositionEmbeddings;
         text.Append(
             $"    arena            {Format.Bytes(arenas.EncoderWidth * sizeof(float))} a text byte, {Format.Bytes(arenas.DecoderWidth * sizeof(float))} an audio row\n");
-        text.Append(Format.Text($"    self cache       {Format.Bytes(row)} a row, {Format.Bytes(row * rows)} at {rows} rows (with guidance twice that)\n"));
+        text.Append(Format.Text($"    self cache       {Format.Bytes(row)} a row, {Format.Bytes(row * rows)} at {rows} rows (with guidance twice that; with --exact and on GPUs twice as much)\n"));
         text.Append(Format.Text($"    cross cache      {Format.Bytes(cross)} a text byte, {Format.Bytes(cross * positions)} at {positions} bytes\n"));
     }
 }

@@ -50,7 +50,7 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         using var files = new Checkpoints(run);
         bool needsCodec = targets.AlwaysAudio || voice?.NeedsCodec == true, mayNeedCodec = json || needsCodec;
         using Device device = DeviceChoice.Create(run, files, model: true, mayNeedCodec, batch, reserve: !check);
-        using DiaForConditionalGeneration model = files.LoadModel(device);
+        using DiaForConditionalGeneration model = files.LoadSpeaking(device);
         DiaException? noCodec = null;
         using DacModel? codec = !mayNeedCodec ? null : needsCodec ? files.LoadCodec(device, model.Config) : TryLoadCodec();
         Voice? opened = voice?.Open(model, codec, encodes: !check);

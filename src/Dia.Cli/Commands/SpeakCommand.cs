@@ -70,7 +70,7 @@ internal static class SpeakCommand
         bool tooLong = prepared.Length > positions, splits = options.Splits(tooLong), asScript = splits || options is not { Speed: 1, Retries: 0 };
         ScriptPiece? whole = splits ? null : prepared.Whole(line, positions, asScript);
 
-        using DiaForConditionalGeneration model = files.LoadModel(device);
+        using DiaForConditionalGeneration model = files.LoadSpeaking(device);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, config) : null;
         options = options with { Voice = prepared.Behind(voice?.Open(model, codec)) };
         files.Report(model, device);

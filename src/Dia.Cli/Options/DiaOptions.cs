@@ -117,6 +117,8 @@ internal static class DiaOptions
         "a whole number from 1 to 1024", Parsers.Integer(1, 1024)) { Default = "one for each core that is not a small one" };
     public static readonly OptionSpec<WeightPlacement> Weights = new("--weights", null, "WHERE",
         "What the processor reads in a step: map (the file where it is mapped), copy (a copy in large pages, which is made meanwhile), or auto (a copy where that is faster, pays for the length, and fits). The result does not depend on it.", "map, copy or auto", Parsers.Placement) { Default = "auto", Choices = ["auto", "map", "copy"] };
+    public static readonly OptionSpec<bool> Exact = Flag("--exact", null,
+        "For comparing: keep keys and values in float32, as the reference does, not in 16 bits. GPUs, `dia forward` and `dia generate` always do.");
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
@@ -188,7 +190,7 @@ internal static class DiaOptions
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Device, Threads, Weights]);
 
     /// <summary>Options of commands that load a model and a codec.</summary>
-    public static OptionGroup SpeechGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Codec, Device, Threads, Weights]);
+    public static OptionGroup SpeechGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Codec, Device, Threads, Weights, Exact]);
 
     /// <summary>Options of commands that load a codec.</summary>
     public static OptionGroup CodecGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads]);

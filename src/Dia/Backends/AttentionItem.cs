@@ -1,3 +1,5 @@
+using Dia.Weights;
+
 namespace Dia.Backends;
 
 /// <summary>
@@ -13,13 +15,13 @@ public unsafe struct AttentionItem
     /// <summary>Number of query rows.</summary>
     public int Rows;
 
-    /// <summary>Keys of layer 0 [KeyCount, keyHeads·headDim].</summary>
-    public float* Keys;
+    /// <summary>Keys of layer 0 [KeyCount, keyHeads·headDim], in the batch's format.</summary>
+    public void* Keys;
 
-    /// <summary>Values of layer 0 [KeyCount, keyHeads·headDim].</summary>
-    public float* Values;
+    /// <summary>Values of layer 0 [KeyCount, keyHeads·headDim], in the batch's format.</summary>
+    public void* Values;
 
-    /// <summary>Float32 values from a layer's keys to the next layer's, and from values to values.</summary>
+    /// <summary>How many values a layer's keys are from the next layer's, and values from values.</summary>
     public long LayerStride;
 
     /// <summary>Number of keys, masked ones included.</summary>
@@ -37,7 +39,8 @@ public unsafe struct AttentionItem
 /// <param name="count">How many.</param>
 /// <param name="maxRows">No item has more query rows.</param>
 /// <param name="maxKeys">No item has more keys.</param>
-public readonly unsafe struct AttentionBatch(AttentionItem* items, int count, int maxRows, int maxKeys)
+/// <param name="format">What keys and values are kept as: float32, or the device's <see cref="Device.CacheFormat"/>.</param>
+public readonly unsafe struct AttentionBatch(AttentionItem* items, int count, int maxRows, int maxKeys, WeightFormat format = WeightFormat.Float32)
 {
     /// <summary>The sequences, in device memory.</summary>
     public AttentionItem* Items => items;
@@ -50,4 +53,7 @@ public readonly unsafe struct AttentionBatch(AttentionItem* items, int count, in
 
     /// <summary>No item has more keys.</summary>
     public int MaxKeys => maxKeys;
+
+    /// <summary>What keys and values are kept as.</summary>
+    public WeightFormat Format => format;
 }

@@ -52,13 +52,13 @@ public unsafe interface IBackend
 
     /// <summary>
     /// Rotates keys [rows, keyHeads, 2·half] in place and appends them and values, of the same shape, to a layer's cache of each item: its row r
-    /// becomes row CausalStart + r there.
+    /// becomes row CausalStart + r there, rounded to the batch's format.
     /// </summary>
     void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half);
 
     /// <summary>
     /// y[rows, heads·headDim] = softmax(q·keysᵀ)·values per item and head, scale 1; query head h reads key head h / (heads / keyHeads).
-    /// Scores and softmax in float32, the maximum subtracted.
+    /// Scores and softmax in float32, the maximum subtracted, whatever format keys and values are kept in.
     /// </summary>
     /// <param name="y">The result.</param>
     /// <param name="q">Queries [rows, heads·headDim].</param>

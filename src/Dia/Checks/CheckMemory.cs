@@ -27,6 +27,9 @@ internal readonly unsafe struct Mirrored<T>(nint host, nint device, int count)
 
     /// <summary>The values from an index on.</summary>
     public Mirrored<T> From(int index) => new(Host + (nint)index * sizeof(T), Device + (nint)index * sizeof(T), Count - index);
+
+    /// <summary>The same memory.</summary>
+    public Mirrored<byte> Bytes => new(Host, Device, checked(Count * sizeof(T)));
 }
 
 /// <summary>

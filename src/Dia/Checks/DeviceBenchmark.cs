@@ -57,6 +57,27 @@ public sealed class DeviceBenchmark : IDisposable
         _device.Accept(new Timings(_clock, model, codec, rows, textLength, report))();
     }
 
+    /// <summary>Times whole decoding steps on a device that computes in the host's memory; elsewhere there are none.</summary>
+    /// <param name="model">The model, on this device.</param>
+    /// <param name="textLength">Bytes of the text.</param>
+    /// <param name="rows">Rows in the caches, case by case.</param>
+    /// <exception cref="ArgumentException">The model is on another device.</exception>
+    /// <exception cref="ObjectDisposedException">The device or the model is disposed.</exception>
+    /// <exception cref="DiaException">No memory, or the device fails (Device).</exception>
+    public IReadOnlyList<StepTiming> TimeSteps(DiaForConditionalGeneration model, int textLength, params IReadOnlyList<int> rows)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(rows);
+        ArgumentOutOfRangeException.ThrowIfLessThan(textLength, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(rows.DefaultIfEmpty(0).Min(), nameof(rows));
+        if (model.Tenant.Device != _device)
+            throw new ArgumentException("The model is on another device.", nameof(model));
+        if (!_device.Memory.IsHost || rows.Count == 0)
+            return [];
+        using Lock.Scope turn = _device.Enter(), modelTurn = model.Tenant.Enter();
+        return _device.Accept(new Steps(model, textLength, rows))();
+    }
+
     /// <summary>Seconds of one run on the device, its end included.</summary>
     public double Time(Action run)
     {
@@ -69,6 +90,12 @@ public sealed class DeviceBenchmark : IDisposable
     public void Dispose() => _clock.Dispose();
 
     private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
+
+    private sealed class Steps(DiaForConditionalGeneration model, int textLength, IReadOnlyList<int> rows) : IBackendVisitor<Func<StepTiming[]>>
+    {
+        public Func<StepTiming[]> Visit<TBackend>(TBackend backend)
+            where TBackend : struct, IBackend => () => new StepTimings<TBackend>(backend, model).Run(textLength, rows);
+    }
 
     private sealed class Timings(DeviceClock clock, DiaPreTrainedModel? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)
         : IBackendVisitor<Action>

@@ -1,4 +1,5 @@
 using Dia.Backends;
+using Dia.Weights;
 
 namespace Dia.Checks;
 
@@ -7,15 +8,24 @@ public sealed unsafe partial class KernelChecks<TBackend>
 {
     internal const int Layers = 2;
 
+    /// <summary>The formats that a device which computes in the host's memory keeps keys and values in; a GPU has float32.</summary>
+    private WeightFormat[] CacheFormats => _backend.Memory.IsHost ? [WeightFormat.Float32, WeightFormat.Float16] : [WeightFormat.Float32];
+
     /// <summary>The rotary table, queries, and keys that are appended to caches.</summary>
     public void Rotary(int heads, int keyHeads, int headDim)
+    {
+        foreach (WeightFormat format in CacheFormats)
+            Rotary(heads, keyHeads, headDim, format);
+    }
+
+    private void Rotary(int heads, int keyHeads, int headDim, WeightFormat format)
     {
         using CheckMemory<TBackend> memory = Memory(20);
         int half = headDim / 2, width = keyHeads * headDim, capacity = 12;
         (int Rows, int Keys, int Start)[] layout = [(3, 3, 0), (1, 6, 5), (4, 10, 6)];
-        Mirrored<float>[] caches = [.. layout.Select(_ => memory.Floats(2 * Layers * capacity * width))];
-        (Mirrored<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, null);
-        AttentionBatch host = new(items.OnHost, layout.Length, 4, capacity), device = new(items.OnDevice, layout.Length, 4, capacity);
+        Mirrored<byte>[] caches = [.. layout.Select(_ => Cache(memory, memory.Floats(2 * Layers * capacity * width).Values, width, format))];
+        (Mirrored<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, null, format);
+        AttentionBatch host = new(items.OnHost, layout.Length, 4, capacity, format), device = new(items.OnDevice, layout.Length, 4, capacity, format);
         Mirrored<float> cos = memory.Floats(rows * half), sin = memory.Floats(rows * half), frequencies = memory.Floats(layout.Length * half, 0.5f, 0.5f);
         int[] positions = [.. Enumerable.Range(0, rows).Select(r => r * r * 431)];
         Mirrored<int> at = memory.Place<int>(positions);
@@ -33,8 +43,46 @@ public sealed unsafe partial class KernelChecks<TBackend>
         _scalar.RopeKeyValues(keys.OnHost, values.OnHost, cos.OnHost, sin.OnHost, host, 1, keyHeads, half);
         _backend.RopeKeyValues(keys.OnDevice, values.OnDevice, cos.OnDevice, sin.OnDevice, device, 1, keyHeads, half);
         Compare("rope_key_values", shapes, memory.Download(keys), keys.Values, 6 * U);
-        foreach (Mirrored<float> cache in caches)
-            Compare("rope_key_values cache", shapes, memory.Download(cache), cache.Values, 6 * U);
+        // In 16 bits a value whose last bits differ may be rounded to the next: twice half a step of 2^-10.
+        double tolerance = format == WeightFormat.Float32 ? 6 * U : Math.ScaleB(1, -10) + 6 * U;
+        foreach (Mirrored<byte> cache in caches)
+            Compare($"rope_key_values cache {format}", shapes, Wide(memory.Download(cache), width, format), Wide(cache.Values, width, format), tolerance);
+    }
+
+    /// <summary>Values as a cache holds them: what is a NaN is one there too, which only a kernel that reads what it must not would see.</summary>
+    private static Mirrored<byte> Cache(CheckMemory<TBackend> memory, ReadOnlySpan<float> values, int width, WeightFormat format)
+    {
+        if (format == WeightFormat.Float32)
+            return memory.Place(values).Bytes;
+        ushort[] cache = new ushort[values.Length];
+        float[] row = new float[width];
+        fixed (ushort* to = cache)
+        fixed (float* from = row)
+        {
+            for (int i = 0; i < values.Length; i += width)
+            {
+                values.Slice(i, width).CopyTo(row);
+                if (Array.Exists(row, float.IsNaN))
+                    cache.AsSpan(i, width).Fill(0x7e00);
+                else
+                    CacheRows.Store(to + i, format, from, width);
+            }
+        }
+
+        return memory.Place<ushort>(cache).Bytes;
+    }
+
+    private static float[] Wide(ReadOnlySpan<byte> cache, int width, WeightFormat format)
+    {
+        float[] values = new float[cache.Length / WeightFormats.Bytes(format, 1)];
+        fixed (byte* from = cache)
+        fixed (float* to = values)
+        {
+            for (int i = 0; i < values.Length; i += width)
+                CacheRows.Load(to + i, from + WeightFormats.Bytes(format, i), format, width);
+        }
+
+        return values;
     }
 
     /// <summary>Attention of single rows and of blocks: causal, masked, with a row that sees no key, and with maps.</summary>
@@ -52,9 +100,16 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
     internal void Attention(string name, int heads, int keyHeads, int headDim, (int Rows, int Keys, int Start)[] layout, bool mapped, float greater = 1)
     {
+        foreach (WeightFormat format in CacheFormats)
+            Attention(format == WeightFormat.Float32 ? name : $"{name}, {format}", heads, keyHeads, headDim, layout, mapped, greater, format);
+    }
+
+    private void Attention(string name, int heads, int keyHeads, int headDim, (int Rows, int Keys, int Start)[] layout, bool mapped, float greater,
+        WeightFormat format)
+    {
         using CheckMemory<TBackend> memory = Memory(21);
         int width = keyHeads * headDim, mostKeys = layout.Max(i => i.Keys), capacity = mostKeys + 2;
-        Mirrored<float>[] caches = new Mirrored<float>[layout.Length];
+        Mirrored<byte>[] caches = new Mirrored<byte>[layout.Length];
         Mirrored<byte>[] masks = new Mirrored<byte>[layout.Length];
         for (int n = 0; n < layout.Length; n++)
         {
@@ -68,15 +123,16 @@ public sealed unsafe partial class KernelChecks<TBackend>
                     cache.AsSpan((part * capacity + j) * width, width).Fill(float.NaN);
             }
 
-            caches[n] = memory.Place<float>(cache);
+            caches[n] = Cache(memory, cache, width, format);
             masks[n] = n >= layout.Length - 2 ? memory.Place<byte>(mask) : default;
         }
 
-        (Mirrored<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, masks);
+        (Mirrored<AttentionItem> items, int rows) = Items(memory, layout, caches, capacity, width, masks, format);
         int mostRows = layout.Max(i => i.Rows);
         Mirrored<float> q = memory.Floats(rows * heads * headDim, greater * 4 / MathF.Sqrt(headDim)), y = memory.Floats(rows * heads * headDim);
         Mirrored<float> maps = memory.Floats(layout.Sum(i => heads * i.Rows * i.Keys));
-        AttentionBatch host = new(items.OnHost, layout.Length, mostRows, capacity), device = new(items.OnDevice, layout.Length, mostRows, capacity);
+        AttentionBatch host = new(items.OnHost, layout.Length, mostRows, capacity, format),
+            device = new(items.OnDevice, layout.Length, mostRows, capacity, format);
         _scalar.Attention(y.OnHost, q.OnHost, host, 1, heads, keyHeads, headDim, mapped ? maps.OnHost : null);
         _backend.Attention(y.OnDevice, q.OnDevice, device, 1, heads, keyHeads, headDim, mapped ? maps.OnDevice : null);
         string shapes = Text($"{heads}/{keyHeads} heads of {headDim}");
@@ -97,7 +153,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             // Another kind of kernel may make an item of one row where no item has more.
             if (layout[n].Rows == 1 != (mostRows == 1))
                 continue;
-            AttentionBatch one = new(items.OnDevice + n, 1, layout[n].Rows, layout[n].Keys);
+            AttentionBatch one = new(items.OnDevice + n, 1, layout[n].Rows, layout[n].Keys, format);
             Mirrored<float> alone = memory.Floats(rows * heads * headDim);
             _backend.Attention(alone.OnDevice, q.OnDevice, one, 1, heads, keyHeads, headDim, null);
             int at = row * heads * headDim, count = layout[n].Rows * heads * headDim;
@@ -106,8 +162,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     }
 
     internal static (Mirrored<AttentionItem> Items, int Rows) Items(CheckMemory<TBackend> memory, (int Rows, int Keys, int Start)[] layout,
-        Mirrored<float>[] caches,
-        int capacity, int width, Mirrored<byte>[]? masks)
+        Mirrored<byte>[] caches, int capacity, int width, Mirrored<byte>[]? masks, WeightFormat format = WeightFormat.Float32)
     {
         AttentionItem[] host = new AttentionItem[layout.Length], device = new AttentionItem[layout.Length];
         int rows = 0;
@@ -115,7 +170,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         {
             AttentionItem item = new() { FirstRow = rows, Rows = layout[n].Rows, KeyCount = layout[n].Keys, CausalStart = layout[n].Start,
                 LayerStride = 2L * capacity * width };
-            Mirrored<float> values = caches[n].From(capacity * width);
+            Mirrored<byte> values = caches[n].From(checked((int)WeightFormats.Bytes(format, capacity * width)));
             Mirrored<byte> mask = masks is null ? default : masks[n];
             host[n] = item with { Keys = caches[n].OnHost, Values = values.OnHost, Mask = mask.OnHost };
             device[n] = item with { Keys = caches[n].OnDevice, Values = values.OnDevice, Mask = mask.OnDevice };

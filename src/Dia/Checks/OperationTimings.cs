@@ -34,7 +34,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             Work[] works = [.. group];
             OperationInfo o = works[0].Operation;
             int keys = o.Rows == Rows.Conditional ? textLength : rows;
-            Time("step", works, new Load(o.Rows == Rows.All ? 2 : 1, 1, keys, o.Rows == Rows.All, Phase.Decode), run => clock.TimeInStep(run, (long)stepBytes));
+            Time("step", works, new Load(o.Rows == Rows.All ? 2 : 1, 1, keys, o.Rows == Rows.All, Phase.Decode, model.CacheFormat), run => clock.TimeInStep(run, (long)stepBytes));
         }
 
         // One block of arithmetic is as good as all layers' and takes less time.
@@ -104,7 +104,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     }
 
     /// <summary>How much an operation is given to do.</summary>
-    private readonly record struct Load(int Sequences, int RowsOfSequence, int Keys, bool IsCausal, Phase Phase)
+    private readonly record struct Load(int Sequences, int RowsOfSequence, int Keys, bool IsCausal, Phase Phase, WeightFormat Caches = WeightFormat.Float32)
     {
         public int Rows => Sequences * RowsOfSequence;
     }
@@ -131,7 +131,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
 
         /// <summary>What it must read and write.</summary>
         public double Bytes(Load load) =>
-            (load.Rows * (double)Operation.Values + load.Sequences * (double)load.Keys * Operation.ValuesOfKey) * sizeof(float)
+            load.Rows * (double)Operation.Values * sizeof(float) + load.Sequences * (double)load.Keys * WeightFormats.Bytes(load.Caches, Operation.ValuesOfKey)
             + (Operation.TableValues > 0 ? load.Rows * StoredBytes(Operation.TableValues) : WeightBytes);
     }
 
@@ -172,13 +172,13 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             for (int i = 0; i < items.Length; i++)
             {
                 long size = (load.Keys + 1L) * width;
-                float* cache = Floats(2 * layers * size);
+                byte* cache = Cache(WeightFormats.Bytes(load.Caches, 2 * layers * size));
                 items[i] = new AttentionItem
                 {
                     FirstRow = i * load.RowsOfSequence,
                     Rows = load.RowsOfSequence,
                     Keys = cache,
-                    Values = cache + size,
+                    Values = cache + WeightFormats.Bytes(load.Caches, size),
                     LayerStride = 2 * size,
                     KeyCount = load.Keys,
                     CausalStart = load.IsCausal ? load.Keys - load.RowsOfSequence : -1,
@@ -187,7 +187,17 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
 
             byte* placed = memory.Place(MemoryMarshal.AsBytes<AttentionItem>(items));
             _allocated.Add((nint)placed);
-            return new AttentionBatch((AttentionItem*)placed, load.Sequences, load.RowsOfSequence, load.Keys);
+            return new AttentionBatch((AttentionItem*)placed, load.Sequences, load.RowsOfSequence, load.Keys, load.Caches);
+        }
+
+        private byte* Cache(long bytes)
+        {
+            byte* cache = (byte*)Floats(bytes / sizeof(float) + 1);
+
+            // Of the host's memory, pages that were never written are all the same page of zeros, which the processor's caches hold.
+            for (long done = 0; memory.IsHost && done < bytes; done += int.MaxValue)
+                new Span<byte>(cache + done, (int)Math.Min(int.MaxValue, bytes - done)).Fill(0x3c);
+            return cache;
         }
 
         public void Dispose() => _allocated.ForEach(m => memory.Free((void*)m));

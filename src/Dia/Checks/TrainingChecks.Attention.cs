@@ -13,7 +13,7 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
         const int Items = 3, Layers = KernelChecks<TBackend>.Layers;
         using CheckMemory<TBackend> memory = checks.Memory(50);
         int width = keyHeads * headDim, capacity = keys + 2, queries = Items * rows * heads * headDim;
-        var caches = new Mirrored<float>[Items];
+        var caches = new Mirrored<byte>[Items];
         var masks = new Mirrored<byte>[Items];
         for (int n = 0; n < Items; n++)
         {
@@ -22,7 +22,7 @@ internal sealed unsafe partial class TrainingChecks<TBackend>
             for (int j = 1; n == 1 && j < capacity; j += 3)
                 for (int part = 0; part < 2 * Layers; part++)
                     cache.AsSpan((part * capacity + j) * width, width).Fill(float.NaN);
-            caches[n] = memory.Place<float>(cache);
+            caches[n] = memory.Place<float>(cache).Bytes;
             masks[n] = n > 0 ? memory.Place<byte>(mask) : default;
         }
 

@@ -1,10 +1,9 @@
-using Dia.Backends;
 using Dia.Networks;
 
 namespace Dia.Modeling;
 
 /// <summary>Keys and values of one layer of a <see cref="PastKeyValues"/>, each [B, heads, rows, head_dim].</summary>
-public sealed unsafe class CacheLayer
+public sealed class CacheLayer
 {
     /// <summary>A layer of given keys and values; they are not copied.</summary>
     /// <param name="keys">Keys [B, heads, rows, head_dim].</param>
@@ -47,30 +46,30 @@ public sealed unsafe class CacheLayer
     internal static DiaException Error(string what) => new(DiaErrorKind.Input, what);
 
     /// <summary>A layer of caches, one a sequence; they have equal lengths.</summary>
-    internal static CacheLayer Read(DeviceMemory memory, KeyValueCache[] caches, int layer, int heads)
+    internal static CacheLayer Read(KeyValueCache[] caches, int layer, int heads)
     {
         int rows = caches[0].Length, width = caches[0].Width;
         var result = new CacheLayer(new float[(long)caches.Length * rows * width], new float[(long)caches.Length * rows * width], caches.Length, heads, rows,
             width / heads);
         for (int i = 0; i < caches.Length; i++)
         {
-            Turn(memory.Read(caches[i].Keys(layer), rows * width), result.Of(result.Keys, i), rows, heads);
-            Turn(memory.Read(caches[i].Values(layer), rows * width), result.Of(result.Values, i), rows, heads);
+            Turn(caches[i].Read(2 * layer), result.Of(result.Keys, i), rows, heads);
+            Turn(caches[i].Read(2 * layer + 1), result.Of(result.Values, i), rows, heads);
         }
 
         return result;
     }
 
     /// <summary>Fills a layer of caches, one a sequence, which have its length.</summary>
-    internal void Write(DeviceMemory memory, KeyValueCache[] caches, int layer)
+    internal void Write(KeyValueCache[] caches, int layer)
     {
         float[] rows = new float[Rows * caches[0].Width];
         for (int i = 0; i < caches.Length; i++)
         {
             Turn(Of(Keys, i), rows, Heads, Rows);
-            memory.Upload(caches[i].Keys(layer), rows);
+            caches[i].Write(2 * layer, rows);
             Turn(Of(Values, i), rows, Heads, Rows);
-            memory.Upload(caches[i].Values(layer), rows);
+            caches[i].Write(2 * layer + 1, rows);
         }
     }
 

@@ -169,6 +169,23 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             other.Self.Length = rows;
     }
 
+    /// <summary>Gives an item rows that no pass made: for those who time steps.</summary>
+    public void FillCaches(int item, int rows)
+    {
+        using Lock.Scope turn = Tenant.Enter();
+        SetCached(item, rows);
+        foreach (DecoderStream? stream in new[] { _items[item]!.Conditional, _items[item]!.Unconditional })
+        {
+            if (stream is null)
+                continue;
+            float[] values = new float[checked(rows * stream.Self.Width)];
+            for (int i = 0; i < values.Length; i++)
+                values[i] = (i * 7919 % 997 - 498) / 4096f;
+            for (int part = 0; part < 2 * stream.Self.Layers; part++)
+                stream.Self.Write(part, values);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -31,12 +31,12 @@ internal sealed unsafe class DecoderSlot : IDisposable
         RotaryEmbedding textRope = model.Compiled.EncoderRope();
         textRope.Update(length);
         KeyValueCache? self = null, other = null;
-        _cross = new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim) { Length = length };
+        _cross = new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim, model.CacheFormat) { Length = length };
         try
         {
-            self = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+            self = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim, model.CacheFormat);
             if (guidance)
-                other = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim);
+                other = new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim, model.CacheFormat);
             byte[] text = new byte[length];
             for (int i = 0; i < length; i++)
                 text[i] = mask.IsEmpty || mask[i] != 0 ? (byte)1 : (byte)0;

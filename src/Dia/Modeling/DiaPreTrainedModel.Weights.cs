@@ -1,5 +1,6 @@
 using Dia.IO;
 using Dia.Networks;
+using Dia.Weights;
 
 namespace Dia.Modeling;
 
@@ -64,7 +65,8 @@ public abstract unsafe partial class DiaPreTrainedModel
         if (AreInLargePages(matrices))
             return "they lie in large pages already";
         // With all that may be said, and as much again as a fifth of it: what others take meanwhile.
-        long needed = bytes + MemoryPlan.Of(Tenant.Device, [Compiled], Weights.Weights[matrices[0]].Format, batch).Bytes, left = MemoryLimits.Available;
+        MemoryPlan plan = MemoryPlan.Of(Tenant.Device, [Compiled], Weights.Weights[matrices[0]].Format, batch, exact: CacheFormat == WeightFormat.Float32);
+        long needed = bytes + plan.Bytes, left = MemoryLimits.Available;
         return needed + needed / 5 > left ? $"there is too little memory for a copy ({MemoryLimits.Text(left)} are left)" : null;
     }
 

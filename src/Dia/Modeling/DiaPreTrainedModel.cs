@@ -60,6 +60,19 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
         }
     }
 
+    /// <summary>
+    /// What keys and values are kept as in sessions and caches that are made from now on: float32, as the reference has them, unless this is set to the
+    /// device's <see cref="Device.CacheFormat"/>. Then they are rounded once, when they are stored, and decoding reads half as much of them. Training keeps
+    /// float32.
+    /// </summary>
+    /// <exception cref="ArgumentException">The device has no caches of that format.</exception>
+    public WeightFormat CacheFormat
+    {
+        get;
+        set => field = value == WeightFormat.Float32 || value == Tenant.Device.CacheFormat ? value
+            : throw new ArgumentException($"The device keeps keys and values in float32 or {WeightFormats.ReferenceName(Tenant.Device.CacheFormat)}, not in {value}.", nameof(value));
+    }
+
     /// <summary>Name of the compiled configuration that runs it.</summary>
     public string CompiledName => Compiled.Name;
 
@@ -179,7 +192,7 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
         using Lock.Scope turn = Tenant.Enter();
         DiaDecoderConfig d = Config.DecoderConfig;
         double values = (double)length * d.CrossNumKeyValueHeads * d.CrossHeadDim + (double)rows * d.NumKeyValueHeads * d.HeadDim * (guidance ? 2 : 1);
-        double bytes = sequences * 2.0 * d.NumHiddenLayers * values * sizeof(float);
+        double bytes = sequences * 2.0 * d.NumHiddenLayers * values * WeightFormats.Bytes(CacheFormat, 1);
         long most = Tenant.Device.FreeMemory ?? Math.Min(Tenant.Device.TotalMemory,
             MemoryLimits.AddressSpace == long.MaxValue ? long.MaxValue : MemoryLimits.AddressSpace - MemoryLimits.AddressSpaceTaken);
         if (bytes > most)

@@ -2,6 +2,7 @@ using System.Numerics;
 using Dia.Backends;
 using Dia.Configuration;
 using Dia.Networks;
+using Dia.Weights;
 
 namespace Dia.Modeling;
 
@@ -13,6 +14,7 @@ namespace Dia.Modeling;
 public sealed unsafe class PastKeyValues : IDisposable
 {
     private readonly DiaPreTrainedModel _model;
+    private readonly WeightFormat _format;
     private readonly KeyValueCache[] _cross;
     private KeyValueCache[] _self;
     private bool _disposed; // changed in a turn only
@@ -26,7 +28,7 @@ public sealed unsafe class PastKeyValues : IDisposable
     internal PastKeyValues(DiaPreTrainedModel model, int batch, int textLength, int capacity)
     {
         DiaDecoderConfig d = model.Config.DecoderConfig;
-        (_model, TextLength, Rope) = (model, textLength, model.Compiled.DecoderRope());
+        (_model, TextLength, Rope, _format) = (model, textLength, model.Compiled.DecoderRope(), model.CacheFormat);
         _cross = Caches(batch, textLength, d.CrossNumKeyValueHeads * d.CrossHeadDim);
         try
         {
@@ -70,8 +72,8 @@ public sealed unsafe class PastKeyValues : IDisposable
                 past._self[i].Length = rows;
             for (int layer = 0; layer < d.NumHiddenLayers; layer++)
             {
-                selfAttention[layer].Write(model.Network.Memory, past._self, layer);
-                crossAttention[layer].Write(model.Network.Memory, past._cross, layer);
+                selfAttention[layer].Write(past._self, layer);
+                crossAttention[layer].Write(past._cross, layer);
             }
 
             past.Rope.MoveTo(ropeLength ?? rows);
@@ -145,7 +147,7 @@ public sealed unsafe class PastKeyValues : IDisposable
         try
         {
             for (int i = 0; i < Batch; i++)
-                _self[i].CopyTo(grown[i], _model.Config.DecoderConfig.NumHiddenLayers);
+                _self[i].CopyTo(grown[i]);
         }
         catch
         {
@@ -165,7 +167,7 @@ public sealed unsafe class PastKeyValues : IDisposable
         using Lock.Scope turn = _model.Tenant.Enter();
         ObjectDisposedException.ThrowIf(_disposed, this);
         return [.. Enumerable.Range(0, _model.Config.DecoderConfig.NumHiddenLayers).Select(layer =>
-            CacheLayer.Read(_model.Network.Memory, caches(), layer, heads))];
+            CacheLayer.Read(caches(), layer, heads))];
     }
 
     private static int Check(string part, IReadOnlyList<CacheLayer> layers, int count, int heads, int headDim, int leastRows)
@@ -190,7 +192,7 @@ public sealed unsafe class PastKeyValues : IDisposable
         try
         {
             for (int i = 0; i < batch; i++)
-                caches[i] = new KeyValueCache(_model.Network.Memory, _model.Config.DecoderConfig.NumHiddenLayers, capacity, width);
+                caches[i] = new KeyValueCache(_model.Network.Memory, _model.Config.DecoderConfig.NumHiddenLayers, capacity, width, _format);
             return caches;
         }
         catch

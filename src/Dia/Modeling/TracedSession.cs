@@ -58,12 +58,12 @@ internal sealed unsafe class TracedSession : IDecoderSession
             Encoder.Complete();
             for (int i = 0; i < _streams.Length; i++)
             {
-                var cross = Own(new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim));
+                var cross = Own(new KeyValueCache(_memory, d.NumHiddenLayers, length, d.CrossNumKeyValueHeads * d.CrossHeadDim, model.CacheFormat));
                 cross.Length = length;
                 model.Network.CrossKeyValues(encoder, i, cross);
                 _streams[i] = new DecoderStream
                 {
-                    Self = Own(new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim)),
+                    Self = Own(new KeyValueCache(_memory, d.NumHiddenLayers, maxRows, d.NumKeyValueHeads * d.HeadDim, model.CacheFormat)),
                     Cross = cross,
                     Rope = model.Compiled.DecoderRope(),
                     TextMask = encoder.Mask(i),

@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Configuration;
+using Dia.Weights;
 
 namespace Dia.Networks;
 
@@ -41,6 +42,7 @@ public sealed unsafe class DecoderPass : IDisposable
     private readonly float* _arena;
     private readonly DeviceBlock _inputs;
     private readonly DecoderStream[] _sequences;
+    private WeightFormat _cacheFormat;
     private float _ropeScaling;
     private int _maxRows;
     private int _selfKeys;
@@ -120,10 +122,10 @@ public sealed unsafe class DecoderPass : IDisposable
     public float* this[long offset] => _arena + offset * _capacity;
 
     /// <summary>The sequences' self-attention, over what is cached and this pass's rows.</summary>
-    public AttentionBatch SelfAttention => new(_inputs.Device<AttentionItem>(SelfPart), SequenceCount, _maxRows, _selfKeys);
+    public AttentionBatch SelfAttention => new(_inputs.Device<AttentionItem>(SelfPart), SequenceCount, _maxRows, _selfKeys, _cacheFormat);
 
     /// <summary>The conditional sequences' cross-attention.</summary>
-    public AttentionBatch CrossAttention => new(_inputs.Device<AttentionItem>(CrossPart), ConditionalCount, _maxRows, _crossKeys);
+    public AttentionBatch CrossAttention => new(_inputs.Device<AttentionItem>(CrossPart), ConditionalCount, _maxRows, _crossKeys, _cacheFormat);
 
     /// <summary>Forgets the rows of the last run.</summary>
     public void Clear()
@@ -147,6 +149,9 @@ public sealed unsafe class DecoderPass : IDisposable
         ids.CopyTo(new Span<int>(_inputs.Host<int>(IdPart) + (long)Rows * _channels, ids.Length));
         for (int r = 0; r < rows; r++)
             _inputs.Host<int>(PositionPart)[Rows + r] = positions.IsEmpty ? cached + r : positions[r];
+        if (SequenceCount > 0 && sequence.Self.Format != _cacheFormat)
+            throw new ArgumentException("The caches of a pass are of one format.", nameof(sequence));
+        _cacheFormat = sequence.Self.Format;
         _sequences[SequenceCount] = sequence;
         _ropeScaling = sequence.Rope.Scaling;
         sequence.Rope.InverseFrequencies.CopyTo(new Span<float>(_inputs.Host<float>(FrequencyPart) + (long)SequenceCount * _half, _half));
@@ -201,7 +206,7 @@ public sealed unsafe class DecoderPass : IDisposable
 
     private AttentionItem NewItem(KeyValueCache cache, int rows, int keys, int causalStart, byte* mask) => new()
     {
-        FirstRow = Rows, Rows = rows, Keys = cache.Keys(0), Values = cache.Values(0), LayerStride = cache.LayerStride, KeyCount = keys,
+        FirstRow = Rows, Rows = rows, Keys = cache.At(0), Values = cache.At(1), LayerStride = cache.LayerStride, KeyCount = keys,
             CausalStart = causalStart, Mask = mask,
     };
 }

@@ -20,6 +20,7 @@ public sealed partial class MemoryPlan
     private readonly Device _device;
     private readonly bool _mapped;
     private bool _copies;
+    private WeightFormat _caches;
     private long _leastBytes, _mappedBytes, _scratchBytes;
 
     private MemoryPlan(Device device, int batch)
@@ -42,9 +43,10 @@ public sealed partial class MemoryPlan
     /// <param name="codec">The codec; null: none.</param>
     /// <param name="batch">Utterances at a time.</param>
     /// <param name="copies">Whether what a step reads is copied from the mapped file.</param>
-    public static MemoryPlan Of(Device device, ModelCheckpoint? model, CodecCheckpoint? codec, int batch, bool copies = false)
+    /// <param name="exact">Whether caches are of float32; else of <see cref="Device.CacheFormat"/>.</param>
+    public static MemoryPlan Of(Device device, ModelCheckpoint? model, CodecCheckpoint? codec, int batch, bool copies = false, bool exact = false)
     {
-        var plan = new MemoryPlan(device, batch) { _copies = copies };
+        var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat };
         if (model is not null)
             plan.AddModel(model.Compiled, model.Tensors.Formats, batch);
         if (codec is not null)
@@ -58,10 +60,12 @@ public sealed partial class MemoryPlan
     /// <param name="format">The weights' format.</param>
     /// <param name="batch">Utterances at a time.</param>
     /// <param name="copies">Whether what a step reads is copied from the mapped file.</param>
-    public static MemoryPlan Of(Device device, IEnumerable<CompiledNetwork> networks, WeightFormat format, int batch, bool copies = false)
+    /// <param name="exact">Whether caches are of float32; else of <see cref="Device.CacheFormat"/>.</param>
+    public static MemoryPlan Of(Device device, IEnumerable<CompiledNetwork> networks, WeightFormat format, int batch, bool copies = false,
+        bool exact = false)
     {
         ArgumentNullException.ThrowIfNull(networks);
-        var plan = new MemoryPlan(device, batch) { _copies = copies };
+        var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat };
         foreach (CompiledNetwork network in networks)
         {
             WeightFormat[] formats = [.. network.Weights().Select(_ => format)];
@@ -98,13 +102,16 @@ public sealed partial class MemoryPlan
         AddWeights("model weights", specs, formats);
         if (_copies && _mapped)
             AddCopies(model.StepMatrices().Sum(i => WeightFormats.Bytes(formats[i], specs[i].Count)));
-        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text, 1), Decoder(model.Arenas, d, 2 * promptRows, 2)),
+        int crossWidth = d.CrossNumKeyValueHeads * d.CrossHeadDim;
+        long rounded = _caches == WeightFormat.Float32 ? 0 : Floats(KeyValueCache.Size(1, text, crossWidth));
+        Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text, 1) + rounded, Decoder(model.Arenas, d, 2 * promptRows, 2)),
             $"{text} bytes of text, or 2 x {promptRows} rows of prompt: activations");
         Add("steps", Decoder(model.Arenas, d, 2 * batch, 2 * batch) + Floats(2L * batch * d.NumChannels * d.VocabSize),
             $"{2 * batch} rows: activations, logits");
         Add("cross-attention without text", constants, "one row a layer");
-        Add("self caches", 2L * batch * Floats(KeyValueCache.Size(d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim)), $"{batch} x 2 x {rows} rows");
-        Add("cross caches", batch * (Floats(KeyValueCache.Size(d.NumHiddenLayers, text, d.CrossNumKeyValueHeads * d.CrossHeadDim)) + ArenaPieces.Size(text)),
+        Add("self caches", 2L * batch * ArenaPieces.Size(KeyValueCache.Bytes(_caches, d.NumHiddenLayers, rows, d.NumKeyValueHeads * d.HeadDim)),
+            $"{batch} x 2 x {rows} rows of {WeightFormats.ReferenceName(_caches)}");
+        Add("cross caches", batch * (ArenaPieces.Size(KeyValueCache.Bytes(_caches, d.NumHiddenLayers, text, crossWidth)) + ArenaPieces.Size(text)),
             $"{batch} x {text} bytes of text");
         long narrow = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count)
             .DefaultIfEmpty(0).Max();

@@ -139,7 +139,7 @@ internal static class Program
                 ? number.GetRawText() : none;
             List<string> args =
             [
-                "--model", Path.Combine(folder, "model"), "--device", device, "--greedy", "--codes", output, "-q",
+                "--model", Path.Combine(folder, "model"), "--device", device, "--exact", "--greedy", "--codes", output, "-q",
                 "--cfg-scale", Setting("guidance_scale", "1"), "--top-k", Setting("top_k", "0"), "--max-tokens", Setting("max_new_tokens", ""),
             ];
             if (name == "prompt")

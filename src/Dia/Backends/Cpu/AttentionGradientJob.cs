@@ -46,8 +46,8 @@ internal unsafe struct AttentionGradientJob : IParallelJob
         Block block = new()
         {
             Item = item, Scratch = (float*)((byte*)_scratch + thread * _scratchStride), Dk = Dk + first, Dv = Dv + first,
-            Keys = item.Keys + C.Layer * item.LayerStride + (long)keyHead * headDim, KeyStride = C.KeyStride,
-            Values = item.Values + C.Layer * item.LayerStride + (long)keyHead * headDim,
+            Keys = (float*)item.Keys + C.Layer * item.LayerStride + (long)keyHead * headDim, KeyStride = C.KeyStride,
+            Values = (float*)item.Values + C.Layer * item.LayerStride + (long)keyHead * headDim,
         };
         block.P = block.Scratch + Gemm.ScratchFloats;
         block.Ds = block.P + RowBlock * _stride;

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
@@ -23,8 +24,8 @@ internal unsafe struct AttentionJob : IParallelJob
     /// <summary>Runs the attention of all items.</summary>
     public void Start(CpuThreads threads)
     {
-        int parts = 0;
-        long work = 0;
+        int parts = 0, width = C.KeyHeads * C.HeadDim;
+        long work = 0, widened = 0;
         _maxKeys = 0;
         int v = Math.Max(KeysAtOnce, Vector<float>.Count);
         for (int i = 0; i < C.ItemCount; i++)
@@ -32,11 +33,39 @@ internal unsafe struct AttentionJob : IParallelJob
             parts += Tiles(C.Items[i]) * C.KeyHeads;
             work += (long)C.Items[i].Rows * C.Items[i].KeyCount * C.Heads * C.HeadDim;
             _maxKeys = Math.Max(_maxKeys, (C.Items[i].KeyCount + v - 1) / v * v);
+            widened += C.Format == WeightFormat.Float32 ? 0 : sizeof(AttentionItem) + CacheRows.WidenedSize(C.Items[i], width) * sizeof(float);
         }
         _padded = (C.HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
         // Per thread: four queries, their outputs, their scores.
-        _scratch = threads.Scratch(Tile * (2L * _padded + _maxKeys) * sizeof(float), out _scratchStride);
+        _scratch = threads.Scratch(Tile * (2L * _padded + _maxKeys) * sizeof(float), out _scratchStride, widened);
+        if (C.Format != WeightFormat.Float32)
+            Widen(threads, width);
         threads.Run(ref this, parts, alone: work < Gemm.InlineWork / 4);
+    }
+
+    /// <summary>Keys and values are read by each tile of queries: they are widened once for all.</summary>
+    private void Widen(CpuThreads threads, int width)
+    {
+        AttentionItem* items = (AttentionItem*)(_scratch + threads.Count * _scratchStride);
+        WidenJob job = new() { C = C, To = items, Width = width };
+        threads.Run(ref job, C.ItemCount);
+        C.Items = items;
+        (C.Layer, C.Format) = (0, WeightFormat.Float32);
+    }
+
+    private struct WidenJob : IParallelJob
+    {
+        public AttentionCall C;
+        public AttentionItem* To;
+        public int Width;
+
+        public readonly void Run(int part, int thread)
+        {
+            float* to = (float*)(To + C.ItemCount);
+            for (int i = 0; i < part; i++)
+                to += CacheRows.WidenedSize(C.Items[i], Width);
+            To[part] = CacheRows.Widen(to, C.Items[part], C.Format, C.Layer, Width);
+        }
     }
 
     private readonly int Tiles(in AttentionItem item) => (item.Rows * C.Group + Tile - 1) / Tile;
@@ -61,7 +90,7 @@ internal unsafe struct AttentionJob : IParallelJob
 
         int* visible = stackalloc int[Tile];
         bool* even = stackalloc bool[Tile];
-        float* keys = item->Keys + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
+        float* keys = (float*)item->Keys + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
         int most = 0, least = int.MaxValue;
         for (int t = 0; t < Tile; t++)
         {
@@ -75,7 +104,7 @@ internal unsafe struct AttentionJob : IParallelJob
         for (int t = 0; t < Tile; t++)
             even[t] = !Softmax(p + (long)t * _maxKeys, item->Mask, visible[t], item->KeyCount);
 
-        float* values = item->Values + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
+        float* values = (float*)item->Values + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
         if (!even[0] && !even[1] && !even[2] && !even[3])
             Accumulate4(y, p, values, item->Mask, least);
         else
@@ -282,6 +311,7 @@ internal unsafe struct AttentionCall
     public AttentionItem* Items;
     public int ItemCount;
     public int MaxKeys;
+    public WeightFormat Format;
     public int Layer;
     public float* Maps;
     public int Heads;

@@ -35,7 +35,7 @@ public readonly unsafe partial struct CpuBackend
     /// <inheritdoc/>
     public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        RopeKeyValuesJob job = new() { Keys = keys, Values = values, Cos = cos, Sin = sin, Heads = keyHeads, Half = half, Items = batch.Items, Layer = layer };
+        RopeKeyValuesJob job = new() { Keys = keys, Values = values, Cos = cos, Sin = sin, Heads = keyHeads, Half = half, Batch = batch, Layer = layer };
         long rows = 0;
         for (int i = 0; i < batch.Count; i++)
             rows += batch.Items[i].Rows;
@@ -104,23 +104,24 @@ internal unsafe struct RopeKeyValuesJob : IRowJob
     public float* Sin;
     public int Heads;
     public int Half;
-    public AttentionItem* Items;
+    public AttentionBatch Batch;
     public int Layer;
 
     /// <inheritdoc/>
     public readonly void Run(long first, long end)
     {
-        AttentionItem* item = Items;
-        long before = 0, width = 2L * Heads * Half, bytes = width * sizeof(float);
+        AttentionItem* item = Batch.Items;
+        long before = 0;
+        int width = 2 * Heads * Half;
         for (long r = first; r < end; r++)
         {
             while (r - before >= item->Rows)
                 before += item++->Rows;
-            long at = item->FirstRow + r - before, to = Layer * item->LayerStride + (item->CausalStart + r - before) * width;
+            long at = item->FirstRow + r - before, to = item->CausalStart + r - before;
             for (int h = 0; h < Heads; h++)
                 Elementwise.Run(new Rope(Keys, Cos, Sin, Heads, Half).Row(at * Heads + h), 0, Half);
-            Buffer.MemoryCopy(Keys + at * width, item->Keys + to, bytes, bytes);
-            Buffer.MemoryCopy(Values + at * width, item->Values + to, bytes, bytes);
+            CacheRows.Store(CacheRows.Row(item->Keys, *item, Batch.Format, Layer, to, width), Batch.Format, Keys + at * width, width);
+            CacheRows.Store(CacheRows.Row(item->Values, *item, Batch.Format, Layer, to, width), Batch.Format, Values + at * width, width);
         }
     }
 }

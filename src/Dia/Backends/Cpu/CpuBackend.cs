@@ -105,13 +105,12 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     {
         AttentionCall call = new()
         {
-            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Layer = layer, Heads = heads, KeyHeads = keyHeads,
+            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Format = batch.Format, Layer = layer, Heads = heads, KeyHeads = keyHeads,
                 HeadDim = headDim, Maps = maps,
         };
-        if (StepAttentionJob.Takes(batch, headDim))
+        if (StepAttention.Takes(batch, headDim))
         {
-            StepAttentionJob step = new() { C = call };
-            step.Start(_threads);
+            StepAttention.Run(_threads, call);
             return;
         }
         AttentionJob job = new() { C = call };

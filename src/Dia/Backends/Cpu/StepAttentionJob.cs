@@ -1,16 +1,41 @@
 using System.Runtime.Intrinsics.X86;
+using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
+/// <summary>Attention of items with one query row each: a decoding step.</summary>
+internal static unsafe class StepAttention
+{
+    /// <summary>Whether it can be done: heads are whole pairs of SIMD vectors.</summary>
+    public static bool Takes(in AttentionBatch batch, int headDim) => batch.MaxRows == 1 && headDim % (2 * Vector<float>.Count) == 0;
+
+    /// <summary>Runs the attention of all items.</summary>
+    public static void Run(CpuThreads threads, in AttentionCall call)
+    {
+        if (call.Format == WeightFormat.Float32)
+        {
+            StepAttentionJob<Float32Cache> job = new() { C = call };
+            job.Start(threads);
+        }
+        else
+        {
+            StepAttentionJob<Float16Cache> job = new() { C = call };
+            job.Start(threads);
+        }
+    }
+}
+
 /// <summary>
-/// Attention of items with one query row each: a decoding step. It is bound by reading the caches, whose rows hold all heads side by side; so
-/// eight keys, then eight values, are taken at a time for all heads of a part, and each byte of the cache comes in order and once. (Head by
-/// head, each 512 bytes lie on another page: that was measured at a tenth of the memory's speed.) Scores, softmax and weighted sums are the
-/// same chains as those of <see cref="AttentionJob"/>, and give the same bits. Heads are whole SIMD vectors.
+/// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so eight keys, then eight values, are taken at a time for
+/// all heads of a part, and each byte of the cache comes in order and once. (Head by head, each 512 bytes lie on another page: that was measured at a tenth
+/// of the memory's speed.) What is loaded serves four query heads that share a key head. Scores, softmax and weighted sums are the same chains as those of
+/// <see cref="AttentionJob"/>, and give the same bits.
 /// </summary>
-internal unsafe struct StepAttentionJob : IParallelJob
+internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
+    where TFormat : struct, ICacheFormat
 {
     private const int KeysAtOnce = 8;
+    private const int HeadsAtOnce = 4;
 
     /// <summary>What attends to what.</summary>
     public AttentionCall C;
@@ -21,9 +46,6 @@ internal unsafe struct StepAttentionJob : IParallelJob
     private int _partHeads;
     private int _itemParts;
 
-    /// <summary>Whether this job can do it.</summary>
-    public static bool Takes(in AttentionBatch batch, int headDim) => batch.MaxRows == 1 && headDim % Vector<float>.Count == 0;
-
     /// <summary>Runs the attention of all items.</summary>
     public void Start(CpuThreads threads)
     {
@@ -32,39 +54,57 @@ internal unsafe struct StepAttentionJob : IParallelJob
             work += (long)C.Items[i].KeyCount * C.Heads * C.HeadDim;
         bool alone = work < Gemm.InlineWork / 4;
         // An item's key heads are divided only as far as the threads need it: the more side by side, the longer the runs in memory.
-        int wanted = alone ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
-        _partHeads = (C.KeyHeads + wanted - 1) / wanted;
-        _itemParts = (C.KeyHeads + _partHeads - 1) / _partHeads;
+        _itemParts = alone ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
+        _partHeads = (C.KeyHeads + _itemParts - 1) / _itemParts;
         // Scores are written by eights and read by vectors; an odd cache line keeps those of the heads in different cache sets.
         _scoreStride = (C.MaxKeys + 15) / 16 * 16 + 16;
-        // Per thread: the scores and the outputs of a part's heads.
-        _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + C.HeadDim) * sizeof(float), out _scratchStride);
+        // Per thread: the scores, the queries and the outputs of a part's heads.
+        _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + 2 * C.HeadDim) * sizeof(float), out _scratchStride);
         threads.Run(ref this, C.ItemCount * _itemParts, alone);
     }
+
+    private readonly long RowBytes => C.KeyStride * TFormat.Size;
+
+    private readonly int HeadBytes => C.HeadDim * TFormat.Size;
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
         AttentionItem* item = C.Items + part / _itemParts;
-        int keyHead = part % _itemParts * _partHeads, keyHeads = Math.Min(_partHeads, C.KeyHeads - keyHead), heads = keyHeads * C.Group;
-        float* p = (float*)(_scratch + thread * _scratchStride), y = p + (long)_partHeads * C.Group * _scoreStride;
-        long first = ((long)item->FirstRow * C.Heads + keyHead * C.Group) * C.HeadDim, cache = C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
+        int keyHead = KeyHead(part % _itemParts), keyHeads = KeyHead(part % _itemParts + 1) - keyHead, heads = keyHeads * C.Group, values = heads * C.HeadDim;
+        float* p = (float*)(_scratch + thread * _scratchStride), q = p + (long)_partHeads * C.Group * _scoreStride, y = q + _partHeads * C.Group * C.HeadDim;
+        long first = ((long)item->FirstRow * C.Heads + keyHead * C.Group) * C.HeadDim;
+        long cache = (C.Layer * item->LayerStride + (long)keyHead * C.HeadDim) * TFormat.Size;
         int visible = item->CausalStart < 0 ? item->KeyCount : Math.Clamp(item->CausalStart + 1, 0, item->KeyCount);
 
+        Multiply(q, C.Q + first, values);
         for (int j = 0; j < visible; j += KeysAtOnce)
-            Scores(p + j, C.Q + first, item->Keys + cache + j * C.KeyStride, Math.Min(visible - j, KeysAtOnce), keyHeads);
+            Scores(p + j, q, (byte*)item->Keys + cache + j * RowBytes, Math.Min(visible - j, KeysAtOnce), keyHeads);
         bool even = false;
         for (int h = 0; h < heads; h++)
             even |= !AttentionJob.Softmax(p + (long)h * _scoreStride, item->Mask, visible, item->KeyCount);
+        if (C.Maps != null)
+            CopyMaps(item, keyHead * C.Group, heads, p);
 
         int count = even ? item->KeyCount : visible;
         byte* mask = even ? null : item->Mask;
-        new Span<float>(y, heads * C.HeadDim).Clear();
+        for (int h = 0; TFormat.Factor != 1 && h < heads; h++)
+            Multiply(p + (long)h * _scoreStride, p + (long)h * _scoreStride, (count + 15) / 16 * 16);
+        new Span<float>(y, values).Clear();
         for (int j = 0; j < count; j += KeysAtOnce)
-            Accumulate(y, p + j, item->Values + cache + j * C.KeyStride, mask == null ? null : mask + j, Math.Min(count - j, KeysAtOnce), keyHeads);
-        Unsafe.CopyBlockUnaligned(C.Y + first, y, (uint)(heads * C.HeadDim) * sizeof(float));
-        if (C.Maps != null)
-            CopyMaps(item, keyHead * C.Group, heads, p);
+            Accumulate(y, p + j, (byte*)item->Values + cache + j * RowBytes, mask == null ? null : mask + j, Math.Min(count - j, KeysAtOnce), keyHeads);
+        Unsafe.CopyBlockUnaligned(C.Y + first, y, (uint)values * sizeof(float));
+    }
+
+    /// <summary>The first key head of an item's part: parts are as equal as they can be.</summary>
+    private readonly int KeyHead(int part) => (int)((long)part * C.KeyHeads / _itemParts);
+
+    /// <summary>Whole vectors times the format's factor.</summary>
+    private static void Multiply(float* to, float* from, int count)
+    {
+        Vector<float> factor = new(TFormat.Factor);
+        for (int i = 0; i < count; i += Vector<float>.Count)
+            Vector.Store(Vector.Load(from + i) * factor, to + i);
     }
 
     private readonly void CopyMaps(AttentionItem* item, int head, int heads, float* p)
@@ -77,109 +117,151 @@ internal unsafe struct StepAttentionJob : IParallelJob
     }
 
     // p[h, 0..8] = q[h]·keys[0..8, key head of h]; the last keys are filled up to eight with the last one, for which p has room.
-    private readonly void Scores(float* p, float* q, float* keys, int count, int keyHeads)
+    private readonly void Scores(float* p, float* q, byte* keys, int count, int keyHeads)
     {
-        Vector<float>* sums = stackalloc Vector<float>[KeysAtOnce];
-        for (int k = 0; k < keyHeads; k++, keys += C.HeadDim)
+        Vector<float>* sums = stackalloc Vector<float>[HeadsAtOnce * KeysAtOnce];
+        byte** key = stackalloc byte*[KeysAtOnce];
+        for (int k = 0; k < keyHeads; k++, keys += HeadBytes)
         {
-            for (int g = 0; g < C.Group; g++, q += C.HeadDim, p += _scoreStride)
+            Prefetch(keys);
+            for (int i = 0; i < KeysAtOnce; i++)
+                key[i] = keys + Math.Min(i, count - 1) * RowBytes;
+            int g = 0;
+            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, q += HeadsAtOnce * C.HeadDim)
             {
-                EightScores(sums, q, keys, C.KeyStride, count, C.HeadDim);
+                for (int i = 0; i < KeysAtOnce; i += 2)
+                    FourHeads(sums + i, q, key[i], key[i + 1], C.HeadDim);
+                for (int h = 0; h < HeadsAtOnce; h++, p += _scoreStride)
+                    VectorMath.SumEight(sums + h * KeysAtOnce, p);
+            }
+            for (; g < C.Group; g++, q += C.HeadDim, p += _scoreStride)
+            {
+                EightKeys(sums, q, key, C.HeadDim);
                 VectorMath.SumEight(sums, p);
             }
         }
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void EightScores(Vector<float>* sums, float* q, float* key, long stride, int count, int dims)
+    // Sums of products of four heads with two keys.
+    private static void FourHeads(Vector<float>* sums, float* q, byte* key0, byte* key1, int dims)
     {
-        float* k1 = count > 1 ? key + stride : key, k2 = count > 2 ? k1 + stride : k1, k3 = count > 3 ? k2 + stride : k2;
-        float* k4 = count > 4 ? k3 + stride : k3, k5 = count > 5 ? k4 + stride : k4, k6 = count > 6 ? k5 + stride : k5, k7 = count > 7 ? k6 + stride : k6;
-        Vector<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
-        Prefetch(key, stride, dims);
-        for (int d = 0; d < dims; d += Vector<float>.Count)
+        int v = Vector<float>.Count;
+        float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
+        Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
+        for (int d = 0; d < dims; d += 2 * v)
         {
-            Vector<float> x = Vector.Load(q + d);
-            s0 = Vector.FusedMultiplyAdd(Vector.Load(key + d), x, s0);
-            s1 = Vector.FusedMultiplyAdd(Vector.Load(k1 + d), x, s1);
-            s2 = Vector.FusedMultiplyAdd(Vector.Load(k2 + d), x, s2);
-            s3 = Vector.FusedMultiplyAdd(Vector.Load(k3 + d), x, s3);
-            s4 = Vector.FusedMultiplyAdd(Vector.Load(k4 + d), x, s4);
-            s5 = Vector.FusedMultiplyAdd(Vector.Load(k5 + d), x, s5);
-            s6 = Vector.FusedMultiplyAdd(Vector.Load(k6 + d), x, s6);
-            s7 = Vector.FusedMultiplyAdd(Vector.Load(k7 + d), x, s7);
+            Vector<float> a = TFormat.First(key0 + d * TFormat.Size), b = TFormat.First(key1 + d * TFormat.Size);
+            VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(Vector.Load(q2 + d), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(Vector.Load(q3 + d), a, b, ref s30, ref s31);
+            a = TFormat.Second(key0 + d * TFormat.Size);
+            b = TFormat.Second(key1 + d * TFormat.Size);
+            VectorMath.AddProducts(Vector.Load(q + d + v), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, ref s30, ref s31);
         }
-        sums[0] = s0;
-        sums[1] = s1;
-        sums[2] = s2;
-        sums[3] = s3;
-        sums[4] = s4;
-        sums[5] = s5;
-        sums[6] = s6;
-        sums[7] = s7;
+        (sums[0], sums[1], sums[KeysAtOnce], sums[KeysAtOnce + 1]) = (s00, s01, s10, s11);
+        sums += 2 * KeysAtOnce;
+        (sums[0], sums[1], sums[KeysAtOnce], sums[KeysAtOnce + 1]) = (s20, s21, s30, s31);
+    }
+
+    // Sums of products of one head with eight keys.
+    private static void EightKeys(Vector<float>* sums, float* q, byte** keys, int dims)
+    {
+        byte* k0 = keys[0], k1 = keys[1], k2 = keys[2], k3 = keys[3], k4 = keys[4], k5 = keys[5], k6 = keys[6], k7 = keys[7];
+        Vector<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
+        for (int i = 0; i < dims; i += 2 * Vector<float>.Count)
+        {
+            Vector<float> x0 = Vector.Load(q + i), x1 = Vector.Load(q + i + Vector<float>.Count);
+            int d = i * TFormat.Size;
+            s0 = Vector.FusedMultiplyAdd(TFormat.Second(k0 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k0 + d), x0, s0));
+            s1 = Vector.FusedMultiplyAdd(TFormat.Second(k1 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k1 + d), x0, s1));
+            s2 = Vector.FusedMultiplyAdd(TFormat.Second(k2 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k2 + d), x0, s2));
+            s3 = Vector.FusedMultiplyAdd(TFormat.Second(k3 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k3 + d), x0, s3));
+            s4 = Vector.FusedMultiplyAdd(TFormat.Second(k4 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k4 + d), x0, s4));
+            s5 = Vector.FusedMultiplyAdd(TFormat.Second(k5 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k5 + d), x0, s5));
+            s6 = Vector.FusedMultiplyAdd(TFormat.Second(k6 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k6 + d), x0, s6));
+            s7 = Vector.FusedMultiplyAdd(TFormat.Second(k7 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k7 + d), x0, s7));
+        }
+        (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
     }
 
     // Asks for the same head of the next eight rows, into the second-level cache: with all heads they are more than the first holds.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(float* row, long stride, int dims)
+    private readonly void Prefetch(byte* row)
     {
         if (!Sse.IsSupported)
             return;
-        row += KeysAtOnce * stride;
-        for (int i = 0; i < KeysAtOnce; i++, row += stride)
+        row += KeysAtOnce * RowBytes;
+        for (int i = 0; i < KeysAtOnce; i++, row += RowBytes)
         {
-            for (int d = 0; d < dims; d += 64 / sizeof(float))
+            for (int d = 0; d < HeadBytes; d += 64)
                 Sse.Prefetch1(row + d);
         }
     }
 
     // y[h] += Σ_j p[h, j]·values[j, key head of h] over eight keys or fewer. What is masked is not read: it may be a NaN.
-    private readonly void Accumulate(float* y, float* p, float* values, byte* mask, int count, int keyHeads)
+    private readonly void Accumulate(float* y, float* p, byte* values, byte* mask, int count, int keyHeads)
     {
-        bool whole = count == KeysAtOnce;
-        for (int j = 0; mask != null && j < count; j++)
-            whole &= mask[j] != 0;
-        for (int k = 0; k < keyHeads; k++, values += C.HeadDim)
+        byte** seen = stackalloc byte*[KeysAtOnce];
+        int* index = stackalloc int[KeysAtOnce];
+        for (int k = 0; k < keyHeads; k++, values += HeadBytes)
         {
-            for (int g = 0; g < C.Group; g++, y += C.HeadDim, p += _scoreStride)
+            Prefetch(values);
+            int keys = 0;
+            for (int j = 0; j < count; j++)
             {
-                if (whole)
-                {
-                    AccumulateEight(y, p, values, C.KeyStride, C.HeadDim);
+                if (mask != null && mask[j] == 0)
                     continue;
-                }
-                for (int j = 0; j < count; j++)
-                {
-                    if (mask == null || mask[j] != 0)
-                        AccumulateOne(y, p[j], values + j * C.KeyStride, C.HeadDim);
-                }
+                seen[keys] = values + j * RowBytes;
+                index[keys++] = j;
             }
+            int g = 0;
+            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, y += HeadsAtOnce * C.HeadDim, p += HeadsAtOnce * _scoreStride)
+                AccumulateFour(y, p, _scoreStride, seen, index, keys, C.HeadDim);
+            for (; g < C.Group; g++, y += C.HeadDim, p += _scoreStride)
+                AccumulateOne(y, p, seen, index, keys, C.HeadDim);
         }
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AccumulateEight(float* y, float* p, float* value, long stride, int dims)
+    private static void AccumulateFour(float* y, float* p, int stride, byte** values, int* index, int keys, int dims)
     {
-        float* v1 = value + stride, v2 = v1 + stride, v3 = v2 + stride, v4 = v3 + stride, v5 = v4 + stride, v6 = v5 + stride, v7 = v6 + stride;
-        Vector<float> p0 = new(p[0]), p1 = new(p[1]), p2 = new(p[2]), p3 = new(p[3]), p4 = new(p[4]), p5 = new(p[5]), p6 = new(p[6]), p7 = new(p[7]);
-        Prefetch(value, stride, dims);
-        for (int d = 0; d < dims; d += Vector<float>.Count)
+        int v = Vector<float>.Count;
+        float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
+        for (int d = 0; d < dims; d += 2 * v)
         {
-            Vector<float> s = Vector.FusedMultiplyAdd(Vector.Load(value + d), p0, Vector.Load(y + d));
-            s = Vector.FusedMultiplyAdd(Vector.Load(v1 + d), p1, s);
-            s = Vector.FusedMultiplyAdd(Vector.Load(v2 + d), p2, s);
-            s = Vector.FusedMultiplyAdd(Vector.Load(v3 + d), p3, s);
-            s = Vector.FusedMultiplyAdd(Vector.Load(v4 + d), p4, s);
-            s = Vector.FusedMultiplyAdd(Vector.Load(v5 + d), p5, s);
-            s = Vector.FusedMultiplyAdd(Vector.Load(v6 + d), p6, s);
-            s = Vector.FusedMultiplyAdd(Vector.Load(v7 + d), p7, s);
-            s.Store(y + d);
+            Vector<float> s00 = Vector.Load(y + d), s01 = Vector.Load(y + d + v), s10 = Vector.Load(y1 + d), s11 = Vector.Load(y1 + d + v);
+            Vector<float> s20 = Vector.Load(y2 + d), s21 = Vector.Load(y2 + d + v), s30 = Vector.Load(y3 + d), s31 = Vector.Load(y3 + d + v);
+            for (int i = 0; i < keys; i++)
+            {
+                byte* value = values[i] + d * TFormat.Size;
+                Vector<float> a = TFormat.First(value), b = TFormat.Second(value);
+                int j = index[i];
+                VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
+                VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
+                VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
+                VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, ref s30, ref s31);
+            }
+            VectorMath.StorePair(y + d, s00, s01);
+            VectorMath.StorePair(y1 + d, s10, s11);
+            VectorMath.StorePair(y2 + d, s20, s21);
+            VectorMath.StorePair(y3 + d, s30, s31);
         }
     }
 
-    private static void AccumulateOne(float* y, float p, float* value, int dims)
+    private static void AccumulateOne(float* y, float* p, byte** values, int* index, int keys, int dims)
     {
-        for (int d = 0; d < dims; d += Vector<float>.Count)
-            Vector.FusedMultiplyAdd(Vector.Load(value + d), new Vector<float>(p), Vector.Load(y + d)).Store(y + d);
+        for (int d = 0; d < dims; d += 2 * Vector<float>.Count)
+        {
+            Vector<float> s0 = Vector.Load(y + d), s1 = Vector.Load(y + d + Vector<float>.Count);
+            for (int i = 0; i < keys; i++)
+            {
+                byte* value = values[i] + d * TFormat.Size;
+                VectorMath.AddProducts(new Vector<float>(p[index[i]]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
+            }
+            VectorMath.StorePair(y + d, s0, s1);
+        }
     }
 }

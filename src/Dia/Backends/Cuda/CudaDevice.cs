@@ -78,6 +78,9 @@ public sealed unsafe class CudaDevice : Device
         }
     }
 
+    /// <summary>Its kernels read keys and values in float32.</summary>
+    public override WeightFormat CacheFormat => WeightFormat.Float32;
+
     /// <inheritdoc/>
     public override string Name { get; }
 

@@ -105,8 +105,8 @@ public readonly unsafe partial struct ScalarBackend
         for (int n = 0; n < batch.Count; n++)
         {
             AttentionItem item = batch.Items[n];
-            item.Keys += layer * item.LayerStride;
-            item.Values += layer * item.LayerStride;
+            item.Keys = (float*)item.Keys + layer * item.LayerStride;
+            item.Values = (float*)item.Values + layer * item.LayerStride;
             int width = keyHeads * headDim;
             double[] keySums = new double[item.KeyCount * width], valueSums = new double[item.KeyCount * width], p = new double[item.KeyCount];
             float[] again = new float[headDim];
@@ -142,7 +142,7 @@ public readonly unsafe partial struct ScalarBackend
             for (int i = 0; p[j] != 0 && i < headDim; i++)
             {
                 dv[j * width + column + i] += p[j] * dy[i];
-                scores[j] += (double)dy[i] * item.Values[(long)j * width + column + i];
+                scores[j] += (double)dy[i] * ((float*)item.Values)[(long)j * width + column + i];
             }
             mean += p[j] * scores[j];
         }
@@ -151,7 +151,7 @@ public readonly unsafe partial struct ScalarBackend
             double ds = p[j] * (scores[j] - mean);
             for (int i = 0; p[j] != 0 && i < headDim; i++)
             {
-                query[i] += ds * item.Keys[(long)j * width + column + i];
+                query[i] += ds * ((float*)item.Keys)[(long)j * width + column + i];
                 dk[j * width + column + i] += ds * q[i];
             }
         }

@@ -114,19 +114,16 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
     /// <inheritdoc/>
     public void RopeKeyValues(float* keys, float* values, float* cos, float* sin, in AttentionBatch batch, int layer, int keyHeads, int half)
     {
-        long width = 2L * keyHeads * half;
+        int width = 2 * keyHeads * half;
         for (int n = 0; n < batch.Count; n++)
         {
             AttentionItem item = batch.Items[n];
             for (int r = 0; r < item.Rows; r++)
             {
-                long from = item.FirstRow + r, to = layer * item.LayerStride + (item.CausalStart + r) * width;
+                long from = item.FirstRow + r, to = (long)item.CausalStart + r;
                 Rope(keys + from * width, cos + from * half, sin + from * half, 1, keyHeads, half);
-                for (int i = 0; i < width; i++)
-                {
-                    item.Keys[to + i] = keys[from * width + i];
-                    item.Values[to + i] = values[from * width + i];
-                }
+                CacheRows.Store(CacheRows.Row(item.Keys, item, batch.Format, layer, to, width), batch.Format, keys + from * width, width);
+                CacheRows.Store(CacheRows.Row(item.Values, item, batch.Format, layer, to, width), batch.Format, values + from * width, width);
             }
         }
     }
@@ -136,26 +133,29 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
     {
         for (int n = 0; n < batch.Count; n++)
         {
-            AttentionItem item = batch.Items[n];
-            item.Keys += layer * item.LayerStride;
-            item.Values += layer * item.LayerStride;
-            double[] p = new double[item.KeyCount];
-            for (int r = 0; r < item.Rows; r++)
+            int width = keyHeads * headDim;
+            float[] cache = new float[CacheRows.WidenedSize(batch.Items[n], width)];
+            double[] p = new double[batch.Items[n].KeyCount];
+            fixed (float* wide = cache)
             {
-                for (int h = 0; h < heads; h++)
-                {
-                    long at = ((long)(item.FirstRow + r) * heads + h) * headDim;
-                    AttendRow(y + at, q + at, item, r, h / (heads / keyHeads), keyHeads, headDim, p);
-                    if (maps != null)
-                    {
-                        for (int j = 0; j < item.KeyCount; j++)
-                            maps[((long)h * item.Rows + r) * item.KeyCount + j] = (float)p[j];
-                    }
-                }
+                AttentionItem item = CacheRows.Widen(wide, batch.Items[n], batch.Format, layer, width);
+                AttendRows(y, q, item, heads, keyHeads, headDim, p, maps);
+                maps += maps == null ? 0 : (long)heads * item.Rows * item.KeyCount;
             }
+        }
+    }
 
-            if (maps != null)
-                maps += (long)heads * item.Rows * item.KeyCount;
+    private static void AttendRows(float* y, float* q, in AttentionItem item, int heads, int keyHeads, int headDim, double[] p, float* maps)
+    {
+        for (int r = 0; r < item.Rows; r++)
+        {
+            for (int h = 0; h < heads; h++)
+            {
+                long at = ((long)(item.FirstRow + r) * heads + h) * headDim;
+                AttendRow(y + at, q + at, item, r, h / (heads / keyHeads), keyHeads, headDim, p);
+                for (int j = 0; maps != null && j < item.KeyCount; j++)
+                    maps[((long)h * item.Rows + r) * item.KeyCount + j] = (float)p[j];
+            }
         }
     }
 
@@ -174,7 +174,7 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
             p[j] = 0;
             if (!any || !Visible(item, j))
                 continue;
-            float* key = item.Keys + ((long)j * keyHeads + keyHead) * headDim;
+            float* key = (float*)item.Keys + ((long)j * keyHeads + keyHead) * headDim;
             for (int i = 0; i < headDim; i++)
                 p[j] += (double)q[i] * key[i];
             max = Math.Max(max, p[j]);
@@ -196,7 +196,7 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
             for (int j = 0; j < keys; j++)
             {
                 if (!any || Visible(item, j))
-                    value += p[j] * item.Values[((long)j * keyHeads + keyHead) * headDim + i];
+                    value += p[j] * ((float*)item.Values)[((long)j * keyHeads + keyHead) * headDim + i];
             }
             y[i] = (float)value;
         }
