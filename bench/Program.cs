@@ -27,8 +27,11 @@ try
             var report = new Report();
             new Figures(report, threads).Run(folder);
             return report.Failed ? 1 : 0;
+        case ["weights", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
+            new Figures(new Report(), threads).Placement(folder);
+            return 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS | training THREADS | steps THREADS | figures THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER");
             return 2;
     }
 }

@@ -12,11 +12,11 @@ public abstract unsafe partial class DiaPreTrainedModel
     private WeightCopy? _copy;
 
     /// <summary>
-    /// Rows from which on a copy has paid; what it takes and what a step saves both grow with the model. Measured at 1.6B in bfloat16 on a busy virtual
-    /// machine, as processor time: 2.5 GB take 0.9 to 1.1 s to copy (3 to 4 where the hypervisor has to find the memory first), and a step 0.192 s
-    /// instead of 0.223.
+    /// Rows from which on a copy has paid; what it takes and what a step saves both grow with the model. Measured at 1.6B in bfloat16 (bench/run weights)
+    /// on two processors of a busy virtual machine: 2.5 GB take 1 to 2 s of processor time to copy (8 where the hypervisor has to find the memory first),
+    /// and a step that finds them in small pages 0 to 6 ms more: a few hundred steps at best.
     /// </summary>
-    internal const int CopyPaysFromRows = 128;
+    internal const int CopyPaysFromRows = 1000;
 
     /// <summary>
     /// Says where the matrices that a decoding step reads are to lie, on a device that reads them where they are mapped. A copy is made while the model

@@ -99,9 +99,10 @@ public sealed partial class MemoryPlan
         WeightSpec[] specs = model.Weights();
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderPass.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
-        AddWeights("model weights", specs, formats);
+        long step = model.StepMatrices().Sum(i => WeightFormats.Bytes(formats[i], specs[i].Count));
+        AddWeights("model weights", specs, formats, step);
         if (_copies && _mapped)
-            AddCopies(model.StepMatrices().Sum(i => WeightFormats.Bytes(formats[i], specs[i].Count)));
+            AddCopies(step);
         int crossWidth = d.CrossNumKeyValueHeads * d.CrossHeadDim;
         long rounded = _caches == WeightFormat.Float32 ? 0 : Floats(KeyValueCache.Size(1, text, crossWidth));
         Add("text or prompt", Math.Max(Encoder(model.Arenas, config, text, 1) + rounded, Decoder(model.Arenas, d, 2 * promptRows, 2)),
@@ -131,7 +132,7 @@ public sealed partial class MemoryPlan
             $"windows of {layout.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
-    private void AddWeights(string name, WeightSpec[] specs, WeightFormat[] formats)
+    private void AddWeights(string name, WeightSpec[] specs, WeightFormat[] formats, long step = 0)
     {
         long stored = 0, copies = 0;
         foreach ((WeightSpec spec, WeightFormat format) in specs.Zip(formats))
@@ -144,13 +145,15 @@ public sealed partial class MemoryPlan
         _mappedBytes += _mapped ? stored : 0;
         string types = string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName));
         Add(_mapped ? name + ", packed" : name, copies, _mapped
-            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"beside the mapped file: {stored / 1e6:0.0} MB of {types}") : types);
+            ? string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                $"beside the mapped file: {stored / 1e6:0.0} MB of {types}{(step > 0 ? $", of which a step reads {step / 1e6:0.0} MB" : "")}")
+            : types);
     }
 
     private void AddCopies(long bytes)
     {
         _leastBytes += bytes;
-        Add("model weights, copied", bytes, "what a step reads, in large pages; the mapped file's pages are not used for it");
+        Add("model weights, copied", bytes, "what a step reads, in large pages; its pages of the mapped file are not used");
     }
 
     private static long Encoder(ArenaSizes arenas, DiaConfig config, int text, int texts) =>
