@@ -13,10 +13,10 @@ public abstract unsafe partial class DiaPreTrainedModel
 
     /// <summary>
     /// Rows from which on a copy has paid; what it takes and what a step saves both grow with the model. Measured at 1.6B in bfloat16 (bench/run weights)
-    /// on two processors of a busy virtual machine: 2.5 GB take 1 to 2 s of processor time to copy (8 where the hypervisor has to find the memory first),
-    /// and a step that finds them in small pages 0 to 6 ms more: a few hundred steps at best.
+    /// on two processors of a busy virtual machine that reads 30 GB/s: 2.5 GB take 1 to 2 s of processor time to copy, and a step that finds them in small
+    /// pages 0 to 6 ms more. Where memory gives 70 GB/s, small pages were read at 0.4 to 0.5 of that and large ones at 0.7: 20 ms and more.
     /// </summary>
-    internal const int CopyPaysFromRows = 1000;
+    internal const int CopyPaysFromRows = 300;
 
     /// <summary>
     /// Says where the matrices that a decoding step reads are to lie, on a device that reads them where they are mapped. A copy is made while the model
