@@ -41,7 +41,7 @@ public abstract class Device : IDisposable
     /// <summary>Kernels that one decoding step was when it was last captured, 0: none was yet; null: the device captures none.</summary>
     public virtual int? StepLaunches => null;
 
-    /// <summary>What it keeps keys and values as where decoding is to be fast: half of what is read of them then. It can keep them in float32 besides.</summary>
+    /// <summary>What it keeps keys and values as where decoding is to be fast; it can keep them in float32 besides.</summary>
     public virtual WeightFormat CacheFormat => WeightFormat.Float16;
 
     /// <summary>Whether it has kernels for training.</summary>

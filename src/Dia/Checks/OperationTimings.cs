@@ -34,7 +34,8 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             Work[] works = [.. group];
             OperationInfo o = works[0].Operation;
             int keys = o.Rows == Rows.Conditional ? textLength : rows;
-            Time("step", works, new Load(o.Rows == Rows.All ? 2 : 1, 1, keys, o.Rows == Rows.All, Phase.Decode, model.CacheFormat), run => clock.TimeInStep(run, (long)stepBytes));
+            var load = new Load(o.Rows == Rows.All ? 2 : 1, 1, keys, o.Rows == Rows.All, Phase.Decode, model.CacheFormat);
+            Time("step", works, load, run => clock.TimeInStep(run, (long)stepBytes));
         }
 
         // One block of arithmetic is as good as all layers' and takes less time.

@@ -55,7 +55,8 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
             }
         }
 
-        return [.. rows.Select((r, i) => new StepTiming(r, Median(times[i], t => t.Step), Median(times[i], t => t.Matrices), Median(times[i], t => t.Sampling)))];
+        return [.. rows.Select((r, i) =>
+            new StepTiming(r, Median(times[i], t => t.Step), Median(times[i], t => t.Matrices), Median(times[i], t => t.Sampling)))];
     }
 
     private static double Seconds(Action run)

@@ -45,7 +45,7 @@ public sealed unsafe class CacheRowsTests
         }
     }
 
-    /// <summary>Three sequences at a time, one with masked keys; groups of heads of every kind, and heads that are and are not whole pairs of vectors.</summary>
+    /// <summary>Three sequences at a time, one with masked keys; groups of heads of every kind, and heads that are no whole pairs of vectors too.</summary>
     [Theory]
     [InlineData(16, 4, 128)]
     [InlineData(4, 4, 64)]

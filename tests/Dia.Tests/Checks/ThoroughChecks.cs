@@ -135,7 +135,8 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
         float[] cache = memory.Floats(2 * KernelChecks<TBackend>.Layers * capacity * headDim).Values.ToArray();
         cache[(2 * capacity + 6) * headDim + 1] = float.NaN; // the second layer's key 6
         cache[(3 * capacity + 8) * headDim + 3] = float.PositiveInfinity; // and its value 8
-        (Mirrored<AttentionItem> items, _) = KernelChecks<TBackend>.Items(memory, [(rows, rows, 0)], [memory.Place<float>(cache).Bytes], capacity, headDim, null);
+        Mirrored<byte>[] caches = [memory.Place<float>(cache).Bytes];
+        (Mirrored<AttentionItem> items, _) = KernelChecks<TBackend>.Items(memory, [(rows, rows, 0)], caches, capacity, headDim, null);
         Mirrored<float> q = memory.Floats(rows * headDim), y = memory.Floats(rows * headDim);
         _scalar.Attention(y.OnHost, q.OnHost, new AttentionBatch(items.OnHost, 1, rows, rows), 1, 1, 1, headDim, null);
         backend.Attention(y.OnDevice, q.OnDevice, new AttentionBatch(items.OnDevice, 1, rows, rows), 1, 1, 1, headDim, null);

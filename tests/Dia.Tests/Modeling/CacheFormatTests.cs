@@ -60,9 +60,9 @@ public sealed class CacheFormatTests
         float[] rest = model.Forward(attentionMask: mask, decoderInputIds: SurfaceTests.Slice(rows, 11, Rows - 11), pastKeyValues: past).Logits;
         float[] again = model.Forward(attentionMask: mask, decoderInputIds: SurfaceTests.Slice(rows, 11, Rows - 11), pastKeyValues: copy).Logits;
         Assert.Equal(rest, again);
-        int width = model.Config.DecoderConfig.VocabSize, lines = whole.Length / width / Rows;
-        for (int line = 0; line < lines; line++)
-            Assert.Equal(whole[((line * Rows + 11) * width)..((line + 1) * Rows * width)], rest[(line * (Rows - 11) * width)..((line + 1) * (Rows - 11) * width)]);
+        int line = Rows * model.Config.DecoderConfig.VocabSize, cut = 11 * model.Config.DecoderConfig.VocabSize; // a channel's rows; those before
+        for (int i = 0; i < whole.Length / line; i++)
+            Assert.Equal(whole[(i * line + cut)..((i + 1) * line)], rest[(i * (line - cut))..((i + 1) * (line - cut))]);
     }
 
     [Fact]

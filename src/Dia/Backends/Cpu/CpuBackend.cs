@@ -105,8 +105,8 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     {
         AttentionCall call = new()
         {
-            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Format = batch.Format, Layer = layer, Heads = heads, KeyHeads = keyHeads,
-                HeadDim = headDim, Maps = maps,
+            Y = y, Q = q, Items = batch.Items, ItemCount = batch.Count, MaxKeys = batch.MaxKeys, Format = batch.Format, Layer = layer,
+                Heads = heads, KeyHeads = keyHeads, HeadDim = headDim, Maps = maps,
         };
         if (StepAttention.Takes(batch, headDim))
         {
