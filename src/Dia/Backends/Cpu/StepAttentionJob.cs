@@ -26,7 +26,7 @@ internal static unsafe class StepAttention
 }
 
 /// <summary>
-/// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so some keys, then some values, are taken at a time for
+/// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so eight keys, then eight values, are taken at a time for
 /// all heads of a part, and each byte of the cache comes in order and once. (Head by head, each 512 bytes lie on another page: that was measured at a tenth
 /// of the memory's speed.) What is loaded serves four query heads that share a key head. Scores, softmax and weighted sums are the same chains as those of
 /// <see cref="AttentionJob"/>, and give the same bits.
@@ -37,10 +37,6 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     private const int KeysAtOnce = 8;
     private const int HeadsAtOnce = 4;
 
-    // Where four heads share what is loaded, more keys at a time: their sums are loaded and stored for each. Rows of a cache that each head has alone are far
-    // apart, and more of them than eight would fall into the same lines of the first-level cache.
-    private const int SharedValuesAtOnce = 16;
-
     /// <summary>What attends to what.</summary>
     public AttentionCall C;
 
@@ -49,10 +45,6 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     private int _scoreStride;
     private int _partHeads;
     private int _itemParts;
-    private int _group;
-    private int _valuesAtOnce;
-    private int _headBytes;
-    private long _rowBytes;
 
     /// <summary>Runs the attention of all items.</summary>
     public void Start(CpuThreads threads)
@@ -64,14 +56,16 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         // An item's key heads are divided only as far as the threads need it: the more side by side, the longer the runs in memory.
         _itemParts = alone ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
         _partHeads = (C.KeyHeads + _itemParts - 1) / _itemParts;
-        (_group, _headBytes, _rowBytes) = (C.Group, C.HeadDim * TFormat.Size, C.KeyStride * TFormat.Size);
-        _valuesAtOnce = _group >= HeadsAtOnce ? SharedValuesAtOnce : KeysAtOnce;
         // Scores are written by eights and read by vectors; an odd cache line keeps those of the heads in different cache sets.
         _scoreStride = (C.MaxKeys + 15) / 16 * 16 + 16;
         // Per thread: the scores, the queries and the outputs of a part's heads.
         _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + 2 * C.HeadDim) * sizeof(float), out _scratchStride);
         threads.Run(ref this, C.ItemCount * _itemParts, alone);
     }
+
+    private readonly long RowBytes => C.KeyStride * TFormat.Size;
+
+    private readonly int HeadBytes => C.HeadDim * TFormat.Size;
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
@@ -85,7 +79,7 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
 
         Multiply(q, C.Q + first, values);
         for (int j = 0; j < visible; j += KeysAtOnce)
-            Scores(p + j, q, (byte*)item->Keys + cache + j * _rowBytes, Math.Min(visible - j, KeysAtOnce), keyHeads);
+            Scores(p + j, q, (byte*)item->Keys + cache + j * RowBytes, Math.Min(visible - j, KeysAtOnce), keyHeads);
         bool even = false;
         for (int h = 0; h < heads; h++)
             even |= !AttentionJob.Softmax(p + (long)h * _scoreStride, item->Mask, visible, item->KeyCount);
@@ -97,8 +91,8 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         for (int h = 0; TFormat.Factor != 1 && h < heads; h++)
             Multiply(p + (long)h * _scoreStride, p + (long)h * _scoreStride, (count + 15) / 16 * 16);
         new Span<float>(y, values).Clear();
-        for (int j = 0; j < count; j += _valuesAtOnce)
-            Accumulate(y, p + j, (byte*)item->Values + cache + j * _rowBytes, mask == null ? null : mask + j, Math.Min(count - j, _valuesAtOnce), keyHeads);
+        for (int j = 0; j < count; j += KeysAtOnce)
+            Accumulate(y, p + j, (byte*)item->Values + cache + j * RowBytes, mask == null ? null : mask + j, Math.Min(count - j, KeysAtOnce), keyHeads);
         Unsafe.CopyBlockUnaligned(C.Y + first, y, (uint)values * sizeof(float));
     }
 
@@ -127,21 +121,20 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     {
         Vector<float>* sums = stackalloc Vector<float>[HeadsAtOnce * KeysAtOnce];
         byte** key = stackalloc byte*[KeysAtOnce];
-        int group = _group, stride = _scoreStride;
-        Prefetch(keys, KeysAtOnce, keyHeads);
-        for (int k = 0; k < keyHeads; k++, keys += _headBytes)
+        for (int k = 0; k < keyHeads; k++, keys += HeadBytes)
         {
+            Prefetch(keys);
             for (int i = 0; i < KeysAtOnce; i++)
-                key[i] = keys + Math.Min(i, count - 1) * _rowBytes;
+                key[i] = keys + Math.Min(i, count - 1) * RowBytes;
             int g = 0;
-            for (; g <= group - HeadsAtOnce; g += HeadsAtOnce, q += HeadsAtOnce * C.HeadDim)
+            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, q += HeadsAtOnce * C.HeadDim)
             {
                 for (int i = 0; i < KeysAtOnce; i += 2)
                     FourHeads(sums + i, q, key[i], key[i + 1], C.HeadDim);
-                for (int h = 0; h < HeadsAtOnce; h++, p += stride)
+                for (int h = 0; h < HeadsAtOnce; h++, p += _scoreStride)
                     VectorMath.SumEight(sums + h * KeysAtOnce, p);
             }
-            for (; g < group; g++, q += C.HeadDim, p += stride)
+            for (; g < C.Group; g++, q += C.HeadDim, p += _scoreStride)
             {
                 EightKeys(sums, q, key, C.HeadDim);
                 VectorMath.SumEight(sums, p);
@@ -195,42 +188,40 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
     }
 
-    // Asks for the same heads of the next rows, into the second-level cache: with all heads they are more than the first holds.
+    // Asks for the same head of the next eight rows, into the second-level cache: with all heads they are more than the first holds.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly void Prefetch(byte* row, int rows, int keyHeads)
+    private readonly void Prefetch(byte* row)
     {
         if (!Sse.IsSupported)
             return;
-        long bytes = (long)keyHeads * _headBytes;
-        row += rows * _rowBytes;
-        for (int i = 0; i < rows; i++, row += _rowBytes)
+        row += KeysAtOnce * RowBytes;
+        for (int i = 0; i < KeysAtOnce; i++, row += RowBytes)
         {
-            for (byte* line = row; line < row + bytes; line += 64)
-                Sse.Prefetch1(line);
+            for (int d = 0; d < HeadBytes; d += 64)
+                Sse.Prefetch1(row + d);
         }
     }
 
-    // y[h] += Σ_j p[h, j]·values[j, key head of h] over some keys. What is masked is not read: it may be a NaN.
+    // y[h] += Σ_j p[h, j]·values[j, key head of h] over eight keys or fewer. What is masked is not read: it may be a NaN.
     private readonly void Accumulate(float* y, float* p, byte* values, byte* mask, int count, int keyHeads)
     {
-        byte** seen = stackalloc byte*[SharedValuesAtOnce];
-        int* index = stackalloc int[SharedValuesAtOnce];
-        int group = _group, stride = _scoreStride;
-        Prefetch(values, _valuesAtOnce, keyHeads);
-        for (int k = 0; k < keyHeads; k++, values += _headBytes)
+        byte** seen = stackalloc byte*[KeysAtOnce];
+        int* index = stackalloc int[KeysAtOnce];
+        for (int k = 0; k < keyHeads; k++, values += HeadBytes)
         {
+            Prefetch(values);
             int keys = 0;
             for (int j = 0; j < count; j++)
             {
                 if (mask != null && mask[j] == 0)
                     continue;
-                seen[keys] = values + j * _rowBytes;
+                seen[keys] = values + j * RowBytes;
                 index[keys++] = j;
             }
             int g = 0;
-            for (; g <= group - HeadsAtOnce; g += HeadsAtOnce, y += HeadsAtOnce * C.HeadDim, p += HeadsAtOnce * stride)
-                AccumulateFour(y, p, stride, seen, index, keys, C.HeadDim);
-            for (; g < group; g++, y += C.HeadDim, p += stride)
+            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, y += HeadsAtOnce * C.HeadDim, p += HeadsAtOnce * _scoreStride)
+                AccumulateFour(y, p, _scoreStride, seen, index, keys, C.HeadDim);
+            for (; g < C.Group; g++, y += C.HeadDim, p += _scoreStride)
                 AccumulateOne(y, p, seen, index, keys, C.HeadDim);
         }
     }
