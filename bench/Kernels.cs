@@ -152,11 +152,11 @@ internal static unsafe class Kernels
             CacheRows.Store((ushort*)narrow + row, WeightFormat.Float16, wide + row, keyHeads * HeadDim);
         WeightFormat[] formats = [WeightFormat.Float32, WeightFormat.Float16];
         double[][] times = [new double[Passes], new double[Passes]];
+        AttentionItem* items = stackalloc AttentionItem[Items];
         for (int pass = 0; pass < Passes; pass++)
         {
             foreach (WeightFormat format in formats)
             {
-                AttentionItem* items = stackalloc AttentionItem[Items];
                 long bytes = WeightFormats.Bytes(format, values);
                 byte* cache = (byte*)(format == WeightFormat.Float32 ? wide : narrow);
                 for (int i = 0; i < Items; i++)
