@@ -16,7 +16,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // read faster by 256 bits (measured: where it gives 75 GB/s, 0.9 of that, and 0.7 by 512).
     private static int WeightRows => Vector<float>.Count == 16 ? 2 : 4;
 
-    // The same place of the tile after the next where a row has 2048 values of 16 bits, as most have.
+    // The same place of the next tile where a row has 2048 values of 16 bits, as most have.
     private static int PrefetchDistance => WeightRows * 4096;
 
     // From here on converting the weights once for all rows is faster than converting them for each pair.
@@ -54,7 +54,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     {
         if (P.Rows <= 0 || P.N <= 0)
             return;
-        // Rows in pairs, the last one filled up with zeros; an odd cache line between whole rows, so that they do not share cache sets.
+        // Rows in pairs, of many the last one filled up with zeros; an odd cache line between whole rows, so that they do not share cache sets.
         int pairs = (P.Rows + 1) / 2;
         _xLength = P.Rows < ManyRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : StepTile.KBlock;
         _xStride = P.Rows < ManyRows ? _xLength + 16 : _xLength;
