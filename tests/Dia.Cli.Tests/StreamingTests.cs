@@ -130,7 +130,7 @@ public sealed class StreamingTests : TestFolder
         // A reader that takes a second, reads some, so that there is progress to show, and then no more: once the FIFO is full (64 KiB) the program
         // waits for it. All of the text makes 700 KB.
         Outcome outcome = Dia.Shell(
-            "mkfifo $1/fifo; (sleep 1; head -c 300000; exec sleep 60) < $1/fifo > /dev/null 2>&1 & reader=$!; $DIA \"$3\" --seed 5 --raw -o $1/fifo 2> $2 & pid=$!; sleep 5; kill -TERM $pid; wait $pid; echo $?; kill $reader",
+            "mkfifo $1/fifo; (sleep 1; head -c 300000; exec sleep 60) < $1/fifo > /dev/null 2>&1 & reader=$!; $DIA \"$3\" --seed 1 --raw -o $1/fifo 2> $2 & pid=$!; sleep 5; kill -TERM $pid; wait $pid; echo $?; kill $reader",
             Folder,
             terminal.Path,
             Fixtures.LongText);

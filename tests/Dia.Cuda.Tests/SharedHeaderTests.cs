@@ -62,7 +62,8 @@ public class SharedHeaderTests
         return text.Append("\n#endif\n").ToString();
     }
 
-    private static string NameOf(Type type) => type.IsPointer ? NameOf(type.GetElementType()!) + "*" : Type.GetTypeCode(type) switch
+    // Keys and values, which C# has in several formats, are float32 on a GPU.
+    private static string NameOf(Type type) => type == typeof(void*) ? "float*" : type.IsPointer ? NameOf(type.GetElementType()!) + "*" : Type.GetTypeCode(type) switch
     {
         TypeCode.Byte => "u8",
         TypeCode.Int32 => "int",
