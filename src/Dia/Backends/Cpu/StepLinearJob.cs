@@ -4,20 +4,19 @@ using System.Runtime.Intrinsics.X86;
 namespace Dia.Backends.Cpu;
 
 /// <summary>
-/// The linear layer of a decoding step: w [n, k] is read once. Up to four rows are bound by memory: some outputs of two rows at a time, from rows of w
-/// that lie side by side, so that a thread reads on in memory. More are bound by arithmetic: six outputs of two rows, the weights converted once for
+/// The linear layer of a decoding step: w [n, k] is read once. Up to four rows are bound by memory: four outputs of two rows at a time, from rows of w
+/// as the processor reads them fastest (<see cref="StepTile.ReadsApart"/>). More are bound by arithmetic: six outputs of two rows, the weights converted once for
 /// all of them (<see cref="StepTile"/>). Each output is a vector of partial sums over k (lane j has the values j, j + Count, ... of each half, in order)
 /// that is then summed across lanes, the same for any number of rows of x.
 /// </summary>
 internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
-    // Rows of w at a time: as many as keep two multiply-adds a cycle busy, with two rows of x. AVX-512's sums are two of half the width each: memory is
-    // read faster by 256 bits (measured: where it gives 75 GB/s, 0.9 of that, and 0.7 by 512).
-    private static int WeightRows => Vector<float>.Count == 16 ? 2 : 4;
+    private const int WeightRows = 4;
 
-    // The same place of the next tile where a row has 2048 values of 16 bits, as most have.
-    private static int PrefetchDistance => WeightRows * 4096;
+    // The rows of a tile are a quarter of a part apart, or lie side by side: then what is asked for is the same place of the next four, where a row has
+    // 2048 values of 16 bits, as most have.
+    private static int PrefetchDistance => StepTile.ReadsApart ? 2048 : WeightRows * 4096;
 
     // From here on converting the weights once for all rows is faster than converting them for each pair.
     private const int ManyRows = 5;
@@ -126,27 +125,32 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         int end = First(part + 1), tile = Outputs;
         float* weights = (float*)(_scratch + thread * _scratchStride);
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
+        int first = First(part), streams = P.Rows < ManyRows && StepTile.ReadsApart ? (end - first) / tile : 1;
+        for (int n = first; n < first + streams && streams > 1; n++)
+            Tile(n, streams, tile, tails, weights);
         // The outputs of a tile lie side by side: in y too, where rows are often a power of two apart and share cache sets.
-        for (int n = First(part); n < end; n += tile)
-        {
-            int count = Math.Min(tile, end - n);
-            CopyTails(n, count, tails);
-            if (P.Rows < ManyRows)
-                Tile(n, count, tails, weights);
-            else
-                ConvertedTile(n, count, tails, weights);
-        }
+        for (int n = streams > 1 ? first + streams * tile : first; n < end; n += tile)
+            Tile(n, 1, Math.Min(tile, end - n), tails, weights);
+    }
+
+    private readonly void Tile(int n, int step, int count, byte* tails, float* weights)
+    {
+        CopyTails(n, step, count, tails);
+        if (P.Rows < ManyRows)
+            FewRows(n, step, count, tails, weights);
+        else
+            ConvertedTile(n, count, tails, weights);
     }
 
     // The last values of each row of w, padded with zeros to a block.
-    private readonly void CopyTails(int n, int count, byte* tails)
+    private readonly void CopyTails(int n, int step, int count, byte* tails)
     {
         int rest = K % Block, size = Block * TFormat.Size;
         if (rest == 0)
             return;
         new Span<byte>(tails, StepTile.Outputs * size).Clear();
         for (int i = 0; i < count; i++)
-            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((n + i + 1L) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
     }
 
     // Outputs of up to six rows of w and all of x: blocks of w are converted once and serve all pairs of rows from the cache.
@@ -212,32 +216,33 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     // Outputs of up to four rows of w and all of x: the kernel over the blocks of the rows, then over their padded tails. An odd row of x is multiplied
     // with itself, and the last row of w again: memory is what is waited for.
-    private readonly void Tile(int n, int count, byte* tails, float* sums)
+    private readonly void FewRows(int n, int step, int count, byte* tails, float* sums)
     {
         int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
-        byte* w0 = P.W + n * RowBytes, last = w0 + (count - 1) * RowBytes;
+        long stride = step * RowBytes;
+        byte* w0 = P.W + n * RowBytes, last = w0 + (count - 1) * stride;
         float* eight = stackalloc float[8];
         for (int r = 0; r < P.Rows; r += 2)
         {
             int rows = Math.Min(2, P.Rows - r);
             float* x0 = Arranged(r, 0), x1 = Arranged(r + rows - 1, 0);
             new Span<float>(sums, 8 * v).Clear();
-            Kernel(w0, Row(w0, last, 1), Row(w0, last, 2), Row(w0, last, 3), x0, x1, blocks, sums);
+            Kernel(w0, Row(w0, last, stride), Row(w0, last, 2 * stride), Row(w0, last, 3 * stride), x0, x1, blocks, sums);
             if (K % Block != 0)
                 Kernel(tails, tails + size, tails + 2 * size, tails + 3 * size, x0 + blocks * Block, x1 + blocks * Block, 1, sums);
             VectorMath.SumEight((Vector<float>*)sums, eight);
             for (int j = 0; j < count * rows; j++)
-                Output(r + j / count, n + j % count, eight[j / count * WeightRows + j % count]);
+                Output(r + j / count, n + j % count * step, eight[j / count * WeightRows + j % count]);
         }
     }
 
-    private readonly byte* Row(byte* first, byte* last, int index) => first + index * RowBytes < last ? first + index * RowBytes : last;
+    private static byte* Row(byte* first, byte* last, long offset) => first + offset < last ? first + offset : last;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Kernel(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, int blocks, float* sums)
     {
         if (Vector<float>.Count == 16)
-            TwoByTwo(w0, w1, x0, x1, blocks, sums);
+            FourByTwoHalves(w0, w1, w2, w3, x0, x1, blocks, sums);
         else
             FourByTwo(w0, w1, w2, w3, x0, x1, blocks, sums);
     }
@@ -279,20 +284,33 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         VectorMath.StorePair(sums + 6 * v, s21, s31);
     }
 
-    // A vector of 512 bits is summed up as its two halves: the same values in the same order.
+    // Memory is read faster by 256 bits (where it gives 75 GB/s, 0.9 of that, and 0.7 by 512), so vectors of 512 are summed up as their halves: the same
+    // values in the same order. AVX-512 has the registers for both.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoByTwo(byte* w0, byte* w1, float* x0, float* x1, int blocks, float* sums)
+    private static void FourByTwoHalves(byte* w0, byte* w1, byte* w2, byte* w3, float* x0, float* x1, int blocks, float* sums)
     {
-        Vector256<float> a00 = Vector256.Load(sums), b00 = Vector256.Load(sums + 8), a10 = Vector256.Load(sums + 16), b10 = Vector256.Load(sums + 24);
-        Vector256<float> a01 = Vector256.Load(sums + 32), b01 = Vector256.Load(sums + 40), a11 = Vector256.Load(sums + 48), b11 = Vector256.Load(sums + 56);
+        Vector256<float> a00 = Vector256.Load(sums), b00 = Vector256.Load(sums + 8);
+        Vector256<float> a10 = Vector256.Load(sums + 16), b10 = Vector256.Load(sums + 24);
+        Vector256<float> a20 = Vector256.Load(sums + 32), b20 = Vector256.Load(sums + 40);
+        Vector256<float> a30 = Vector256.Load(sums + 48), b30 = Vector256.Load(sums + 56);
+        Vector256<float> a01 = Vector256.Load(sums + 64), b01 = Vector256.Load(sums + 72);
+        Vector256<float> a11 = Vector256.Load(sums + 80), b11 = Vector256.Load(sums + 88);
+        Vector256<float> a21 = Vector256.Load(sums + 96), b21 = Vector256.Load(sums + 104);
+        Vector256<float> a31 = Vector256.Load(sums + 112), b31 = Vector256.Load(sums + 120);
         for (; blocks > 0; blocks--)
         {
             Prefetch(w0);
             Prefetch(w1);
+            Prefetch(w2);
+            Prefetch(w3);
             Half(w0, w1, x0, x1, ref a00, ref a01, ref a10, ref a11);
+            Half(w2, w3, x0, x1, ref a20, ref a21, ref a30, ref a31);
             Half(w0 + 32, w1 + 32, x0 + 8, x1 + 8, ref b00, ref b01, ref b10, ref b11);
+            Half(w2 + 32, w3 + 32, x0 + 8, x1 + 8, ref b20, ref b21, ref b30, ref b31);
             w0 += Block * TFormat.Size;
             w1 += Block * TFormat.Size;
+            w2 += Block * TFormat.Size;
+            w3 += Block * TFormat.Size;
             x0 += Block;
             x1 += Block;
         }
@@ -300,10 +318,18 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         b00.Store(sums + 8);
         a10.Store(sums + 16);
         b10.Store(sums + 24);
-        a01.Store(sums + 32);
-        b01.Store(sums + 40);
-        a11.Store(sums + 48);
-        b11.Store(sums + 56);
+        a20.Store(sums + 32);
+        b20.Store(sums + 40);
+        a30.Store(sums + 48);
+        b30.Store(sums + 56);
+        a01.Store(sums + 64);
+        b01.Store(sums + 72);
+        a11.Store(sums + 80);
+        b11.Store(sums + 88);
+        a21.Store(sums + 96);
+        b21.Store(sums + 104);
+        a31.Store(sums + 112);
+        b31.Store(sums + 120);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
