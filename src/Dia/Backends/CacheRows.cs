@@ -22,9 +22,6 @@ internal static unsafe class CacheRows
 
     private static int Block => 2 * Vector<float>.Count;
 
-    /// <summary>Whether caches can be of a format.</summary>
-    public static bool Has(WeightFormat format) => format is WeightFormat.Float32 or WeightFormat.Float16;
-
     /// <summary>Puts a row where it lies, each value rounded to the nearest of the format, ties to even.</summary>
     /// <param name="to">The row in the cache.</param>
     /// <param name="format">The cache's format.</param>

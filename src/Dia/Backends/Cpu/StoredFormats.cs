@@ -97,8 +97,6 @@ internal readonly unsafe struct BFloat16Format : IStoredFormat
 /// </summary>
 internal readonly unsafe struct Float16Format : IStoredFormat
 {
-    private const float Scale = 5.192296858534828e33f; // 2^112
-
     public static int Size => 2;
 
     public static bool Interleaved => true;
@@ -129,16 +127,16 @@ internal readonly unsafe struct Float16Format : IStoredFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector<float> Convert(Vector<int> high)
     {
-        Vector<int> bits = Vector.ShiftRightArithmetic(high, 3) & new Vector<int>(unchecked((int)0x8fffe000));
+        Vector<int> bits = Vector.AsVectorInt32(CacheRows.Divided(high));
         Vector<int> special = Vector.GreaterThan(bits & new Vector<int>(0x7fffffff), new Vector<int>(0x0f7fffff)) & new Vector<int>(0x7f800000);
-        return Vector.AsVectorSingle(Vector.AsVectorInt32(Vector.AsVectorSingle(bits) * new Vector<float>(Scale)) | special);
+        return Vector.AsVectorSingle(Vector.AsVectorInt32(Vector.AsVectorSingle(bits) * new Vector<float>(CacheRows.Float16Factor)) | special);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Convert(Vector256<int> high)
     {
-        Vector256<int> bits = Vector256.ShiftRightArithmetic(high, 3) & Vector256.Create(unchecked((int)0x8fffe000));
+        Vector256<int> bits = Vector256.ShiftRightArithmetic(high, 3) & Vector256.Create(CacheRows.Float16Bits);
         Vector256<int> special = Vector256.GreaterThan(bits & Vector256.Create(0x7fffffff), Vector256.Create(0x0f7fffff)) & Vector256.Create(0x7f800000);
-        return ((bits.AsSingle() * Vector256.Create(Scale)).AsInt32() | special).AsSingle();
+        return ((bits.AsSingle() * Vector256.Create(CacheRows.Float16Factor)).AsInt32() | special).AsSingle();
     }
 }
