@@ -145,8 +145,7 @@ public abstract class Device : IDisposable
     /// <exception cref="DiaException">It is too little (Device).</exception>
     internal virtual void Reserve(in MemoryNeeds needs)
     {
-        long most = MemoryLimits.AddressSpace;
-        if ((most < long.MaxValue && needs.Least > most - MemoryLimits.AddressSpaceTaken) || !HostMemory.Fits(needs.Least))
+        if (needs.Least > MemoryLimits.AddressSpaceLeft || needs.Least > HostMemory.Left)
             throw MemoryLimits.TooLittle(
                 $"the model ({MemoryLimits.Text(needs.Mapped)} of mapped weights, {MemoryLimits.Text(needs.Least)} of working memory, and up to {MemoryLimits.Text(needs.Bytes - needs.Least)} more by what is said)", needs.Least + needs.Mapped, taken: needs.Mapped);
     }

@@ -26,7 +26,7 @@ internal static unsafe class HostMemory
     public static void* AllocateBytes(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        if (!Fits(bytes))
+        if (bytes > Left)
             throw MemoryLimits.TooLittle("the work", bytes);
         try
         {
@@ -47,10 +47,10 @@ internal static unsafe class HostMemory
     }
 
     /// <summary>
-    /// Whether a control group leaves room for so many bytes more. A kernel gives out memory that it has not, and ends the process that
+    /// Bytes more that a control group leaves room for; long.MaxValue: no limit. A kernel gives out memory that it has not, and ends the process that
     /// touches it: better said before.
     /// </summary>
-    public static bool Fits(long bytes) => MemoryLimits.ControlGroup is var limit && (limit == long.MaxValue || bytes <= limit - ProgramBytes - Taken);
+    public static long Left => MemoryLimits.ControlGroup is < long.MaxValue and var limit ? limit - ProgramBytes - Taken : long.MaxValue;
 
     /// <summary>Frees what <see cref="Allocate"/> or <see cref="AllocateBytes"/> gave; null is ignored.</summary>
     public static void Free(void* memory)

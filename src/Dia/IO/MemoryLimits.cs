@@ -39,18 +39,14 @@ public static unsafe partial class MemoryLimits
         }
     }
 
+    /// <summary>Bytes of address space that are left; long.MaxValue: no limit.</summary>
+    internal static long AddressSpaceLeft => AddressSpace is < long.MaxValue and var most ? most - AddressSpaceTaken : long.MaxValue;
+
     /// <summary>
     /// Bytes that this process can have beside what it has: by its limits, and by what the machine has left, the files that it merely keeps included.
     /// </summary>
-    internal static long Available
-    {
-        get
-        {
-            long most = AddressSpace == long.MaxValue ? long.MaxValue : AddressSpace - AddressSpaceTaken;
-            most = Math.Min(most, ControlGroup == long.MaxValue ? long.MaxValue : ControlGroup - HostMemory.ProgramBytes - HostMemory.Taken);
-            return Math.Max(0, Math.Min(most, MachineAvailable() ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - HostMemory.Taken));
-        }
-    }
+    internal static long Available => Math.Max(0, Math.Min(Math.Min(AddressSpaceLeft, HostMemory.Left),
+        Kibibytes("/proc/meminfo", "MemAvailable:") ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - HostMemory.Taken));
 
     /// <summary>Most bytes of memory that this process ever had, mapped files included; 0 where the system does not say.</summary>
     public static long MostResident => Kibibytes("/proc/self/status", "VmHWM:") ?? 0;
@@ -119,8 +115,6 @@ public static unsafe partial class MemoryLimits
                 return lowest;
         }
     }
-
-    private static long? MachineAvailable() => Kibibytes("/proc/meminfo", "MemAvailable:");
 
     /// <summary>Bytes, of a line like "MemAvailable:   21234 kB"; null: there is none.</summary>
     private static long? Kibibytes(string path, string name)

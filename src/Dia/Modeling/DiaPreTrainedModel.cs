@@ -193,8 +193,7 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
         DiaDecoderConfig d = Config.DecoderConfig;
         double values = (double)length * d.CrossNumKeyValueHeads * d.CrossHeadDim + (double)rows * d.NumKeyValueHeads * d.HeadDim * (guidance ? 2 : 1);
         double bytes = sequences * 2.0 * d.NumHiddenLayers * values * WeightFormats.Bytes(CacheFormat, 1);
-        long most = Tenant.Device.FreeMemory ?? Math.Min(Tenant.Device.TotalMemory,
-            MemoryLimits.AddressSpace == long.MaxValue ? long.MaxValue : MemoryLimits.AddressSpace - MemoryLimits.AddressSpaceTaken);
+        long most = Tenant.Device.FreeMemory ?? Math.Min(Tenant.Device.TotalMemory, MemoryLimits.AddressSpaceLeft);
         if (bytes > most)
             throw MemoryLimits.TooLittle(string.Create(CultureInfo.InvariantCulture, $"{sequences} sequences of up to {rows} rows at a time"),
                 (long)Math.Min(bytes, long.MaxValue / 2));
