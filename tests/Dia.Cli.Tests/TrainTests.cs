@@ -52,6 +52,7 @@ public sealed class TrainTests : TestFolder
         Assert.Contains("6 recordings to learn from and 6 held out", trained.Error, StringComparison.Ordinal);
         Assert.Contains("\"held_out_loss\"", File.ReadAllText(In("out/training.jsonl")), StringComparison.Ordinal);
         Fails(4, Train("--check", "--held-out", In("nothing")), In("nothing"));
+        Fails(2, Train("-o", In("other"), "--steps", "1", "--held-out", In("other")), "which holds the data");
         Fails(2, Train("--check", "--held-out", "1.5"), "--held-out is '1.5'; it must be from 0, below 1, or the name");
     }
 

@@ -54,7 +54,7 @@ internal static class TrainCommand
         DataManifest? measured = heldOut.Path is { } other ? DataManifest.Read(other) : null;
         if (folder is null)
             Check(run, files, config, manifest, measured, heldOut.Share);
-        else if (Directory.Exists(folder) && RealPaths.Of(folder) == RealPaths.Of(manifest.Folder))
+        else if (Directory.Exists(folder) && new[] { manifest, measured }.Any(m => m is not null && RealPaths.Of(folder) == RealPaths.Of(m.Folder)))
             throw CommandLine.Usage($"{DiaOptions.OutputFolder.Name} is '{folder}', which holds the data. Name another folder.");
         else
             Train(run, files, new TrainingFolder(folder, line.Has(TrainOptions.Resume), random is null ? files.Folder : null), config, random,
