@@ -43,12 +43,8 @@ internal sealed class Figures(Report report, int threads)
         Encoder(model, work);
         Prompt(model, work, guidance: false);
         Prompt(model, work, guidance: true);
-        Step(model, work, "mapped", model.Weights.Weights);
-        // Eight utterances read what the file's pages give them, before the copy.
+        Step(model, work);
         Batch(model, work);
-        Report.Note("    weights", model.PlaceWeights(WeightPlacement.Copy, rows: long.MaxValue));
-        model.CompleteWeights();
-        Step(model, work, "copied to large pages", [.. model.Compiled.StepMatrices().Select(i => model.Weights.Weights[i])]);
     }
 
     /// <summary>A generation with the checkpoint's defaults (room for the longest), decoded while it runs, as the command does.</summary>
@@ -154,9 +150,9 @@ internal sealed class Figures(Report report, int threads)
 
     /// <summary>
     /// Whole steps around position 100, with guidance: network, processors and draw. Each goes with a pass of plain reading over as many bytes
-    /// of the same memory.
+    /// of the same mapped file.
     /// </summary>
-    private unsafe void Step(DiaForConditionalGeneration model, Work work, string where, StoredWeight[] read)
+    private unsafe void Step(DiaForConditionalGeneration model, Work work)
     {
         const int Steps = 41, WarmUp = 4;
         long bytes = work.StepBytes(WeightFormat.BFloat16);
@@ -167,7 +163,7 @@ internal sealed class Figures(Report report, int threads)
         var loop =
             new GenerationLoop(GenerationSteps.For(session), config, new DecoderPrompt(inputs.DecoderInputIds, null, 1, config, vocabulary), vocabulary, rows);
         using CpuThreads pool = new(threads);
-        byte* weights = (byte*)read.Min(w => (nuint)w.Data);
+        byte* weights = (byte*)model.Weights.Weights.Min(w => (nuint)w.Data);
         // The prompt, and what happens only once.
         for (int i = 0; i < WarmUp; i++)
             loop.Step();
@@ -180,7 +176,7 @@ internal sealed class Figures(Report report, int threads)
             steps[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
 
-        report.AtMost($"1.6B: decoding step, weights {where}, time / reading their {bytes / 1e9:f2} GB", Median(steps) / Median(reads), 1.5);
+        report.AtMost($"1.6B: decoding step, time / reading its {bytes / 1e9:f2} GB of weights", Median(steps) / Median(reads), 1.5);
         Report.Note("    the best step / the best reading", $"{steps[0] / reads[0]:g4}");
         Report.Note("    reading, this time on this machine", $"{bytes / reads[Steps / 2] / 1e9:f1} GB/s");
     }
