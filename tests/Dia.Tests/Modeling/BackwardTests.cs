@@ -15,15 +15,9 @@ public sealed class BackwardTests
     // The fixtures' own bound: float32 sums in another order, forward and backward.
     private const double Bound = 1e-4;
 
-    public static TheoryData<string, string> Cases()
-    {
-        var data = new TheoryData<string, string>();
-        foreach (string folder in Directory.GetDirectories(Fixtures.Path("tiny")).Order(StringComparer.Ordinal))
-            if (File.Exists(Path.Combine(folder, "grads.safetensors")))
-                foreach (string device in new[] { "scalar", "cpu1", "cpu2" })
-                    data.Add(Path.GetFileName(folder), device);
-        return data;
-    }
+    public static TheoryData<string, string> Cases() => TestDevice.Each(
+        Directory.GetDirectories(Fixtures.Path("tiny")).Order(StringComparer.Ordinal).Where(f => File.Exists(Path.Combine(f, "grads.safetensors")))
+            .Select(f => Path.GetFileName(f)), "scalar", "cpu1", "cpu2");
 
     [Theory]
     [MemberData(nameof(Cases))]

@@ -16,14 +16,7 @@ public sealed class CacheFormatTests
 {
     private const int Rows = 24;
 
-    public static TheoryData<string, string> Models()
-    {
-        var data = new TheoryData<string, string>();
-        foreach (string model in new[] { "tiny/base", "tiny/odd", "generate/model" })
-            foreach (string device in new[] { "scalar", "cpu2" })
-                data.Add(model, device);
-        return data;
-    }
+    public static TheoryData<string, string> Models() => TestDevice.Each(["tiny/base", "tiny/odd", "generate/model"], "scalar", "cpu2");
 
     /// <summary>
     /// Each value is off by at most 2^-11 of itself, at random, and so are scores and sums of values: over the layers of these models that stays below a

@@ -18,13 +18,9 @@ public sealed class GenerateMoreTests
 
     public static TheoryData<string, string> Cases()
     {
-        var data = new TheoryData<string, string>();
         string root = Fixtures.Path("generate-more");
-        foreach (string file in Directory.GetFiles(root, "*.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
-            if (Path.GetFileName(file) != "model.safetensors")
-                foreach (string device in new[] { "scalar", "cpu2" })
-                    data.Add(Path.GetRelativePath(root, file)[..^".safetensors".Length], device);
-        return data;
+        return TestDevice.Each(Directory.GetFiles(root, "*.safetensors", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+            .Where(f => Path.GetFileName(f) != "model.safetensors").Select(f => Path.GetRelativePath(root, f)[..^".safetensors".Length]), "scalar", "cpu2");
     }
 
     [Theory]

@@ -13,14 +13,9 @@ namespace Dia.Tests.Modeling;
 /// <summary>Greedy generation against the reference's: the network, the processors and the loop together.</summary>
 public sealed class GenerateTests
 {
-    public static TheoryData<string, string> Cases()
-    {
-        var data = new TheoryData<string, string>();
-        foreach (string file in Directory.GetFiles(Fixtures.Path("generate"), "*.json").Order(StringComparer.Ordinal))
-            foreach (string device in new[] { "scalar", "cpu1", "cpu2" })
-                data.Add(Path.GetFileNameWithoutExtension(file), device);
-        return data;
-    }
+    public static TheoryData<string, string> Cases() => TestDevice.Each(
+        Directory.GetFiles(Fixtures.Path("generate"), "*.json").Order(StringComparer.Ordinal).Select(f => Path.GetFileNameWithoutExtension(f)),
+        "scalar", "cpu1", "cpu2");
 
     [Theory]
     [MemberData(nameof(Cases))]

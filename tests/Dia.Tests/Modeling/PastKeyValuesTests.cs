@@ -19,14 +19,7 @@ public sealed class PastKeyValuesTests
 
     public static TheoryData<string> Devices => ["scalar", "cpu1", "cpu2"];
 
-    public static TheoryData<string, string> Models()
-    {
-        var data = new TheoryData<string, string>();
-        foreach (string model in new[] { "tiny/base", "tiny/odd", "tiny/rope-dynamic", "tiny/rope-longrope" })
-            foreach (string device in new[] { "scalar", "cpu2" })
-                data.Add(model, device);
-        return data;
-    }
+    public static TheoryData<string, string> Models() => TestDevice.Each(["tiny/base", "tiny/odd", "tiny/rope-dynamic", "tiny/rope-longrope"], "scalar", "cpu2");
 
     /// <summary>40 rows are past the rotary types' 20 positions, and make the cache grow twice.</summary>
     [Theory]
