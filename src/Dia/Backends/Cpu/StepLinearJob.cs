@@ -125,11 +125,12 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         int first = First(part), end = First(part + 1), tile = Outputs;
         float* weights = (float*)(_scratch + thread * _scratchStride);
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
-        int streams = P.Rows < ManyRows && StepTile.ReadsApart ? (end - first) / tile : 0;
-        for (int n = first; n < first + streams; n++)
-            Tile(n, streams, tile, tails, weights);
+        // As many tiles as their rows are rows apart.
+        int apart = P.Rows < ManyRows && StepTile.ReadsApart ? (end - first) / tile : 0;
+        for (int n = first; n < first + apart; n++)
+            Tile(n, apart, tile, tails, weights);
         // The outputs of a tile lie side by side: in y too, where rows are often a power of two apart and share cache sets.
-        for (int n = first + streams * tile; n < end; n += tile)
+        for (int n = first + apart * tile; n < end; n += tile)
             Tile(n, 1, Math.Min(tile, end - n), tails, weights);
     }
 
