@@ -122,15 +122,15 @@ public abstract class Device : IDisposable
     internal abstract DeviceClock CreateClock();
 
     /// <summary>Bytes of its memory that a prepared weight takes; 0: it is read where it is mapped.</summary>
-    internal virtual long PreparedBytes(WeightSpec spec, WeightFormat format) => spec.Role switch
+    internal virtual long PreparedBytes(WeightSpec spec, WeightStorage format) => spec.Role switch
     {
         WeightRole.Vector => spec.Count * sizeof(float),
-        WeightRole.Convolution or WeightRole.TransposedConvolution => WeightFormats.Bytes(format, spec.Count),
+        WeightRole.Convolution or WeightRole.TransposedConvolution => format.Bytes(spec),
         _ => 0,
     };
 
     /// <summary>Bytes of its memory that are taken beside these while a weight is prepared.</summary>
-    internal virtual long PreparingBytes(WeightSpec spec, WeightFormat format) => 0;
+    internal virtual long PreparingBytes(WeightSpec spec, WeightStorage format) => 0;
 
     /// <summary>What its kernels take for decoding, beside weights, activations and caches; of that, what is scratch memory.</summary>
     /// <param name="config">The model.</param>

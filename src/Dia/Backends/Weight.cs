@@ -8,16 +8,23 @@ namespace Dia.Backends;
 public readonly unsafe struct Weight
 {
     internal Weight(void* data, WeightFormat format)
+        : this(new StoredWeight { Data = data, Format = format })
     {
-        Data = data;
-        Format = format;
     }
 
-    /// <summary>The values, in the order and the memory that the backend's kernels read.</summary>
-    internal void* Data { get; }
+    internal Weight(in StoredWeight stored) => Stored = stored;
+
+    /// <summary>Its values and scales, in the order and the memory that the backend's kernels read.</summary>
+    internal StoredWeight Stored { get; }
+
+    /// <summary>The values.</summary>
+    internal void* Data => Stored.Data;
 
     /// <summary>How they are stored there.</summary>
-    internal WeightFormat Format { get; }
+    internal WeightFormat Format => Stored.Format;
+
+    /// <summary>Whether values are integers times scales.</summary>
+    internal bool IsQuantized => Stored.Storage.IsQuantized;
 
     /// <summary>Whether it was not prepared: the model that it is of does without it.</summary>
     internal bool IsMissing => Data is null;
@@ -31,4 +38,7 @@ public enum Phase
 
     /// <summary>The few rows of a decoding step: streams the weight once, bound by memory. A row's result does not depend on the rows beside it.</summary>
     Decode,
+
+    /// <summary>The same, where products with integer weights may take their input rounded to 8 bits (<see cref="RoundedRow"/>).</summary>
+    RoundedDecode,
 }

@@ -29,7 +29,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         _logitsWidth = d.NumChannels * d.VocabSize;
         _items = new DecoderSlot?[slots];
         int rows = checked(slots * (guidance ? 2 : 1));
-        StepPass = new DecoderPass(model.Network, d, rows, rows, Phase.Decode);
+        StepPass = new DecoderPass(model.Network, d, rows, rows, model.StepPhase);
         try
         {
             Logits = _memory.Allocate((long)rows * _logitsWidth);
@@ -116,9 +116,9 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             pass.Advance();
             if (start + count == rowCount)
             {
-                _model.Network.Logits(Logits, pass.Output + (long)(count - 1) * hidden, 1, Phase.Decode);
+                _model.Network.Logits(Logits, pass.Output + (long)(count - 1) * hidden, 1, _model.StepPhase);
                 if (it.Unconditional is not null)
-                    _model.Network.Logits(Logits + _logitsWidth, pass.Output + (long)(2 * count - 1) * hidden, 1, Phase.Decode);
+                    _model.Network.Logits(Logits + _logitsWidth, pass.Output + (long)(2 * count - 1) * hidden, 1, _model.StepPhase);
             }
         }
     }
@@ -158,7 +158,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     {
         using Lock.Scope turn = Tenant.Enter();
         _model.Network.Decode(StepPass);
-        _model.Network.Logits(Logits, StepPass.Output, StepPass.Rows, Phase.Decode);
+        _model.Network.Logits(Logits, StepPass.Output, StepPass.Rows, _model.StepPhase);
     }
 
     /// <summary>Says how many rows an item's caches hold, where a device has appended them by itself.</summary>

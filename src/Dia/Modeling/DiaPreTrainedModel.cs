@@ -73,6 +73,15 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
             : throw new ArgumentException($"The device keeps keys and values in float32 or {WeightFormats.ReferenceName(Tenant.Device.CacheFormat)}, not in {value}.", nameof(value));
     }
 
+    /// <summary>
+    /// Whether decoding steps round activations to 8 bits where weights are integers and the device has such products, in sessions that are made from now
+    /// on: half of a step's time. Else they are multiplied in float32, as everywhere else.
+    /// </summary>
+    public bool RoundsActivations { get; set; }
+
+    /// <summary>The phase of decoding steps.</summary>
+    internal Phase StepPhase => RoundsActivations ? Phase.RoundedDecode : Phase.Decode;
+
     /// <summary>Name of the compiled configuration that runs it.</summary>
     public string CompiledName => Compiled.Name;
 

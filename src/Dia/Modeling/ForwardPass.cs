@@ -158,7 +158,7 @@ internal sealed unsafe class ForwardPass
     {
         int batch = Given.Batch, rows = Given.Rows, keys = Given.Cached + rows, width = rows * _decoder.NumChannels;
         // A step's products stream the weights once, and are those of generation: the same bits.
-        Phase phase = rows == 1 && Given.Cached > 0 ? Phase.Decode : Phase.Prefill;
+        Phase phase = rows == 1 && Given.Cached > 0 ? _model.StepPhase : Phase.Prefill;
         using ForwardTrace? trace = NewTrace(_memory, Given.OutputHiddenStates, Given.OutputAttentions);
         using var pass = new DecoderPass(_model.Network, _decoder, batch * rows, batch, phase, trace);
         byte* textMask = null, audioMask = null;

@@ -101,7 +101,7 @@ internal sealed unsafe class TracedSession : IDecoderSession
         if (items.Length != _leftPadding.Length)
             throw new InvalidOperationException("All items take part in each step.");
         using Lock.Scope turn = _model.Tenant.Enter();
-        Run(rows, 1, Phase.Decode);
+        Run(rows, 1, _model.StepPhase);
         _memory.Download(logits, _logits);
     }
 
@@ -138,7 +138,7 @@ internal sealed unsafe class TracedSession : IDecoderSession
         pass.Advance();
         trace.Complete();
         for (int i = 0; i < _streams.Length; i++)
-            _model.Network.Logits(_logits + (long)i * _width, pass.Output + ((long)(i + 1) * rows - 1) * d.HiddenSize, 1, Phase.Decode);
+            _model.Network.Logits(_logits + (long)i * _width, pass.Output + ((long)(i + 1) * rows - 1) * d.HiddenSize, 1, _model.StepPhase);
     }
 
     private T Own<T>(T owned)

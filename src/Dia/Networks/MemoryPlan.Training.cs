@@ -42,10 +42,10 @@ public sealed partial class MemoryPlan
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(codec);
         return codec.Compiled.Weights().Zip(codec.Tensors.Formats)
-            .Sum(w => WeightFormats.Bytes(w.Second, w.First.Count) + Pieces(device.PreparedBytes(w.First, w.Second)));
+            .Sum(w => w.Second.Bytes(w.First) + Pieces(device.PreparedBytes(w.First, w.Second)));
     }
 
-    private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat[] formats, TrainingSize size, Func<string, bool>? isTrained)
+    private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightStorage[] formats, TrainingSize size, Func<string, bool>? isTrained)
     {
         var plan = new MemoryPlan(device, size.Batch);
         using Lock.Scope turn = device.Enter();
@@ -67,12 +67,12 @@ public sealed partial class MemoryPlan
     }
 
     /// <summary>Weights that are trained, as float32 ones, and the others as they are.</summary>
-    private void AddTrained(WeightSpec[] specs, WeightFormat[] formats, Func<string, bool> isTrained)
+    private void AddTrained(WeightSpec[] specs, WeightStorage[] formats, Func<string, bool> isTrained)
     {
         long values = 0, others = 0;
-        foreach ((WeightSpec spec, WeightFormat format) in specs.Zip(formats, (s, f) => (s, isTrained(s.Name) ? WeightFormat.Float32 : f)))
+        foreach ((WeightSpec spec, WeightStorage format) in specs.Zip(formats, (s, f) => (s, isTrained(s.Name) ? WeightFormat.Float32 : f)))
         {
-            (long bytes, long prepared) = (WeightFormats.Bytes(format, spec.Count), Pieces(_device.PreparedBytes(spec, format)));
+            (long bytes, long prepared) = (format.Bytes(spec), Pieces(_device.PreparedBytes(spec, format)));
             (values, others) = isTrained(spec.Name) ? (values + bytes, others + prepared) : (values, others + bytes + prepared);
         }
 
@@ -82,14 +82,14 @@ public sealed partial class MemoryPlan
     }
 
     /// <summary>The weights as they are, and an adapter.</summary>
-    private void AddAdapter(WeightSpec[] specs, WeightFormat[] formats, int rank)
+    private void AddAdapter(WeightSpec[] specs, WeightStorage[] formats, int rank)
     {
         long stored = 0, prepared = 0, down = 0, up = 0;
-        foreach ((WeightSpec spec, WeightFormat format) in specs.Zip(formats))
-            (stored, prepared) = (stored + WeightFormats.Bytes(format, spec.Count), prepared + Pieces(_device.PreparedBytes(spec, format)));
+        foreach ((WeightSpec spec, WeightStorage format) in specs.Zip(formats))
+            (stored, prepared) = (stored + format.Bytes(spec), prepared + Pieces(_device.PreparedBytes(spec, format)));
         foreach (LoraLayer layer in LoraWeights.LayersOf(new LoraConfig { R = rank }, specs))
             (down, up) = (down + (long)rank * specs[layer.Weight].Shape[1], up + (long)rank * specs[layer.Weight].Shape[0]);
-        Add("weights", stored + prepared, string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName)) + ", as they are stored");
+        Add("weights", stored + prepared, string.Join(", ", formats.Select(f => f.Name).Distinct()) + ", as they are stored");
         Add("adapter", (down + 2 * up + 3L * LoraAdapter.PartRows * rank) * sizeof(float), Text($"rank {rank}"));
         Add("gradients", (down + up) * sizeof(float), "float32");
         Add("moments", 2 * (down + up) * sizeof(float), "two of each parameter");

@@ -68,7 +68,7 @@ public sealed partial class MemoryPlan
         var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat };
         foreach (CompiledNetwork network in networks)
         {
-            WeightFormat[] formats = [.. network.Weights().Select(_ => format)];
+            WeightStorage[] formats = [.. network.Weights().Select(_ => format)];
             if (network is CompiledModel model)
                 plan.AddModel(model, formats, batch);
             else
@@ -92,14 +92,14 @@ public sealed partial class MemoryPlan
         _device.Reserve(new MemoryNeeds(Bytes, _leastBytes, _mappedBytes, _scratchBytes));
     }
 
-    private void AddModel(CompiledModel model, WeightFormat[] formats, int batch)
+    private void AddModel(CompiledModel model, WeightStorage[] formats, int batch)
     {
         DiaConfig config = model.Config;
         DiaDecoderConfig d = config.DecoderConfig;
         WeightSpec[] specs = model.Weights();
         int rows = config.RowCapacity, text = config.EncoderConfig.MaxPositionEmbeddings, promptRows = Math.Min(DecoderPass.PromptRows, rows);
         long constants = Floats((long)d.NumHiddenLayers * d.HiddenSize);
-        long step = model.StepMatrices().Sum(i => WeightFormats.Bytes(formats[i], specs[i].Count));
+        long step = model.StepMatrices().Sum(i => formats[i].Bytes(specs[i]));
         AddWeights("model weights", specs, formats, step);
         if (_copies && _mapped)
             AddCopies(step);
@@ -114,13 +114,13 @@ public sealed partial class MemoryPlan
             $"{batch} x 2 x {rows} rows of {WeightFormats.ReferenceName(_caches)}");
         Add("cross caches", batch * (ArenaPieces.Size(KeyValueCache.Bytes(_caches, d.NumHiddenLayers, text, crossWidth)) + ArenaPieces.Size(text)),
             $"{batch} x {text} bytes of text");
-        long narrow = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second != WeightFormat.Float32).Select(w => w.First.Count)
+        long narrow = specs.Zip(formats).Where(w => w.First.Role == WeightRole.Linear && w.Second.Format != WeightFormat.Float32).Select(w => w.First.Count)
             .DefaultIfEmpty(0).Max();
         (MemoryPart[] parts, _scratchBytes) = _device.DecodingMemory(config, batch, narrow);
         _parts.AddRange(parts);
     }
 
-    private void AddCodec(CompiledCodec codec, WeightFormat[] formats)
+    private void AddCodec(CompiledCodec codec, WeightStorage[] formats)
     {
         WeightSpec[] specs = codec.Weights();
         CodecLayout layout = codec.Layout;
@@ -132,18 +132,18 @@ public sealed partial class MemoryPlan
             $"windows of {layout.WindowFrames} frames: activations, codes{(packed > windows ? "; before, the largest kernel as it is stored" : "")}");
     }
 
-    private void AddWeights(string name, WeightSpec[] specs, WeightFormat[] formats, long step = 0)
+    private void AddWeights(string name, WeightSpec[] specs, WeightStorage[] formats, long step = 0)
     {
         long stored = 0, copies = 0;
-        foreach ((WeightSpec spec, WeightFormat format) in specs.Zip(formats))
+        foreach ((WeightSpec spec, WeightStorage format) in specs.Zip(formats))
         {
-            stored += WeightFormats.Bytes(format, spec.Count);
+            stored += format.Bytes(spec);
             copies += Pieces(_device.PreparedBytes(spec, format));
         }
 
         _leastBytes += copies;
         _mappedBytes += _mapped ? stored : 0;
-        string types = string.Join(", ", formats.Distinct().Select(WeightFormats.ReferenceName));
+        string types = string.Join(", ", formats.Select(f => f.Name).Distinct());
         Add(_mapped ? name + ", packed" : name, copies, _mapped
             ? string.Create(System.Globalization.CultureInfo.InvariantCulture,
                 $"beside the mapped file: {stored / 1e6:0.0} MB of {types}{(step > 0 ? $", of which a step reads {step / 1e6:0.0} MB" : "")}")

@@ -70,10 +70,12 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// <exception cref="DiaException">No memory (Device).</exception>
     internal float* MakeWritable(int index, WeightSpec spec)
     {
-        const int Step = 1 << 20; // values at a time: whole blocks of any format
+        const int Step = 1 << 20; // values at a time
         StoredWeight stored = Weights[index];
         if (stored.Format == WeightFormat.Float32 && _owned.Contains((nint)stored.Data))
             return (float*)stored.Data;
+        if (stored.Storage.IsQuantized)
+            throw new ArgumentException($"{spec.Name} has integers of a few bits, which are not changed.", nameof(index));
         float* values = (float*)Allocate(spec.Count * sizeof(float));
         for (long at = 0; at < spec.Count; at += Step)
             WeightFormats.Read((byte*)stored.From(at).Data, stored.Format, new Span<float>(values + at, (int)Math.Min(Step, spec.Count - at)));

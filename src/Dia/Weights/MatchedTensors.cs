@@ -39,8 +39,9 @@ internal sealed class MatchedTensors : IDisposable
     /// <summary>The files; who uses them for longer than this holds them.</summary>
     public CheckpointFiles Files { get; }
 
-    /// <summary>The formats of the weights, one for each spec; a weight-norm pair gives float32.</summary>
-    public WeightFormat[] Formats => Array.ConvertAll(Sources, s => s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32);
+    /// <summary>How the weights are stored, one for each spec; a weight-norm pair gives float32.</summary>
+    public WeightStorage[] Formats =>
+        Array.ConvertAll(Sources, s => (WeightStorage)(s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32));
 
     /// <summary>Opens a checkpoint and finds every weight in it.</summary>
     /// <param name="folder">Where the checkpoint is.</param>

@@ -1,8 +1,8 @@
 namespace Dia.Weights;
 
 /// <summary>
-/// The table of the formats of weights, and conversions between them: to float32 exact, from it rounded to the nearest, ties to even. A format
-/// more is a row here, and kernels.
+/// The table of the formats of weights that are no integers, and conversions between them: to float32 exact, from it rounded to the nearest, ties to even.
+/// A format more is a row here, and kernels. Integers are read here too, times their scales.
 /// </summary>
 public static unsafe class WeightFormats
 {
@@ -15,9 +15,9 @@ public static unsafe class WeightFormats
     ];
 
     /// <summary>Bytes of so many values of a format, and so the offset of the value of that index.</summary>
-    /// <exception cref="ArgumentException">They are not whole blocks of values that are stored together.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The format is of integers, of which <see cref="WeightStorage"/> tells.</exception>
     /// <exception cref="OverflowException">More than fit 64 bits.</exception>
-    public static long Bytes(WeightFormat format, long count) => Of(format).Bytes(count);
+    public static long Bytes(WeightFormat format, long count) => checked(count * (Of(format).ValueBits / 8));
 
     /// <summary>The reference library's name of a format, as in config.json: float32, bfloat16, float16.</summary>
     public static string ReferenceName(WeightFormat format) => Of(format).ReferenceName;
@@ -64,6 +64,34 @@ public static unsafe class WeightFormats
     /// <param name="values">Receives the values.</param>
     public static void Read(void* source, WeightFormat format, Span<float> values) => Of(format).Read(source, values);
 
+    /// <summary>Reads values of a row of integers, each times its scale in float32.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="first">The first value of the row.</param>
+    /// <param name="values">Receives the values.</param>
+    public static void Read(in StoredWeight weight, long row, int first, Span<float> values)
+    {
+        byte* integers = (byte*)weight.From(row * weight.Columns).Data;
+        for (int i = 0; i < values.Length; i++)
+            values[i] = Integer(weight.Format, integers, first + i) * Scale(weight, row, first + i);
+    }
+
+    /// <summary>The scale of a value of a row of integers.</summary>
+    internal static float Scale(in StoredWeight weight, long row, int column)
+    {
+        int group = weight.Storage.Group == 0 ? 0 : column / weight.Storage.Group;
+        return Of(weight.Storage.ScaleFormat).Value(weight.Scales, row * weight.Storage.Groups(weight.Columns) + group);
+    }
+
+    /// <summary>An integer of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static int Integer(WeightFormat format, byte* row, int index) => format switch
+    {
+        WeightFormat.Int8 => (sbyte)row[index],
+        WeightFormat.Int8Packed => row[index] - 128,
+        _ => ((row[index >> 1] >> (4 * (index & 1))) & 15) - 8,
+    };
+
     /// <summary>Writes float32 values in a format, to memory aligned or not.</summary>
     /// <param name="values">What to write.</param>
     /// <param name="format">How to store it.</param>
@@ -80,7 +108,7 @@ public static unsafe class WeightFormats
     // Single values, without scales.
     private static Row Of<TValue>(string name, string referenceName, SafetensorsDType type, int bits)
         where TValue : struct, IValue =>
-        new(name, referenceName, type, bits, 1, 0, &TValue.Read, &ReadAll<TValue>, &WriteAll<TValue>);
+        new(name, referenceName, type, bits, &TValue.Read, &ReadAll<TValue>, &WriteAll<TValue>);
 
     private static void ReadAll<TValue>(void* source, Span<float> values)
         where TValue : struct, IValue
@@ -102,8 +130,6 @@ public static unsafe class WeightFormats
         string referenceName,
         SafetensorsDType type,
         int valueBits,
-        int blockValues,
-        int scaleBytes,
         delegate*<void*, long, float> value,
         delegate*<void*, Span<float>, void> read,
         delegate*<ReadOnlySpan<float>, void*, void> write)
@@ -120,24 +146,13 @@ public static unsafe class WeightFormats
         /// <summary>Bits of a value.</summary>
         public int ValueBits => valueBits;
 
-        /// <summary>Bytes of a block: its scale, then its values.</summary>
-        public int BlockBytes => scaleBytes + blockValues * valueBits / 8;
-
-        /// <summary>Bytes of so many values: <see cref="WeightFormats.Bytes"/>.</summary>
-        public long Bytes(long count)
-        {
-            (long blocks, long rest) = Math.DivRem(count, blockValues);
-            return rest == 0 ? checked(blocks
-                * BlockBytes) : throw new ArgumentException($"{count} values of {referenceName} are not whole blocks of {blockValues}.", nameof(count));
-        }
-
         /// <summary>The value of an index, which lies aligned or not.</summary>
         public delegate*<void*, long, float> Value => value;
 
-        /// <summary>Reads values from the start of a block on.</summary>
+        /// <summary>Reads values.</summary>
         public delegate*<void*, Span<float>, void> Read => read;
 
-        /// <summary>Writes values from the start of a block on.</summary>
+        /// <summary>Writes values.</summary>
         public delegate*<ReadOnlySpan<float>, void*, void> Write => write;
     }
 

@@ -48,6 +48,8 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     /// </summary>
     public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {
+        if (stored.Storage.IsQuantized)
+            return new Weight(stored); // of linear layers alone
         ref readonly CpuFormat kernels = ref CpuFormat.Of(stored.Format);
         switch (spec.Role)
         {
@@ -92,12 +94,20 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
-        ref readonly CpuFormat kernels = ref CpuFormat.Of(w.Format);
-        (phase == Phase.Decode ? kernels.Decode : kernels.Prefill)(
-            _threads, new MatrixProduct
-            {
-                Y = y, YStride = n, X = x, W = (byte*)w.Data, WStride = k, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate,
-            });
+        MatrixProduct product = new()
+        {
+            Y = y, YStride = n, X = x, W = (byte*)w.Data, WStride = k, Rows = rows, N = n, K = k, RowStride = k, TapLength = k, Accumulate = accumulate,
+        };
+        if (w.IsQuantized)
+            product.Integers = w.Stored;
+        if (w.IsQuantized && phase == Phase.RoundedDecode)
+        {
+            IntegerLinearJob job = new() { P = product };
+            job.Start(_threads);
+            return;
+        }
+        ref readonly CpuFormat kernels = ref CpuFormat.Of(w.IsQuantized ? WeightFormat.Float32 : w.Format);
+        (phase == Phase.Prefill ? kernels.Prefill : kernels.Decode)(_threads, product);
     }
 
     /// <inheritdoc/>

@@ -6,7 +6,7 @@ namespace Dia.Backends.Cpu;
 /// <summary>The processor's kernels for weights of one format.</summary>
 internal readonly unsafe struct CpuFormat
 {
-    // In WeightFormat's order.
+    // In WeightFormat's order; integers have kernels of their own.
     private static readonly CpuFormat[] Formats = [Kernels<Float32Format, uint>(), Kernels<BFloat16Format, ushort>(), Kernels<Float16Format, ushort>()];
 
     /// <summary>Bytes of a value.</summary>
@@ -105,6 +105,9 @@ internal unsafe struct MatrixProduct
     public WeightOrder WOrder;
     public long WStride;
 
+    /// <summary>Weights in place of W that are integers times scales, in WeightOrder.Rows, or Columns where rows of them are columns of the product.</summary>
+    public StoredWeight Integers;
+
     /// <summary>Bias of column c at c modulo BiasCount; null: none.</summary>
     public float* Bias;
     public int BiasCount;
@@ -120,4 +123,7 @@ internal unsafe struct MatrixProduct
     /// <summary>a[r, k] is at k·RowStride + r: rows of a are columns of what is read.</summary>
     public bool Transposed;
     public bool Accumulate;
+
+    /// <summary>Whether weights are integers.</summary>
+    public readonly bool HasIntegers => Integers.Data != null;
 }

@@ -31,7 +31,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
         // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
         int parts = Divide(threadCount == 1 ? 1 : 4 * threadCount);
-        long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (IsOneBlock ? 1L : _groupPanels) * _rowBlock * Gemm.PanelColumns;
+        long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (IsOneBlock ? 1L : _groupPanels) * _rowBlock * Gemm.PanelColumns
+            + WidenedFloats;
         _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
         threads.Run(ref this, parts, alone: threadCount == 1);
     }
@@ -49,6 +50,9 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
 
     // How many panels are loaded at a time.
     private readonly int Panels => P.WOrder == WeightOrder.Columns ? Math.Min(_groupPanels, Gemm.MaxGroupPanels) : 1;
+
+    // Room for integer weights of a panel, or of a row of all panels that are loaded, in float32.
+    private readonly int WidenedFloats => P.HasIntegers ? Gemm.PanelColumns * Math.Max(Gemm.AStride, Panels) : 0;
 
     // Whether a panel's sums are done after one block of k: then those of other panels need no room beside them.
     private readonly bool IsOneBlock => P.K <= Gemm.KBlock;
@@ -79,7 +83,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         int panels = Math.Min(_groupPanels, Gemm.Panels(P.N) - firstPanel);
         float* a = (float*)(_scratch + thread * _scratchStride);
         float* b = a + (long)_rowBlock * Gemm.AStride;
-        float* c = b + Panels * Gemm.PanelStride;
+        float* widened = b + Panels * Gemm.PanelStride;
+        float* c = widened + WidenedFloats;
         int tileSize = Gemm.TileRows * Gemm.PanelColumns, loaded = Panels;
 
         for (long k = 0; k == 0 || k < P.K; k += Gemm.KBlock)
@@ -90,11 +95,11 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             for (int p = 0; p < panels; p++)
             {
                 if (P.WOrder == WeightOrder.Columns && p % loaded == 0)
-                    LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
+                    LoadPanels(b, widened, firstPanel + p, Math.Min(loaded, panels - p), k, count);
                 float* tile = IsOneBlock ? c : c + (long)p * tiles * tileSize;
                 if (k == 0)
                     StartPanel(tile, tiles, firstPanel + p);
-                float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, firstPanel + p, k, count);
+                float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, widened, firstPanel + p, k, count);
                 for (int t = 0; t < tiles; t++)
                 {
                     if (isLast)
@@ -181,12 +186,17 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     }
 
     // Columns are loaded for all panels at once: those of one are a short run of each row, and many rows' share cache sets.
-    private void LoadPanels(float* b, int panel, int panels, long k, int count)
+    private void LoadPanels(float* b, float* widened, int panel, int panels, long k, int count)
     {
         int column = panel * Gemm.PanelColumns;
         byte* w = P.W + (k * P.WStride + column) * TFormat.Size;
         for (int i = 0; i < count; i++, b += Gemm.PanelColumns, w += P.WStride * TFormat.Size)
         {
+            if (P.HasIntegers)
+            {
+                IntegerRows.Widen(P.Integers, k + i, column, Math.Min(panels * Gemm.PanelColumns, P.N - column), widened);
+                w = (byte*)widened;
+            }
             for (int p = 0; p < panels; p++)
             {
                 GemmPanels.CopyColumns<TFormat>(b + p * Gemm.PanelStride, w + p * Gemm.PanelColumns * TFormat.Size,
@@ -195,9 +205,17 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         }
     }
 
-    private float* LoadPanel(float* b, int panel, long k, int count)
+    private float* LoadPanel(float* b, float* widened, int panel, long k, int count)
     {
         int column = panel * Gemm.PanelColumns;
+        if (P.HasIntegers)
+        {
+            int columns = Math.Min(Gemm.PanelColumns, P.N - column);
+            for (int c = 0; c < columns; c++)
+                IntegerRows.Widen(P.Integers, column + c, (int)k, count, widened + c * Gemm.AStride);
+            GemmPanels.FromRows<Float32Format>(b, (byte*)widened, 0, columns, count, Gemm.AStride);
+            return b;
+        }
         switch (P.WOrder)
         {
             case WeightOrder.Rows:

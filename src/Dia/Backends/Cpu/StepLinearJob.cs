@@ -21,8 +21,6 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // From here on converting the weights once for all rows is faster than converting them for each pair.
     private const int ManyRows = 5;
 
-    private const int MostRounds = 5;
-
     /// <summary>What is multiplied.</summary>
     public MatrixProduct P;
 
@@ -36,13 +34,14 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private byte* _scratch;
     private long _scratchStride;
     private int _sumFloats;
-    private int _tiles;
-    private int _roundParts;
-    private int _rounds;
+    private StepShares _shares;
 
     private readonly int K => (int)P.K;
 
-    private readonly int Outputs => P.Rows < ManyRows ? WeightRows : StepTile.Outputs;
+    // Integers are widened to a block of float32 values, as others are for many rows.
+    private readonly bool IsFewRows => P.Rows < ManyRows && !P.HasIntegers;
+
+    private readonly int Outputs => IsFewRows ? WeightRows : StepTile.Outputs;
 
     private readonly long RowBytes => P.K * TFormat.Size;
 
@@ -55,8 +54,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             return;
         // Rows in pairs, of many the last one filled up with zeros; an odd cache line between whole rows, so that they do not share cache sets.
         int pairs = (P.Rows + 1) / 2;
-        _xLength = P.Rows < ManyRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : StepTile.KBlock;
-        _xStride = P.Rows < ManyRows ? _xLength + 16 : _xLength;
+        _xLength = IsFewRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : StepTile.KBlock;
+        _xStride = IsFewRows ? _xLength + 16 : _xLength;
         _xNext = 2L * pairs * _xStride;
         // Sums in whole groups of eight, as they are added up.
         _sumFloats = (pairs * 2 * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
@@ -66,26 +65,11 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         _x = (float*)(_scratch + threads.Count * _scratchStride);
         for (int r = 0; r < P.Rows; r++)
             Arrange(P.X + (long)r * K, r);
-        for (int k = 0; P.Rows >= ManyRows && P.Rows % 2 != 0 && k < K; k += _xLength)
+        for (int k = 0; !IsFewRows && P.Rows % 2 != 0 && k < K; k += _xLength)
             new Span<float>(Arranged(P.Rows, k), _xLength).Clear();
 
-        _tiles = (P.N + Outputs - 1) / Outputs;
-        _roundParts = (long)P.N * K * P.Rows < Gemm.InlineWork ? 1 : threads.Count;
-        // The last parts have some kilobytes at least. One thread takes all at once.
-        long share = (long)P.N * K * TFormat.Size / (_roundParts * 65536L);
-        _rounds = _roundParts == 1 ? 1 : Math.Min(MostRounds, BitOperations.Log2((ulong)share | 1) + 1);
-        threads.Run(ref this, _rounds * _roundParts);
-    }
-
-    // First output of a part. A round gives each thread a part, and divides half of what is left, the last one all of it: long parts first, as
-    // memory brings the beginning of each late, and short ones at the end, so that the threads end together.
-    private readonly int First(int part)
-    {
-        int round = part / _roundParts, left = _tiles >> round;
-        if (round == _rounds)
-            return P.N;
-        int size = round == _rounds - 1 ? left : left - (left >> 1);
-        return Math.Min(P.N, (_tiles - left + (int)((long)size * (part % _roundParts) / _roundParts)) * Outputs);
+        _shares = new StepShares(P.N, Outputs, P.Rows * (long)K, (long)K * TFormat.Size, threads.Count);
+        threads.Run(ref this, _shares.Parts);
     }
 
     private readonly float* Arranged(int row, int k) => _x + k / _xLength * _xNext + (long)row * _xStride + k % _xLength;
@@ -122,11 +106,11 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        int first = First(part), end = First(part + 1), tile = Outputs;
+        int first = _shares.First(part), end = _shares.First(part + 1), tile = Outputs;
         float* weights = (float*)(_scratch + thread * _scratchStride);
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
         // As many tiles as their rows are rows apart.
-        int apart = P.Rows < ManyRows && StepTile.ReadsApart ? (end - first) / tile : 0;
+        int apart = IsFewRows && StepTile.ReadsApart ? (end - first) / tile : 0;
         for (int n = first; n < first + apart; n++)
             Tile(n, apart, tile, tails, weights);
         // The outputs of a tile lie side by side: in y too, where rows are often a power of two apart and share cache sets.
@@ -137,7 +121,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private readonly void Tile(int n, int step, int count, byte* tails, float* weights)
     {
         CopyTails(n, step, count, tails);
-        if (P.Rows < ManyRows)
+        if (IsFewRows)
             FewRows(n, step, count, tails, weights);
         else
             ConvertedTile(n, count, tails, weights);
@@ -147,7 +131,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private readonly void CopyTails(int n, int step, int count, byte* tails)
     {
         int rest = K % Block, size = Block * TFormat.Size;
-        if (rest == 0)
+        if (rest == 0 || P.HasIntegers)
             return;
         new Span<byte>(tails, StepTile.Outputs * size).Clear();
         for (int i = 0; i < count; i++)
@@ -166,10 +150,10 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         for (int k = 0; k < whole; k += StepTile.KBlock)
         {
             int blocks = Math.Min(StepTile.KBlock, whole - k) / Block;
-            Multiply(w + (long)k * TFormat.Size, RowBytes, Ahead(w, k), count, weights, k, blocks, sums);
+            Multiply(n, w + (long)k * TFormat.Size, RowBytes, Ahead(w, k), count, weights, k, blocks, sums);
         }
         if (whole < K)
-            Multiply(tails, size, Ahead(w, whole), count, weights, whole, 1, sums);
+            Multiply(n, tails, size, Ahead(w, whole), count, weights, whole, 1, sums);
 
         // Each vector to its sum, in place: a sum is written where vectors have been read already.
         for (int j = 0; j < _sumFloats / v; j += 8)
@@ -189,24 +173,34 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     }
 
     // A block of up to six rows of w with every pair of rows of x.
-    private readonly void Multiply(byte* w, long stride, byte* ahead, int count, float* weights, int k, int blocks, float* sums)
+    private readonly void Multiply(int n, byte* w, long stride, byte* ahead, int count, float* weights, int k, int blocks, float* sums)
     {
-        bool together = TFormat.IsPlain && count == StepTile.Outputs;
-        if (!together)
+        bool together = TFormat.IsPlain && count == StepTile.Outputs && !P.HasIntegers;
+        for (int i = 0; !together && i < count; i++)
         {
-            for (int i = 0; i < count; i++)
+            if (P.HasIntegers)
+                WidenIntegers(n + i, k, blocks * Block, weights + i * StepTile.Stride);
+            else
                 StepTile.Convert<TFormat>(w + i * stride, weights + i * StepTile.Stride, blocks);
         }
         int pairs = (P.Rows + 1) / 2, bytes = StepTile.KBlock * TFormat.Size, share = (bytes / pairs + 63) / 64 * 64;
         float* x = Arranged(0, k);
         for (int p = 0; p < pairs; p++, x += 2 * _xStride, sums += 2 * StepTile.Outputs * Vector<float>.Count)
         {
-            StepTile.Prefetch(ahead, RowBytes, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
+            if (!P.HasIntegers)
+                StepTile.Prefetch(ahead, RowBytes, Math.Min(p * share, bytes), Math.Min((p + 1) * share, bytes));
             if (p == 0 && together)
                 StepTile.SixByTwo(new StoredRows<TFormat>(w, stride), weights, x, x + _xStride, blocks, sums);
             else
                 StepTile.SixByTwo(default(ConvertedRows), weights, x, x + _xStride, blocks, sums);
         }
+    }
+
+    private readonly void WidenIntegers(int row, int k, int count, float* to)
+    {
+        int there = Math.Min(count, K - k);
+        IntegerRows.Widen(P.Integers, row, k, there, to);
+        new Span<float>(to + there, count - there).Clear();
     }
 
     private readonly void Output(int row, int column, float sum)

@@ -255,12 +255,12 @@ public sealed unsafe class CudaDevice : Device
     internal override DeviceClock CreateClock() => new CudaClock(this);
 
     /// <summary>All of it: vectors as float32.</summary>
-    internal override long PreparedBytes(WeightSpec spec, WeightFormat format) =>
-        WeightFormats.Bytes(spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format, spec.Count);
+    internal override long PreparedBytes(WeightSpec spec, WeightStorage format) =>
+        (spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format).Bytes(spec);
 
     /// <summary>A convolution's kernel lies beside its copy in the order of the products.</summary>
-    internal override long PreparingBytes(WeightSpec spec, WeightFormat format) =>
-        spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution ? WeightFormats.Bytes(format, spec.Count) : 0;
+    internal override long PreparingBytes(WeightSpec spec, WeightStorage format) =>
+        spec.Role is WeightRole.Convolution or WeightRole.TransposedConvolution ? format.Bytes(spec) : 0;
 
     /// <inheritdoc/>
     internal override (MemoryPart[] Parts, long Scratch) DecodingMemory(DiaConfig config, int utterances, long narrow)

@@ -18,7 +18,7 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
     public DeviceMemory Memory => _memory ?? DeviceMemory.Host;
 
     /// <summary>Nothing to do: weights are read as stored.</summary>
-    public Weight Prepare(WeightSpec spec, in StoredWeight stored) => new(stored.Data, stored.Format);
+    public Weight Prepare(WeightSpec spec, in StoredWeight stored) => new(stored);
 
     /// <summary>Nothing to do.</summary>
     public void Release(WeightSpec spec, in Weight weight)
@@ -62,6 +62,11 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
     /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
+        if (phase == Phase.RoundedDecode && w.IsQuantized)
+        {
+            RoundedLinear(y, x, w, rows, n, k, accumulate);
+            return;
+        }
         Values weights = new(w);
         for (long r = 0; r < rows; r++)
         {
@@ -373,9 +378,17 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
     /// <summary>A weight's values, widened one by one.</summary>
     private readonly struct Values(in Weight w)
     {
-        private readonly void* _data = w.Data;
-        private readonly delegate*<void*, long, float> _value = WeightFormats.Of(w.Format).Value;
+        private readonly StoredWeight _weight = w.Stored;
+        private readonly delegate*<void*, long, float> _value = w.IsQuantized ? null : WeightFormats.Of(w.Format).Value;
 
-        public float this[long index] => _value(_data, index);
+        public float this[long index] => _value != null ? _value(_weight.Data, index) : Scaled(index);
+
+        private float Scaled(long index)
+        {
+            float value;
+            (long row, long column) = Math.DivRem(index, _weight.Columns);
+            WeightFormats.Read(_weight, row, (int)column, new Span<float>(&value, 1));
+            return value;
+        }
     }
 }
