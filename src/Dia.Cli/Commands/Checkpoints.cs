@@ -103,13 +103,13 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <exception cref="DiaException">Model.</exception>
     public DiaForConditionalGeneration LoadModel(Device device) => Adapted(DiaForConditionalGeneration.FromPretrained(OpenModel(), device));
 
-    /// <summary>Loads the model to speak: its caches are what is fast on the device, unless --exact.</summary>
+    /// <summary>Loads the model to speak: its caches, and its steps where weights are integers, are what is fast on the device, unless --exact.</summary>
     /// <exception cref="DiaException">Model.</exception>
     public DiaForConditionalGeneration LoadSpeaking(Device device)
     {
         DiaForConditionalGeneration model = LoadModel(device);
         if (!run.Line.Has(DiaOptions.Exact))
-            model.CacheFormat = device.CacheFormat;
+            (model.CacheFormat, model.RoundsActivations) = (device.CacheFormat, true);
         return model;
     }
 

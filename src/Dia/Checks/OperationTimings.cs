@@ -34,7 +34,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             Work[] works = [.. group];
             OperationInfo o = works[0].Operation;
             int keys = o.Rows == Rows.Conditional ? textLength : rows;
-            var load = new Load(o.Rows == Rows.All ? 2 : 1, 1, keys, o.Rows == Rows.All, Phase.Decode, model.CacheFormat);
+            var load = new Load(o.Rows == Rows.All ? 2 : 1, 1, keys, o.Rows == Rows.All, model.StepPhase, model.CacheFormat);
             Time("step", works, load, run => clock.TimeInStep(run, (long)stepBytes));
         }
 

@@ -110,7 +110,7 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
         public void Run()
         {
             foreach (OperationInfo o in _operations)
-                _backend.Linear(_y, _x, _model.Network.Weights[o.Weight], o.Rows == Rows.All ? 2 : 1, o.N, o.K, Phase.Decode, false);
+                _backend.Linear(_y, _x, _model.Network.Weights[o.Weight], o.Rows == Rows.All ? 2 : 1, o.N, o.K, _model.StepPhase, false);
         }
 
         public void Dispose()

@@ -117,6 +117,17 @@ internal static unsafe class IntegerKernels
         s11.Store(sums + 24);
     }
 
+    /// <summary>The sums over lanes of four vectors, in one fixed order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumFour(float* vectors)
+    {
+        Vector256<float> a = Vector256.Load(vectors), b = Vector256.Load(vectors + 8), c = Vector256.Load(vectors + 16), d = Vector256.Load(vectors + 24);
+        if (!Avx.IsSupported)
+            return Vector128.Create(Vector256.Sum(a), Vector256.Sum(b), Vector256.Sum(c), Vector256.Sum(d));
+        Vector256<float> all = Avx.HorizontalAdd(Avx.HorizontalAdd(a, b), Avx.HorizontalAdd(c, d));
+        return all.GetLower() + all.GetUpper();
+    }
+
     /// <summary>Unpacks blocks of weights of 4 bits, to what <see cref="UnpackedFour"/> reads.</summary>
     public static void Unpack(byte* from, byte* to, int blocks)
     {

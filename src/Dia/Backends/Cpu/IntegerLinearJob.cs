@@ -1,12 +1,13 @@
+using System.Runtime.Intrinsics;
 using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// The linear layer of a decoding step with integer weights and rounded activations (<see cref="RoundedRow"/>): w [n, k] and its scales are read once, as
-/// they are stored. Up to two rows of activations are bound by memory: two rows of weights at a time, from end to end. More are bound by arithmetic: eight
-/// rows of weights, a piece of k at a time, unpacked once for all rows of activations. Each output is the sum of eight lanes over ascending k, the same for
-/// any number of rows and threads.
+/// they are stored. Up to two rows of activations are bound by memory: two rows of weights at a time, from end to end, where the processor
+/// reads them fastest (<see cref="StepTile.ReadsApart"/>). More are bound by arithmetic: eight rows of weights, a piece of k at a time, unpacked once for all
+/// rows of activations. Each output is the sum of eight lanes over ascending k, the same for any number of rows and threads.
 /// </summary>
 internal unsafe struct IntegerLinearJob : IParallelJob
 {
@@ -30,7 +31,10 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private long _xStride;
     private long _scaleBytes;
     private StepShares _shares;
-    private delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> _packed;
+    private long _rowBytes;
+    private long _storedScaleBytes;
+    private byte _flip;
+    private delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> _four;
 
     private readonly int K => (int)P.K;
 
@@ -61,12 +65,9 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     {
         if (P.Rows <= 0 || P.N <= 0)
             return;
-        _packed = !HasStoredScales ? &IntegerKernels.Four<PackedFour, Float32Format> : Storage.ScaleFormat switch
-        {
-            WeightFormat.BFloat16 => &IntegerKernels.Four<PackedFour, BFloat16Format>,
-            WeightFormat.Float16 => &IntegerKernels.Four<PackedFour, Float16Format>,
-            _ => &IntegerKernels.Four<PackedFour, Float32Format>,
-        };
+        _four = IsFour ? Four() : null;
+        _flip = (byte)(Storage.Format == WeightFormat.Int8Packed ? 128 : 0);
+        (_rowBytes, _storedScaleBytes) = (Storage.RowBytes(K), Storage.ScaleBytes(K));
         _scaleBytes = HasRowScale ? 0 : Blocks * IntegerBlocks.Groups * (long)sizeof(float);
         _xStride = (long)Blocks * XBlockBytes;
         // Per thread: sums, scales, last blocks that are not whole, unpacked weights. For all: the activations.
@@ -75,8 +76,23 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         _x = _scratch + threads.Count * _scratchStride;
         for (int r = 0; r < P.Rows; r++)
             IntegerBlocks.Round(P.X + (long)r * K, K, _x + r * _xStride, IsFour);
-        _shares = new StepShares(P.N, Outputs, P.Rows * (long)K, Storage.RowBytes(K) + Storage.ScaleBytes(K), threads.Count);
+        _shares = new StepShares(P.N, Outputs, P.Rows * (long)K, _rowBytes + _storedScaleBytes, threads.Count);
         threads.Run(ref this, _shares.Parts);
+    }
+
+    // The kernel of weights of 4 bits: by where its scales are, and for many rows for weights that are unpacked.
+    private readonly delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> Four()
+    {
+        WeightFormat scales = HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32;
+        return (IsFew, scales) switch
+        {
+            (true, WeightFormat.BFloat16) => &IntegerKernels.Four<PackedFour, BFloat16Format>,
+            (true, WeightFormat.Float16) => &IntegerKernels.Four<PackedFour, Float16Format>,
+            (true, _) => &IntegerKernels.Four<PackedFour, Float32Format>,
+            (false, WeightFormat.BFloat16) => &IntegerKernels.Four<UnpackedFour, BFloat16Format>,
+            (false, WeightFormat.Float16) => &IntegerKernels.Four<UnpackedFour, Float16Format>,
+            (false, _) => &IntegerKernels.Four<UnpackedFour, Float32Format>,
+        };
     }
 
     /// <inheritdoc/>
@@ -86,39 +102,92 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         tile.Widened = (float*)((byte*)tile.Sums + (long)Pairs * Outputs / 2 * 32 * sizeof(float));
         tile.Tails = (byte*)tile.Widened + Outputs * _scaleBytes;
         tile.Unpacked = tile.Tails + Outputs * IntegerBlocks.Values;
-        int end = _shares.First(part + 1);
-        for (tile.First = _shares.First(part); tile.First < end; tile.First += Outputs)
+        int first = _shares.First(part), end = _shares.First(part + 1);
+        if (IsFew)
+        {
+            int apart = StepTile.ReadsApart ? (end - first) / 2 : 0;
+            for (int n = first; n < first + apart; n++)
+                RunTwo(n, n + apart, tile);
+            for (int n = first + 2 * apart; n < end; n += 2)
+                RunTwo(n, Math.Min(n + 1, end - 1), tile);
+            return;
+        }
+        for (tile.First = first; tile.First < end; tile.First += Outputs)
         {
             tile.Count = Math.Min(Outputs, end - tile.First);
             Run(tile);
         }
     }
 
+    // Two outputs of up to two rows, from end to end.
+    private readonly void RunTwo(int n0, int n1, in Tile tile)
+    {
+        int whole = K / IntegerBlocks.Values;
+        byte* w0 = Row(n0), w1 = Row(n1), s0 = null, s1 = null;
+        if (HasStoredScales)
+        {
+            s0 = (byte*)P.Integers.Scales + n0 * _storedScaleBytes;
+            s1 = (byte*)P.Integers.Scales + n1 * _storedScaleBytes;
+        }
+        else if (_scaleBytes > 0)
+        {
+            s0 = (byte*)tile.Widened;
+            s1 = s0 + _scaleBytes;
+            WidenScales(n0, (float*)s0);
+            WidenScales(n1, (float*)s1);
+        }
+        byte* x1 = _x + (P.Rows - 1) * _xStride;
+        float* sums = tile.Sums;
+        new Span<float>(sums, 32).Clear();
+        Kernel(w0, w1, s0, s1, _x, x1, whole, sums);
+        if (whole < Blocks)
+        {
+            CopyTail(n0, whole, tile.Tails);
+            CopyTail(n1, whole, tile.Tails + IntegerBlocks.Values);
+            long scales = s0 == null ? 0 : (long)whole * IntegerBlocks.Groups * sizeof(float), x = (long)whole * XBlockBytes;
+            Kernel(tile.Tails, tile.Tails + IntegerBlocks.Values, s0 + scales, s1 + scales, _x + x, x1 + x, 1, sums);
+        }
+        Vector128<float> four = IntegerKernels.SumFour(sums);
+        Store(0, n0, four[0]);
+        Store(0, n1, four[1]);
+        if (P.Rows == 2)
+        {
+            Store(1, n0, four[2]);
+            Store(1, n1, four[3]);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly void Kernel(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, float* sums)
+    {
+        if (_four != null)
+            _four(w0, w1, s0, s1, x0, x1, blocks, Ahead, sums);
+        else
+            IntegerKernels.Eight(w0, w1, _flip, (float*)s0, (float*)s1, x0, x1, blocks, Ahead, sums);
+    }
+
+    private readonly byte* Row(int n) => (byte*)P.Integers.Data + n * _rowBytes;
+
     private readonly void Run(in Tile tile)
     {
         new Span<float>(tile.Sums, Pairs * Outputs / 2 * 32).Clear();
         for (int i = 0; i < tile.Count && _scaleBytes > 0 && !HasStoredScales; i++)
             WidenScales(tile.First + i, tile.Widened + i * _scaleBytes / sizeof(float));
-        int whole = K / IntegerBlocks.Values, step = IsFew ? Math.Max(1, whole) : PieceBlocks;
-        for (int block = 0; block < whole; block += step)
-            Multiply(tile, block, Math.Min(step, whole - block), isTail: false);
-        if (whole == Blocks)
-        {
-            Store(tile);
-            return;
-        }
-        for (int i = 0; i < tile.Count; i++)
+        int whole = K / IntegerBlocks.Values;
+        for (int block = 0; block < whole; block += PieceBlocks)
+            Multiply(tile, block, Math.Min(PieceBlocks, whole - block), isTail: false);
+        for (int i = 0; whole < Blocks && i < tile.Count; i++)
             CopyTail(tile.First + i, whole, tile.Tails + i * IntegerBlocks.Values);
-        Multiply(tile, whole, 1, isTail: true);
+        if (whole < Blocks)
+            Multiply(tile, whole, 1, isTail: true);
         Store(tile);
     }
 
     // Blocks of all of the tile's weights with all rows.
     private readonly void Multiply(in Tile tile, int block, int blocks, bool isTail)
     {
-        bool unpacks = IsFour && !IsFew;
-        for (int i = 0; unpacks && i < tile.Count; i++)
-            IntegerKernels.Unpack(Weights(tile, i, block, isTail), tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values, blocks);
+        for (int i = 0; IsFour && i < tile.Count; i++)
+            IntegerKernels.Unpack(isTail ? tile.Tails + i * IntegerBlocks.Values : Row(tile.First + i) + (long)block * BlockBytes, tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values, blocks);
         float* sums = tile.Sums;
         for (int p = 0; p < Pairs; p++)
         {
@@ -128,32 +197,13 @@ internal unsafe struct IntegerLinearJob : IParallelJob
                 if (i >= tile.Count)
                     continue;
                 int j = Math.Min(i + 1, tile.Count - 1);
-                byte* s0 = Scales(tile, i, block), s1 = Scales(tile, j, block);
-                if (unpacks)
-                    Unpacked(tile, i, j, s0, s1, x0, x1, blocks, sums);
-                else if (IsFour)
-                    _packed(Weights(tile, i, block, isTail), Weights(tile, j, block, isTail), s0, s1, x0, x1, blocks, Ahead, sums);
-                else
-                    IntegerKernels.Eight(Weights(tile, i, block, isTail), Weights(tile, j, block, isTail),
-                        Storage.Format == WeightFormat.Int8Packed ? (byte)128 : (byte)0, (float*)s0, (float*)s1, x0, x1, blocks, Ahead, sums);
+                Kernel(Weights(tile, i, block, isTail), Weights(tile, j, block, isTail), Scales(tile, i, block), Scales(tile, j, block), x0, x1, blocks, sums);
             }
         }
     }
 
-    private readonly void Unpacked(in Tile tile, int i, int j, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, float* sums)
-    {
-        const int Stride = PieceBlocks * IntegerBlocks.Values;
-        byte* w0 = tile.Unpacked + i * Stride, w1 = tile.Unpacked + j * Stride;
-        if (!HasStoredScales || Storage.ScaleFormat == WeightFormat.Float32)
-            IntegerKernels.Four<UnpackedFour, Float32Format>(w0, w1, s0, s1, x0, x1, blocks, 0, sums);
-        else if (Storage.ScaleFormat == WeightFormat.BFloat16)
-            IntegerKernels.Four<UnpackedFour, BFloat16Format>(w0, w1, s0, s1, x0, x1, blocks, 0, sums);
-        else
-            IntegerKernels.Four<UnpackedFour, Float16Format>(w0, w1, s0, s1, x0, x1, blocks, 0, sums);
-    }
-
-    private readonly byte* Weights(in Tile tile, int i, int block, bool isTail) => isTail
-        ? tile.Tails + i * IntegerBlocks.Values : (byte*)P.Integers.Data + (tile.First + i) * Storage.RowBytes(K) + (long)block * BlockBytes;
+    private readonly byte* Weights(in Tile tile, int i, int block, bool isTail) => IsFour ? tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values
+        : isTail ? tile.Tails + i * IntegerBlocks.Values : Row(tile.First + i) + (long)block * BlockBytes;
 
     // The scales of a block: as they are stored, or widened; null: there is none but the row's.
     private readonly byte* Scales(in Tile tile, int i, int block)
@@ -162,7 +212,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         if (HasRowScale)
             return null;
         return HasStoredScales
-            ? (byte*)P.Integers.Scales + (tile.First + i) * Storage.ScaleBytes(K) + WeightFormats.Bytes(Storage.ScaleFormat, group)
+            ? (byte*)P.Integers.Scales + (tile.First + i) * _storedScaleBytes + WeightFormats.Bytes(Storage.ScaleFormat, group)
             : (byte*)tile.Widened + i * _scaleBytes + group * sizeof(float);
     }
 
@@ -176,9 +226,9 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     // The last values of a row, filled up: activations are zeros there.
     private readonly void CopyTail(int row, int block, byte* to)
     {
-        long bytes = Storage.RowBytes(K), offset = (long)block * BlockBytes;
+        long offset = (long)block * BlockBytes;
         new Span<byte>(to, IntegerBlocks.Values).Clear();
-        Unsafe.CopyBlockUnaligned(to, (byte*)P.Integers.Data + row * bytes + offset, (uint)(bytes - offset));
+        Unsafe.CopyBlockUnaligned(to, Row(row) + offset, (uint)(_rowBytes - offset));
     }
 
     private readonly void Store(in Tile tile)
@@ -188,11 +238,12 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         {
             for (int i = 0; i < Outputs; i += 2, sums += 32)
             {
+                Vector128<float> four = IntegerKernels.SumFour(sums);
                 for (int j = 0; j < 4; j++)
                 {
                     int row = 2 * p + j / 2, output = i + j % 2;
                     if (row < P.Rows && output < tile.Count)
-                        Store(row, tile.First + output, System.Runtime.Intrinsics.Vector256.Sum(System.Runtime.Intrinsics.Vector256.Load(sums + 8 * j)));
+                        Store(row, tile.First + output, four[j]);
                 }
             }
         }
