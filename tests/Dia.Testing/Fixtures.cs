@@ -14,8 +14,11 @@ public static class Fixtures
 
     /// <summary>Every folder under tests/fixtures whose config.json is compiled in, relative to the root, '/' between parts; see tests/publish.</summary>
     public static IEnumerable<string> ConfigurationFolders => Repository.Configurations("config.json")
-        .Where(f => f.StartsWith("tests/fixtures/", StringComparison.Ordinal) && !f.StartsWith("tests/fixtures/newer/", StringComparison.Ordinal))
-        .Select(f => System.IO.Path.GetDirectoryName(f)!);
+        .Select(f => System.IO.Path.GetDirectoryName(f)!).Where(f => f.StartsWith("tests/fixtures/", StringComparison.Ordinal) && !IsOtherSpelling(f));
+
+    /// <summary>Whether a folder under the root has another's configuration in another spelling, which would give the same class.</summary>
+    public static bool IsOtherSpelling(string folder) => folder.StartsWith("tests/fixtures/newer/", StringComparison.Ordinal)
+        || (folder.StartsWith("tests/fixtures/quantized/", StringComparison.Ordinal) && !folder.EndsWith("/source", StringComparison.Ordinal));
 
     /// <summary>The path of a fixture.</summary>
     public static string Path(params string[] parts) => Repository.At(["tests", "fixtures", .. parts]);

@@ -1,4 +1,5 @@
 using Dia.Cli.Options;
+using Dia.Compiled;
 
 namespace Dia.Cli.Commands;
 
@@ -11,22 +12,42 @@ internal static class ConvertCommand
         "MODEL",
         [
             new OptionGroup(
-                "Checkpoint", [DiaOptions.ConvertDType, DiaOptions.OutputFolder, DiaOptions.Codec, DiaOptions.Adapter, DiaOptions.AdapterStrength]),
+                "Checkpoint",
+                [DiaOptions.ConvertDType, DiaOptions.Keep, DiaOptions.OutputFolder, DiaOptions.Codec, DiaOptions.Adapter, DiaOptions.AdapterStrength]),
         ],
         """
         Examples:
           dia convert Dia-1.6B --codec dac_44khz --dtype bf16 -o dia-bf16
+          dia convert Dia-1.6B --codec dac_44khz --dtype int4 --keep logits_dense.weight=bf16 -o dia-int4
           dia convert Dia-1.6B --adapter my-voice --dtype bf16 -o dia-my-voice   (the adapter becomes part of the weights)
+
+        int8 has a scale for each output of a layer, int4 one for each 32 inputs; the files are those of the compressed-tensors library.
+        A checkpoint of integers is converted to floats, but not to other integers: take the one that it was made from.
         """,
         Run);
 
     private static void Run(Invocation run)
     {
-        WeightFormat format = run.Required(DiaOptions.ConvertDType);
         string folder = run.Required(DiaOptions.OutputFolder), model = run.Line.Words[0];
         ModelFolder? codec = run.Line.Get(DiaOptions.Codec) is { } path ? ModelFolder.OpenCodec(path) : null;
         using var files = new Checkpoints(run);
-        CheckpointConverter.Convert(ModelFolder.Open(model), codec, format, folder, files.Adapter(), run.Interruption.Token);
-        run.Reporter.Summary($"{model} written to {folder} as {WeightFormats.ReferenceName(format)}");
+        ModelFolder from = ModelFolder.Open(model);
+        var options = new ConversionOptions(run.Required(DiaOptions.ConvertDType))
+        {
+            Keep = [.. run.Line.GetAll(DiaOptions.Keep).Select(DiaOptions.KeptBy)],
+            Adapter = files.Adapter(),
+        };
+        if (options.Quantizes)
+            options = options with { Parameters = Parameters(from) };
+        CheckpointConverter.Convert(from, codec, options, folder, run.Interruption.Token);
+        run.Reporter.Summary($"{model} written to {folder} as {new WeightStorage(options.Format).Name}");
+    }
+
+    /// <summary>The parameters of a model that integers are made of.</summary>
+    /// <exception cref="DiaException">Model: it is none that is compiled in, or its tensors do not fit.</exception>
+    private static WeightSpec[] Parameters(ModelFolder from)
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(from, CompiledModels.All);
+        return checkpoint.Compiled.Weights();
     }
 }

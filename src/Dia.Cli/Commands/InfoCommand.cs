@@ -16,6 +16,7 @@ internal static class InfoCommand
         "",
         [new OptionGroup("Information", [DiaOptions.Graph]), TrainingSizeOptions.Group, DiaOptions.PlanGroup],
         """
+        With --model: what formats its weights have, and how many bytes.
         With --device the device is shown, and what speaking takes of its memory at most, of the model inside or --model and of each
         compiled configuration with bfloat16 weights; nothing of it is allocated.
         With --train: what a training step takes of the processor's memory, of the same models. A batch of 8 utterances of 10 seconds at 44.1 kHz:
@@ -48,11 +49,23 @@ internal static class InfoCommand
         text.Append($"devices: cpu, scalar{Gpus()}\n");
         text.Append($"model inside: {(Bundle.TryOpen(Checkpoints.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
         string? device = run.Line.Get(DiaOptions.Device);
+        if (run.Line.Get(DiaOptions.Model) is not null)
+            Stored(run, text);
         if (device is not null)
             InfoPlan.Write(run, device, text);
         foreach (var networks in CompiledModels.All.GroupBy(n => n.Name))
             Describe(text, networks);
         Program.Print(text.ToString());
+    }
+
+    /// <summary>The formats of the weights of --model, and of its codec.</summary>
+    private static void Stored(Invocation run, StringBuilder text)
+    {
+        using var files = new Checkpoints(run) { NeedsHead = false };
+        if (!files.IsCodec)
+            InfoWeights.Write(text, $"weights of {files.Folder.Description}", files.Model);
+        if (files.TryCodecFolder() is { } codec)
+            InfoWeights.Write(text, $"weights of the codec in {codec.Description}", files.Codec);
     }
 
     private static string InstructionSet() => Vector512.IsHardwareAccelerated ? "AVX-512" : Avx2.IsSupported ? "AVX2" : Sse42.IsSupported

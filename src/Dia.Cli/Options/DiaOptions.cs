@@ -146,8 +146,12 @@ internal static class DiaOptions
         "Show the graph and the plan of this compiled configuration instead: every operation with its sizes, its weight, where its result lies, and what a row of it costs.", NotEmpty, Parsers.Text) { HasVariable = false };
     public static readonly OptionSpec<WeightFormat> SynthDType = new("--dtype", null, "TYPE", "Format of the weights: bf16 or f32 (the same values).",
         "bf16 or f32", ParseSynthDType) { Default = "bf16", Choices = ["bf16", "f32"] };
-    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE", "Format of the weights: bf16, f16 or f32.", "bf16, f16 or f32",
-        WeightFormats.TryParse) { Choices = ["bf16", "f16", "f32"] };
+    public static readonly OptionSpec<WeightFormat> ConvertDType = new("--dtype", null, "TYPE",
+        "Format of the weights: bf16, f16 or f32; or int8 or int4 for those of the model's linear layers, bf16 for the rest and the codec.",
+        "bf16, f16, f32, int8 or int4", ParseConvertDType) { Choices = ["bf16", "f16", "f32", "int8", "int4"] };
+    public static readonly OptionSpec<string> Keep = new("--keep", null, "PATTERN=TYPE",
+        "Another format for the model's weights of this name, * for any characters: \"*cross_attention*=bf16\". May be given several times; the last that fits a name holds.",
+        "a name, * for any characters, then =bf16, =f16, =f32, =int8 or =int4", ParseKeep) { IsRepeatable = true, HasVariable = false };
 
     public static readonly OptionSpec<bool> Small =
         Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
@@ -200,6 +204,26 @@ internal static class DiaOptions
 
     private static OptionSpec<bool> Flag(string name, string? shortName, string help) =>
         new(name, shortName, null, help, "1 or 0 (also true or false, yes or no, on or off)", Parsers.Flag);
+
+    /// <summary>What a value of <see cref="Keep"/> says.</summary>
+    public static KeptWeights KeptBy(string text)
+    {
+        int at = text.LastIndexOf('=');
+        return new KeptWeights(text[..at], ParseConvertDType(text[(at + 1)..], out WeightFormat format) ? format : throw new ArgumentException(text, nameof(text)));
+    }
+
+    private static bool ParseKeep(string text, out string value)
+    {
+        value = text;
+        int at = text.LastIndexOf('=');
+        return at > 0 && ParseConvertDType(text[(at + 1)..], out _);
+    }
+
+    private static bool ParseConvertDType(string text, out WeightFormat value)
+    {
+        value = text == "int8" ? WeightFormat.Int8 : WeightFormat.Int4;
+        return text is "int8" or "int4" || WeightFormats.TryParse(text, out value);
+    }
 
     private static bool ParseSynthDType(string text, out WeightFormat value) => WeightFormats.TryParse(text, out value) && value != WeightFormat.Float16;
 }

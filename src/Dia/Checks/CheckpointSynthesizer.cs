@@ -34,7 +34,7 @@ public static unsafe class CheckpointSynthesizer
         {
             using var folder = new CheckpointWriter(outDir);
             foreach (var (name, text) in texts)
-                folder.AddText(name, name == ModelFolder.ConfigName ? CheckpointConverter.WithDType(text, format, name) : text);
+                folder.AddText(name, name == ModelFolder.ConfigName ? ConfigurationText.WithDType(text, format, name) : text);
             WriteTensors(folder, specs, format, buffer, pool, cancellationToken);
             folder.Commit();
         }

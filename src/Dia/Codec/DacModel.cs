@@ -247,7 +247,7 @@ public sealed partial class DacModel : IAudioCodec, IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         using Lock.Scope turn = Tenant.Enter();
         using var writer = new CheckpointWriter(folder);
-        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, writer.AddWeights(Specs, Weights.Weights)));
+        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, WeightFormats.ReferenceName(writer.AddWeights(Specs, Weights.Weights))));
         writer.Commit();
     }
 

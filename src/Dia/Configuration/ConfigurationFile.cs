@@ -22,7 +22,7 @@ public sealed class ConfigurationFile
     public string? Text(string key) => Member(key) is { Kind: JsonKind.String } value ? value.Text : null;
 
     /// <summary>What <paramref name="read"/> makes of the file's object, where its model_type (if one is given to check) is right.</summary>
-    internal ConfigurationResult<T> Parse<T>(string? modelType, ProblemSeverity unknownKeys, Func<ObjectReader, T> read)
+    internal ConfigurationResult<T> Parse<T>(string? modelType, ProblemSeverity unknownKeys, Func<ObjectReader, T?> read)
         where T : class
     {
         var problems = new ProblemList(unknownKeys, _problems);

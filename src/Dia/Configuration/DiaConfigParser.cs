@@ -64,7 +64,7 @@ public static class DiaConfigParser
                 FormattableString.Invariant($"is {decoder.CrossHiddenSize} where encoder_config.hidden_size is {encoder.HiddenSize}; they must be equal"));
         foreach (ObjectReader part in new[] { file, encoderFile, decoderFile })
         {
-            GeneralKeys.CheckSwitches(part);
+            GeneralKeys.CheckSwitches(part, mayBeQuantized: part == file);
             part.Finish(GeneralKeys.Contains, computed: part != file);
         }
         return config;

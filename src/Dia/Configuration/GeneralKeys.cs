@@ -37,10 +37,12 @@ internal static class GeneralKeys
     /// Reports the general keys that would make the reference compute something else with the same weights. <c>tie_word_embeddings</c> is
     /// none of them: a Dia model has nothing that the reference would tie.
     /// </summary>
-    public static void CheckSwitches(ObjectReader file)
+    /// <param name="file">The object.</param>
+    /// <param name="mayBeQuantized">Whether it is one whose <c>quantization_config</c> is read with the weights.</param>
+    public static void CheckSwitches(ObjectReader file, bool mayBeQuantized = false)
     {
         foreach (string key in new[] { "quantization_config", "compression_config" })
-            if (file.GetNotNull(key) is { } quantization)
+            if (file.GetNotNull(key) is { } quantization && !(mayBeQuantized && key == "quantization_config"))
                 file.Error(ProblemIds.UnsupportedValue, key,
                     $"the weights are quantised{Method(quantization)}, which is not supported; take the checkpoint that they were made from");
         if (file.GetNotNull("tie_encoder_decoder") is { Kind: JsonKind.Boolean, Boolean: true })

@@ -68,13 +68,15 @@ public abstract unsafe partial class DiaPreTrainedModel
     }
 
     /// <summary>Adds its adapter to its weights, which become float32 ones of its own, and does without it from then on.</summary>
-    /// <exception cref="DiaException">Device: no memory.</exception>
+    /// <exception cref="DiaException">Device: no memory. Model: a weight that it is added to is stored as integers.</exception>
     /// <exception cref="InvalidOperationException">The model has no adapter.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public void MergeAdapter()
     {
         using Lock.Scope turn = Tenant.Enter();
         LoraAdapter adapter = OwnAdapter();
+        if (Array.Exists(adapter.Weights.Layers, l => Weights.Weights[l.Weight].Storage.IsQuantized))
+            throw LoadedWeights.NotTrained();
         for (int i = 0; i < adapter.Weights.Layers.Length; i++)
         {
             int weight = adapter.Weights.Layers[i].Weight;

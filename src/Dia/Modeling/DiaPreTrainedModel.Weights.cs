@@ -35,7 +35,7 @@ public abstract unsafe partial class DiaPreTrainedModel
             return "in the device's memory";
         if (_copy is not null)
             return "copied already";
-        int[] matrices = [.. Compiled.StepMatrices().Where(i => Weights.MappedTensor(i) is not null)];
+        int[] matrices = [.. Compiled.StepMatrices().Where(i => Weights.MappedTensors(i).Length > 0)];
         long bytes = WeightCopy.Size(this, matrices);
         if (matrices.Length == 0)
             return "not mapped";
@@ -65,7 +65,7 @@ public abstract unsafe partial class DiaPreTrainedModel
         if (AreInLargePages(matrices))
             return "they lie in large pages already";
         // With all that may be said, and as much again as a fifth of it: what others take meanwhile.
-        MemoryPlan plan = MemoryPlan.Of(Tenant.Device, [Compiled], Weights.Weights[matrices[0]].Format, batch, exact: CacheFormat == WeightFormat.Float32);
+        MemoryPlan plan = MemoryPlan.Of(Tenant.Device, Compiled, Weights.Weights, batch, CacheFormat);
         long needed = bytes + plan.Bytes, left = MemoryLimits.Available;
         return needed + needed / 5 > left ? $"there is too little memory for a copy ({MemoryLimits.Text(left)} are left)" : null;
     }
@@ -77,7 +77,7 @@ public abstract unsafe partial class DiaPreTrainedModel
         int step = Math.Max(1, matrices.Length / MostProbes);
         for (int i = 0; i < matrices.Length; i += step)
         {
-            var tensor = Weights.MappedTensor(matrices[i])!;
+            SafetensorsTensor tensor = Weights.MappedTensors(matrices[i])[0];
             nint first = ((nint)tensor.Data + LargePages.Bytes - 1) & -LargePages.Bytes;
             if (first + LargePages.Bytes > (nint)tensor.Data + tensor.ByteLength)
                 continue; // has no whole large page

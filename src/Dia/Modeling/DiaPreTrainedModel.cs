@@ -1,5 +1,6 @@
 using Dia.Backends;
 using Dia.Configuration;
+using Dia.Graph;
 using Dia.IO;
 using Dia.Networks;
 using Dia.Weights;
@@ -128,18 +129,22 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
     /// files appear together once they are complete. Other callers wait meanwhile.
     /// </summary>
     /// <param name="folder">The folder, made if need be.</param>
-    /// <param name="format">The format of the weights; null: each has its own.</param>
+    /// <param name="format">The format of the weights, none of integers; null: each is written as it is.</param>
     /// <exception cref="DiaException">Output: it cannot be written.</exception>
+    /// <exception cref="ArgumentException">The format is one of integers, which <see cref="CheckpointConverter"/> makes.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public void SavePretrained(string folder, WeightFormat? format = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
+        if (format is { } all && new WeightStorage(all).IsQuantized)
+            throw new ArgumentException("Integers are made by CheckpointConverter.", nameof(format));
         using Lock.Scope turn = Tenant.Enter();
         using var writer = new CheckpointWriter(folder);
-        string dtype = writer.AddWeights(Specs, Weights.Weights, SavedName, format);
-        writer.AddText(ModelFolder.ConfigName, CanonicalJson.Write(Config, GetType().Name, dtype));
-        if (GenerationText is { } text)
-            writer.AddText(ModelCatalog.GenerationConfigName, text);
+        WeightFormat dtype = writer.AddWeights(Specs, Weights.Weights, SavedName, format);
+        string text = CanonicalJson.Write(Config, GetType().Name, WeightFormats.ReferenceName(dtype));
+        writer.AddText(ModelFolder.ConfigName, format is null && Weights.IsQuantized ? ConfigurationText.WithQuantization(text, Layers()) : text);
+        if (GenerationText is { } generation)
+            writer.AddText(ModelCatalog.GenerationConfigName, generation);
         writer.Commit();
     }
 
@@ -151,7 +156,7 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
 
     /// <summary>Zeros for the gradients of its parameters, in the device's memory, until they are disposed.</summary>
     /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, gets one; null: all do, or where there is an adapter, all of its own.</param>
-    /// <exception cref="DiaException">Device: no memory, or it cannot train. Model: it was compiled without training.</exception>
+    /// <exception cref="DiaException">Device: no memory, or it cannot train. Model: it was compiled without training, or has weights of integers.</exception>
     /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
     public ParameterGradients CreateGradients(Func<string, bool>? isTrained = null)
     {
@@ -163,7 +168,12 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
 
     /// <summary>Its training, in a turn.</summary>
     /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
-    internal TrainingNetwork Training() => _training ??= Compiled.Train(Tenant.Device, Network);
+    internal TrainingNetwork Training() => _training ??= Weights.IsQuantized ? throw LoadedWeights.NotTrained() : Compiled.Train(Tenant.Device, Network);
+
+    /// <summary>Its linear layers by their names in a checkpoint of its class, and how their weights are stored.</summary>
+    private (string Module, WeightStorage Storage)[] Layers() => [.. Specs.Zip(Weights.Weights)
+        .Where(w => w.First.Role == WeightRole.Linear && !w.Second.IsMissing)
+        .Select(w => (LoraWeights.Module(w.First with { Name = SavedName(w.First.Name) }), w.Second.Storage))];
 
     /// <summary>Room for items that run together.</summary>
     /// <param name="slots">Most items at a time.</param>

@@ -33,7 +33,7 @@ internal sealed unsafe class WeightCopy : IDisposable
     }
 
     /// <summary>Bytes of copies of mapped weights.</summary>
-    public static long Size(DiaPreTrainedModel model, int[] matrices) => matrices.Sum(i => Aligned(model.Weights.MappedTensor(i)!.ByteLength));
+    public static long Size(DiaPreTrainedModel model, int[] matrices) => matrices.Sum(i => model.Weights.MappedTensors(i).Sum(t => Aligned(t.ByteLength)));
 
     /// <summary>Waits for the end; not in a turn on the device.</summary>
     public void Wait() => _thread.Join();
@@ -51,17 +51,23 @@ internal sealed unsafe class WeightCopy : IDisposable
     {
         try
         {
-            SafetensorsTensor[] tensors = Array.ConvertAll(_matrices, i => _model.Weights.MappedTensor(i)!);
-            long share = tensors.Sum(t => t.ByteLength) / Moves, copied = 0;
+            SafetensorsTensor[][] tensors = Array.ConvertAll(_matrices, _model.Weights.MappedTensors);
+            long share = tensors.Sum(m => m.Sum(t => t.ByteLength)) / Moves, copied = 0;
             byte* to = _block;
-            List<(int Matrix, nint Copy)> ready = [];
+            List<(int Matrix, nint[] Copies)> ready = [];
             for (int i = 0; i < tensors.Length; i++)
             {
-                if (!Read(tensors[i], to))
-                    return;
-                ready.Add((_matrices[i], (nint)to));
-                copied += tensors[i].ByteLength;
-                to += Aligned(tensors[i].ByteLength);
+                var copies = new List<nint>();
+                foreach (SafetensorsTensor tensor in tensors[i])
+                {
+                    if (!Read(tensor, to))
+                        return;
+                    copies.Add((nint)to);
+                    copied += tensor.ByteLength;
+                    to += Aligned(tensor.ByteLength);
+                }
+
+                ready.Add((_matrices[i], [.. copies]));
                 if (copied >= share || i == tensors.Length - 1)
                 {
                     Move(ready);
@@ -82,15 +88,15 @@ internal sealed unsafe class WeightCopy : IDisposable
         return !_stop;
     }
 
-    private void Move(List<(int Matrix, nint Copy)> ready)
+    private void Move(List<(int Matrix, nint[] Copies)> ready)
     {
         using Lock.Scope turn = _model.Tenant.Enter();
-        foreach ((int matrix, nint copy) in ready)
+        foreach ((int matrix, nint[] copies) in ready)
         {
             // Training may have made it one that can be changed meanwhile.
-            if (_model.Weights.MappedTensor(matrix) is null)
+            if (_model.Weights.MappedTensors(matrix).Length == 0)
                 continue;
-            _model.Weights.Move(matrix, (byte*)copy);
+            _model.Weights.Move(matrix, (byte*)copies[0], copies.Length == 1 ? null : (byte*)copies[1]);
             _model.Network.Prepare(matrix, _model.Weights.Weights[matrix]);
         }
 

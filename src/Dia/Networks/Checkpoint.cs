@@ -22,6 +22,9 @@ public abstract class Checkpoint : IDisposable
     /// <summary>What was strange but passes.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
+    /// <summary>Its parameters, and how each is stored; of a weight-norm pair, what it makes.</summary>
+    public IEnumerable<(WeightSpec Spec, WeightStorage Storage)> Parameters => Tensors.Specs.Zip(Tensors.Formats);
+
     /// <summary>Its tensors, one for each parameter.</summary>
     internal MatchedTensors Tensors { get; }
 

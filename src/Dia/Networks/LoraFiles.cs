@@ -16,6 +16,6 @@ public static class LoraFiles
         if (!folder.Exists(LoraConfig.FileName))
             throw new DiaException(DiaErrorKind.Model,
                 $"{folder.Describe(LoraConfig.FileName)} is missing: an adapter's folder holds it and {LoraWeights.FileName}, as PEFT and `dia train --lora` write them.");
-        return ModelCatalog.Checked(folder, LoraConfig.FileName, LoraConfig.Parse(folder.ReadText(LoraConfig.FileName)), warnings);
+        return folder.Checked(LoraConfig.FileName, LoraConfig.Parse(folder.ReadText(LoraConfig.FileName)), warnings);
     }
 }

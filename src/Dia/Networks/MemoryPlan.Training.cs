@@ -14,7 +14,7 @@ public sealed partial class MemoryPlan
     /// <param name="model">The model.</param>
     /// <param name="size">What a step works on.</param>
     /// <param name="isTrained">Where no adapter is: whether a parameter is trained; null: all are.</param>
-    /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training (Model).</exception>
+    /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training or has weights of integers (Model).</exception>
     public static MemoryPlan OfTraining(Device device, ModelCheckpoint model, TrainingSize size, Func<string, bool>? isTrained = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -27,7 +27,7 @@ public sealed partial class MemoryPlan
     /// <param name="format">The weights' format.</param>
     /// <param name="size">What a step works on.</param>
     /// <param name="isTrained">Where no adapter is: whether a parameter is trained; null: all are.</param>
-    /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training (Model).</exception>
+    /// <exception cref="DiaException">The device cannot train (Device), or the model was compiled without training or has weights of integers (Model).</exception>
     public static MemoryPlan OfTraining(Device device, CompiledModel model, WeightFormat format, TrainingSize size, Func<string, bool>? isTrained = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -47,6 +47,8 @@ public sealed partial class MemoryPlan
 
     private static MemoryPlan OfTraining(Device device, CompiledModel model, WeightStorage[] formats, TrainingSize size, Func<string, bool>? isTrained)
     {
+        if (Array.Exists(formats, f => f.IsQuantized))
+            throw LoadedWeights.NotTrained();
         var plan = new MemoryPlan(device, size.Batch);
         using Lock.Scope turn = device.Enter();
         ArenaSizes arenas = model.Train(device, device.Accept(model)).Arenas;

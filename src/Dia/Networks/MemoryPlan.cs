@@ -78,6 +78,19 @@ public sealed partial class MemoryPlan
         return plan;
     }
 
+    /// <summary>The plan of a model that is loaded.</summary>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="model">What it is compiled as.</param>
+    /// <param name="weights">Its weights.</param>
+    /// <param name="batch">Utterances at a time.</param>
+    /// <param name="caches">The format of the caches.</param>
+    internal static MemoryPlan Of(Device device, CompiledModel model, StoredWeight[] weights, int batch, WeightFormat caches)
+    {
+        var plan = new MemoryPlan(device, batch) { _caches = caches };
+        plan.AddModel(model, Array.ConvertAll(weights, w => w.Storage), batch);
+        return plan;
+    }
+
     /// <summary>
     /// Takes the plan's memory in one allocation: what is loaded and made on the device from now on lies in it, and what the plan did
     /// not foresee beside it. Once, before anything is loaded. On the processor memory is taken as it is used: there what is needed in any

@@ -16,7 +16,7 @@ public static class ModelCatalog
     public static DiaConfig ReadConfig(ModelFolder folder, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return Checked(folder, ModelFolder.ConfigName, DiaConfigParser.Parse(File(folder, "dia"), ProblemSeverity.Warning), warnings);
+        return folder.Checked(ModelFolder.ConfigName, DiaConfigParser.Parse(File(folder, "dia"), ProblemSeverity.Warning), warnings);
     }
 
     /// <summary>A folder's codec configuration.</summary>
@@ -26,7 +26,7 @@ public static class ModelCatalog
     public static DacConfig ReadCodecConfig(ModelFolder folder, ICollection<string>? warnings = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return Checked(folder, ModelFolder.ConfigName, DacConfigParser.Parse(File(folder, "dac")), warnings);
+        return folder.Checked(ModelFolder.ConfigName, DacConfigParser.Parse(File(folder, "dac")), warnings);
     }
 
     /// <summary>A folder's generation defaults; without the file, the reference's general ones.</summary>
@@ -39,7 +39,7 @@ public static class ModelCatalog
         if (!folder.Exists(GenerationConfigName))
             return new GenerationFile(new GenerationConfig(), []);
         string text = folder.ReadText(GenerationConfigName);
-        return Checked(folder, GenerationConfigName, GenerationConfigParser.Parse(text, ProblemSeverity.Warning), warnings) with { Text = text };
+        return folder.Checked(GenerationConfigName, GenerationConfigParser.Parse(text, ProblemSeverity.Warning), warnings) with { Text = text };
     }
 
     /// <summary>The compiled model that computes what a configuration says.</summary>
@@ -89,19 +89,5 @@ public static class ModelCatalog
         text.Append(
             $"\nBuild a program for it: dotnet publish src/Dia.Cli -p:DiaConfigs={where ?? "FOLDER, where SavePretrained of the configuration has written it"}");
         throw new DiaException(DiaErrorKind.Model, text.ToString());
-    }
-
-    /// <summary>What a parser made of a file.</summary>
-    /// <exception cref="DiaException">Model: nothing, because of errors; the message has file, line and column of each.</exception>
-    internal static T Checked<T>(ModelFolder folder, string name, ConfigurationResult<T> result, ICollection<string>? warnings)
-        where T : class
-    {
-        string file = folder.Describe(name);
-        var errors = result.Problems.Where(p => p.Severity == ProblemSeverity.Error).ToList();
-        if (errors.Count > 0 || result.Config is null)
-            throw new DiaException(DiaErrorKind.Model, string.Join('\n', errors.Select(p => $"{file}:{p}")));
-        foreach (ConfigurationProblem problem in result.Problems)
-            warnings?.Add($"{file}:{problem}");
-        return result.Config;
     }
 }

@@ -72,7 +72,7 @@ public sealed partial class DiaProcessor
         return (extractor, newer?.CodecName ?? older?.CodecName ?? ReleasedCodec);
 
         T? Read<T>(string name, Func<string, ConfigurationResult<T>> parse)
-            where T : class => folder.Exists(name) ? ModelCatalog.Checked(folder, name, parse(folder.ReadText(name)), warnings) : null;
+            where T : class => folder.Exists(name) ? folder.Checked(name, parse(folder.ReadText(name)), warnings) : null;
     }
 
     private static ConfigurationResult<Parts> ParseCodec(string json) => ConfigurationFile.Read(json).Parse(null, ProblemSeverity.Warning, file =>

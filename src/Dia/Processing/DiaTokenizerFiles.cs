@@ -1,4 +1,3 @@
-using Dia.Networks;
 using Dia.Text;
 using Dia.Weights;
 
@@ -18,9 +17,9 @@ public static class DiaTokenizerFiles
         public static DiaTokenizer FromPretrained(ModelFolder folder, ICollection<string>? warnings = null)
         {
             ArgumentNullException.ThrowIfNull(folder);
-            DiaTokenizer tokenizer = ModelCatalog.Checked(folder, ConfigName, DiaTokenizer.Parse(folder.ReadText(ConfigName)), warnings);
+            DiaTokenizer tokenizer = folder.Checked(ConfigName, DiaTokenizer.Parse(folder.ReadText(ConfigName)), warnings);
             if (folder.Exists(SpecialTokensName))
-                ModelCatalog.Checked(folder, SpecialTokensName, DiaTokenizer.ParseSpecialTokensMap(folder.ReadText(SpecialTokensName)), warnings);
+                folder.Checked(SpecialTokensName, DiaTokenizer.ParseSpecialTokensMap(folder.ReadText(SpecialTokensName)), warnings);
             return tokenizer;
         }
     }

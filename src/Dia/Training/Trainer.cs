@@ -55,10 +55,10 @@ public sealed partial class Trainer : IDisposable
         _rate = new LearningRate(options.LearningRate, options.Warmup, options.Steps, options.Schedule);
         _order = new BatchOrder([.. examples.Select(e => e.Frames)], options.Batch, options.Seed);
         model.DropoutSeed = options.Seed;
-        (_modelHash, _format) = (HashOfWeights(), CheckpointWriter.FormatOfMost(model.Specs, model.Weights.Weights));
         _gradients = model.CreateGradients(isTrained);
         try
         {
+            (_modelHash, _format) = (HashOfWeights(), CheckpointWriter.FormatOfMost(model.Specs, model.Weights.Weights));
             _optimizer = new AdamW(model, _gradients, weightDecay: options.WeightDecay);
         }
         catch

@@ -20,7 +20,7 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// </summary>
     /// <param name="tensors">Where they are; it may be disposed before this.</param>
     /// <param name="isUsed">Which of them the model uses, by their number; null: all.</param>
-    /// <exception cref="DiaException">A pair that gives no weight (Model), or no memory (Device).</exception>
+    /// <exception cref="DiaException">A pair that gives no weight, a scale that is none (Model), or no memory (Device).</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="tensors"/> is disposed.</exception>
     internal LoadedWeights(MatchedTensors tensors, Func<int, bool>? isUsed = null)
     {
@@ -66,6 +66,13 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// <summary>The weights, one per spec. Pointers in it are valid until this object is disposed.</summary>
     public StoredWeight[] Weights { get; } = [];
 
+    /// <summary>Whether any is stored as integers.</summary>
+    internal bool IsQuantized => Weights.Any(w => w.Storage.IsQuantized);
+
+    /// <summary>The error of changing such weights.</summary>
+    internal static DiaException NotTrained() => new(DiaErrorKind.Model,
+        "the model's weights are integers of 8 or 4 bits, which are not changed: train on the checkpoint that they were made from, and merge adapters into that one. An adapter that was learned there works over these weights too.");
+
     /// <summary>Makes a weight one in float32 that can be changed, with the same values; its memory is this object's.</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
     internal float* MakeWritable(int index, WeightSpec spec)
@@ -75,7 +82,7 @@ public sealed unsafe class LoadedWeights : IDisposable
         if (stored.Format == WeightFormat.Float32 && _owned.Contains((nint)stored.Data))
             return (float*)stored.Data;
         if (stored.Storage.IsQuantized)
-            throw new ArgumentException($"{spec.Name} has integers of a few bits, which are not changed.", nameof(index));
+            throw NotTrained();
         float* values = (float*)Allocate(spec.Count * sizeof(float));
         for (long at = 0; at < spec.Count; at += Step)
             WeightFormats.Read((byte*)stored.From(at).Data, stored.Format, new Span<float>(values + at, (int)Math.Min(Step, spec.Count - at)));
@@ -85,9 +92,19 @@ public sealed unsafe class LoadedWeights : IDisposable
         return values;
     }
 
-    /// <summary>The tensor that a weight is read from where it is mapped; null: it lies elsewhere.</summary>
-    internal SafetensorsTensor? MappedTensor(int index) =>
-        index < _sources.Length && !Weights[index].IsMissing && _sources[index].Plain is { } tensor && Weights[index].Data == tensor.Data ? tensor : null;
+    /// <summary>The tensors that a weight is read from where they are mapped, its values' first; none: it lies elsewhere.</summary>
+    internal SafetensorsTensor[] MappedTensors(int index)
+    {
+        if (index >= _sources.Length || Weights[index].IsMissing)
+            return [];
+        StoredWeight stored = Weights[index];
+        return _sources[index] switch
+        {
+            { Plain: { } tensor } when stored.Data == tensor.Data => [tensor],
+            { Quantized: { } integers } when stored.Data == integers.Values.Data && stored.Scales == integers.Scales.Data => [integers.Values, integers.Scales],
+            _ => [],
+        };
+    }
 
     /// <summary>Memory of this object for copies of weights, which <see cref="Move"/> puts in place of the mapped ones.</summary>
     /// <exception cref="DiaException">No memory (Device).</exception>
@@ -95,12 +112,16 @@ public sealed unsafe class LoadedWeights : IDisposable
 
     /// <summary>Has a mapped weight read from a copy from now on, and gives the mapping's memory back.</summary>
     /// <param name="index">The weight.</param>
-    /// <param name="copy">Its values as they are stored, in memory of <see cref="AllocateCopies"/>.</param>
-    internal void Move(int index, byte* copy)
+    /// <param name="values">Its values as they are stored, in memory of <see cref="AllocateCopies"/>.</param>
+    /// <param name="scales">Its scales, where it has any.</param>
+    internal void Move(int index, byte* values, byte* scales)
     {
-        SafetensorsTensor tensor = MappedTensor(index) ?? throw new ArgumentException("This weight is not mapped.", nameof(index));
-        MappedRange.Forget(tensor.Data, tensor.ByteLength);
-        Weights[index] = Weights[index] with { Data = copy };
+        SafetensorsTensor[] tensors = MappedTensors(index);
+        if (tensors.Length == 0)
+            throw new ArgumentException("This weight is not mapped.", nameof(index));
+        foreach (SafetensorsTensor tensor in tensors)
+            MappedRange.Forget(tensor.Data, tensor.ByteLength);
+        Weights[index] = Weights[index] with { Data = values, Scales = scales };
     }
 
     /// <summary>Unmaps the files and frees what was computed: every pointer is invalid from here on.</summary>
@@ -118,17 +139,25 @@ public sealed unsafe class LoadedWeights : IDisposable
 
     private StoredWeight Make(WeightSpec spec, WeightSource source)
     {
-        if (source.Plain is not { } tensor)
-            return new StoredWeight { Data = Normalised(spec, source.Magnitude!, source.Direction!), Format = WeightFormat.Float32 };
-        void* data = tensor.Data;
-        if (!tensor.IsAligned)
+        if (source.Quantized is { } integers)
         {
-            // Kernels read values where they lie, with loads that may demand alignment.
-            data = Allocate(tensor.ByteLength);
-            Buffer.MemoryCopy(tensor.Data, data, tensor.ByteLength, tensor.ByteLength);
+            integers.CheckScales(_files!.Folder.Description);
+            return new StoredWeight { Data = Aligned(integers.Values), Scales = Aligned(integers.Scales), Storage = integers.Storage, Columns = spec.Columns };
         }
 
-        return new StoredWeight { Data = data, Format = WeightFormats.Of(tensor.DType)!.Value };
+        return source.Plain is { } tensor
+            ? new StoredWeight { Data = Aligned(tensor), Format = WeightFormats.Of(tensor.DType)!.Value }
+            : new StoredWeight { Data = Normalised(spec, source.Magnitude!, source.Direction!), Format = WeightFormat.Float32 };
+    }
+
+    /// <summary>A tensor's values, in memory of this object where they do not lie as kernels read them: with loads that may demand alignment.</summary>
+    private void* Aligned(SafetensorsTensor tensor)
+    {
+        if (tensor.IsAligned)
+            return tensor.Data;
+        void* data = Allocate(tensor.ByteLength);
+        Buffer.MemoryCopy(tensor.Data, data, tensor.ByteLength, tensor.ByteLength);
+        return data;
     }
 
     /// <summary>g·v/‖v‖ per row of v seen as [first dimension, rest]; the sum of squares in double.</summary>

@@ -1,9 +1,11 @@
+using Dia.Configuration;
 using Dia.Graph;
 
 namespace Dia.Weights;
 
-/// <summary>Where a weight's values come from: a tensor, or a weight-norm pair.</summary>
-internal readonly record struct WeightSource(SafetensorsTensor? Plain, SafetensorsTensor? Magnitude = null, SafetensorsTensor? Direction = null);
+/// <summary>Where a weight's values come from: a tensor, a weight-norm pair, or integers and scales.</summary>
+internal readonly record struct WeightSource(SafetensorsTensor? Plain, SafetensorsTensor? Magnitude = null, SafetensorsTensor? Direction = null,
+    QuantizedTensors? Quantized = null);
 
 /// <summary>A checkpoint's mapped files and the tensors in them that hold a model's weights.</summary>
 internal sealed class MatchedTensors : IDisposable
@@ -15,6 +17,8 @@ internal sealed class MatchedTensors : IDisposable
     private readonly List<string> _missing = [];
     private readonly List<string> _shapes = [];
     private readonly SortedDictionary<SafetensorsDType, List<string>> _types = [];
+    private readonly List<string> _quantized = [];
+    private readonly QuantizationConfig? _quantization;
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
     private readonly string _leftOut;
     private bool _disposed;
@@ -22,11 +26,12 @@ internal sealed class MatchedTensors : IDisposable
     private MatchedTensors(CheckpointFiles files, WeightSpec[] specs, string prefix, Func<int, bool>? mayMiss)
     {
         Files = files;
+        _quantization = files.Folder.Quantization;
         Specs = specs;
         _leftOut = files.Tensors.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal)) ? "" : prefix;
         Sources = new WeightSource[specs.Length];
         for (int i = 0; i < specs.Length; i++)
-            if (mayMiss?.Invoke(i) != true || files.Tensors.ContainsKey(specs[i].Name))
+            if (mayMiss?.Invoke(i) != true || QuantizedTensors.Names(specs[i].Name).Any(files.Tensors.ContainsKey))
                 Sources[i] = Find(specs[i]);
     }
 
@@ -40,8 +45,8 @@ internal sealed class MatchedTensors : IDisposable
     public CheckpointFiles Files { get; }
 
     /// <summary>How the weights are stored, one for each spec; a weight-norm pair gives float32.</summary>
-    public WeightStorage[] Formats =>
-        Array.ConvertAll(Sources, s => (WeightStorage)(s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32));
+    public WeightStorage[] Formats => Array.ConvertAll(Sources, s => s.Quantized is { } quantized ? quantized.Storage
+        : (WeightStorage)(s.Plain is { } tensor ? WeightFormats.Of(tensor.DType)!.Value : WeightFormat.Float32));
 
     /// <summary>Opens a checkpoint and finds every weight in it.</summary>
     /// <param name="folder">Where the checkpoint is.</param>
@@ -87,10 +92,11 @@ internal sealed class MatchedTensors : IDisposable
         Complain(complaints, _shapes, "of another shape");
         foreach (var (type, tensors) in _types)
             Complain(complaints, tensors, $"stored as {type}: {SafetensorsTypes.Kind(type)} are not supported");
+        Complain(complaints, _quantized, $"of quantised layers, not as the {QuantizationConfigParser.Key} of {ModelFolder.ConfigName} says");
         if (complaints.Count == 0)
             return;
         Complain(complaints, unexpected, "unexpected");
-        bool onlyTypes = _missing.Count == 0 && _shapes.Count == 0;
+        bool onlyTypes = _missing.Count == 0 && _shapes.Count == 0 && _quantized.Count == 0;
         throw new DiaException(DiaErrorKind.Model,
             $"the tensors in {place} do not fit the model: {string.Join("; ", complaints)}. {(onlyTypes ? OtherTypes : "Check that the checkpoint belongs to this configuration.")}");
     }
@@ -105,6 +111,8 @@ internal sealed class MatchedTensors : IDisposable
     {
         long[] shape = Array.ConvertAll(spec.Shape, d => (long)d);
         string name = spec.Name.StartsWith(_leftOut, StringComparison.Ordinal) ? spec.Name[_leftOut.Length..] : spec.Name;
+        if (spec.Role == WeightRole.Linear && name.EndsWith(Suffix, StringComparison.Ordinal) && FindQuantized(name, shape, out WeightSource source))
+            return source;
         if (Files.Tensors.ContainsKey(name))
             return new WeightSource(Take(name, shape));
 
@@ -123,6 +131,21 @@ internal sealed class MatchedTensors : IDisposable
 
         _missing.Add(spec.Name);
         return default;
+    }
+
+    /// <summary>The tensors of a weight that is stored as integers, or is to be by the configuration.</summary>
+    private bool FindQuantized(string name, long[] shape, out WeightSource source)
+    {
+        source = default;
+        string[] there = [.. QuantizedTensors.Names(name).Where(Files.Tensors.ContainsKey)];
+        if (_quantization?.SchemeOf(name[..^Suffix.Length]) is { } scheme)
+            source = new WeightSource(null, Quantized: QuantizedTensors.Find(Files.Tensors, name, scheme, shape, _quantized.Add));
+        else if (there.FirstOrDefault(n => n != name) is { } strange)
+            _quantized.Add($"{SafetensorsHeader.Show(strange)}: {name} is not to be quantised");
+        else
+            return false;
+        _used.UnionWith(there);
+        return true;
     }
 
     private SafetensorsTensor? Take(string name, long[] shape)

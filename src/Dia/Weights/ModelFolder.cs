@@ -25,6 +25,7 @@ public sealed class ModelFolder
     private readonly Bundle? _bundle;
     private readonly string? _tensors;
     private ConfigurationFile? _configuration;
+    private QuantizationConfig? _quantization;
 
     private ModelFolder(string root, string prefix, Bundle? bundle, string? tensors)
     {
@@ -40,6 +41,11 @@ public sealed class ModelFolder
     /// <summary>Its config.json, read once.</summary>
     /// <exception cref="DiaException">As <see cref="ReadText"/>.</exception>
     public ConfigurationFile Configuration => _configuration ??= ConfigurationFile.Read(ReadText(ConfigName));
+
+    /// <summary>Which weights its config.json says are stored as integers; null: none. Read once.</summary>
+    /// <exception cref="DiaException">Model: malformed, or not supported; the message has file, line and column.</exception>
+    internal QuantizationConfig? Quantization => _quantization ??= Exists(ConfigName) && Configuration.IsQuantized
+        ? Checked(ConfigName, QuantizationConfigParser.Parse(Configuration), null) : null;
 
     /// <summary>What its config.json says it is (<c>dia</c>, <c>dac</c>, ...); null if it has none that says so.</summary>
     public string? ModelType => Exists(ConfigName) ? Configuration.ModelType : null;
@@ -104,6 +110,20 @@ public sealed class ModelFolder
     /// <summary>Opens a file of tensors.</summary>
     /// <exception cref="DiaException">It is missing or not a valid safetensors file (Model).</exception>
     public SafetensorsFile OpenTensors(string name) => SafetensorsFile.Open(Locate(name), Describe(name), DiaErrorKind.Model);
+
+    /// <summary>What a parser made of a file of this folder.</summary>
+    /// <exception cref="DiaException">Model: nothing, because of errors; the message has file, line and column of each.</exception>
+    internal T Checked<T>(string name, ConfigurationResult<T> result, ICollection<string>? warnings)
+        where T : class
+    {
+        string file = Describe(name);
+        var errors = result.Problems.Where(p => p.Severity == ProblemSeverity.Error).ToList();
+        if (errors.Count > 0 || result.Config is null)
+            throw new DiaException(DiaErrorKind.Model, string.Join('\n', errors.Select(p => $"{file}:{p}")));
+        foreach (ConfigurationProblem problem in result.Problems)
+            warnings?.Add($"{file}:{problem}");
+        return result.Config;
+    }
 
     /// <summary>Where a file's bytes are.</summary>
     /// <exception cref="DiaException">There is no such file (Model).</exception>

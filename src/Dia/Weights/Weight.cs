@@ -114,4 +114,22 @@ public readonly unsafe struct StoredWeight
             ? this with { Data = (byte*)Data + row * Storage.RowBytes(Columns), Scales = (byte*)Scales + row * Storage.ScaleBytes(Columns) }
             : throw new ArgumentException($"Value {index} is not the first of a row of {Columns}.", nameof(index));
     }
+
+    /// <summary>Reads values from one of an index on; of integers, each times its scale.</summary>
+    internal void Read(long first, Span<float> values)
+    {
+        if (!Storage.IsQuantized)
+        {
+            WeightFormats.Read(From(first).Data, Format, values);
+            return;
+        }
+
+        for (int done = 0; done < values.Length;)
+        {
+            (long row, long column) = Math.DivRem(first + done, Columns);
+            int count = (int)Math.Min(Columns - column, values.Length - done);
+            WeightFormats.Read(this, row, (int)column, values.Slice(done, count));
+            done += count;
+        }
+    }
 }

@@ -164,7 +164,7 @@ public sealed class NewerSpellingTests
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"sliding_window\": 4}}", "might change what is computed")]
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2, \"x\": 1}}}",
         "rope_scaling.\"x\" is no key")]
-    [InlineData("{\"model_type\": \"dia\", \"quantization_config\": {\"quant_method\": \"compressed-tensors\"}}",
+    [InlineData("{\"model_type\": \"dia\", \"compression_config\": {\"quant_method\": \"compressed-tensors\"}}",
         "the weights are quantised (\"compressed-tensors\")")]
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"quantization_config\": {}}}", "the weights are quantised,")]
     [InlineData("{\"model_type\": \"dia\", \"tie_encoder_decoder\": true}", "share no weights")]

@@ -91,10 +91,10 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
     [InlineData("{\"torch_dtype\":null,\"x\":{\"dtype\":\"é\"},\"y\":\"dtype\"}", "{\"torch_dtype\":\"bfloat16\",\"x\":{\"dtype\":\"é\"},\"y\":\"dtype\"}")]
     [InlineData("{\"a\":\"é\"}", "{\"a\":\"é\"}")]
     public void Only_the_d_type_of_a_config_changes(string json, string expected) =>
-        Assert.Equal(expected, CheckpointConverter.WithDType(json, WeightFormat.BFloat16, "config.json"));
+        Assert.Equal(expected, ConfigurationText.WithDType(json, WeightFormat.BFloat16, "config.json"));
 
     [Fact]
     public void A_broken_config_is_refused() =>
         Assert.Contains("config.json is not valid JSON",
-            Assert.Throws<DiaException>(() => CheckpointConverter.WithDType("{\"a\":", WeightFormat.BFloat16, "config.json")).Message);
+            Assert.Throws<DiaException>(() => ConfigurationText.WithDType("{\"a\":", WeightFormat.BFloat16, "config.json")).Message);
 }
