@@ -6,20 +6,30 @@ using Dia.Weights;
 namespace Dia.Bench;
 
 /// <summary>
-/// What a decoding step's products of 16-bit weights reach, beside plain reading, in the sizes of bench/loops/bf16_two_rows.c: each its best of nine
-/// passes.
+/// What a decoding step's products reach in a format of weights, beside plain reading of as many bytes, in the sizes of bench/loops: each its best of nine
+/// passes. Weights and scales are counted.
 /// </summary>
 internal static unsafe class Matrices
 {
-    private const int Passes = 9, Layers = 12, N = 16384, K = 2048;
+    private const int Passes = 9, N = 16384, K = 2048;
+    private const long TotalBytes = 800_000_000;
 
-    public static void Run(int threads, int rows)
+    /// <summary>What can be measured: integers as `dia convert` writes them.</summary>
+    public static Dictionary<string, WeightStorage> Formats { get; } = new()
+    {
+        ["bf16"] = WeightFormat.BFloat16,
+        ["int8"] = new WeightStorage(WeightFormat.Int8, WeightFormat.BFloat16),
+        ["int4"] = new WeightStorage(WeightFormat.Int4, WeightFormat.BFloat16, 32),
+    };
+
+    public static void Run(int threads, int rows, WeightStorage storage)
     {
         using CpuBackend cpu = new(threads);
-        long bytes = (long)Layers * N * K * sizeof(ushort);
+        WeightSpec spec = new("w", [N, K], Graph.WeightRole.Linear);
+        long values = N * storage.RowBytes(K), scales = N * storage.ScaleBytes(K), layers = TotalBytes / (values + scales), bytes = layers * (values + scales);
         byte* weights = (byte*)cpu.Memory.Allocate(bytes / sizeof(float));
-        for (long i = 0; i < bytes / sizeof(ushort); i++)
-            ((ushort*)weights)[i] = (ushort)(0x3c00 + ((uint)i * 2654435761u >> 20 & 0x3ff));
+        Fill(weights, layers * values, storage.IsQuantized ? 0 : 0x3c003c00u, storage.IsQuantized ? uint.MaxValue : 0x03ff03ffu);
+        Fill(weights + layers * values, layers * scales, 0x3c003c00u, 0x003f003fu);
         float* x = Kernels.Values(cpu, (long)rows * K), y = cpu.Memory.Allocate((long)rows * N);
         using CpuThreads pool = new(threads);
         double read = double.MaxValue, products = double.MaxValue, peak = 0;
@@ -27,13 +37,23 @@ internal static unsafe class Matrices
         {
             read = Math.Min(read, CpuMeasure.ReadSeconds(pool, weights, bytes));
             long start = Stopwatch.GetTimestamp();
-            for (long layer = 0; layer < Layers; layer++)
-                cpu.Linear(y, x, new Weight(weights + layer * N * K * sizeof(ushort), WeightFormat.BFloat16), rows, N, K, Phase.Decode, false);
+            for (long layer = 0; layer < layers; layer++)
+            {
+                StoredWeight w = new() { Data = weights + layer * values, Storage = storage, Scales = weights + layers * values + layer * scales, Columns = K };
+                cpu.Linear(y, x, cpu.Prepare(spec, w), rows, N, K, Phase.RoundedDecode, false);
+            }
             products = Math.Min(products, Stopwatch.GetElapsedTime(start).TotalSeconds);
             peak = rows > 4 ? Math.Max(peak, CpuMeasure.PeakFlops(threads)) : 0;
         }
 
-        Console.Write($"read {bytes / read / 1e9:F1} GB/s, products of {rows} rows {bytes / products / 1e9:F1} = {read / products:F2}");
-        Console.WriteLine(peak == 0 ? "" : $"; {2.0 * rows * Layers * N * K / products / 1e9:F0} of {peak / 1e9:F0} GFLOP/s = {2.0 * rows * Layers * N * K / products / peak:F2}");
+        double flops = 2.0 * rows * layers * N * K;
+        Console.Write($"read {bytes / read / 1e9:F1} GB/s, {storage.Name} products of {rows} rows {bytes / products / 1e9:F1} = {read / products:F2}");
+        Console.WriteLine(peak == 0 ? "" : $"; {flops / products / 1e9:F0} of {peak / 1e9:F0} GFLOP/s = {flops / products / peak:F2}");
+    }
+
+    private static void Fill(byte* to, long bytes, uint bits, uint mask)
+    {
+        for (long i = 0; i < bytes / sizeof(uint); i++)
+            ((uint*)to)[i] = bits + (((uint)i * 2654435761u ^ ((uint)i * 2654435761u >> 15)) & mask);
     }
 }

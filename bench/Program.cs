@@ -2,6 +2,7 @@ using System.Globalization;
 using Dia;
 using Dia.Bench;
 using Dia.FullSize;
+using Dia.Weights;
 
 // Called by the script `run`, which says what this is.
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -12,8 +13,9 @@ try
         case ["kernels", var number] when int.TryParse(number, out int threads) && threads > 0:
             Kernels.Run(threads);
             return 0;
-        case ["matrices", var number, var count] when int.TryParse(number, out int threads) && threads > 0 && int.TryParse(count, out int rows) && rows > 0:
-            Matrices.Run(threads, rows);
+        case ["matrices", var number, var count, var format] when int.TryParse(number, out int threads) && threads > 0
+            && int.TryParse(count, out int rows) && rows > 0 && Matrices.Formats.TryGetValue(format, out WeightStorage storage):
+            Matrices.Run(threads, rows, storage);
             return 0;
         case ["training", var number] when int.TryParse(number, out int threads) && threads > 0:
             Training.Run(threads);
@@ -31,7 +33,7 @@ try
             new Figures(new Report(), threads).Placement(folder);
             return 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS bf16|int8|int4 | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER");
             return 2;
     }
 }

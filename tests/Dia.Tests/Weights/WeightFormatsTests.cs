@@ -1,3 +1,4 @@
+using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 
@@ -104,13 +105,20 @@ public sealed unsafe class WeightFormatsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => WeightFormats.Bytes((WeightFormat)(-1), 1));
     }
 
-    [Fact]
-    public void A_block_is_its_scale_and_its_values()
+    [Theory]
+    [InlineData(WeightFormat.Int8, 32, 96, 96, 3)]
+    [InlineData(WeightFormat.Int8, 0, 97, 97, 1)]
+    [InlineData(WeightFormat.Int8Packed, 0, 97, 100, 1)]
+    [InlineData(WeightFormat.Int4, 32, 96, 48, 3)]
+    [InlineData(WeightFormat.Int4, 64, 64, 32, 1)]
+    [InlineData(WeightFormat.Int4, 0, 97, 52, 1)]
+    [InlineData(WeightFormat.BFloat16, 0, 97, 194, 0)]
+    public void Integers_are_filled_up_to_words_and_have_scales_beside_them(WeightFormat format, int group, int columns, int rowBytes, int scales)
     {
-        var row = new WeightFormats.Row("q4", "int4", SafetensorsDType.U8, 4, 32, 2, null, null, null);
-        Assert.Equal(18, row.BlockBytes);
-        Assert.Equal(3 * 18, row.Bytes(96));
-        Assert.Throws<ArgumentException>(() => row.Bytes(100));
+        WeightStorage storage = new(format, WeightFormat.Float16, group);
+        Assert.Equal(rowBytes, storage.RowBytes(columns));
+        Assert.Equal(scales, storage.Groups(columns));
+        Assert.Equal(5 * (rowBytes + 2 * scales), storage.Bytes(new WeightSpec("w", [5, columns], WeightRole.Linear)));
     }
 
     /// <summary>A NaN may come back quiet; all else bit for bit.</summary>
