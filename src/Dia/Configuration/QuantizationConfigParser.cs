@@ -48,6 +48,8 @@ public static class QuantizationConfigParser
         var groups = new List<(IReadOnlyList<string>, QuantizationScheme)>();
         ObjectReader all = file.Section("config_groups");
         file.Require("config_groups");
+        if (file.Has("config_groups") && !all.Keys.Any())
+            file.Error(ProblemIds.MissingKey, "config_groups", "has no group, so it says nothing of how weights are stored");
         foreach (string key in all.Keys.ToArray())
         {
             all.Get(key);

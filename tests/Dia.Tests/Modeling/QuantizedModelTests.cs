@@ -47,6 +47,24 @@ public sealed unsafe class QuantizedModelTests : IDisposable
         Assert.Equal(Fixtures.Tensors("quantized", name, "greedy.safetensors").Ints3("out.sequences"), Greedy(model, name));
     }
 
+    [Theory]
+    [InlineData("base", WeightFormat.Int4, "scalar")]
+    [InlineData("base", WeightFormat.Int4, "cpu2")]
+    [InlineData("odd", WeightFormat.Int4, "scalar")]
+    [InlineData("odd", WeightFormat.Int4, "cpu2")]
+    [InlineData("odd", WeightFormat.Int8, "cpu2")]
+    [InlineData("odd", WeightFormat.Int8Packed, "cpu2")]
+    public void Rows_of_any_width_compute_what_their_floats_compute(string name, WeightFormat format, string deviceName)
+    {
+        string from = Fixtures.Path("tiny", name);
+        CheckpointConverter.Convert(ModelFolder.Open(from), null, new ConversionOptions(format) { Parameters = QuantizedFixture.ParametersOf(from) }, _folder["integers"]);
+        CheckpointConverter.Convert(ModelFolder.Open(_folder["integers"]), null, WeightFormat.Float32, _folder["floats"]);
+        using Device device = TestDevice.Create(deviceName);
+        using DiaForConditionalGeneration floats = Load(_folder["floats"], device), integers = Load(_folder["integers"], device);
+        TensorFile inputs = Fixtures.Tensors("tiny", name, "forward.safetensors");
+        Tolerance.Equal("logits", Forward(floats, inputs).Logits, Forward(integers, inputs).Logits, Bound);
+    }
+
     [Fact]
     public void A_copy_of_integers_and_scales_gives_the_same_rows()
     {
@@ -127,12 +145,11 @@ public sealed unsafe class QuantizedModelTests : IDisposable
     private static DiaForConditionalGeneration Load(string folder, Device device) =>
         DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
 
-    private static DiaOutput Forward(DiaForConditionalGeneration model)
-    {
-        TensorFile inputs = Fixtures.Tensors("quantized", "int4", "forward.safetensors"); // The same in all of them.
-        return model.Forward(inputs.Ints2("in.input_ids"), inputs.Ints2("in.attention_mask"), inputs.Ints3("in.decoder_input_ids"), null,
-            inputs.Ints2("in.decoder_attention_mask"), labels: inputs.Ints2("in.labels"));
-    }
+    private static DiaOutput Forward(DiaForConditionalGeneration model) =>
+        Forward(model, Fixtures.Tensors("quantized", "int4", "forward.safetensors")); // The same inputs in all of them.
+
+    private static DiaOutput Forward(DiaForConditionalGeneration model, TensorFile inputs) => model.Forward(inputs.Ints2("in.input_ids"),
+        inputs.Ints2("in.attention_mask"), inputs.Ints3("in.decoder_input_ids"), null, inputs.Ints2("in.decoder_attention_mask"), labels: inputs.Ints2("in.labels"));
 
     private static int[,,] Greedy(DiaForConditionalGeneration model, string name)
     {

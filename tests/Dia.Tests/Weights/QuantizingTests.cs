@@ -143,13 +143,15 @@ public sealed class QuantizingTests : IDisposable
             .GetProperty("targets").EnumerateArray().Select(t => t.GetString());
     }
 
-    [Fact]
-    public void Rows_that_are_no_whole_groups_share_one_scale()
+    [Theory]
+    [InlineData("base", 0, 32)]
+    [InlineData("odd", 0)]
+    public void Rows_that_are_no_whole_groups_share_one_scale(string name, params int[] groups)
     {
-        string odd = Fixtures.Path("tiny", "odd");
-        CheckpointConverter.Convert(ModelFolder.Open(odd), null, new ConversionOptions(WeightFormat.Int4) { Parameters = QuantizedFixture.ParametersOf(odd) }, _folder["out"]);
+        string from = Fixtures.Path("tiny", name);
+        CheckpointConverter.Convert(ModelFolder.Open(from), null, new ConversionOptions(WeightFormat.Int4) { Parameters = QuantizedFixture.ParametersOf(from) }, _folder["out"]);
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelFolder.Open(_folder["out"]), CompiledModels.All);
-        Assert.Equal([0, 32], checkpoint.Parameters.Where(p => p.Storage.IsQuantized).Select(p => p.Storage.Group).Distinct().Order());
+        Assert.Equal(groups, checkpoint.Parameters.Where(p => p.Storage.IsQuantized).Select(p => p.Storage.Group).Distinct().Order());
         Assert.All(checkpoint.Parameters.Where(p => p.Storage.IsQuantized), p => Assert.Equal(p.Spec.Shape[1] % 32 == 0 ? 32 : 0, p.Storage.Group));
     }
 

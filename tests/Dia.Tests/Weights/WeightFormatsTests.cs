@@ -1,3 +1,4 @@
+using Dia.Graph;
 using Dia.Weights;
 using Xunit;
 
@@ -104,13 +105,17 @@ public sealed unsafe class WeightFormatsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => WeightFormats.Bytes((WeightFormat)(-1), 1));
     }
 
-    [Fact]
-    public void A_block_is_its_scale_and_its_values()
+    [Theory]
+    [InlineData(WeightFormat.Int8, 0, 37, 37, 1)]
+    [InlineData(WeightFormat.Int8Packed, 0, 37, 40, 1)]
+    [InlineData(WeightFormat.Int4, 0, 37, 20, 1)]
+    [InlineData(WeightFormat.Int4, 32, 96, 48, 3)]
+    [InlineData(WeightFormat.Int4, 64, 96, 48, 2)]
+    public void A_row_of_integers_is_whole_words_and_has_a_scale_for_each_group(WeightFormat format, int group, int columns, int bytes, int scales)
     {
-        var row = new WeightFormats.Row("q4", "int4", SafetensorsDType.U8, 4, 32, 2, null, null, null);
-        Assert.Equal(18, row.BlockBytes);
-        Assert.Equal(3 * 18, row.Bytes(96));
-        Assert.Throws<ArgumentException>(() => row.Bytes(100));
+        var storage = new WeightStorage(format, WeightFormat.BFloat16, group);
+        Assert.Equal((bytes, scales, 2 * scales), (storage.RowBytes(columns), storage.Groups(columns), storage.ScaleBytes(columns)));
+        Assert.Equal(5 * (bytes + 2 * scales), storage.Bytes(new WeightSpec("w", [5, columns], WeightRole.Linear)));
     }
 
     /// <summary>A NaN may come back quiet; all else bit for bit.</summary>
