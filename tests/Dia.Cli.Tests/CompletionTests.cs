@@ -20,7 +20,7 @@ public sealed class CompletionTests : TestFolder
         (["--device", ""], ["auto", "cpu", "scalar"], ["encode"]),
         (["--device", "s"], ["scalar"], ["auto"]),
         (["encode", "--device", "c"], ["cpu"], ["auto"]),
-        (["convert", "--dtype", ""], ["bf16", "f16", "f32"], []),
+        (["convert", "--dtype", ""], ["bf16", "f16", "f32", "int8", "int4"], []),
         (["synth", "--dtype", ""], ["bf16", "f32"], ["f16"]),
         (["synth", "--config", "dia-d"], ["dia-demo"], ["dia-1.6b"]),
         (["synth", "--"], ["--dtype", "--config"], ["--temperature"]),

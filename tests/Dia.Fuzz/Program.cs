@@ -30,6 +30,8 @@ internal static class Program
         ["manifest-json"] = () => new ManifestTarget("manifest-json", "data.jsonl"),
         ["preprocessor-config"] = () => new ProcessorTarget("preprocessor-config", "preprocessor_config.json"),
         ["processor-config"] = () => new ProcessorTarget("processor-config", "processor_config.json"),
+        ["quantization"] = () => new QuantizationTarget(),
+        ["quantized-checkpoint"] = () => new QuantizedCheckpointTarget(),
         ["safetensors"] = () => new SafetensorsFileTarget(),
         ["safetensors-header"] = () => new SafetensorsHeaderTarget(),
         ["script-text"] = () => new ScriptTextTarget(),

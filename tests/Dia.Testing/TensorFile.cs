@@ -45,6 +45,7 @@ public sealed class TensorFile
                 long[] => "I64",
                 int[] => "I32",
                 short[] => "I16",
+                sbyte[] => "I8",
                 byte[] => "U8",
                 _ => throw new NotSupportedException(values.GetType().Name),
             };
@@ -79,6 +80,23 @@ public sealed class TensorFile
         File.WriteAllBytes(path, file._bytes);
     }
 
+    /// <summary>Writes a file again with other tensors: their types, shapes and bytes by name.</summary>
+    public static void Change(string path, Action<SortedDictionary<string, (string Type, int[] Shape, byte[] Data)>> change)
+    {
+        TensorFile file = Open(path);
+        var tensors = new SortedDictionary<string, (string Type, int[] Shape, byte[] Data)>(StringComparer.Ordinal);
+        foreach ((string name, (string type, int[] shape, int start, int end)) in file._entries)
+            tensors.Add(name, (type, shape, file._bytes[start..end]));
+        change(tensors);
+        var header = new List<string>();
+        int at = 0;
+        foreach ((string name, (string type, int[] shape, byte[] data)) in tensors)
+            header.Add($$"""
+                "{{name}}":{"dtype":"{{type}}","shape":[{{string.Join(',', shape)}}],"data_offsets":[{{at}},{{at += data.Length}}]}
+                """);
+        File.WriteAllBytes(path, Bytes($"{{{string.Join(',', header)}}}", [.. tensors.Values.SelectMany(t => t.Data)]));
+    }
+
     /// <summary>Whether there is a tensor of a name.</summary>
     public bool Contains(string name) => _entries.ContainsKey(name);
 
@@ -94,6 +112,7 @@ public sealed class TensorFile
         "F32" => BinaryPrimitives.ReadSingleLittleEndian(b),
         "F64" => (float)BinaryPrimitives.ReadDoubleLittleEndian(b),
         "BF16" => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(b) << 16),
+        "F16" => (float)BinaryPrimitives.ReadHalfLittleEndian(b),
         _ => throw new NotSupportedException(type),
     });
 
@@ -103,6 +122,7 @@ public sealed class TensorFile
         "I64" => checked((int)BinaryPrimitives.ReadInt64LittleEndian(b)),
         "I32" => BinaryPrimitives.ReadInt32LittleEndian(b),
         "I16" => BinaryPrimitives.ReadInt16LittleEndian(b),
+        "I8" => (sbyte)b[0],
         "U8" or "BOOL" => b[0],
         _ => throw new NotSupportedException(type),
     });

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Dia.Backends;
 using Dia.Checks;
@@ -21,6 +22,40 @@ internal static partial class Checkpoints
         Write(Path.Combine(folder, "dac"), Path.Combine(config, "dac"), CompiledModels.All.OfType<CompiledCodec>().Single(c => c.Name == Compiled.Name),
             WeightFormat.Float32, threads);
         DropFromMemory(Path.Combine(folder, ModelFolder.TensorsName));
+    }
+
+    /// <summary>Writes a checkpoint again in so many files and an index of them, and its codec and small files beside them.</summary>
+    public static void Split(string from, string to, int shards)
+    {
+        foreach (string file in Directory.GetFiles(from, "*", SearchOption.AllDirectories).Where(f => f != Path.Combine(from, ModelFolder.TensorsName)))
+        {
+            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy, overwrite: true);
+        }
+
+        using SafetensorsFile whole = SafetensorsFile.Open(Path.Combine(from, ModelFolder.TensorsName));
+        SafetensorsTensor[] tensors = [.. whole.Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal)];
+        var index = new List<string>();
+        for (int shard = 0; shard < shards; shard++)
+        {
+            string name = string.Create(CultureInfo.InvariantCulture, $"model-{shard + 1:00000}-of-{shards:00000}.safetensors");
+            SafetensorsTensor[] part = tensors[(tensors.Length * shard / shards)..(tensors.Length * (shard + 1) / shards)];
+            index.AddRange(part.Select(t => $"    \"{t.Name}\": \"{name}\""));
+            using SafetensorsWriter writer = SafetensorsWriter.Create(Path.Combine(to, name), part.Select(t => new SafetensorsEntry(t.Name, t.DType, t.Shape)));
+            foreach (SafetensorsEntry entry in writer.Tensors)
+                Write(writer, whole[entry.Name]);
+            writer.Commit();
+        }
+
+        File.WriteAllText(Path.Combine(to, "model.safetensors.index.json"), $"{{\n  \"weight_map\": {{\n{string.Join(",\n", index)}\n  }}\n}}\n");
+    }
+
+    private static unsafe void Write(SafetensorsWriter writer, SafetensorsTensor tensor)
+    {
+        const int Step = 1 << 20;
+        for (long at = 0; at < tensor.ByteLength; at += Step)
+            writer.Write(tensor.Name, new ReadOnlySpan<byte>(tensor.Data + at, (int)Math.Min(Step, tensor.ByteLength - at)));
     }
 
     // As after a start of the machine: a file that was just written is in memory in small pages, one that is read from the disk is not.

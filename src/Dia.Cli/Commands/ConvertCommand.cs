@@ -18,10 +18,11 @@ internal static class ConvertCommand
         """
         Examples:
           dia convert Dia-1.6B --codec dac_44khz --dtype bf16 -o dia-bf16
-          dia convert Dia-1.6B --codec dac_44khz --dtype int4 --keep logits_dense.weight=bf16 -o dia-int4
+          dia convert Dia-1.6B --codec dac_44khz --dtype int4 --keep "*cross_attention*=bf16" -o dia-int4
           dia convert Dia-1.6B --adapter my-voice --dtype bf16 -o dia-my-voice   (the adapter becomes part of the weights)
 
-        int8 has a scale for each output of a layer, int4 one for each 32 inputs; the files are those of the compressed-tensors library.
+        int8 has a scale for each output of a layer, int4 one for each 32 inputs, and leaves the head (logits_dense) in 8 bits; the files are those of
+        the compressed-tensors library.
         A checkpoint of integers is converted to floats, but not to other integers: take the one that it was made from.
         """,
         Run);
@@ -32,15 +33,16 @@ internal static class ConvertCommand
         ModelFolder? codec = run.Line.Get(DiaOptions.Codec) is { } path ? ModelFolder.OpenCodec(path) : null;
         using var files = new Checkpoints(run);
         ModelFolder from = ModelFolder.Open(model);
-        var options = new ConversionOptions(run.Required(DiaOptions.ConvertDType))
+        WeightFormat format = run.Required(DiaOptions.ConvertDType);
+        var options = new ConversionOptions(format)
         {
-            Keep = [.. run.Line.GetAll(DiaOptions.Keep).Select(DiaOptions.KeptBy)],
+            Keep = [.. ConversionOptions.DefaultKeep(format), .. run.Line.GetAll(DiaOptions.Keep).Select(DiaOptions.KeptBy)],
             Adapter = files.Adapter(),
         };
         if (options.Quantizes)
             options = options with { Parameters = Parameters(from) };
         CheckpointConverter.Convert(from, codec, options, folder, run.Interruption.Token);
-        run.Reporter.Summary($"{model} written to {folder} as {new WeightStorage(options.Format).Name}");
+        run.Reporter.Summary($"{model} written to {folder} as {new WeightStorage(format).Name}");
     }
 
     /// <summary>The parameters of a model that integers are made of.</summary>

@@ -43,11 +43,13 @@ public static class QuantizationConfigParser
         foreach ((string key, string what) in new[] { ("kv_cache_scheme", "quantised keys and values are"), ("sparsity_config", "sparse weights are"),
             ("transform_config", "weights of transformed inputs are") })
             None(file, key, what);
-        string? format = Format(file, "quantization_config");
+        string? format = Format(file, mayBeMixed: true);
         var names = new HashSet<string>(StringComparer.Ordinal);
         var groups = new List<(IReadOnlyList<string>, QuantizationScheme)>();
         ObjectReader all = file.Section("config_groups");
         file.Require("config_groups");
+        if (file.Has("config_groups") && !all.Keys.Any())
+            file.Error(ProblemIds.MissingKey, "config_groups", "has no group, so it says nothing of how weights are stored");
         foreach (string key in all.Keys.ToArray())
         {
             all.Get(key);
@@ -55,7 +57,7 @@ public static class QuantizationConfigParser
             IReadOnlyList<string> targets = Names(group, "targets");
             if (targets.FirstOrDefault(t => !names.Add(t)) is { } twice)
                 group.Error(ProblemIds.Contradiction, "targets", $"{JsonValue.Quote(twice)} stands in two groups");
-            if (Scheme(group, Format(group, "a group") ?? format) is { } scheme)
+            if (Scheme(group, Format(group, mayBeMixed: false) ?? format) is { } scheme)
                 groups.Add((targets, scheme));
         }
 
@@ -87,12 +89,12 @@ public static class QuantizationConfigParser
     }
 
     /// <summary>How files hold the integers; null: it is not said.</summary>
-    private static string? Format(ObjectReader file, string what)
+    private static string? Format(ObjectReader file, bool mayBeMixed)
     {
         if (file.GetNotNull("format") is null)
             return null;
         string format = file.Text("format", "");
-        if (format is Packed or Plain || (format == Mixed && what != "a group"))
+        if (format is Packed or Plain || (format == Mixed && mayBeMixed))
             return format;
         file.Error(ProblemIds.UnsupportedValue, "format", $"{JsonValue.Quote(format)} is none of {Packed}, {Plain}; {Advice}");
         return null;

@@ -204,8 +204,8 @@ internal sealed unsafe class ConvertedWeights : IDisposable
             buffer = new T[length];
     }
 
-    private DiaException TooLarge(string name, long index, float value, string format) => Wrong(name, string.Create(CultureInfo.InvariantCulture,
-        $"has the value {value} at {index}, too large for {format}. Convert to another format."));
+    private DiaException TooLarge(string name, long index, float value, string format) => new(DiaErrorKind.Model, string.Create(CultureInfo.InvariantCulture,
+        $"value {index} of tensor {SafetensorsHeader.Show(name)} in {_files.Folder.Description} is {value}, too large for {format}. Convert to another format."));
 
     private DiaException Wrong(string name, string what) =>
         new(DiaErrorKind.Model, $"tensor {SafetensorsHeader.Show(name)} in {_files.Folder.Description} {what}");

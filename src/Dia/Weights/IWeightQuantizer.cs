@@ -58,7 +58,8 @@ public sealed class RoundToNearest : IWeightQuantizer
         }
     }
 
-    private static float Rounded(float value, WeightFormat format) => format switch
+    /// <summary>The value of a format that is nearest to a value.</summary>
+    internal static float Rounded(float value, WeightFormat format) => format switch
     {
         WeightFormat.BFloat16 => WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(value)),
         WeightFormat.Float16 => WeightFormats.FromFloat16(WeightFormats.ToFloat16(value)),

@@ -60,6 +60,7 @@ internal sealed class MatchedTensors : IDisposable
     public static MatchedTensors Open(ModelFolder folder, WeightSpec[] specs, ICollection<string> warnings, string prefix = "",
         Func<int, bool>? mayMiss = null)
     {
+        _ = folder.Quantization; // Its problems go before those of the tensors.
         var files = CheckpointFiles.Open(folder);
         try
         {
