@@ -45,10 +45,16 @@ public sealed unsafe partial class KernelChecks<TBackend>
             case OperationKind.Linear when isLarge:
                 Large(o, 8, Phase.Decode, _ => SumTolerance(o.K));
                 Large(o, 67, Phase.Prefill, _ => SumTolerance(o.K));
+                LargeIntegers(o, 8, Phase.Decode);
+                LargeIntegers(o, 8, Phase.RoundedDecode);
+                LargeIntegers(o, 67, Phase.Prefill);
                 break;
             case OperationKind.Linear:
                 StepLinear(o.N, o.K);
                 BlockLinear(o.N, o.K);
+                LargeIntegers(o, 8, Phase.Decode);
+                LargeIntegers(o, 8, Phase.RoundedDecode);
+                LargeIntegers(o, 67, Phase.Prefill);
                 break;
             case OperationKind.Convolution when isLarge:
                 Large(o, 70, Phase.Prefill, format => ConvolutionTolerance(format, o.K * o.Kernel));
@@ -107,6 +113,23 @@ public sealed unsafe partial class KernelChecks<TBackend>
                     0);
             }
 
+            memory.ReleaseWeights();
+        }
+    }
+
+    /// <summary>A linear layer with many integers.</summary>
+    private void LargeIntegers(OperationInfo o, int rows, Phase phase)
+    {
+        using CheckMemory<TBackend> memory = Memory(33);
+        WeightSpec spec = new("check", [o.N, o.K], WeightRole.Linear);
+        Mirrored<float> x = memory.Floats(rows * o.K), y = memory.Floats(rows * o.N);
+        foreach (WeightStorage storage in CommonIntegers.Where(s => Integers.Contains(s)))
+        {
+            StoredWeight stored = memory.StoreIntegers(storage, o.N, o.K);
+            _backend.Linear(y.OnDevice, x.OnDevice, memory.Prepare(spec, stored), rows, o.N, o.K, phase, false);
+            CompareColumns($"{Name(phase)} {Text(storage)}", Text($"[{rows}, {o.N}, {o.K}]"), memory.Download(y), rows, o.N, SumTolerance(o.K), o.K / 4.0,
+                (to, from, count) => _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * o.K)), rows, count, o.K,
+                    Expected(phase), false));
             memory.ReleaseWeights();
         }
     }
