@@ -45,16 +45,12 @@ public sealed unsafe partial class KernelChecks<TBackend>
             case OperationKind.Linear when isLarge:
                 Large(o, 8, Phase.Decode, _ => SumTolerance(o.K));
                 Large(o, 67, Phase.Prefill, _ => SumTolerance(o.K));
-                LargeIntegers(o, 8, Phase.Decode);
-                LargeIntegers(o, 8, Phase.RoundedDecode);
-                LargeIntegers(o, 67, Phase.Prefill);
+                LargeIntegers(o);
                 break;
             case OperationKind.Linear:
                 StepLinear(o.N, o.K);
                 BlockLinear(o.N, o.K);
-                LargeIntegers(o, 8, Phase.Decode);
-                LargeIntegers(o, 8, Phase.RoundedDecode);
-                LargeIntegers(o, 67, Phase.Prefill);
+                LargeIntegers(o);
                 break;
             case OperationKind.Convolution when isLarge:
                 Large(o, 70, Phase.Prefill, format => ConvolutionTolerance(format, o.K * o.Kernel));
@@ -117,19 +113,27 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
     }
 
-    /// <summary>A linear layer with many integers.</summary>
-    private void LargeIntegers(OperationInfo o, int rows, Phase phase)
+    /// <summary>A linear layer with many integers, in every phase.</summary>
+    private void LargeIntegers(OperationInfo o)
     {
         using CheckMemory<TBackend> memory = Memory(33);
+        const int Few = 8, Many = 67;
         WeightSpec spec = new("check", [o.N, o.K], WeightRole.Linear);
-        Mirrored<float> x = memory.Floats(rows * o.K), y = memory.Floats(rows * o.N);
-        foreach (WeightStorage storage in CommonIntegers.Where(s => Integers.Contains(s)))
+        Mirrored<float> x = memory.Floats(Many * o.K), y = memory.Floats(Many * o.N);
+        foreach (WeightStorage storage in CommonIntegers.Intersect(Integers))
         {
             StoredWeight stored = memory.StoreIntegers(storage, o.N, o.K);
-            _backend.Linear(y.OnDevice, x.OnDevice, memory.Prepare(spec, stored), rows, o.N, o.K, phase, false);
-            CompareColumns($"{Name(phase)} {Text(storage)}", Text($"[{rows}, {o.N}, {o.K}]"), memory.Download(y), rows, o.N, SumTolerance(o.K), o.K / 4.0,
-                (to, from, count) => _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * o.K)), rows, count, o.K,
-                    Expected(phase), false));
+            Weight device = memory.Prepare(spec, stored);
+            foreach ((Phase phase, int rows) in (ReadOnlySpan<(Phase, int)>)[(Phase.Decode, Few), (Phase.RoundedDecode, Few), (Phase.Prefill, Many)])
+            {
+                if (phase == Phase.RoundedDecode && !Rounds)
+                    continue;
+                _backend.Linear(y.OnDevice, x.OnDevice, device, rows, o.N, o.K, phase, false);
+                CompareColumns($"{Name(phase)} {Text(storage)}", Text($"[{rows}, {o.N}, {o.K}]"), memory.Download(y), rows, o.N, SumTolerance(o.K), o.K / 4.0,
+                    (to, from, count) => _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * o.K)), rows, count, o.K, phase,
+                        false));
+            }
+
             memory.ReleaseWeights();
         }
     }

@@ -18,6 +18,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
     // Those that `dia convert` writes, at the shapes of models.
     private static readonly WeightStorage[] CommonIntegers = [new(WeightFormat.Int8), new(WeightFormat.Int4, WeightFormat.BFloat16, 32)];
 
+    // Weights of a matrix that is large enough for one format of each number of bits to do.
+    private const int LargeIntegerMatrix = 50_000;
+
     private bool? _rounds;
 
     /// <summary>The integers to check.</summary>
@@ -32,9 +35,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// </summary>
     internal void IntegerLinear(int n, int k)
     {
-        const int Most = 17;
-        foreach (WeightStorage storage in Integers)
+        foreach (WeightStorage storage in (long)n * k < LargeIntegerMatrix ? Integers : [.. CommonIntegers.Intersect(Integers)])
         {
+            const int Most = 17;
             using CheckMemory<TBackend> memory = Memory(15);
             (Weight host, Weight device) = memory.Integers(storage, n, k);
             float[] values = memory.Floats(Most * k).Values.ToArray();

@@ -65,7 +65,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
         foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(3, 1984), (3, 4112)])
             StepLinear(n, k);
         BlockLinear(261, 256); // large enough for a library's product
-        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (6, 253), (10, 2056), (5, 4112), (245, 260)])
+        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (6, 253), (9, 46), (2, 99), (5, 2056), (3, 4112),
+            (245, 260)]) // the last one large enough for a library's product
             IntegerLinear(n, k);
         IntegerValues();
 
