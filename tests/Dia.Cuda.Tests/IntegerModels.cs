@@ -22,7 +22,8 @@ internal static class IntegerModels
         {
             string name = Path.GetFileName(folder);
             using DiaForConditionalGeneration model = DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
-            TensorFile pass = TensorFile.Open(Path.Combine(folder, "forward.safetensors")), greedy = TensorFile.Open(Path.Combine(folder, "greedy.safetensors"));
+            TensorFile pass = TensorFile.Open(Path.Combine(folder, "forward.safetensors"));
+            TensorFile greedy = TensorFile.Open(Path.Combine(folder, "greedy.safetensors"));
             DiaOutput output = model.Forward(pass.Ints2("in.input_ids"), pass.Ints2("in.attention_mask"), pass.Ints3("in.decoder_input_ids"), null,
                 pass.Ints2("in.decoder_attention_mask"));
             report(new KernelCheck($"{name}: logits", "", Tolerance.Error(pass.Floats("out.logits"), output.Logits), Bound));

@@ -67,7 +67,8 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
 
     /// <summary>Of integers, whose arguments from w to flip are as integers.h tells.</summary>
     public void Widen(
-        WeightFormat format, dim3 grid, float* to, void* w, void* scales, int narrowScales, int rowBytes, int group, int groups, int flip, ulong count, int k) =>
+        WeightFormat format, dim3 grid, float* to, void* w, void* scales, int narrowScales, int rowBytes, int group, int groups, int flip, ulong count,
+        int k) =>
         Launch(_widenIntegers[OfBits(format)], grid, RowThreads, 0, to, w, scales, narrowScales, rowBytes, group, groups, flip, count, k);
 
     public void PackConvolution(WeightFormat format, dim3 grid, void* to, void* from, int outputs, int inputs, int kernel) =>

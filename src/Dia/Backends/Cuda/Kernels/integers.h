@@ -1,4 +1,4 @@
-// Weights of 8 and 4 bits: integers, and scales that several of a row share (Weights/WeightStorage.cs). A value is integer·scale in float32, rounded
+// Weights of 8 and 4 bits: integers, and scales that several of a row share (WeightStorage in Weights/Weight.cs). A value is integer·scale in float32, rounded
 // once, so a product is bit for bit that with a float32 matrix of these values.
 #ifndef DIA_INTEGERS_H
 #define DIA_INTEGERS_H

@@ -6,7 +6,9 @@
 // the row's place, so a batch equals its single runs bit for bit.
 // A GPU reads at full speed only where far more is under way than the few warps of one output each would ask for: all warps of the block ask for
 // their first chunk of each output at once, 64 bytes a lane with 16-bit weights. x comes through the L1 cache, twice the bytes of w for 2 rows.
-// Bytes moved: n·k weights, rows·(k + n) values. Grid x: outputs / OUTPUTS, y: tiles of ROWS rows.
+// Integers (integers.h) are widened in registers. Their chunks are half or a quarter of the bytes, so a warp asks for two at once where it has more than
+// one, each with its scales, which the lanes of a group read together: as many bytes as of 16 bits, or half as many.
+// Bytes moved: n·k weights, their scales, rows·(k + n) values. Grid x: outputs / OUTPUTS, y: tiles of ROWS rows.
 #include "integers.h"
 #include "math.h"
 
@@ -41,7 +43,7 @@ template <typename T> struct FloatRows
     // The eight values of a lane in a chunk, of each output.
     typedef Eight<T> Chunk[OUTPUTS];
 
-    // Chunks of a warp that are asked for together: 64 bytes a lane of all formats but float32.
+    // Chunks of a warp that are asked for together.
     static constexpr int Together = 1;
 
     typedef const T* Weight;
@@ -68,7 +70,7 @@ template <typename T> struct FloatRows
     INLINE_MEMBER float value(int o, int at) const { return widen(rows[o][at]); }
 };
 
-// … or integers. A lane's eight values share a scale, which the lanes of a group load together.
+// … or integers. A lane's eight values share a scale.
 template <int BITS> struct IntegerRows
 {
     struct Chunk
