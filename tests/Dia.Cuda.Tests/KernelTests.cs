@@ -10,7 +10,7 @@ public class KernelTests
     [Theory]
     [InlineData("DIA_SOFTGPU_SEED=1", "DIA_SOFTGPU_DRIVER=11040")]
     [InlineData("DIA_SOFTGPU_SEED=2", "DIA_SOFTGPU_DRIVER=12000")]
-    public void Operations_agree_with_the_scalar_backend(string seed, string driver) => AllPass("kernels", 400, seed, driver, "DIA_SOFTGPU_LEAKS=1");
+    public void Operations_agree_with_the_scalar_backend(string seed, string driver) => AllPass("kernels", 1500, seed, driver, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
     public void Operations_agree_at_every_small_width() => AllPass("thorough", 2500, "DIA_SOFTGPU_SEED=4", "DIA_SOFTGPU_DRIVER=12000", "DIA_SOFTGPU_LEAKS=1");
@@ -24,14 +24,19 @@ public class KernelTests
     public void The_sampler_picks_the_hosts_ids(string seed) => AllPass("sampler", 19, seed, "DIA_SOFTGPU_LEAKS=1");
 
     [Fact]
+    public void Models_of_integers_give_the_references_numbers() => AllPass("integers", 18, "DIA_SOFTGPU_SEED=5", "DIA_SOFTGPU_LEAKS=1");
+
+    [Fact]
     public void A_steps_launches_allocate_nothing() => AllPass($"allocations \"{Fixtures.Path("generate/model")}\"", 2);
 
     // With and without cuBLAS, which has memory of its own in the plan.
     [Theory]
-    [InlineData("DIA_SOFTGPU_DRIVER=11040")]
-    [InlineData("DIA_SOFTGPU_DRIVER=12000")]
-    public void The_plan_is_what_a_longest_utterance_takes(string driver) =>
-        AllPass($"plan \"{Fixtures.Path("generate/model")}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
+    [InlineData("generate/model", "DIA_SOFTGPU_DRIVER=11040")]
+    [InlineData("generate/model", "DIA_SOFTGPU_DRIVER=12000")]
+    [InlineData("quantized/int4-bf16", "DIA_SOFTGPU_DRIVER=12000")]
+    [InlineData("quantized/int8-f16", "DIA_SOFTGPU_DRIVER=11040")]
+    public void The_plan_is_what_a_longest_utterance_takes(string model, string driver) =>
+        AllPass($"plan \"{Fixtures.Path(model)}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
 
     /// <summary>The committed module is what the sources give, wherever the compiler is installed.</summary>
     [Fact]
@@ -61,6 +66,7 @@ public class KernelTests
     [InlineData("decode attention: barrier before the softmax")]
     [InlineData("advance: progress is reported before the row")]
     [InlineData("step: the barrier of a chunk in a loop that is not the warp's")]
+    [InlineData("integers: scales of 16 bits are all the first of their word")]
     public void A_fault_is_found(string name)
     {
         if (!HasCompiler())

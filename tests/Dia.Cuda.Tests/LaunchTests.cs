@@ -55,7 +55,7 @@ public partial class LaunchTests
     private static partial Regex Entry();
 
     // A format of weights, or sizes: embed_f32, pack_convolution_16, attend_piece_4_1.
-    [GeneratedRegex("(_(f32|bf16|f16|[0-9]+))+$")]
+    [GeneratedRegex("(_(f32|bf16|f16|int8|int4|[0-9]+))+$")]
     private static partial Regex Variant();
 
     [GeneratedRegex("(?<!^)[A-Z]")]

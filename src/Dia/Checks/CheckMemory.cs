@@ -108,6 +108,35 @@ internal sealed unsafe class CheckMemory<TBackend>(TBackend backend, int seed, b
         return new StoredWeight { Data = data, Format = format };
     }
 
+    /// <summary>A random weight of integers: every integer is in it, if it has so many, and the bits behind the values of a row are random too.</summary>
+    /// <param name="storage">How they are stored.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="columns">Values of a row.</param>
+    /// <param name="scales">The scales, over and over; none: such that values reach from about −1 to 1, of both signs and some 0.</param>
+    public (Weight Host, Weight Device) Integers(WeightStorage storage, int rows, int columns, params float[] scales)
+    {
+        WeightSpec spec = new("check", [rows, columns], WeightRole.Linear);
+        StoredWeight stored = StoreIntegers(storage, rows, columns, scales);
+        return (default(ScalarBackend).Prepare(spec, stored), Prepare(spec, stored));
+    }
+
+    /// <summary>The same as a checkpoint holds it.</summary>
+    public StoredWeight StoreIntegers(WeightStorage storage, int rows, int columns, params float[] scales)
+    {
+        int bytes = checked((int)(rows * storage.RowBytes(columns))), shift = unaligned ? 1 : 0;
+        byte* data = (byte*)HostMemory.AllocateBytes(bytes + shift) + shift;
+        _stored.Add((nint)(data - shift));
+        var integers = new Span<byte>(data, bytes);
+        Random.NextBytes(integers);
+        for (int i = 0; i < Math.Min(bytes, 256); i++)
+            integers[i] = (byte)i;
+        float largest = storage.Format == WeightFormat.Int4 ? 8 : 128;
+        float[] values = Numbers(rows * storage.Groups(columns), 1 / largest, 0);
+        for (int i = 0; i < values.Length; i++)
+            values[i] = scales.Length > 0 ? scales[i % scales.Length] : i % 9 == 8 ? 0 : values[i];
+        return new StoredWeight { Data = data, Storage = storage, Scales = Store(storage.ScaleFormat, values).Data, Columns = columns };
+    }
+
     /// <summary>A weight as the checked backend wants it.</summary>
     public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {

@@ -45,10 +45,12 @@ public sealed unsafe partial class KernelChecks<TBackend>
             case OperationKind.Linear when isLarge:
                 Large(o, 8, Phase.Decode, _ => SumTolerance(o.K));
                 Large(o, 67, Phase.Prefill, _ => SumTolerance(o.K));
+                LargeIntegers(o);
                 break;
             case OperationKind.Linear:
                 StepLinear(o.N, o.K);
                 BlockLinear(o.N, o.K);
+                LargeIntegers(o);
                 break;
             case OperationKind.Convolution when isLarge:
                 Large(o, 70, Phase.Prefill, format => ConvolutionTolerance(format, o.K * o.Kernel));
@@ -105,6 +107,31 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 OperationRunner.Run(_backend, o, device with { Rows = few });
                 Compare($"step_linear rows alike {format}", Text($"[{few}, {o.N}, {o.K}]"), memory.Download(y).AsSpan(0, few * o.N), whole.AsSpan(0, few * o.N),
                     0);
+            }
+
+            memory.ReleaseWeights();
+        }
+    }
+
+    /// <summary>A linear layer with many integers, in every phase.</summary>
+    private void LargeIntegers(OperationInfo o)
+    {
+        using CheckMemory<TBackend> memory = Memory(33);
+        const int Few = 8, Many = 67;
+        WeightSpec spec = new("check", [o.N, o.K], WeightRole.Linear);
+        Mirrored<float> x = memory.Floats(Many * o.K), y = memory.Floats(Many * o.N);
+        foreach (WeightStorage storage in CommonIntegers.Intersect(Integers))
+        {
+            StoredWeight stored = memory.StoreIntegers(storage, o.N, o.K);
+            Weight device = memory.Prepare(spec, stored);
+            foreach ((Phase phase, int rows) in (ReadOnlySpan<(Phase, int)>)[(Phase.Decode, Few), (Phase.RoundedDecode, Few), (Phase.Prefill, Many)])
+            {
+                if (phase == Phase.RoundedDecode && !Rounds)
+                    continue;
+                _backend.Linear(y.OnDevice, x.OnDevice, device, rows, o.N, o.K, phase, false);
+                CompareColumns($"{Name(phase)} {Text(storage)}", Text($"[{rows}, {o.N}, {o.K}]"), memory.Download(y), rows, o.N, SumTolerance(o.K), o.K / 4.0,
+                    (to, from, count) => _scalar.Linear((float*)to, x.OnHost, _scalar.Prepare(spec, stored.From((long)from * o.K)), rows, count, o.K, phase,
+                        false));
             }
 
             memory.ReleaseWeights();

@@ -31,7 +31,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
     public KernelChecks(TBackend backend, Action<KernelCheck> report, params WeightFormat[] formats)
     {
         (_backend, _report) = (backend, report);
-        Formats = formats.Length > 0 ? formats : [WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Float16];
+        if (formats.Length == 0)
+            formats = Enum.GetValues<WeightFormat>();
+        Formats = Array.FindAll(formats, f => !new WeightStorage(f).IsQuantized);
+        Integers = Array.FindAll(AllIntegers, s => formats.Contains(s.Format));
     }
 
     /// <summary>Whether operands in the host's memory start one value behind an aligned address.</summary>
@@ -40,6 +43,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// <summary>Receives what the backend made in each comparison, for those who compare runs.</summary>
     internal Action<ReadOnlySpan<float>>? Made { get; init; }
 
+    /// <summary>The formats to check that are no integers.</summary>
     internal WeightFormat[] Formats { get; }
 
     /// <summary>Every operation at odd shapes: small enough for any device.</summary>
@@ -61,6 +65,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
         foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(3, 1984), (3, 4112)])
             StepLinear(n, k);
         BlockLinear(261, 256); // large enough for a library's product
+        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (17, 64), (6, 253), (9, 46), (2, 99), (5, 2056), (3, 4112),
+            (245, 260)]) // the last one large enough for a library's product
+            IntegerLinear(n, k);
+        IntegerValues();
 
         foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (12, 2, 16), (4, 4, 64), (2, 1, 128),
             (3, 3, 136), (2, 1, 256), (5, 5, 22)])

@@ -81,7 +81,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
 
     private static string Name(Work work, Load load) => OperationRunner.Name(work.Operation.Kind, load.Phase) + work.Operation.Kind switch
     {
-        OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution => $" {work.Format}",
+        OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution => $" {work.Storage.Format}",
         OperationKind.Attention => work.Operation.Function == Function.Encode ? " of the encoder" : load.IsCausal ? " over the rows" : " over the text",
         _ => "",
     };
@@ -117,23 +117,21 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
 
         public Weight Bias => Operation.Weight + 1 < Prepared.Length ? Prepared[Operation.Weight + 1] : default; // of those that have one
 
-        public WeightFormat Format => Operation.Weight < 0 ? default : Stored[Operation.Weight].Format;
-
-        public double WeightBytes => Operation.Weight < 0 ? 0 : StoredBytes(Specs[Operation.Weight].Count);
-
-        public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, WeightFormat Format) Shape =>
-            (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation, Format);
+        public WeightStorage Storage => Operation.Weight < 0 ? default : Stored[Operation.Weight].Storage;
 
         // Vectors are float32 wherever they are read.
-        private double StoredBytes(long values) => Specs[Operation.Weight].Role == WeightRole.Vector
-            ? values * sizeof(float) : WeightFormats.Bytes(Format, values);
+        public double WeightBytes => Operation.Weight < 0 ? 0
+            : (Specs[Operation.Weight].Role == WeightRole.Vector ? WeightFormat.Float32 : Storage).Bytes(Specs[Operation.Weight]);
+
+        public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, WeightStorage Storage) Shape =>
+            (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation, Storage);
 
         public double Flops(Load load) => load.Rows * (Operation.Flops + (double)load.Keys * Operation.FlopsOfKey);
 
         /// <summary>What it must read and write.</summary>
         public double Bytes(Load load) =>
             load.Rows * (double)Operation.Values * sizeof(float) + load.Sequences * (double)load.Keys * WeightFormats.Bytes(load.Caches, Operation.ValuesOfKey)
-            + (Operation.TableValues > 0 ? load.Rows * StoredBytes(Operation.TableValues) : WeightBytes);
+            + (Operation.TableValues > 0 ? load.Rows * (double)WeightFormats.Bytes(Storage.Format, Operation.TableValues) : WeightBytes);
     }
 
     /// <summary>Memory of one operation.</summary>

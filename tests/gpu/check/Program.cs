@@ -75,9 +75,10 @@ internal static class Program
 
     private static void Forwards(string dia, string fixtures, string device, string scratch)
     {
-        foreach (string folder in Directory.EnumerateDirectories(Path.Combine(fixtures, "tiny")).Order(StringComparer.Ordinal))
+        foreach (string folder in Directory.EnumerateDirectories(Path.Combine(fixtures, "tiny"))
+            .Concat(Directory.EnumerateDirectories(Path.Combine(fixtures, "quantized"), "int*")).Order(StringComparer.Ordinal))
         {
-            string name = "tiny/" + Path.GetFileName(folder), expected = Path.Combine(folder, "forward.safetensors"), output = Path.Combine(scratch, "out");
+            string name = Path.GetRelativePath(fixtures, folder), expected = Path.Combine(folder, "forward.safetensors"), output = Path.Combine(scratch, "out");
             if (!Run(name, dia, "forward", expected, output, "--model", folder, "--device", device, "--hidden-states", "--attentions", "-q"))
                 continue;
             using var right = SafetensorsFile.Open(expected);

@@ -148,12 +148,11 @@ internal unsafe struct IntegerLinearJob : IParallelJob
             Kernel(tile.Tails, tile.Tails + IntegerBlocks.Values, s0 + scales, s1 + scales, _x + x, x1 + x, 1, sums);
         }
         Vector128<float> four = IntegerKernels.SumFour(sums);
-        Store(0, n0, four[0]);
-        Store(0, n1, four[1]);
-        if (P.Rows == 2)
+        for (int r = 0; r < P.Rows; r++)
         {
-            Store(1, n0, four[2]);
-            Store(1, n1, four[3]);
+            Store(r, n0, four[2 * r]);
+            if (n1 != n0) // a last output that is alone
+                Store(r, n1, four[2 * r + 1]);
         }
     }
 

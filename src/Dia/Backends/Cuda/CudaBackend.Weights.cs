@@ -1,3 +1,4 @@
+using Dia.Configuration;
 using Dia.Graph;
 using Dia.Weights;
 
@@ -8,11 +9,13 @@ public readonly unsafe partial struct CudaBackend
 {
     /// <summary>
     /// Copies a weight to the device, in the format it is stored in: vectors become float32, convolution kernels get the order in which
-    /// their products read them.
+    /// their products read them, scales of integers in float16 become float32.
     /// </summary>
-    /// <exception cref="DiaException">No memory (Device).</exception>
+    /// <exception cref="DiaException">No memory (Device), or integers have more scales than the kernels count (Model).</exception>
     public Weight Prepare(WeightSpec spec, in StoredWeight stored)
     {
+        if (stored.Storage.IsQuantized)
+            return PlaceIntegers(spec, stored);
         long bytes = WeightFormats.Bytes(stored.Format, spec.Count);
         if (spec.Role == WeightRole.Vector)
         {
@@ -27,7 +30,40 @@ public readonly unsafe partial struct CudaBackend
     }
 
     /// <inheritdoc/>
-    public void Release(WeightSpec spec, in Weight weight) => _device.DeviceMemory.Free(weight.Data);
+    public void Release(WeightSpec spec, in Weight weight)
+    {
+        _device.DeviceMemory.Free(weight.Data);
+        _device.DeviceMemory.Free(weight.Stored.Scales);
+    }
+
+    private Weight PlaceIntegers(WeightSpec spec, in StoredWeight stored)
+    {
+        int rows = spec.Shape[0], columns = spec.Columns, count = ScaleCount(spec, stored.Storage);
+        byte[] scales = new byte[CudaIntegers.ScaleBytes(stored.Storage, rows, columns)];
+        WeightStorage placed = CudaIntegers.Placed(stored.Storage);
+        if (placed.ScaleFormat == WeightFormat.Float32)
+            WeightFormats.Read(stored.Scales, stored.Storage.ScaleFormat, MemoryMarshal.Cast<byte, float>(scales.AsSpan())[..count]);
+        else
+            new ReadOnlySpan<byte>(stored.Scales, count * sizeof(ushort)).CopyTo(scales);
+        void* values = Place(spec, stored.Data, rows * stored.Storage.RowBytes(columns));
+        try
+        {
+            fixed (byte* from = scales)
+                return new Weight(new StoredWeight { Data = values, Storage = placed, Scales = Place(spec, from, scales.Length), Columns = columns });
+        }
+        catch
+        {
+            _device.DeviceMemory.Free(values);
+            throw;
+        }
+    }
+
+    private static int ScaleCount(WeightSpec spec, WeightStorage storage)
+    {
+        long count = (long)spec.Shape[0] * storage.Groups(spec.Columns);
+        return count <= Array.MaxLength / sizeof(float) ? (int)count
+            : throw new DiaException(DiaErrorKind.Model, $"{spec.Name} has {count} scales, more than a GPU's kernels count. Use --device cpu.");
+    }
 
     private void* Pack(WeightSpec spec, in StoredWeight stored, long bytes)
     {

@@ -48,11 +48,17 @@ public readonly unsafe partial struct CudaBackend : IBackend
             StepLinear(y, x, w, rows, n, k, accumulate);
         else if (_device.HasBlas && (long)rows * n * k >= LeastForBlas)
             BlasLinear(y, x, w, rows, n, k, accumulate);
+        else if (w.IsQuantized)
+            BlockLinear(y, x, new CudaIntegers(w), rows, n, k, accumulate);
         else
             Kernels.Product(w.Format, Tiles(rows, n), y, x, w.Data, null, rowStride: k, tapStride: k, tapLength: k, 0, rows, n, k, accumulate ? 1 : 0);
     }
 
-    /// <summary>The product by cuBLAS, in float32: 16-bit weights are widened first.</summary>
+    private void BlockLinear(float* y, float* x, in CudaIntegers w, int rows, int n, int k, bool accumulate) =>
+        Kernels.Product(w.Format, Tiles(rows, n), y, x, w.Values, w.Scales, w.NarrowScales, w.RowBytes, w.Group, w.Groups, w.Flip, rows, n, k,
+            accumulate ? 1 : 0);
+
+    /// <summary>The product by cuBLAS, in float32: weights of fewer bits are widened first.</summary>
     private void BlasLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
     {
         float* wide = (float*)w.Data;
@@ -60,19 +66,33 @@ public readonly unsafe partial struct CudaBackend : IBackend
         {
             long count = (long)n * k;
             wide = (float*)_device.Scratch(count * sizeof(float));
-            Kernels.Widen(w.Format, CudaKernels.Over(count), wide, w.Data, (ulong)count);
+            if (w.IsQuantized)
+                Widen(wide, new CudaIntegers(w), count, k);
+            else
+                Kernels.Widen(w.Format, CudaKernels.Over(count), wide, w.Data, (ulong)count);
         }
 
         _device.BlasProduct(y, x, wide, rows, n, k, accumulate);
     }
+
+    private void Widen(float* to, in CudaIntegers w, long count, int k) =>
+        Kernels.Widen(w.Format, CudaKernels.Over(count), to, w.Values, w.Scales, w.NarrowScales, w.RowBytes, w.Group, w.Groups, w.Flip, (ulong)count, k);
 
     private void StepLinear(float* y, float* x, in Weight w, int rows, int n, int k, bool accumulate)
     {
         // The smallest tile that holds the rows; each reads the whole matrix once per tile. A row's result is the same in all of them.
         int tile = rows switch { 1 => 1, 2 => 2, <= 4 => 4, _ => 8 };
         int warps = Math.Clamp(Ceiling(k, StepWarpValues), 1, MaxStepWarps);
-        Kernels.StepLinear(tile, w.Format, warps, new dim3(Ceiling(n, StepOutputs), Ceiling(rows, tile)), y, x, w.Data, rows, n, k, accumulate ? 1 : 0);
+        dim3 grid = new(Ceiling(n, StepOutputs), Ceiling(rows, tile));
+        if (w.IsQuantized)
+            StepLinear(tile, warps, grid, y, x, new CudaIntegers(w), rows, n, k, accumulate);
+        else
+            Kernels.StepLinear(tile, w.Format, warps, grid, y, x, w.Data, rows, n, k, accumulate ? 1 : 0);
     }
+
+    private void StepLinear(int tile, int warps, dim3 grid, float* y, float* x, in CudaIntegers w, int rows, int n, int k, bool accumulate) =>
+        Kernels.StepLinear(tile, w.Format, warps, grid, y, x, w.Values, w.Scales, w.NarrowScales, w.RowBytes, w.Group, w.Groups, w.Flip, rows, n, k,
+            accumulate ? 1 : 0);
 
     /// <inheritdoc/>
     public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling) =>

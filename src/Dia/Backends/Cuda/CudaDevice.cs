@@ -254,9 +254,10 @@ public sealed unsafe class CudaDevice : Device
     /// <inheritdoc/>
     internal override DeviceClock CreateClock() => new CudaClock(this);
 
-    /// <summary>All of it: vectors as float32.</summary>
-    internal override long PreparedBytes(WeightSpec spec, WeightStorage format) =>
-        (spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format).Bytes(spec);
+    /// <summary>All of it: vectors as float32; scales of integers lie apart.</summary>
+    internal override long PreparedBytes(WeightSpec spec, WeightStorage format) => format.IsQuantized
+        ? ArenaPieces.Size(spec.Shape[0] * format.RowBytes(spec.Columns)) + CudaIntegers.ScaleBytes(format, spec.Shape[0], spec.Columns)
+        : (spec.Role == WeightRole.Vector ? WeightFormat.Float32 : format).Bytes(spec);
 
     /// <summary>A convolution's kernel lies beside its copy in the order of the products.</summary>
     internal override long PreparingBytes(WeightSpec spec, WeightStorage format) =>
@@ -270,7 +271,7 @@ public sealed unsafe class CudaDevice : Device
         MemoryPart sampler =
             new("sampler", CudaSampler.Size(utterances, d.NumChannels, rows), $"{utterances} state{(utterances == 1 ? "" : "s")}, prompts' rows");
 
-        // What cuBLAS reads of 16-bit weights is float32; attention of single rows leaves a partial result for each piece of keys.
+        // What cuBLAS reads of narrower weights is float32; attention of single rows leaves a partial result for each piece of keys.
         long widened = HasBlas ? narrow : 0;
         long pieces = System.Math.Max(CudaBackend.PartialSize(rows, d.NumAttentionHeads, d.HeadDim),
             CudaBackend.PartialSize(text, d.CrossNumAttentionHeads, d.CrossHeadDim)) * 2 * utterances;

@@ -18,13 +18,16 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
     // Blocks of a kernel whose threads go over the values in strides: enough to fill any GPU.
     private const long MaxBlocks = 4096;
 
-    // Indexed by WeightFormat.
+    // Indexed by WeightFormat; those of integers by OfBits.
     private readonly CudaKernel[] _embed = module.ByFormat("embed");
     private readonly CudaKernel[] _embedSum = module.ByFormat("embed_sum");
     private readonly CudaKernel[] _widen = module.ByFormat("widen");
     private readonly CudaKernel[] _nearestCode = module.ByFormat("nearest_code");
     private readonly CudaKernel[][] _stepLinear = Array.ConvertAll([1, 2, 4, 8], tile => module.ByFormat($"step_linear_{tile}"));
     private readonly CudaKernel[] _product = module.ByFormat("product");
+    private readonly CudaKernel[] _widenIntegers = module.OfIntegers("widen");
+    private readonly CudaKernel[][] _stepLinearIntegers = Array.ConvertAll([1, 2, 4, 8], tile => module.OfIntegers($"step_linear_{tile}"));
+    private readonly CudaKernel[] _productIntegers = module.OfIntegers("product");
     private readonly CudaKernel[] _productMma = WeightFormats.Each(f => module.Load((f.ValueBits == 16 ? "product_mma_" : "product_") + f.Name));
     private readonly CudaKernel[] _packConvolution = WeightFormats.Each(f => module.Load($"pack_convolution_{f.ValueBits}"));
     private readonly CudaKernel[] _packTransposed = WeightFormats.Each(f => module.Load($"pack_transposed_{f.ValueBits}"));
@@ -62,6 +65,12 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
 
     public void Widen(WeightFormat format, dim3 grid, float* to, void* from, ulong count) => Launch(_widen[(int)format], grid, RowThreads, 0, to, from, count);
 
+    /// <summary>Of integers, whose arguments from w to flip are as integers.h tells.</summary>
+    public void Widen(
+        WeightFormat format, dim3 grid, float* to, void* w, void* scales, int narrowScales, int rowBytes, int group, int groups, int flip, ulong count,
+        int k) =>
+        Launch(_widenIntegers[OfBits(format)], grid, RowThreads, 0, to, w, scales, narrowScales, rowBytes, group, groups, flip, count, k);
+
     public void PackConvolution(WeightFormat format, dim3 grid, void* to, void* from, int outputs, int inputs, int kernel) =>
         Launch(_packConvolution[(int)format], grid, RowThreads, 0, to, from, outputs, inputs, kernel);
 
@@ -94,11 +103,24 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
     public void StepLinear(int tile, WeightFormat format, int warps, dim3 grid, float* y, float* x, void* w, int rows, int n, int k, int accumulate) =>
         Launch(_stepLinear[BitOperations.Log2((uint)tile)][(int)format], grid, warps * WarpSize, 0, y, x, w, rows, n, k, accumulate);
 
+    /// <summary>The same with integers.</summary>
+    public void StepLinear(
+        int tile, WeightFormat format, int warps, dim3 grid, float* y, float* x, void* w, void* scales, int narrowScales, int rowBytes, int group, int groups,
+        int flip, int rows, int n, int k, int accumulate) =>
+        Launch(_stepLinearIntegers[BitOperations.Log2((uint)tile)][OfBits(format)], grid, warps * WarpSize, 0, y, x, w, scales, narrowScales, rowBytes, group,
+            groups, flip, rows, n, k, accumulate);
+
     /// <summary>In float32, whatever the format.</summary>
     public void Product(
         WeightFormat format, dim3 grid, float* y, float* x, void* w, void* bias, long rowStride, long tapStride, int tapLength, int biasCount, int rows, int n,
         int k, int accumulate) =>
         Launch(_product[(int)format], grid, ProductThreads, 0, y, x, w, bias, rowStride, tapStride, tapLength, biasCount, rows, n, k, accumulate);
+
+    /// <summary>A linear layer with integers.</summary>
+    public void Product(
+        WeightFormat format, dim3 grid, float* y, float* x, void* w, void* scales, int narrowScales, int rowBytes, int group, int groups, int flip, int rows,
+        int n, int k, int accumulate) =>
+        Launch(_productIntegers[OfBits(format)], grid, ProductThreads, 0, y, x, w, scales, narrowScales, rowBytes, group, groups, flip, rows, n, k, accumulate);
 
     /// <summary>By tensor cores where the format has 16 bits.</summary>
     public void ProductMma(
@@ -138,6 +160,8 @@ internal sealed unsafe class CudaKernels(CudaDevice device, CudaModule module)
 
     /// <summary>Dynamic shared memory of a block of attend_block in bytes: its query and key rows, padded (block_attention.cu).</summary>
     private static int BlockMemory(int headDim) => (QueryTile + KeyTile) * ((headDim + 3) / 4 * 4 + 4) * sizeof(float);
+
+    private static int OfBits(WeightFormat format) => format == WeightFormat.Int4 ? 1 : 0;
 
     private void Launch(CudaKernel kernel, dim3 grid, int threads, int sharedMemory, params ReadOnlySpan<KernelArgument> arguments) =>
         device.Launch(kernel, grid, threads, sharedMemory, arguments);

@@ -31,9 +31,13 @@ internal sealed class CudaModule
         return kernel;
     }
 
-    /// <summary>The kernels of this name for each format of weights.</summary>
+    /// <summary>The kernels of this name for each format of weights that are no integers.</summary>
     /// <exception cref="CudaException">There is not each of them.</exception>
     public CudaKernel[] ByFormat(string name) => WeightFormats.Each(f => Load($"{name}_{f.Name}"));
+
+    /// <summary>The kernels of this name for integers: of 8 bits, of 4 bits.</summary>
+    /// <exception cref="CudaException">There is not each of them.</exception>
+    public CudaKernel[] OfIntegers(string name) => [Load(name + "_int8"), Load(name + "_int4")];
 
     private static byte[] EmbeddedImage()
     {

@@ -91,6 +91,10 @@ INLINE u32 narrow_pair(float low, float high, f16)
     return pair;
 }
 
+// 2^23 plus a byte of a word, exact: the byte is put into the lowest bits of a float of that size, which costs one instruction where a conversion
+// costs as much as four or sixteen.
+INLINE float byte_and_two_to_23(u32 word, int byte) { return __builtin_bit_cast(float, __nvvm_prmt(word, 0x4B000000, 0x7540 + byte)); }
+
 // ---- Tensor cores: d[16, 8] += a[16, 16] · b[16, 8], sums in float32. ----
 // With g = lane / 4 and t = lane % 4: a holds the pairs (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8); b the pairs (2t, g), (2t + 8, g) along
 // its first index; d the values (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).

@@ -1,4 +1,5 @@
 // Operations on rows and single values: bound by memory, one pass, a thread per value unless said. Bytes moved: each operand once.
+#include "integers.h"
 #include "math.h"
 
 // The value index of this thread and the distance to its next one.
@@ -86,6 +87,19 @@ FOR_FORMAT(f32, float)
 FOR_FORMAT(bf16, bf16)
 FOR_FORMAT(f16, f16)
 #undef FOR_FORMAT
+
+// The same for rows of k integers each.
+template <int BITS> INLINE void widen_all(float* to, const Integers<BITS>& from, u64 count, int k)
+{
+    FOR_EACH(i, count)
+    {
+        u32 row = (u32)i / (u32)k;
+        to[i] = from.value(from.row(row), row * from.groups, (u32)i % (u32)k);
+    }
+}
+
+extern "C" __global__ __launch_bounds__(RowThreads) void widen_int8(float* to, INTEGER_PARAMETERS, u64 count, int k) { widen_all(to, INTEGERS(8), count, k); }
+extern "C" __global__ __launch_bounds__(RowThreads) void widen_int4(float* to, INTEGER_PARAMETERS, u64 count, int k) { widen_all(to, INTEGERS(4), count, k); }
 
 // A convolution's kernel in the order its product reads it: [out, in, k] becomes [out, k, in].
 template <typename T> INLINE void pack_convolution(T* to, const T* from, int outputs, int inputs, int kernel)

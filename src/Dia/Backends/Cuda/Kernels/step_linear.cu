@@ -6,7 +6,10 @@
 // the row's place, so a batch equals its single runs bit for bit.
 // A GPU reads at full speed only where far more is under way than the few warps of one output each would ask for: all warps of the block ask for
 // their first chunk of each output at once, 64 bytes a lane with 16-bit weights. x comes through the L1 cache, twice the bytes of w for 2 rows.
-// Bytes moved: n·k weights, rows·(k + n) values. Grid x: outputs / OUTPUTS, y: tiles of ROWS rows.
+// Integers (integers.h) are widened in registers. Their chunks are half or a quarter of the bytes, so a warp asks for two at once where it has more than
+// one, each with its scales, which the lanes of a group read together: as many bytes as of 16 bits, or half as many.
+// Bytes moved: n·k weights, their scales, rows·(k + n) values. Grid x: outputs / OUTPUTS, y: tiles of ROWS rows.
+#include "integers.h"
 #include "math.h"
 
 constexpr int OUTPUTS = StepOutputs;
@@ -34,17 +37,103 @@ template <> struct Eight<float>
     INLINE_MEMBER float4 four(int half) const { return values[half]; }
 };
 
-// The weights of one chunk of each output, from value i on.
-template <typename T> INLINE void load_chunk(Eight<T> (&chunk)[OUTPUTS], const T* const (&weights)[OUTPUTS], int i)
+// The rows of a weight that are a block's outputs: floating-point values …
+template <typename T> struct FloatRows
 {
-#pragma unroll
-    for (int o = 0; o < OUTPUTS; o++)
-        chunk[o].load(weights[o] + i);
-}
+    // The eight values of a lane in a chunk, of each output.
+    typedef Eight<T> Chunk[OUTPUTS];
 
-// Adds their products with the rows' values to the sums, output by output within a row.
-template <typename T, int ROWS>
-INLINE void add_chunk(float (&sums)[ROWS * OUTPUTS], const Eight<T> (&chunk)[OUTPUTS], const float* const (&from)[ROWS], int i)
+    // Chunks of a warp that are asked for together.
+    static constexpr int Together = 1;
+
+    typedef const T* Weight;
+
+    const T* rows[OUTPUTS];
+
+    INLINE_MEMBER FloatRows(const T* w, int firstOutput, int n, int k)
+    {
+        for (int o = 0; o < OUTPUTS; o++)
+            rows[o] = w + (i64)least(firstOutput + o, n - 1) * k;
+    }
+
+    INLINE_MEMBER static bool aligned(const T* w) { return aligned16(w); }
+
+    INLINE_MEMBER void load(Chunk& chunk, int i) const
+    {
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++)
+            chunk[o].load(rows[o] + i);
+    }
+
+    INLINE_MEMBER float4 four(const Chunk& chunk, int o, int half) const { return chunk[o].four(half); }
+
+    INLINE_MEMBER float value(int o, int at) const { return widen(rows[o][at]); }
+};
+
+// … or integers. A lane's eight values share a scale.
+template <int BITS> struct IntegerRows
+{
+    struct Chunk
+    {
+        u32 words[OUTPUTS][BITS / 4], scales[OUTPUTS];
+        u32 group;
+    };
+
+    static constexpr int Together = 2;
+
+    typedef Integers<BITS> Weight;
+
+    Integers<BITS> w;
+    const u8* rows[OUTPUTS];
+    u32 scaleRows[OUTPUTS];
+
+    INLINE_MEMBER IntegerRows(const Integers<BITS>& w, int firstOutput, int n, int) : w(w)
+    {
+        for (int o = 0; o < OUTPUTS; o++)
+        {
+            int row = least(firstOutput + o, n - 1);
+            rows[o] = w.row(row);
+            scaleRows[o] = row * w.groups;
+        }
+    }
+
+    // A row of a multiple of 8 values is whole words, and the first one is aligned.
+    INLINE_MEMBER static bool aligned(const Integers<BITS>&) { return true; }
+
+    INLINE_MEMBER u32 scale_at(const Chunk& chunk, int o) const { return scaleRows[o] + chunk.group; }
+
+    INLINE_MEMBER void load(Chunk& chunk, int i) const
+    {
+        chunk.group = (u32)i / (u32)w.group;
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++)
+        {
+            const u8* from = rows[o] + (BITS == 8 ? i : i / 2);
+            if constexpr (BITS == 8)
+            {
+                uint2 words = *(const uint2*)from;
+                chunk.words[o][0] = words.x;
+                chunk.words[o][1] = words.y;
+            }
+            else
+            {
+                chunk.words[o][0] = *(const u32*)from;
+            }
+            chunk.scales[o] = w.load_scale(scale_at(chunk, o));
+        }
+    }
+
+    INLINE_MEMBER float4 four(const Chunk& chunk, int o, int half) const
+    {
+        return w.four(chunk.words[o][BITS == 8 ? half : 0], BITS == 8 ? 0 : 4 * half, w.scale(chunk.scales[o], scale_at(chunk, o)));
+    }
+
+    INLINE_MEMBER float value(int o, int at) const { return w.value(rows[o], scaleRows[o], at); }
+};
+
+// Adds the products of a chunk with the rows' values from i on to the sums, output by output within a row.
+template <int ROWS, typename W>
+INLINE void add_chunk(float (&sums)[ROWS * OUTPUTS], const W& weights, const typename W::Chunk& chunk, const float* const (&from)[ROWS], int i)
 {
 #pragma unroll
     for (int half = 0; half < 2; half++)
@@ -52,7 +141,7 @@ INLINE void add_chunk(float (&sums)[ROWS * OUTPUTS], const Eight<T> (&chunk)[OUT
         float4 values[OUTPUTS];
 #pragma unroll
         for (int o = 0; o < OUTPUTS; o++)
-            values[o] = chunk[o].four(half);
+            values[o] = weights.four(chunk, o, half);
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
         {
@@ -86,8 +175,8 @@ template <int COUNT, int MASK = WarpSize / 2> INLINE float warp_sums(float* valu
         return warp_sums<COUNT == 1 ? 1 : Half, MASK / 2>(values);
 }
 
-template <typename T, int ROWS>
-INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, const T* __restrict__ w, int rows, int n, int k, int accumulate)
+template <typename W, int ROWS>
+INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, typename W::Weight w, int rows, int n, int k, int accumulate)
 {
     constexpr int Count = ROWS * OUTPUTS, WarpValues = StepWarpValues;
     __shared__ float warpSums[MaxStepWarps][Count];
@@ -95,32 +184,40 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
 
     // Rows and outputs past the end repeat the last one; they are not stored.
     const float* from[ROWS];
-    const T* weights[OUTPUTS];
-    bool aligned = k % 8 == 0 && aligned16(w) && aligned16(x);
+    bool aligned = k % 8 == 0 && W::aligned(w) && aligned16(x);
     for (int r = 0; r < ROWS; r++)
         from[r] = x + (i64)least(firstRow + r, rows - 1) * k;
-    for (int o = 0; o < OUTPUTS; o++)
-        weights[o] = w + (i64)least(firstOutput + o, n - 1) * k;
+    W weights(w, firstOutput, n, k);
 
     float sums[Count] = {};
     int i = (int)thread_index() * 8;
     if (aligned)
     {
-        // Chunks that are whole for all lanes: the condition is the same for the warp, because its lanes meet at the barrier.
+        // Chunks that are whole for all lanes: the conditions are the same for the warp, because its lanes meet at the barrier.
 #pragma unroll 1
         for (int left = k - (int)warp_index() * WarpValues; left >= WarpValues; left -= stride, i += stride)
         {
-            Eight<T> chunk[OUTPUTS];
-            load_chunk(chunk, weights, i);
+            typename W::Chunk chunks[W::Together];
+#pragma unroll
+            for (int c = 0; c < W::Together; c++)
+                if (c == 0 || left - c * stride >= WarpValues)
+                    weights.load(chunks[c], i + c * stride);
             // NVIDIA's assembler would move each load down to its use, which leaves one of them in flight. It moves none across a barrier.
             warp_barrier();
-            add_chunk(sums, chunk, from, i);
+            add_chunk<ROWS>(sums, weights, chunks[0], from, i);
+#pragma unroll
+            for (int c = 1; c < W::Together; c++)
+                if (left - stride >= WarpValues)
+                {
+                    left -= stride, i += stride;
+                    add_chunk<ROWS>(sums, weights, chunks[c], from, i);
+                }
         }
         if (i < k)
         {
-            Eight<T> chunk[OUTPUTS];
-            load_chunk(chunk, weights, i);
-            add_chunk(sums, chunk, from, i);
+            typename W::Chunk chunk;
+            weights.load(chunk, i);
+            add_chunk<ROWS>(sums, weights, chunk, from, i);
             i += stride;
         }
     }
@@ -135,7 +232,7 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
 #pragma unroll
             for (int o = 0; o < OUTPUTS; o++)
             {
-                float value = widen(weights[o][j]);
+                float value = weights.value(o, j);
 #pragma unroll
                 for (int r = 0; r < ROWS; r++)
                     sums[r * OUTPUTS + o] = fused(from[r][j], value, sums[r * OUTPUTS + o]);
@@ -159,19 +256,25 @@ INLINE void step_linear(float* __restrict__ y, const float* __restrict__ x, cons
 }
 
 // BLOCKS: so many find room on a multiprocessor at once, which bounds the registers.
-#define FOR_ROWS(NAME, T, ROWS, BLOCKS) \
+#define STEP_KERNEL(ROWS, NAME, BLOCKS, W, WEIGHT, ...) \
     extern "C" __global__ __launch_bounds__(MaxStepWarps * WarpSize, BLOCKS) void step_linear_##ROWS##_##NAME( \
-        float* y, const float* x, const T* w, int rows, int n, int k, int accumulate) \
+        float* y, const float* x, __VA_ARGS__, int rows, int n, int k, int accumulate) \
     { \
-        step_linear<T, ROWS>(y, x, w, rows, n, k, accumulate); \
+        step_linear<W, ROWS>(y, x, WEIGHT, rows, n, k, accumulate); \
     }
-#define FOR_FORMAT(NAME, T, FEW, MANY) \
-    FOR_ROWS(NAME, T, 1, FEW) \
-    FOR_ROWS(NAME, T, 2, FEW) \
-    FOR_ROWS(NAME, T, 4, 2) \
-    FOR_ROWS(NAME, T, 8, MANY)
+#define FOR_ROWS(NAME, FEW, MANY, ...) \
+    STEP_KERNEL(1, NAME, FEW, __VA_ARGS__) \
+    STEP_KERNEL(2, NAME, FEW, __VA_ARGS__) \
+    STEP_KERNEL(4, NAME, 2, __VA_ARGS__) \
+    STEP_KERNEL(8, NAME, MANY, __VA_ARGS__)
+#define FOR_FORMAT(NAME, T, FEW, MANY) FOR_ROWS(NAME, FEW, MANY, FloatRows<T>, w, const T* w)
+#define FOR_INTEGERS(NAME, BITS, FEW, MANY) FOR_ROWS(NAME, FEW, MANY, IntegerRows<BITS>, INTEGERS(BITS), INTEGER_PARAMETERS)
 FOR_FORMAT(f32, float, 3, 1)
 FOR_FORMAT(bf16, bf16, 4, 2)
 FOR_FORMAT(f16, f16, 4, 2)
+FOR_INTEGERS(int8, 8, 4, 2)
+FOR_INTEGERS(int4, 4, 4, 2)
+#undef FOR_INTEGERS
 #undef FOR_FORMAT
 #undef FOR_ROWS
+#undef STEP_KERNEL
