@@ -58,7 +58,7 @@ public sealed class RoundToNearest : IWeightQuantizer
         }
     }
 
-    private static float Rounded(float value, WeightFormat format) => format switch
+    internal static float Rounded(float value, WeightFormat format) => format switch
     {
         WeightFormat.BFloat16 => WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(value)),
         WeightFormat.Float16 => WeightFormats.FromFloat16(WeightFormats.ToFloat16(value)),
