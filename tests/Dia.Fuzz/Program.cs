@@ -16,6 +16,7 @@ internal static class Program
         ["adapter"] = () => new AdapterTarget(),
         ["adapter-config"] = () => new AdapterConfigTarget(),
         ["bundle"] = () => new BundleTarget(),
+        ["calibration-script"] = () => new CalibrationScriptTarget(),
         ["cache"] = () => new CacheTarget(),
         ["codec-config"] = () => new DacConfigTarget(),
         ["codes"] = () => new CodesTarget(),

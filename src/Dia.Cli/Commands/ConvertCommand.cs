@@ -14,16 +14,23 @@ internal static class ConvertCommand
             new OptionGroup(
                 "Checkpoint",
                 [DiaOptions.ConvertDType, DiaOptions.Keep, DiaOptions.OutputFolder, DiaOptions.Codec, DiaOptions.Adapter, DiaOptions.AdapterStrength]),
+            new OptionGroup("Quality of integers", [DiaOptions.Calibrate, DiaOptions.Report, DiaOptions.Threads]),
         ],
         """
         Examples:
           dia convert Dia-1.6B --codec dac_44khz --dtype bf16 -o dia-bf16
           dia convert Dia-1.6B --codec dac_44khz --dtype int4 --keep "*cross_attention*=bf16" -o dia-int4
           dia convert Dia-1.6B --adapter my-voice --dtype bf16 -o dia-my-voice   (the adapter becomes part of the weights)
+          dia convert Dia-1.6B --codec dac_44khz --dtype int4 --calibrate script.txt --report -o dia-int4
 
         int8 has a scale for each output of a layer, int4 one for each 32 inputs, and leaves the head (logits_dense) in 8 bits; the files are those of
         the compressed-tensors library.
         A checkpoint of integers is converted to floats, but not to other integers: take the one that it was made from.
+
+        With --calibrate the model speaks the lines of a script, one a line, and integers are chosen for what its layers are given
+        meanwhile (GPTQ): a hundred lines like those that it is to speak are good, and take the processor as long as a few times to speak
+        them. Stopped in any way, the same command goes on. --report says of each weight what rounding did, and of every tenth line, kept out,
+        how far the model's logits and its greedy speech are from the source's.
         """,
         Run);
 
@@ -41,8 +48,16 @@ internal static class ConvertCommand
         };
         if (options.Quantizes)
             options = options with { Parameters = Parameters(from) };
-        CheckpointConverter.Convert(from, codec, options, folder, run.Interruption.Token);
-        run.Reporter.Summary($"{model} written to {folder} as {new WeightStorage(format).Name}");
+        if (CalibrationRun.IsAskedFor(run.Line))
+            new CalibrationRun(run, from, options, folder, Convert).Go();
+        else
+            Convert(options);
+
+        void Convert(ConversionOptions options)
+        {
+            CheckpointConverter.Convert(from, codec, options, folder, run.Interruption.Token);
+            run.Reporter.Summary($"{model} written to {folder} as {new WeightStorage(options.Format).Name}");
+        }
     }
 
     /// <summary>The parameters of a model that integers are made of.</summary>

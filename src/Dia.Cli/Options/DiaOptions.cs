@@ -153,6 +153,11 @@ internal static class DiaOptions
         "Another format for the model's weights of this name, * for any characters: \"*cross_attention*=bf16\". May be given several times; the last that fits a name holds.",
         "a name, * for any characters, then =bf16, =f16, =f32, =int8 or =int4", ParseKeep) { IsRepeatable = true, HasVariable = false };
 
+    public static readonly OptionSpec<string> Calibrate = new("--calibrate", null, "FILE",
+        "Choose integers for what the model's layers are given while it speaks the lines of this script.", "the name of a file, not -", Parsers.RealFile) { HasVariable = false };
+    public static readonly OptionSpec<bool> Report = Flag("--report", null,
+        "Print what rounding did to each weight, and with --calibrate how far the model is from its source over lines that were kept out.");
+
     public static readonly OptionSpec<bool> Small =
         Flag("--small", null, "Odd small sizes and the model only, not the sizes of every compiled configuration: for devices that are emulated.");
 

@@ -94,7 +94,8 @@ internal sealed unsafe class DecoderSession : IDecoderSession
     /// <param name="item">The item's slot.</param>
     /// <param name="rows">Ids [rowCount, channels].</param>
     /// <param name="rowCount">Number of rows, at least 1.</param>
-    public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount)
+    /// <param name="see">Sees each block of rows, those with the text first, in place of the logits; null: nobody does.</param>
+    public void Prompt(int item, ReadOnlySpan<int> rows, int rowCount, Action<DecoderPass>? see = null)
     {
         using Lock.Scope turn = Tenant.Enter();
         DecoderSlot it = _items[item]!;
@@ -114,7 +115,8 @@ internal sealed unsafe class DecoderSession : IDecoderSession
             pass.Send();
             _model.Network.Decode(pass);
             pass.Advance();
-            if (start + count == rowCount)
+            see?.Invoke(pass);
+            if (see is null && start + count == rowCount)
             {
                 _model.Network.Logits(Logits, pass.Output + (long)(count - 1) * hidden, 1, _model.StepPhase);
                 if (it.Unconditional is not null)

@@ -9,7 +9,7 @@ public abstract unsafe partial class DiaPreTrainedModel
     private WeightSpec[]? _parameters;
 
     /// <summary>The settings of its adapter; null: it has none.</summary>
-    public LoraConfig? Adapter => Network.Adapter?.Weights.Config;
+    public LoraConfig? Adapter => Network.Lora?.Weights.Config;
 
     /// <summary>
     /// The seed of what its adapter's dropout drops. Each forward pass with gradients drops other values; it counts them in <see cref="DropoutPass"/>.
@@ -20,7 +20,7 @@ public abstract unsafe partial class DiaPreTrainedModel
     public uint DropoutPass { get; set; }
 
     /// <summary>Its parameters and, behind them, its adapter's.</summary>
-    internal WeightSpec[] Parameters => _parameters ??= [.. Specs, .. Network.Adapter?.Weights.Specs ?? []];
+    internal WeightSpec[] Parameters => _parameters ??= [.. Specs, .. Network.Lora?.Weights.Specs ?? []];
 
     /// <summary>
     /// Adds a folder's LoRA adapter, as PEFT writes one (adapter_config.json, adapter_model.safetensors), to what is computed from here on. The weights stay as
@@ -90,7 +90,7 @@ public abstract unsafe partial class DiaPreTrainedModel
         adapter.Dispose();
     }
 
-    private LoraAdapter OwnAdapter() => Network.Adapter ?? throw new InvalidOperationException("The model has no adapter.");
+    private LoraAdapter OwnAdapter() => Network.Lora ?? throw new InvalidOperationException("The model has no adapter.");
 
     private void Attach(Func<LoraWeights> weights, double strength)
     {

@@ -19,8 +19,11 @@ public readonly record struct ArenaSizes(long EncoderWidth, long EncoderOutput, 
 /// </summary>
 public abstract unsafe class DiaNetwork : Network
 {
-    /// <summary>What is added to products of its weights; null: nothing.</summary>
-    protected internal LoraAdapter? Adapter { get; internal set; }
+    /// <summary>What is called after products with its weights; null: nothing.</summary>
+    protected internal LinearAdapter? Adapter { get; internal set; }
+
+    /// <summary>That, where it is a LoRA adapter.</summary>
+    internal LoraAdapter? Lora => Adapter as LoraAdapter;
 
     /// <summary>Sizes of the passes' arenas.</summary>
     public abstract ArenaSizes Arenas { get; }

@@ -7,7 +7,7 @@ namespace Dia.Networks;
 /// A LoRA adapter beside a network's weights: y += scale·(x·aᵀ)·bᵀ after each product whose weight it has a layer for. Rows go through it a part at a time,
 /// which changes no bit, so that its memory does not depend on a pass.
 /// </summary>
-public sealed unsafe class LoraAdapter : IDisposable
+public sealed unsafe class LoraAdapter : LinearAdapter
 {
     /// <summary>Rows that go through it at a time.</summary>
     internal const int PartRows = 512;
@@ -86,16 +86,8 @@ public sealed unsafe class LoraAdapter : IDisposable
     }
 
     /// <summary>y[rows, n] += scale·(x[rows, k]·aᵀ)·bᵀ where the weight has a layer.</summary>
-    /// <param name="b">The backend.</param>
-    /// <param name="y">What the product gave.</param>
-    /// <param name="x">What it was given.</param>
-    /// <param name="weight">The number of its weight.</param>
-    /// <param name="rows">Rows of both.</param>
-    /// <param name="n">Values of a row of y.</param>
-    /// <param name="k">Values of a row of x.</param>
-    /// <param name="phase">What the product is part of.</param>
-    public void Add<TBackend>(in TBackend b, float* y, float* x, int weight, int rows, int n, int k, Phase phase)
-        where TBackend : struct, IBackend
+    /// <inheritdoc cref="LinearAdapter.Add"/>
+    public override void Add<TBackend>(in TBackend b, float* y, float* x, int weight, int rows, int n, int k, Phase phase)
     {
         int layer = _layers[weight];
         if (layer < 0)
@@ -110,7 +102,7 @@ public sealed unsafe class LoraAdapter : IDisposable
     }
 
     /// <summary>Frees it; in a turn.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
         Training?.Dispose();
         for (int i = 0; i < _down.Length; i++)

@@ -47,7 +47,7 @@ public abstract unsafe class TrainingNetwork(DiaNetwork network)
     public abstract void EncodeBackward(EncoderPass p, ParameterGradients g);
 
     /// <summary>What is added to products of the network's weights, as training does it; null: nothing.</summary>
-    protected internal LoraTraining? Adapter => network.Adapter?.Training;
+    protected internal LoraTraining? Adapter => network.Lora?.Training;
 
     /// <summary>The network's weights.</summary>
     protected Weight[] Weights => network.Weights;

@@ -22,7 +22,7 @@ public sealed class FloorsTests
         ["Dia.Processing"],
         ["Dia.Generation"],
         ["Dia.Speech"],
-        ["Dia.Training"],
+        ["Dia.Training", "Dia.Quantization"],
         ["Dia.Backends.Cpu", "Dia.Backends.Cuda", "Dia.Backends.Scalar"],
         ["Dia.Checks"],
         ["Dia.Cli.Options", "Dia.Cli.Plot"],

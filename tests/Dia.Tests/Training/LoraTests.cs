@@ -167,7 +167,7 @@ public sealed class LoraTests
         using Device device = TestDevice.Create("cpu2");
         using DiaForConditionalGeneration model = Load(device);
         model.AddAdapter(new LoraConfig { R = 4, LoraAlpha = 8, LoraDropout = 0.4 }, seed: 1);
-        LoraWeights weights = model.Network.Adapter!.Weights;
+        LoraWeights weights = model.Network.Lora!.Weights;
         for (int i = 0; i < weights.Specs.Length; i++) // b no longer zero
             InitialWeights.Fill(weights[i], 0, (int)weights.Specs[i].Count, (uint)i, 2, 0.1);
         Changed();

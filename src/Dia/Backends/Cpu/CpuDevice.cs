@@ -42,6 +42,9 @@ public sealed class CpuDevice : Device
     /// <summary>How often work was shared by its threads so far, each time until all of it was done.</summary>
     public long Forks => _backend.Forks;
 
+    /// <summary>Threads that compute.</summary>
+    public int Threads => _backend.Threads;
+
     /// <inheritdoc/>
     public override string Name => $"cpu, {_backend.Threads} thread{(_backend.Threads == 1 ? "" : "s")}";
 

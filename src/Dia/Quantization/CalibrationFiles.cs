@@ -1,0 +1,58 @@
+using Dia.IO;
+using Dia.Weights;
+
+namespace Dia.Quantization;
+
+/// <summary>
+/// What a calibration has done so far, a file for each part of it: each appears once it is complete, so that a calibration that was ended in any way goes on
+/// with the next. A file of another calibration is not found, and written over.
+/// </summary>
+/// <param name="folder">The folder, which is made.</param>
+/// <param name="key">What all results depend on.</param>
+internal sealed class CalibrationFiles(string folder, string key)
+{
+    private const string KeyName = "calibration", Ending = ".safetensors";
+
+    /// <summary>A part that was done; null: it is not there, or damaged.</summary>
+    public SafetensorsFile? Find(string part)
+    {
+        string path = PathOf(part);
+        if (FileKinds.Of(path) != FileKind.Regular)
+            return null;
+        SafetensorsFile? file = null;
+        try
+        {
+            file = SafetensorsFile.Open(path);
+            if (file.Metadata.GetValueOrDefault(KeyName) == key)
+                return file;
+        }
+        catch (DiaException)
+        {
+            // It is made again.
+        }
+
+        file?.Dispose();
+        return null;
+    }
+
+    /// <summary>Keeps a part.</summary>
+    /// <exception cref="DiaException">It cannot be written (Output).</exception>
+    public void Keep(string part, IReadOnlyList<SafetensorsArray> arrays, Dictionary<string, string>? metadata = null)
+    {
+        CheckpointConverter.MakeFolder(folder);
+        SafetensorsWriter.Save(PathOf(part), arrays, new Dictionary<string, string>(metadata ?? []) { [KeyName] = key });
+    }
+
+    /// <summary>Deletes all of it.</summary>
+    public void Delete()
+    {
+        if (!Directory.Exists(folder))
+            return;
+        foreach (string path in Directory.EnumerateFiles(folder).Where(p => p.EndsWith(Ending, StringComparison.Ordinal) || p.EndsWith(".tmp", StringComparison.Ordinal)))
+            File.Delete(path);
+        if (!Directory.EnumerateFileSystemEntries(folder).Any())
+            Directory.Delete(folder);
+    }
+
+    private string PathOf(string part) => Path.Combine(folder, part + Ending);
+}

@@ -1,0 +1,67 @@
+using Dia.Configuration;
+using Dia.IO;
+using Dia.Text;
+
+namespace Dia.Quantization;
+
+/// <summary>
+/// The lines of script that a calibration has spoken: one text a line, as a model is given it; empty lines do not count. Every tenth is kept out, to measure
+/// by.
+/// </summary>
+public sealed class CalibrationScript
+{
+    /// <summary>Most lines.</summary>
+    public const int MaxLines = 1 << 14;
+
+    private const long MaxBytes = 1 << 24;
+    private const int KeptOutOf = 10;
+
+    private CalibrationScript(ScriptPiece[] lines) => Lines = lines;
+
+    /// <summary>All lines.</summary>
+    public IReadOnlyList<ScriptPiece> Lines { get; }
+
+    /// <summary>Whether a line, by its index, is kept out of the calibration.</summary>
+    public static bool IsKeptOut(int line) => line % KeptOutOf == KeptOutOf - 1;
+
+    /// <summary>Reads a file of lines.</summary>
+    /// <param name="path">The file, UTF-8.</param>
+    /// <param name="config">The model that is to speak them.</param>
+    /// <exception cref="DiaException">Input: it is missing or not UTF-8, or a line has nothing to say or is longer than the model holds.</exception>
+    public static CalibrationScript Read(string path, DiaConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(config);
+        FileContent.Refuse(path, "a script to calibrate with", DiaErrorKind.Input, FileContentKind.Text);
+        FileRange file = FileRange.Whole(path, DiaErrorKind.Input);
+        return file.Length <= MaxBytes ? Parse(file.ReadAll(DiaErrorKind.Input), path, config.EncoderConfig.MaxPositionEmbeddings)
+            : throw new DiaException(DiaErrorKind.Input, $"{path} is longer than {MaxBytes >> 20} MiB: a few hundred lines are enough to calibrate with.");
+    }
+
+    /// <summary>Reads the bytes of such a file.</summary>
+    /// <param name="bytes">All of it.</param>
+    /// <param name="path">Its path, for messages.</param>
+    /// <param name="positions">Most ids of a text.</param>
+    /// <exception cref="DiaException">Input.</exception>
+    internal static CalibrationScript Parse(byte[] bytes, string path, int positions)
+    {
+        ScriptText.CheckUtf8(bytes, path);
+        int number = 0;
+        var lines = new List<ScriptPiece>();
+        foreach (string text in Encoding.UTF8.GetString(bytes).Split('\n'))
+        {
+            number++;
+            if (string.IsNullOrWhiteSpace(text.Trim('\uFEFF')))
+                continue;
+            var line = new ScriptPiece(ScriptText.Prepare(text, $"{path}, line {number},", raw: false));
+            if (line.Ids.Length > positions)
+                throw new DiaException(DiaErrorKind.Input, $"{path}, line {number}, is {line.Ids.Length} bytes long (a tag counts as one), the model takes {positions}. Shorten it.");
+            if (lines.Count == MaxLines)
+                throw new DiaException(DiaErrorKind.Input, $"{path} has more than {MaxLines} lines: a few hundred are enough to calibrate with.");
+            lines.Add(line);
+        }
+
+        return lines.Count > 0 ? new CalibrationScript([.. lines])
+            : throw new DiaException(DiaErrorKind.Input, $"{path} has no line to speak: write a script a line, \"[S1] Hello there.\"");
+    }
+}
