@@ -127,7 +127,7 @@ public sealed unsafe class QuantizedModelTests : IDisposable
         using DiaForConditionalGeneration floats = Load(_folder["floats"], device), integers = Load(QuantizedFixture.Path(name), device);
         float[] without = Forward(floats).Logits;
         floats.AddAdapter(new LoraConfig { R = 4, LoraAlpha = 8, TargetModules = ["all-linear"] }, seed: 3);
-        LoraWeights adapter = floats.Network.Adapter!.Weights;
+        LoraWeights adapter = ((LoraAdapter)floats.Network.Adapter!).Weights;
         for (int i = 1; i < adapter.Specs.Length; i += 2)
             for (long j = 0; j < adapter.Specs[i].Count; j++)
                 adapter[i][j] = (j * 7 % 13 - 6) * 0.01f;
