@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text;
 using System.Text.RegularExpressions;
 using Dia.Backends.Cuda;
 using ManagedCuda.VectorTypes;
@@ -45,11 +46,8 @@ public partial class LaunchTests
         _ => throw new NotSupportedException($"{parameter.Member.Name}: {parameter}"),
     };
 
-    private static Dictionary<string, string> ReadKernels()
-    {
-        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream("kernels.ptx")!;
-        return Entry().Matches(new StreamReader(stream).ReadToEnd()).ToDictionary(e => e.Groups[1].Value, e => string.Join(' ', e.Groups[2].Captures));
-    }
+    private static Dictionary<string, string> ReadKernels() => Entry().Matches(Encoding.ASCII.GetString(CudaModule.EmbeddedImage()))
+        .ToDictionary(e => e.Groups[1].Value, e => string.Join(' ', e.Groups[2].Captures));
 
     [GeneratedRegex(@"\.entry (\w+)\((?:\s*\.param \.(\w+) \w+,?)*\s*\)")]
     private static partial Regex Entry();

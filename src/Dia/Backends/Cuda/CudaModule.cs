@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using Dia.Weights;
 using ManagedCuda;
 
@@ -39,11 +40,14 @@ internal sealed class CudaModule
     /// <exception cref="CudaException">There is not each of them.</exception>
     public CudaKernel[] OfIntegers(string name) => [Load(name + "_int8"), Load(name + "_int4")];
 
-    private static byte[] EmbeddedImage()
+    /// <summary>The text that every kernel is in, and a zero.</summary>
+    internal static byte[] EmbeddedImage()
     {
-        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream("kernels.ptx")!;
-        byte[] image = new byte[stream.Length + 1]; // ends in a zero
-        stream.ReadExactly(image, 0, (int)stream.Length);
-        return image;
+        using Stream stream = typeof(CudaKernels).Assembly.GetManifestResourceStream("kernels.ptx.deflate")!;
+        using var inflated = new DeflateStream(stream, CompressionMode.Decompress);
+        var image = new MemoryStream();
+        inflated.CopyTo(image);
+        image.WriteByte(0);
+        return image.ToArray();
     }
 }
