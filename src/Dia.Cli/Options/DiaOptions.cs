@@ -214,7 +214,8 @@ internal static class DiaOptions
     public static KeptWeights KeptBy(string text)
     {
         int at = text.LastIndexOf('=');
-        return new KeptWeights(text[..at], ParseConvertDType(text[(at + 1)..], out WeightFormat format) ? format : throw new ArgumentException(text, nameof(text)));
+        return ParseConvertDType(text[(at + 1)..], out WeightFormat format) ? new KeptWeights(text[..at], format)
+            : throw new ArgumentException(text, nameof(text));
     }
 
     private static bool ParseKeep(string text, out string value)

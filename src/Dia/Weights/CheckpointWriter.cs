@@ -41,7 +41,8 @@ internal sealed class CheckpointWriter : IDisposable
     /// <param name="tensors">The tensors, in any order, and what writes each.</param>
     /// <param name="cancellationToken">Looked at before each.</param>
     /// <exception cref="DiaException">It cannot be written (Output), and what the tensors' own writers throw.</exception>
-    public void AddTensors(IReadOnlyCollection<(SafetensorsEntry Entry, Action<SafetensorsWriter> Write)> tensors, CancellationToken cancellationToken = default)
+    public void AddTensors(
+        IReadOnlyCollection<(SafetensorsEntry Entry, Action<SafetensorsWriter> Write)> tensors, CancellationToken cancellationToken = default)
     {
         var byName = tensors.ToDictionary(t => t.Entry.Name, t => t.Write, StringComparer.Ordinal);
         SafetensorsWriter writer = BeginTensors(tensors.Select(t => t.Entry));

@@ -76,7 +76,8 @@ internal sealed unsafe class ConvertedWeights : IDisposable
     {
         var weights = new List<(string, QuantizedTensors)>();
         var wrong = new List<string>();
-        foreach (string name in _files.Tensors.Keys.Where(n => n.EndsWith(Suffix + QuantizedTensors.Scale, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        IEnumerable<string> scales = _files.Tensors.Keys.Where(n => n.EndsWith(Suffix + QuantizedTensors.Scale, StringComparison.Ordinal));
+        foreach (string name in scales.Order(StringComparer.Ordinal))
         {
             string weight = name[..^QuantizedTensors.Scale.Length];
             if (_files.Folder.Quantization?.SchemeOf(weight[..^Suffix.Length]) is not { } scheme)

@@ -43,7 +43,8 @@ public sealed class RoundToNearest : IWeightQuantizer
     }
 
     /// <inheritdoc/>
-    public void Quantize(WeightSpec spec, WeightStorage storage, WeightFormat source, int first, ReadOnlySpan<float> rows, Span<sbyte> integers, Span<float> scales)
+    public void Quantize(
+        WeightSpec spec, WeightStorage storage, WeightFormat source, int first, ReadOnlySpan<float> rows, Span<sbyte> integers, Span<float> scales)
     {
         ArgumentNullException.ThrowIfNull(spec);
         int k = spec.Columns, size = storage.Group == 0 ? k : storage.Group, most = storage.Format == WeightFormat.Int4 ? 7 : 127;

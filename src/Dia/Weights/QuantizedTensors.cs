@@ -149,7 +149,8 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
 
     private static unsafe long[]? ReadShape(IReadOnlyDictionary<string, SafetensorsTensor> tensors, string name)
     {
-        if (!tensors.TryGetValue(name, out SafetensorsTensor? tensor) || tensor.Count != 2 || tensor.DType is not (SafetensorsDType.I64 or SafetensorsDType.I32))
+        if (!tensors.TryGetValue(name, out SafetensorsTensor? tensor) || tensor.Count != 2
+            || tensor.DType is not (SafetensorsDType.I64 or SafetensorsDType.I32))
             return null;
         long[] shape = tensor.DType == SafetensorsDType.I64 ? [Unsafe.ReadUnaligned<long>(tensor.Data), Unsafe.ReadUnaligned<long>(tensor.Data + 8)]
             : [Unsafe.ReadUnaligned<int>(tensor.Data), Unsafe.ReadUnaligned<int>(tensor.Data + 4)];

@@ -57,7 +57,8 @@ public sealed unsafe class QuantizedModelTests : IDisposable
     public void Rows_of_any_width_compute_what_their_floats_compute(string name, WeightFormat format, string deviceName)
     {
         string from = Fixtures.Path("tiny", name);
-        CheckpointConverter.Convert(ModelFolder.Open(from), null, new ConversionOptions(format) { Parameters = QuantizedFixture.ParametersOf(from) }, _folder["integers"]);
+        var options = new ConversionOptions(format) { Parameters = QuantizedFixture.ParametersOf(from) };
+        CheckpointConverter.Convert(ModelFolder.Open(from), null, options, _folder["integers"]);
         CheckpointConverter.Convert(ModelFolder.Open(_folder["integers"]), null, WeightFormat.Float32, _folder["floats"]);
         using Device device = TestDevice.Create(deviceName);
         using DiaForConditionalGeneration floats = Load(_folder["floats"], device), integers = Load(_folder["integers"], device);

@@ -81,7 +81,8 @@ public sealed class QuantizedCheckpointTests : IDisposable
         Assert.Null(result.Config);
         Assert.Contains(result.Problems, p => p.Message.Contains(says, StringComparison.Ordinal) && p.Line > 0);
         // The class that is compiled of a configuration does not depend on it.
-        Assert.Equal(ModelCatalog.ReadConfig(ModelFolder.Open(QuantizedFixture.Source)), DiaConfigParser.Parse(Changed(key, json), ProblemSeverity.Error).Config);
+        DiaConfig? config = DiaConfigParser.Parse(Changed(key, json), ProblemSeverity.Error).Config;
+        Assert.Equal(ModelCatalog.ReadConfig(ModelFolder.Open(QuantizedFixture.Source)), config);
     }
 
     [Fact]
@@ -237,7 +238,8 @@ public sealed class QuantizedCheckpointTests : IDisposable
         if (type == "F32")
             BitConverter.TryWriteBytes(data.AsSpan(4 * index), scale);
         else
-            BitConverter.TryWriteBytes(data.AsSpan(2 * index), type == "F16" ? BitConverter.HalfToInt16Bits((Half)scale) : (short)(BitConverter.SingleToInt32Bits(scale) >> 16));
+            BitConverter.TryWriteBytes(data.AsSpan(2 * index),
+                type == "F16" ? BitConverter.HalfToInt16Bits((Half)scale) : (short)(BitConverter.SingleToInt32Bits(scale) >> 16));
     });
 
     /// <summary>The configuration of int4 with another value of a key of quantization_config.</summary>

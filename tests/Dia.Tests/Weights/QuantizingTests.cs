@@ -29,8 +29,8 @@ public sealed class QuantizingTests : IDisposable
             var integers = new sbyte[rows.Length];
             RoundToNearest.Instance.Quantize(spec, storage, storage.ScaleFormat, 0, rows, integers, scales);
             Assert.Equal(expected.Floats(spec.Name + "_scale"), scales);
-            float[] values = [.. integers.Select((q, i) => q * scales[i / spec.Shape[1] * storage.Groups(spec.Shape[1]) + (storage.Group == 0 ? 0 : i % spec.Shape[1] / storage.Group)])];
-            Assert.Equal(QuantizedFixture.Values(name, spec), values);
+            int k = spec.Shape[1], groups = storage.Groups(k), size = storage.Group == 0 ? k : storage.Group;
+            Assert.Equal(QuantizedFixture.Values(name, spec), integers.Select((q, i) => q * scales[i / k * groups + i % k / size]));
         }
     }
 
@@ -149,7 +149,8 @@ public sealed class QuantizingTests : IDisposable
     public void Rows_that_are_no_whole_groups_share_one_scale(string name, params int[] groups)
     {
         string from = Fixtures.Path("tiny", name);
-        CheckpointConverter.Convert(ModelFolder.Open(from), null, new ConversionOptions(WeightFormat.Int4) { Parameters = QuantizedFixture.ParametersOf(from) }, _folder["out"]);
+        var options = new ConversionOptions(WeightFormat.Int4) { Parameters = QuantizedFixture.ParametersOf(from) };
+        CheckpointConverter.Convert(ModelFolder.Open(from), null, options, _folder["out"]);
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelFolder.Open(_folder["out"]), CompiledModels.All);
         Assert.Equal(groups, checkpoint.Parameters.Where(p => p.Storage.IsQuantized).Select(p => p.Storage.Group).Distinct().Order());
         Assert.All(checkpoint.Parameters.Where(p => p.Storage.IsQuantized), p => Assert.Equal(p.Spec.Shape[1] % 32 == 0 ? 32 : 0, p.Storage.Group));
@@ -171,7 +172,8 @@ public sealed class QuantizingTests : IDisposable
 
         TensorFile.Change(Path.Combine(folder, "model.safetensors"),
             t => BitConverter.TryWriteBytes(t["logits_dense.weight"].Data.AsSpan(4 * 64 * 3), float.NaN));
-        DiaException nan = Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(folder), null, options with { Keep = [] }, _folder["out"]));
+        DiaException nan =
+            Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(folder), null, options with { Keep = [] }, _folder["out"]));
         Assert.Contains("tensor logits_dense.weight", nan.Message);
         Assert.Contains("in row 3 a value that is not finite", nan.Message);
         Assert.Empty(Directory.GetFileSystemEntries(_folder["out"]));
