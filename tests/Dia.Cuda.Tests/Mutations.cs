@@ -75,7 +75,8 @@ internal sealed record Mutation(string Name, string File, string Checks, string[
         try
         {
             string log = Path.Combine(folder, "violations");
-            (int exitCode, string[] lines) = GpuProcess.Run($"{Checks} \"{Compile(folder)}\"", "DIA_SOFTGPU_LOG=" + log);
+            (int exitCode, string[] lines) = GpuProcess.Run($"{Checks.Split(' ')[0]} \"{Compile(folder)}\"", "DIA_SOFTGPU_LOG=" + log,
+                "DIA_SOFTGPU_DRIVER=" + (Checks.EndsWith(" with cuBLAS", StringComparison.Ordinal) ? 12000 : 11040));
 
             // What the software GPU has seen says more than that the launch failed.
             string? violation = System.IO.File.Exists(log) ? System.IO.File.ReadLines(log).FirstOrDefault() : null;

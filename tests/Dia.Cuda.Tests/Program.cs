@@ -122,6 +122,7 @@ internal static unsafe class Program
         using var memory = new CheckMemory<CudaBackend>(b, 1);
         const int Width = 64;
         (_, Weight w) = memory.Weight(WeightRole.Linear, WeightFormat.BFloat16, [Width, Width]);
+        (_, Weight integers) = memory.Integers(new WeightStorage(WeightFormat.Int4, WeightFormat.BFloat16, 32), Width, Width);
         (_, Weight norm) = memory.Weight(WeightRole.Vector, WeightFormat.BFloat16, [Width]);
         Mirrored<float> x = memory.Floats(2 * Width), y = memory.Floats(2 * Width), cache = memory.Floats(16 * Width);
         AttentionItem item = new() { Rows = 1, Keys = cache.OnDevice, Values = cache.OnDevice + 8 * Width, KeyCount = 5, CausalStart = 4 };
@@ -135,6 +136,7 @@ internal static unsafe class Program
                 before = GC.GetAllocatedBytesForCurrentThread();
             b.RmsNorm(y.OnDevice, x.OnDevice, norm, 2, Width, 1e-5f);
             b.Linear(x.OnDevice, y.OnDevice, w, 2, Width, Width, Phase.Decode, true);
+            b.Linear(y.OnDevice, x.OnDevice, integers, 2, Width, Width, Phase.RoundedDecode, true);
             b.Attention(y.OnDevice, x.OnDevice, batch, 0, 4, 2, Width / 2, null);
             b.GatedActivation(y.OnDevice, x.OnDevice, 1, Width, Configuration.HiddenActivation.Silu);
             b.Subtract(y.OnDevice, x.OnDevice, Width);

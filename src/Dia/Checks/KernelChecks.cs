@@ -13,7 +13,8 @@ namespace Dia.Checks;
 /// <remarks>
 /// Tolerances come from the rounding of float32, u = 2^-24. A sum of k products in float32 in any order is off by about √k·u of the sum of
 /// their magnitudes (k·u at worst): that much, plus a few roundings, is allowed. Products of 16-bit codecs may take their activations in two
-/// 16-bit halves: 2^-17 of that sum more. What is a copy, a choice or the same sum made twice must be equal.
+/// 16-bit halves: 2^-17 of that sum more. Activations that are rounded beside integer weights are the same integers on both sides, so no more is
+/// allowed there. What is a copy, a choice or the same sum made twice must be equal.
 /// </remarks>
 public sealed unsafe partial class KernelChecks<TBackend>
     where TBackend : struct, IBackend
