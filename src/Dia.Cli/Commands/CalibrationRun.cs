@@ -27,9 +27,7 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, Conversio
     {
         if (!options.Quantizes)
             throw CommandLine.Usage($"{DiaOptions.Calibrate.Name} and {DiaOptions.Report.Name} are for weights that become integers: --dtype int8 or int4.");
-        // That it is the model's own is known before hours of work.
-        if (!from.IsBundle && Directory.Exists(folder) && RealPaths.Of(folder) == RealPaths.Of(Path.GetDirectoryName(from.Describe(ModelFolder.ConfigName)) is { Length: > 0 } own ? own : "."))
-            throw new DiaException(DiaErrorKind.Output, $"{folder} is the checkpoint's own folder. Name another one.");
+        CheckpointConverter.Check(from, options, folder); // before hours of work
         using CpuDevice device = DeviceChoice.Processor(run);
         using DiaForConditionalGeneration source = DiaForConditionalGeneration.FromPretrained(from, CompiledModels.All, device);
         if (options.Adapter is { } adapter)

@@ -16,6 +16,8 @@ public sealed class CalibrationScript
     private const long MaxBytes = 1 << 24;
     private const int KeptOutOf = 10;
 
+    private static readonly string[] LineEnds = ["\r\n", "\n", "\r"]; // as ScriptText knows them
+
     private CalibrationScript(ScriptPiece[] lines) => Lines = lines;
 
     /// <summary>All lines.</summary>
@@ -48,7 +50,7 @@ public sealed class CalibrationScript
         ScriptText.CheckUtf8(bytes, path);
         int number = 0;
         var lines = new List<ScriptPiece>();
-        foreach (string text in Encoding.UTF8.GetString(bytes).Split('\n'))
+        foreach (string text in Encoding.UTF8.GetString(bytes).Split(LineEnds, StringSplitOptions.None))
         {
             number++;
             if (string.IsNullOrWhiteSpace(text.Trim('\uFEFF')))

@@ -19,8 +19,7 @@ public sealed record SpeechDivergence(IReadOnlyList<double> Divergence, double A
     internal static SpeechDivergence Between(DiaForConditionalGeneration source, DiaForConditionalGeneration model, IReadOnlyList<SpokenLine> lines,
         Action<CalibrationProgress>? progress, CancellationToken cancellationToken)
     {
-        int channels = source.Config.DecoderConfig.NumChannels;
-        var sums = new Sums(channels, source.Config.DecoderConfig.VocabSize);
+        var sums = new Sums(source.Config.DecoderConfig);
         var frames = new List<(int, int)>();
         foreach (SpokenLine line in lines)
         {
@@ -30,11 +29,20 @@ public sealed record SpeechDivergence(IReadOnlyList<double> Divergence, double A
             frames.Add((Greedy(source, line, cancellationToken), Greedy(model, line, cancellationToken)));
         }
 
-        double rows = Math.Max(1, sums.Rows);
-        return new SpeechDivergence([.. sums.Divergence.Select(d => d / rows)], sums.Same / (rows * channels), frames);
+        return sums.Mean(frames);
     }
 
-    private static float[] Logits(DiaForConditionalGeneration model, SpokenLine line)
+    /// <summary>The same of logits alone.</summary>
+    internal static SpeechDivergence OfLogits(DiaForConditionalGeneration source, DiaForConditionalGeneration model, IEnumerable<SpokenLine> lines)
+    {
+        var sums = new Sums(source.Config.DecoderConfig);
+        foreach (SpokenLine line in lines)
+            sums.Add(Logits(source, line), Logits(model, line));
+        return sums.Mean([]);
+    }
+
+    /// <summary>The logits of a line's rows, with the text.</summary>
+    internal static float[] Logits(DiaForConditionalGeneration model, SpokenLine line)
     {
         var all = new List<float>();
         line.Run(model, guidance: false, pass => SpokenLine.Logits(model, pass, pass.Rows, logits => all.AddRange(logits)));
@@ -48,16 +56,20 @@ public sealed record SpeechDivergence(IReadOnlyList<double> Divergence, double A
         return Enumerable.Range(0, rows.Length / config.Channels).Count(row => rows[row * config.Channels] < config.EosTokenId);
     }
 
-    private sealed class Sums(int channels, int vocabulary)
+    private sealed class Sums(DiaDecoderConfig config)
     {
-        public double[] Divergence { get; } = new double[channels];
+        private readonly double[] _divergence = new double[config.NumChannels];
+        private long _rows, _same;
 
-        public long Rows { get; private set; }
-
-        public long Same { get; private set; }
+        public SpeechDivergence Mean(IReadOnlyList<(int, int)> frames)
+        {
+            double rows = Math.Max(1, _rows);
+            return new SpeechDivergence([.. _divergence.Select(d => d / rows)], _same / (rows * config.NumChannels), frames);
+        }
 
         public void Add(float[] source, float[] model)
         {
+            (int channels, int vocabulary) = (config.NumChannels, config.VocabSize);
             for (int at = 0; at < source.Length; at += vocabulary)
             {
                 ReadOnlySpan<float> p = source.AsSpan(at, vocabulary), q = model.AsSpan(at, vocabulary);
@@ -65,9 +77,9 @@ public sealed record SpeechDivergence(IReadOnlyList<double> Divergence, double A
                 for (int i = 0; i < vocabulary; i++)
                     sum += Math.Exp(p[i] - logP) * (p[i] - logP - (q[i] - logQ));
                 int channel = at / vocabulary % channels;
-                Divergence[channel] += sum;
-                Same += TokenSampler.Best(p) == TokenSampler.Best(q) ? 1 : 0;
-                Rows += channel == 0 ? 1 : 0;
+                _divergence[channel] += sum;
+                _same += TokenSampler.Best(p) == TokenSampler.Best(q) ? 1 : 0;
+                _rows += channel == 0 ? 1 : 0;
             }
         }
 

@@ -31,6 +31,20 @@ public static unsafe class CheckpointConverter
             ConvertFolder(codec, new ConversionOptions(options.Rest), Path.Combine(outDir, ModelFolder.CodecName), cancellationToken);
     }
 
+    /// <summary>Refuses what <see cref="Convert"/> would refuse before it writes: for those who have work to do first.</summary>
+    /// <param name="model">The checkpoint.</param>
+    /// <param name="options">What to write.</param>
+    /// <param name="outDir">The folder.</param>
+    /// <exception cref="DiaException">As <see cref="Convert"/>.</exception>
+    public static void Check(ModelFolder model, ConversionOptions options, string outDir)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        CheckFolders(model, options, outDir);
+        using var files = CheckpointFiles.Open(model);
+        using var weights = new ConvertedWeights(files, options);
+    }
+
     /// <summary>Makes a folder to write into.</summary>
     /// <exception cref="DiaException">It cannot be made (Output).</exception>
     internal static void MakeFolder(string path)
@@ -54,21 +68,26 @@ public static unsafe class CheckpointConverter
         file.Commit();
     }
 
-    private static void ConvertFolder(ModelFolder from, ConversionOptions options, string to, CancellationToken cancellationToken)
+    private static void CheckFolders(ModelFolder from, ConversionOptions options, string to)
     {
         if (options.Adapter is { } a && Path.GetFullPath(a.Folder.Describe(LoraConfig.FileName)) == Path.GetFullPath(Path.Combine(to, LoraConfig.FileName)))
             throw new DiaException(DiaErrorKind.Output, $"{to} is the adapter's own folder. Name another one.");
         if (from.Quantization is not null && (options.Quantizes || options.Adapter is not null))
             throw new DiaException(DiaErrorKind.Model,
                 $"{from.Describe(ModelFolder.ConfigName)} has a quantization_config: integers are not rounded again, and nothing is added to them. Take the checkpoint that they were made from.");
+        // A file over itself would be harmless; tensors over the shards they come from leave a folder of two checkpoints.
+        if (!from.IsBundle && CheckpointFiles.TextNames(from).Any(name => Path.GetFullPath(from.Describe(name)) == Path.GetFullPath(Path.Combine(to, name))))
+            throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
+    }
+
+    private static void ConvertFolder(ModelFolder from, ConversionOptions options, string to, CancellationToken cancellationToken)
+    {
+        CheckFolders(from, options, to);
         using var files = CheckpointFiles.Open(from);
         using var weights = new ConvertedWeights(files, options);
         using var folder = new CheckpointWriter(to);
         foreach (string name in CheckpointFiles.TextNames(from))
         {
-            // A file over itself would be harmless; tensors over the shards they come from leave a folder of two checkpoints.
-            if (!from.IsBundle && Path.GetFullPath(from.Describe(name)) == Path.GetFullPath(Path.Combine(to, name)))
-                throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
             string text = from.ReadText(name);
             if (name == ModelFolder.ConfigName)
             {
