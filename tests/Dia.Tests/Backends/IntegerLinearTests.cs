@@ -79,7 +79,10 @@ public sealed unsafe class IntegerLinearTests
     public void Rows_are_rounded_to_the_same_bits_as_by_plain_loops()
     {
         Random random = new(3);
-        float[] specials = [0, -0f, float.Epsilon, 1e-38f, 9.9e-31f, 1e-30f, float.MaxValue, -float.MaxValue, 0.5f, 1.5f, 2.5f, -127, float.NaN, float.PositiveInfinity];
+        float[] specials =
+        [
+            0, -0f, float.Epsilon, 1e-38f, 9.9e-31f, 1e-30f, float.MaxValue, -float.MaxValue, 0.5f, 1.5f, 2.5f, -127, float.NaN, float.PositiveInfinity,
+        ];
         float* x = stackalloc float[RoundedRow.Group];
         sbyte* expected = stackalloc sbyte[RoundedRow.Group];
         byte* block = stackalloc byte[IntegerBlocks.Bytes4];

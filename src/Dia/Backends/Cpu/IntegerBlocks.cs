@@ -62,7 +62,8 @@ internal static unsafe class IntegerBlocks
         if (!(largest >= RoundedRow.Least))
             return 0;
         Vector256<float> inverse = Vector256.Create(RoundedRow.Largest / largest);
-        Vector256<short> low = Vector256.Narrow(Nearest(a * inverse), Nearest(b * inverse)), high = Vector256.Narrow(Nearest(c * inverse), Nearest(d * inverse));
+        Vector256<short> low = Vector256.Narrow(Nearest(a * inverse), Nearest(b * inverse));
+        Vector256<short> high = Vector256.Narrow(Nearest(c * inverse), Nearest(d * inverse));
         Vector256.Narrow(low, high).Store(integers);
         return largest / RoundedRow.Largest;
     }

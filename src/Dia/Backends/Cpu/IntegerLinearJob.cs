@@ -186,7 +186,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private readonly void Multiply(in Tile tile, int block, int blocks, bool isTail)
     {
         for (int i = 0; IsFour && i < tile.Count; i++)
-            IntegerKernels.Unpack(isTail ? tile.Tails + i * IntegerBlocks.Values : Row(tile.First + i) + (long)block * BlockBytes, tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values, blocks);
+            IntegerKernels.Unpack(Stored(tile, i, block, isTail), tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values, blocks);
         float* sums = tile.Sums;
         for (int p = 0; p < Pairs; p++)
         {
@@ -201,8 +201,11 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         }
     }
 
-    private readonly byte* Weights(in Tile tile, int i, int block, bool isTail) => IsFour ? tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values
-        : isTail ? tile.Tails + i * IntegerBlocks.Values : Row(tile.First + i) + (long)block * BlockBytes;
+    private readonly byte* Weights(in Tile tile, int i, int block, bool isTail) =>
+        IsFour ? tile.Unpacked + i * PieceBlocks * IntegerBlocks.Values : Stored(tile, i, block, isTail);
+
+    private readonly byte* Stored(in Tile tile, int i, int block, bool isTail) =>
+        isTail ? tile.Tails + i * IntegerBlocks.Values : Row(tile.First + i) + (long)block * BlockBytes;
 
     // The scales of a block: as they are stored, or widened; null: there is none but the row's.
     private readonly byte* Scales(in Tile tile, int i, int block)

@@ -47,5 +47,6 @@ internal static unsafe class IntegerRows
     // Integers of 4 bits from the first of four bytes on.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Eight(byte* p) =>
-        (Avx2.ShiftRightLogicalVariable(Vector256.Create(*(int*)p), Vector256.Create(0u, 4, 8, 12, 16, 20, 24, 28)) & Vector256.Create(15)) - Vector256.Create(8);
+        (Avx2.ShiftRightLogicalVariable(Vector256.Create(*(int*)p), Vector256.Create(0u, 4, 8, 12, 16, 20, 24, 28)) & Vector256.Create(15))
+        - Vector256.Create(8);
 }
