@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Dia.Backends;
 using Dia.Backends.Cpu;
 using Dia.Backends.Scalar;
@@ -99,6 +101,43 @@ public sealed unsafe class IntegerLinearTests
                 Assert.InRange((double)expected[j] * scale - x[j], -0.5001 * scale - 1e-30, 0.5001 * scale + 1e-30);
         }
     }
+
+    [Fact]
+    public void Every_way_to_multiply_gives_the_same_sums()
+    {
+        Random random = new(4);
+        for (int i = 0; i < 2000; i++)
+        {
+            // The largest of each are where 16 bits would overflow.
+            sbyte[] w = Draw(random, i, -128), x = Draw(random, i, -127), y = Draw(random, i, -127);
+            Vector256<byte> even = (Vector256.Create(w).AsByte() & Vector256.Create((byte)15)), odd = i % 2 == 0 ? even : Vector256.Create((byte)15);
+            Vector256<int> start = Vector256.Create(random.Next(-1000, 1000));
+            Vector256<int> four = PlainProducts.OfFour(start, even, Vector256.Create(x), odd, Vector256.Create(y));
+            Vector256<int> eight = PlainProducts.OfEight(Vector256.Create(w), Vector256.Create(x));
+            Assert.Equal(Enumerable.Range(0, 16).Sum(j => w[j] * x[j]), eight[0] + eight[1] + eight[2] + eight[3]);
+            Assert.Equal(Enumerable.Range(0, 32).Sum(j => w[j] * x[j]), Vector256.Sum(eight));
+            Assert.Equal(8 * start[0] + Enumerable.Range(0, 32).Sum(j => even[j] * x[j] + odd[j] * y[j]), Vector256.Sum(four));
+            if (Avx2.IsSupported)
+                Same<Avx2Products>();
+            if (AvxVnni.IsSupported)
+                Same<VnniProducts>();
+
+            // Lanes of a half may hold its products in another order.
+            void Same<TProducts>()
+                where TProducts : struct, IIntegerProducts
+            {
+                Vector256<int> a = TProducts.OfFour(start, even, Vector256.Create(x), odd, Vector256.Create(y));
+                Vector256<int> b = TProducts.OfEight(Vector256.Create(w), Vector256.Create(x));
+                Assert.Equal(Vector128.Sum(four.GetLower()), Vector128.Sum(a.GetLower()));
+                Assert.Equal(Vector128.Sum(four.GetUpper()), Vector128.Sum(a.GetUpper()));
+                Assert.Equal(Vector128.Sum(eight.GetLower()), Vector128.Sum(b.GetLower()));
+                Assert.Equal(Vector128.Sum(eight.GetUpper()), Vector128.Sum(b.GetUpper()));
+            }
+        }
+    }
+
+    private static sbyte[] Draw(Random random, int i, int least) =>
+        [.. Enumerable.Range(0, 32).Select(_ => (sbyte)(i % 3 == 0 ? (random.Next(2) == 0 ? least : 127) : random.Next(least, 128)))];
 
     /// <summary>A weight, rows of activations, and their product on a backend.</summary>
     private sealed class Operands : IDisposable

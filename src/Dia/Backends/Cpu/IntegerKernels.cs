@@ -21,9 +21,10 @@ internal static unsafe class IntegerKernels
     /// <param name="ahead">Bytes ahead that are asked for.</param>
     /// <param name="sums">Four vectors of sums: of both rows of weights with x0, then with x1.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Four<TSource, TScale>(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
+    public static void Four<TSource, TScale, TProducts>(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
         where TSource : struct, IFourBits
         where TScale : struct, IStoredFormat
+        where TProducts : struct, IIntegerProducts
     {
         Vector256<float> s00 = Vector256.Load(sums), s10 = Vector256.Load(sums + 8), s01 = Vector256.Load(sums + 16), s11 = Vector256.Load(sums + 24);
         for (; blocks > 0; blocks--)
@@ -31,14 +32,14 @@ internal static unsafe class IntegerKernels
             Vector256<float> scales0 = TScale.Load8(s0), scales1 = TScale.Load8(s1);
             TSource.Prefetch(w0 + ahead);
             TSource.Prefetch(w1 + ahead);
-            Step<TSource>(w0, Spread(scales0, 0), x0, x1, ref s00, ref s01);
-            Step<TSource>(w1, Spread(scales1, 0), x0, x1, ref s10, ref s11);
-            Step<TSource>(w0 + TSource.Bytes, Spread(scales0, 2), x0 + 32, x1 + 32, ref s00, ref s01);
-            Step<TSource>(w1 + TSource.Bytes, Spread(scales1, 2), x0 + 32, x1 + 32, ref s10, ref s11);
-            Step<TSource>(w0 + 2 * TSource.Bytes, Spread(scales0, 4), x0 + 64, x1 + 64, ref s00, ref s01);
-            Step<TSource>(w1 + 2 * TSource.Bytes, Spread(scales1, 4), x0 + 64, x1 + 64, ref s10, ref s11);
-            Step<TSource>(w0 + 3 * TSource.Bytes, Spread(scales0, 6), x0 + 96, x1 + 96, ref s00, ref s01);
-            Step<TSource>(w1 + 3 * TSource.Bytes, Spread(scales1, 6), x0 + 96, x1 + 96, ref s10, ref s11);
+            Step<TSource, TProducts>(w0, Spread(scales0, 0), x0, x1, ref s00, ref s01);
+            Step<TSource, TProducts>(w1, Spread(scales1, 0), x0, x1, ref s10, ref s11);
+            Step<TSource, TProducts>(w0 + TSource.Bytes, Spread(scales0, 2), x0 + 32, x1 + 32, ref s00, ref s01);
+            Step<TSource, TProducts>(w1 + TSource.Bytes, Spread(scales1, 2), x0 + 32, x1 + 32, ref s10, ref s11);
+            Step<TSource, TProducts>(w0 + 2 * TSource.Bytes, Spread(scales0, 4), x0 + 64, x1 + 64, ref s00, ref s01);
+            Step<TSource, TProducts>(w1 + 2 * TSource.Bytes, Spread(scales1, 4), x0 + 64, x1 + 64, ref s10, ref s11);
+            Step<TSource, TProducts>(w0 + 3 * TSource.Bytes, Spread(scales0, 6), x0 + 96, x1 + 96, ref s00, ref s01);
+            Step<TSource, TProducts>(w1 + 3 * TSource.Bytes, Spread(scales1, 6), x0 + 96, x1 + 96, ref s10, ref s11);
             w0 += 4 * TSource.Bytes;
             w1 += 4 * TSource.Bytes;
             s0 += IntegerBlocks.Groups * TScale.Size;
@@ -64,7 +65,8 @@ internal static unsafe class IntegerKernels
     /// <param name="ahead">Bytes ahead that are asked for.</param>
     /// <param name="sums">Four vectors of sums: of both rows of weights with x0, then with x1.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Eight(byte* w0, byte* w1, byte flip, float* s0, float* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
+    public static void Eight<TProducts>(byte* w0, byte* w1, byte flip, float* s0, float* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
+        where TProducts : struct, IIntegerProducts
     {
         Vector256<float> s00 = Vector256.Load(sums), s10 = Vector256.Load(sums + 8), s01 = Vector256.Load(sums + 16), s11 = Vector256.Load(sums + 24);
         Vector256<byte> flips = Vector256.Create(flip);
@@ -82,21 +84,21 @@ internal static unsafe class IntegerKernels
                 Vector256<sbyte> w = (Vector256.Load(w0) ^ flips).AsSByte(), x = Vector256.Load((sbyte*)x0), y = Vector256.Load((sbyte*)x1);
                 if (s0 == null)
                 {
-                    s00 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(Product(w, x)), s00);
-                    s01 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(Product(w, y)), s01);
+                    s00 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s00);
+                    s01 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s01);
                     w = (Vector256.Load(w1) ^ flips).AsSByte();
-                    s10 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(Product(w, x)), s10);
-                    s11 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(Product(w, y)), s11);
+                    s10 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s10);
+                    s11 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s11);
                 }
                 else
                 {
                     Vector256<float> scale = Vector256.Create(s0[g]);
-                    s00 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(Product(w, x)), s00);
-                    s01 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(Product(w, y)), s01);
+                    s00 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s00);
+                    s01 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s01);
                     w = (Vector256.Load(w1) ^ flips).AsSByte();
                     scale = Vector256.Create(s1[g]);
-                    s10 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(Product(w, x)), s10);
-                    s11 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(Product(w, y)), s11);
+                    s10 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s10);
+                    s11 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s11);
                 }
                 w0 += RoundedRow.Group;
                 w1 += RoundedRow.Group;
@@ -141,13 +143,17 @@ internal static unsafe class IntegerKernels
 
     // 64 weights, of two groups, with two rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step<TSource>(byte* w, Vector256<float> scale, byte* x0, byte* x1, ref Vector256<float> s0, ref Vector256<float> s1)
+    private static void Step<TSource, TProducts>(byte* w, Vector256<float> scale, byte* x0, byte* x1, ref Vector256<float> s0, ref Vector256<float> s1)
         where TSource : struct, IFourBits
+        where TProducts : struct, IIntegerProducts
     {
         TSource.Load(w, out Vector256<byte> even, out Vector256<byte> odd);
-        s0 = Vector256.FusedMultiplyAdd(scale * Vector256.Load((float*)(x0 + IntegerBlocks.Scales4)), Vector256.ConvertToSingle(Product(even, odd, x0)), s0);
-        s1 = Vector256.FusedMultiplyAdd(scale * Vector256.Load((float*)(x1 + IntegerBlocks.Scales4)), Vector256.ConvertToSingle(Product(even, odd, x1)), s1);
+        s0 = Vector256.FusedMultiplyAdd(scale * Scales(x0), Vector256.ConvertToSingle(Product<TProducts>(even, odd, x0)), s0);
+        s1 = Vector256.FusedMultiplyAdd(scale * Scales(x1), Vector256.ConvertToSingle(Product<TProducts>(even, odd, x1)), s1);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Scales(byte* x) => Vector256.Load((float*)(x + IntegerBlocks.Scales4));
 
     // The scales of two groups, four lanes each.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -158,40 +164,10 @@ internal static unsafe class IntegerKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Product(Vector256<byte> even, Vector256<byte> odd, byte* x)
-    {
-        Vector256<int> start = Vector256.Load((int*)(x + IntegerBlocks.Starts4));
-        Vector256<sbyte> first = Vector256.Load((sbyte*)x), second = Vector256.Load((sbyte*)x + IntegerBlocks.Odd4);
-        if (AvxVnni.IsSupported)
-            return AvxVnni.MultiplyWideningAndAdd(AvxVnni.MultiplyWideningAndAdd(start, even, first), odd, second);
-        // Sums of four products of at most 15 x 127 fit 16 bits.
-        return Avx2.IsSupported
-            ? start + Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(even, first) + Avx2.MultiplyAddAdjacent(odd, second), Vector256<short>.One)
-            : start + Quarters(even, first) + Quarters(odd, second);
-    }
-
-    // Magnitudes of weights by activations with the weights' signs: two products of at most 128 x 127 fit 16 bits.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Product(Vector256<sbyte> w, Vector256<sbyte> x)
-    {
-        if (!Avx2.IsSupported)
-            return Quarters(Vector256.Abs(w).AsByte(), Vector256.ConditionalSelect(Vector256.LessThan(w, Vector256<sbyte>.Zero), -x, x));
-        Vector256<byte> magnitudes = Avx2.Abs(w);
-        Vector256<sbyte> signed = Avx2.Sign(x, w);
-        return AvxVnni.IsSupported
-            ? AvxVnni.MultiplyWideningAndAdd(Vector256<int>.Zero, magnitudes, signed)
-            : Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(magnitudes, signed), Vector256<short>.One);
-    }
-
-    // Four lanes of sums of the lower 16 products, and four of the upper ones.
-    private static Vector256<int> Quarters(Vector256<byte> w, Vector256<sbyte> x) => Vector256.Create(
-        Quarter(Vector256.WidenLower(w).AsInt16() * Vector256.WidenLower(x)), Quarter(Vector256.WidenUpper(w).AsInt16() * Vector256.WidenUpper(x)));
-
-    private static Vector128<int> Quarter(Vector256<short> products)
-    {
-        Vector256<int> sums = Vector256.WidenLower(products) + Vector256.WidenUpper(products);
-        return sums.GetLower() + sums.GetUpper();
-    }
+    private static Vector256<int> Product<TProducts>(Vector256<byte> even, Vector256<byte> odd, byte* x)
+        where TProducts : struct, IIntegerProducts =>
+        TProducts.OfFour(Vector256.Load((int*)(x + IntegerBlocks.Starts4)), even, Vector256.Load((sbyte*)x), odd,
+            Vector256.Load((sbyte*)x + IntegerBlocks.Odd4));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* p)

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
@@ -35,6 +36,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private long _storedScaleBytes;
     private byte _flip;
     private delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> _four;
+    private delegate*<byte*, byte*, byte, float*, float*, byte*, byte*, int, int, float*, void> _eight;
 
     private readonly int K => (int)P.K;
 
@@ -65,7 +67,12 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     {
         if (P.Rows <= 0 || P.N <= 0)
             return;
-        _four = IsFour ? Four() : null;
+        if (AvxVnni.IsSupported)
+            ChooseKernels<VnniProducts>();
+        else if (Avx2.IsSupported)
+            ChooseKernels<Avx2Products>();
+        else
+            ChooseKernels<PlainProducts>();
         _flip = (byte)(Storage.Format == WeightFormat.Int8Packed ? 128 : 0);
         (_rowBytes, _storedScaleBytes) = (Storage.RowBytes(K), Storage.ScaleBytes(K));
         _scaleBytes = HasRowScale ? 0 : Blocks * IntegerBlocks.Groups * (long)sizeof(float);
@@ -80,18 +87,20 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         threads.Run(ref this, _shares.Parts);
     }
 
-    // The kernel of weights of 4 bits: by where its scales are, and for many rows for weights that are unpacked.
-    private readonly delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> Four()
+    // Of weights of 4 bits it depends on where their scales are, and on whether they are unpacked for many rows.
+    private void ChooseKernels<TProducts>()
+        where TProducts : struct, IIntegerProducts
     {
+        _eight = &IntegerKernels.Eight<TProducts>;
         WeightFormat scales = HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32;
-        return (IsFew, scales) switch
+        _four = (IsFew, scales) switch
         {
-            (true, WeightFormat.BFloat16) => &IntegerKernels.Four<PackedFour, BFloat16Format>,
-            (true, WeightFormat.Float16) => &IntegerKernels.Four<PackedFour, Float16Format>,
-            (true, _) => &IntegerKernels.Four<PackedFour, Float32Format>,
-            (false, WeightFormat.BFloat16) => &IntegerKernels.Four<UnpackedFour, BFloat16Format>,
-            (false, WeightFormat.Float16) => &IntegerKernels.Four<UnpackedFour, Float16Format>,
-            (false, _) => &IntegerKernels.Four<UnpackedFour, Float32Format>,
+            (true, WeightFormat.BFloat16) => &IntegerKernels.Four<PackedFour, BFloat16Format, TProducts>,
+            (true, WeightFormat.Float16) => &IntegerKernels.Four<PackedFour, Float16Format, TProducts>,
+            (true, _) => &IntegerKernels.Four<PackedFour, Float32Format, TProducts>,
+            (false, WeightFormat.BFloat16) => &IntegerKernels.Four<UnpackedFour, BFloat16Format, TProducts>,
+            (false, WeightFormat.Float16) => &IntegerKernels.Four<UnpackedFour, Float16Format, TProducts>,
+            (false, _) => &IntegerKernels.Four<UnpackedFour, Float32Format, TProducts>,
         };
     }
 
@@ -159,10 +168,10 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void Kernel(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, float* sums)
     {
-        if (_four != null)
+        if (IsFour)
             _four(w0, w1, s0, s1, x0, x1, blocks, Ahead, sums);
         else
-            IntegerKernels.Eight(w0, w1, _flip, (float*)s0, (float*)s1, x0, x1, blocks, Ahead, sums);
+            _eight(w0, w1, _flip, (float*)s0, (float*)s1, x0, x1, blocks, Ahead, sums);
     }
 
     private readonly byte* Row(int n) => (byte*)P.Integers.Data + n * _rowBytes;

@@ -4,7 +4,9 @@ using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
-/// <summary>Rows of integer weights as float32: each integer times its scale (<see cref="WeightFormats.Read(in StoredWeight, long, int, Span{float})"/>).</summary>
+/// <summary>
+/// Rows of integer weights as float32: each integer times its scale, as <see cref="WeightFormats.Read(in StoredWeight, long, int, Span{float})"/> reads them.
+/// </summary>
 internal static unsafe class IntegerRows
 {
     /// <summary>Widens values of a row.</summary>
