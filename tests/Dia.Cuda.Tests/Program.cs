@@ -67,7 +67,7 @@ internal static unsafe class Program
                     new ThoroughChecks<CudaBackend>(backend, new KernelChecks<CudaBackend>(backend, Report)).Run();
                     break;
                 case "model":
-                    var checks = new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16, WeightFormat.Int8, WeightFormat.Int4);
+                    var checks = new KernelChecks<CudaBackend>(backend, Report, WeightFormat.BFloat16, WeightFormat.Int8Packed, WeightFormat.Int4);
                     foreach (CompiledNetwork network in Compiled.CompiledModels.All.Where(n => n.Name == arguments[1]))
                         checks.RunCompiled(network);
                     break;

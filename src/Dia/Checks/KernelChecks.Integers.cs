@@ -15,8 +15,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
         new(WeightFormat.Int4, WeightFormat.Float16, 32), new(WeightFormat.Int4, WeightFormat.Float32, 96), new(WeightFormat.Int4, WeightFormat.BFloat16),
     ];
 
-    // Those that `dia convert` writes, at the shapes of models.
-    private static readonly WeightStorage[] CommonIntegers = [new(WeightFormat.Int8), new(WeightFormat.Int4, WeightFormat.BFloat16, 32)];
+    // Those that `dia convert` makes of bfloat16, at the shapes of models.
+    private static readonly WeightStorage[] CommonIntegers =
+        [new(WeightFormat.Int8Packed, WeightFormat.BFloat16), new(WeightFormat.Int4, WeightFormat.BFloat16, 32)];
 
     // Weights of a matrix that is large enough for one format of each number of bits to do.
     private const int LargeIntegerMatrix = 50_000;
