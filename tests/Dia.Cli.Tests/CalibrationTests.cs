@@ -74,7 +74,9 @@ public sealed class CalibrationTests : TestFolder
     private void Write(string name, int lines) =>
         File.WriteAllLines(In(name), Enumerable.Range(0, lines).Select(i => $"[S{i % 2 + 1}] Line {i} is spoken."));
 
-    private string[] Files(string folder) => [.. Names().Where(n => n.StartsWith(folder + "/", StringComparison.Ordinal)).Select(n => n[(folder.Length + 1)..])];
+    private string[] Files(string folder) =>
+        [.. Names().Where(n => n.StartsWith(folder + "/", StringComparison.Ordinal)).Select(n => n[(folder.Length + 1)..])];
 
-    private static double Mean(string report) => double.Parse(Regex.Match(report, @"^mean +([\d.]+)$", RegexOptions.Multiline).Groups[1].Value, CultureInfo.InvariantCulture);
+    private static double Mean(string report) => double.Parse(Regex.Match(report, @"^mean +([\d.]+)$", RegexOptions.Multiline).Groups[1].Value,
+        CultureInfo.InvariantCulture);
 }

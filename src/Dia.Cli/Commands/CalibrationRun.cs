@@ -36,7 +36,8 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, Conversio
             source.MergeAdapter();
         }
 
-        Calibration? calibration = run.Line.Get(DiaOptions.Calibrate) is { } path ? Create(source, CalibrationScript.Read(path, source.Config), device.Threads) : null;
+        Calibration? calibration = run.Line.Get(DiaOptions.Calibrate) is { } path
+            ? Create(source, CalibrationScript.Read(path, source.Config), device.Threads) : null;
         using (calibration)
         {
             if (calibration is not null && !Calibrate(calibration))

@@ -42,7 +42,8 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
     /// <param name="folder">A folder for what is done; it is made, and emptied by <see cref="DeleteFiles"/>.</param>
     /// <param name="memory">Most bytes for the sums of inputs; one layer's are always made. Null: half of what is free.</param>
     /// <param name="threads">Threads that round; they change nothing.</param>
-    /// <exception cref="DiaException">Usage: no weight is rounded. Model: its weights are integers already. Device: the model is not in the processor's memory.</exception>
+    /// <exception cref="DiaException">Usage: no weight is rounded. Model: its weights are integers already. Device: the model is
+    /// not in the processor's memory.</exception>
     public Calibration(DiaForConditionalGeneration model, CalibrationScript script, Func<WeightSpec, WeightStorage> storageOf, string folder, long? memory,
         int threads)
     {
@@ -117,7 +118,8 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
         KeptOut is { Count: > 0 } lines ? SpeechDivergence.Between(_model, model, lines, progress, cancellationToken) : null;
 
     /// <inheritdoc/>
-    public void Quantize(WeightSpec spec, WeightStorage storage, WeightFormat source, int first, ReadOnlySpan<float> rows, Span<sbyte> integers, Span<float> scales)
+    public void Quantize(WeightSpec spec, WeightStorage storage, WeightFormat source, int first, ReadOnlySpan<float> rows, Span<sbyte> integers,
+        Span<float> scales)
     {
         ArgumentNullException.ThrowIfNull(spec);
         SafetensorsFile file = Done(spec.Name) ?? throw new InvalidOperationException($"{spec.Name} was not calibrated.");
@@ -235,7 +237,8 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
             fixed (sbyte* q = integers)
             fixed (float* s = scales)
                 error = Gptq.Round(_model.Weights.Weights[i], n, hessian, storage, q, s, _threads);
-            _files.Keep(PartOf(i), [new SafetensorsArray(Integers, [n, k], MemoryMarshal.Cast<sbyte, byte>(integers).ToArray()), new SafetensorsArray(Scales, [n, groups], scales)],
+            var bytes = new SafetensorsArray(Integers, [n, k], MemoryMarshal.Cast<sbyte, byte>(integers).ToArray());
+            _files.Keep(PartOf(i), [bytes, new SafetensorsArray(Scales, [n, groups], scales)],
                 new() { [ErrorKey] = Text(error.Error), [EnergyKey] = Text(error.Energy), [DampingKey] = Text(damping) });
         }
     }

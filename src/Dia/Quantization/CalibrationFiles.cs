@@ -48,8 +48,9 @@ internal sealed class CalibrationFiles(string folder, string key)
     {
         if (!Directory.Exists(folder))
             return;
-        foreach (string path in Directory.EnumerateFiles(folder).Where(p => p.EndsWith(Ending, StringComparison.Ordinal) || p.EndsWith(".tmp", StringComparison.Ordinal)))
-            File.Delete(path);
+        foreach (string path in Directory.EnumerateFiles(folder))
+            if (path.EndsWith(Ending, StringComparison.Ordinal) || path.EndsWith(".tmp", StringComparison.Ordinal))
+                File.Delete(path);
         if (!Directory.EnumerateFileSystemEntries(folder).Any())
             Directory.Delete(folder);
     }

@@ -47,8 +47,10 @@ internal static unsafe class Gptq
     /// <summary>Some rows, and the room to round them in.</summary>
     private sealed class Rows(Hessian h, WeightStorage storage)
     {
-        private readonly int _k = h.Size, _group = storage.Group == 0 ? h.Size : storage.Group, _levels = (int)Math.Ceiling(RoundToNearest.HalfRange(storage.Format));
-        private readonly float[] _weights = GC.AllocateArray<float>(Tile * h.Size, pinned: true), _errors = GC.AllocateArray<float>(Tile * h.Size, pinned: true);
+        private readonly int _k = h.Size, _group = storage.Group == 0 ? h.Size : storage.Group;
+        private readonly int _levels = (int)Math.Ceiling(RoundToNearest.HalfRange(storage.Format));
+        private readonly float[] _weights = GC.AllocateArray<float>(Tile * h.Size, pinned: true);
+        private readonly float[] _errors = GC.AllocateArray<float>(Tile * h.Size, pinned: true);
         private readonly float[] _sums = GC.AllocateArray<float>(2 * Tile * Block, pinned: true);
         private double _error, _energy;
 

@@ -27,7 +27,8 @@ internal static unsafe class Products
             {
                 int rows = Math.Min(TileRows, rowsA - i), columns = Math.Min(TileColumns, rowsB - j);
                 // Rows that are not there are the last one again: their sums are left out.
-                float* a0 = a + i * strideA, a1 = a0 + Math.Min(1, rows - 1) * strideA, a2 = a0 + Math.Min(2, rows - 1) * strideA, a3 = a0 + (rows - 1) * strideA;
+                float* a0 = a + i * strideA, a1 = a0 + Math.Min(1, rows - 1) * strideA;
+                float* a2 = a0 + Math.Min(2, rows - 1) * strideA, a3 = a0 + (rows - 1) * strideA;
                 float* b0 = b + j * strideB, b1 = b0 + Math.Min(1, columns - 1) * strideB, b2 = b0 + (columns - 1) * strideB;
                 Tile(a0, a1, a2, a3, b0, b1, b2, length, sums);
                 for (int r = 0; r < rows; r++)

@@ -5,7 +5,8 @@ using Dia.Modeling;
 namespace Dia.Quantization;
 
 /// <summary>How far what a model says is from what another one, its source, says: over lines that the source spoke, row by row, on the same rows.</summary>
-/// <param name="Divergence">The mean Kullback-Leibler divergence KL(source ‖ model) of each channel's distribution, in nats; of logits as they are, with the text.</param>
+/// <param name="Divergence">The mean Kullback-Leibler divergence KL(source ‖ model) of each channel's distribution, in nats; of logits
+/// as they are, with the text.</param>
 /// <param name="Agreement">In how many of the rows and channels both find the same id best.</param>
 /// <param name="Frames">How many frames each line takes where both speak it greedily: the source's, and the model's.</param>
 public sealed record SpeechDivergence(IReadOnlyList<double> Divergence, double Agreement, IReadOnlyList<(int Source, int Model)> Frames)

@@ -1,6 +1,7 @@
 using Dia.Backends;
 using Dia.Backends.Cpu;
 using Dia.Compiled;
+using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Networks;
@@ -33,7 +34,8 @@ public sealed unsafe class CalibrationTests : IDisposable
     public void What_is_recorded_are_the_inputs_of_forward_passes()
     {
         int head = Array.FindIndex(_model.Specs, s => s.Name == "logits_dense.weight");
-        SpokenLine line = SpokenLine.Speak(_model, ["[S1] Hi."], _model.GenerationConfig() with { MaxNewTokens = 20, DoSample = true, GuidanceScale = 3 }, default)[0];
+        GenerationConfig config = _model.GenerationConfig() with { MaxNewTokens = 20, DoSample = true, GuidanceScale = 3 };
+        SpokenLine line = SpokenLine.Speak(_model, ["[S1] Hi."], config, default)[0];
         int channels = _model.Config.DecoderConfig.NumChannels, rows = line.Rows.Length / channels, k = _model.Config.DecoderConfig.HiddenSize;
         var hessians = new Hessian?[_model.Specs.Length];
         using Hessian recorded = hessians[head] = new Hessian(k, 2);
@@ -190,7 +192,8 @@ public sealed unsafe class CalibrationTests : IDisposable
     }
 
     private Calibration Create(string name, long? memory, string text = Text, Func<WeightSpec, WeightStorage>? storageOf = null) =>
-        new(_model, CalibrationScript.Parse(System.Text.Encoding.UTF8.GetBytes(text), "script.txt", _model.Config.EncoderConfig.MaxPositionEmbeddings), storageOf ?? Int4, _folder[name], memory, 2);
+        new(_model, CalibrationScript.Parse(System.Text.Encoding.UTF8.GetBytes(text), "script.txt", _model.Config.EncoderConfig.MaxPositionEmbeddings),
+            storageOf ?? Int4, _folder[name], memory, 2);
 
     private static WeightStorage Int4(WeightSpec spec) => new(WeightFormat.Int4, WeightFormat.BFloat16, spec.Columns % 32 == 0 ? 32 : 0);
 
