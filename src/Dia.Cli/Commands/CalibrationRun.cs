@@ -9,10 +9,12 @@ namespace Dia.Cli.Commands;
 /// <summary>A conversion to integers that has the model speak: to choose them by what its layers are given, and to say what they cost.</summary>
 /// <param name="run">The options, messages and signals.</param>
 /// <param name="from">The checkpoint.</param>
+/// <param name="codec">Its codec; null: the one in its dac/, if any.</param>
 /// <param name="options">What it becomes.</param>
 /// <param name="folder">Where to.</param>
 /// <param name="convert">Converts it.</param>
-internal sealed class CalibrationRun(Invocation run, ModelFolder from, ConversionOptions options, string folder, Action<ConversionOptions> convert)
+internal sealed class CalibrationRun(Invocation run, ModelFolder from, ModelFolder? codec, ConversionOptions options, string folder,
+    Action<ConversionOptions> convert)
 {
     private const string StateName = ".dia-calibration";
 
@@ -27,7 +29,7 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, Conversio
     {
         if (!options.Quantizes)
             throw CommandLine.Usage($"{DiaOptions.Calibrate.Name} and {DiaOptions.Report.Name} are for weights that become integers: --dtype int8 or int4.");
-        CheckpointConverter.Check(from, options, folder); // before hours of work
+        CheckpointConverter.Check(from, codec, options, folder); // before hours of work
         using CpuDevice device = DeviceChoice.Processor(run);
         using DiaForConditionalGeneration source = DiaForConditionalGeneration.FromPretrained(from, CompiledModels.All, device);
         if (options.Adapter is { } adapter)

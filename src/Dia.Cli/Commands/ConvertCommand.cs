@@ -37,10 +37,10 @@ internal static class ConvertCommand
     private static void Run(Invocation run)
     {
         string folder = run.Required(DiaOptions.OutputFolder), model = run.Line.Words[0];
+        WeightFormat format = run.Required(DiaOptions.ConvertDType);
         ModelFolder? codec = run.Line.Get(DiaOptions.Codec) is { } path ? ModelFolder.OpenCodec(path) : null;
         using var files = new Checkpoints(run);
         ModelFolder from = ModelFolder.Open(model);
-        WeightFormat format = run.Required(DiaOptions.ConvertDType);
         var options = new ConversionOptions(format)
         {
             Keep = [.. ConversionOptions.DefaultKeep(format), .. run.Line.GetAll(DiaOptions.Keep).Select(DiaOptions.KeptBy)],
@@ -48,8 +48,10 @@ internal static class ConvertCommand
         };
         if (options.Quantizes)
             options = options with { Parameters = Parameters(from) };
+        if (options.Quantizes && !options.Parameters.Any(p => options.StorageOf(p).IsQuantized))
+            throw CommandLine.Usage($"no weight becomes one of integers: {DiaOptions.Keep.Name} keeps all of them in other formats.");
         if (CalibrationRun.IsAskedFor(run.Line))
-            new CalibrationRun(run, from, options, folder, Convert).Go();
+            new CalibrationRun(run, from, codec, options, folder, Convert).Go();
         else
             Convert(options);
 

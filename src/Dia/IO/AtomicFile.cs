@@ -7,6 +7,8 @@ namespace Dia.IO;
 /// </summary>
 public sealed class AtomicFile : IDisposable
 {
+    private const string TemporaryStart = ".dia-", TemporaryEnd = ".tmp";
+
     private readonly string? _temporary;
     private readonly string _target;
     private readonly FileStream _file;
@@ -82,6 +84,20 @@ public sealed class AtomicFile : IDisposable
             Quietly(() => File.Delete(_temporary));
     }
 
+    /// <summary>Deletes what writers that were killed left in a folder. What is being written is locked, and stays.</summary>
+    /// <param name="folder">The folder.</param>
+    internal static void DeleteAbandoned(string folder) => Quietly(() =>
+    {
+        foreach (string path in Directory.EnumerateFiles(folder, TemporaryStart + "*" + TemporaryEnd))
+        {
+            Quietly(() =>
+            {
+                using var alone = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+                File.Delete(path);
+            });
+        }
+    });
+
     /// <summary>.NET turns EFBIG, a file over its limit, into the third.</summary>
     private static bool IsFailure(Exception error) => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException;
 
@@ -122,7 +138,7 @@ public sealed class AtomicFile : IDisposable
             throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: the folder {folder} does not exist. Create it first.");
 
         // Short, since the name it stands for may already be as long as the file system allows.
-        string temporary = System.IO.Path.Combine(folder, $".dia-{System.IO.Path.GetRandomFileName()}.tmp");
+        string temporary = System.IO.Path.Combine(folder, TemporaryStart + System.IO.Path.GetRandomFileName() + TemporaryEnd);
         if (mode is null && kind == FileKind.Regular && !OperatingSystem.IsWindows())
             mode = File.GetUnixFileMode(target);
         var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 16);

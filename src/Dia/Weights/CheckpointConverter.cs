@@ -24,8 +24,8 @@ public static unsafe class CheckpointConverter
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        var inside = model.Sub(ModelFolder.CodecName);
-        codec ??= CheckpointFiles.Exists(inside) ? inside : null;
+        codec = Codec(model, codec);
+        CheckFolders(model, codec, options, outDir);
         ConvertFolder(model, options, outDir, cancellationToken);
         if (codec is not null)
             ConvertFolder(codec, new ConversionOptions(options.Rest), Path.Combine(outDir, ModelFolder.CodecName), cancellationToken);
@@ -33,14 +33,15 @@ public static unsafe class CheckpointConverter
 
     /// <summary>Refuses what <see cref="Convert"/> would refuse before it writes: for those who have work to do first.</summary>
     /// <param name="model">The checkpoint.</param>
+    /// <param name="codec">Its codec, as for <see cref="Convert"/>.</param>
     /// <param name="options">What to write.</param>
     /// <param name="outDir">The folder.</param>
     /// <exception cref="DiaException">As <see cref="Convert"/>.</exception>
-    public static void Check(ModelFolder model, ConversionOptions options, string outDir)
+    public static void Check(ModelFolder model, ModelFolder? codec, ConversionOptions options, string outDir)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        CheckFolders(model, options, outDir);
+        CheckFolders(model, Codec(model, codec), options, outDir);
         using var files = CheckpointFiles.Open(model);
         using var weights = new ConvertedWeights(files, options);
     }
@@ -68,21 +69,44 @@ public static unsafe class CheckpointConverter
         file.Commit();
     }
 
-    private static void CheckFolders(ModelFolder from, ConversionOptions options, string to)
+    private static ModelFolder? Codec(ModelFolder model, ModelFolder? codec) =>
+        codec ?? (model.Sub(ModelFolder.CodecName) is var inside && CheckpointFiles.Exists(inside) ? inside : null);
+
+    private static void CheckFolders(ModelFolder from, ModelFolder? codec, ConversionOptions options, string to)
     {
-        if (options.Adapter is { } a && Path.GetFullPath(a.Folder.Describe(LoraConfig.FileName)) == Path.GetFullPath(Path.Combine(to, LoraConfig.FileName)))
-            throw new DiaException(DiaErrorKind.Output, $"{to} is the adapter's own folder. Name another one.");
         if (from.Quantization is not null && (options.Quantizes || options.Adapter is not null))
             throw new DiaException(DiaErrorKind.Model,
                 $"{from.Describe(ModelFolder.ConfigName)} has a quantization_config: integers are not rounded again, and nothing is added to them. Take the checkpoint that they were made from.");
-        // A file over itself would be harmless; tensors over the shards they come from leave a folder of two checkpoints.
-        if (!from.IsBundle && CheckpointFiles.TextNames(from).Any(name => Path.GetFullPath(from.Describe(name)) == Path.GetFullPath(Path.Combine(to, name))))
-            throw new DiaException(DiaErrorKind.Output, $"{to} is the checkpoint's own folder. Name another one.");
+        // What is read stays, by whatever name: a file over itself would be harmless, but tensors over the shards they come from leave a folder of two
+        // checkpoints.
+        HashSet<string> written = [.. Written(from, to), .. codec is null ? [] : Written(codec, Path.Combine(to, ModelFolder.CodecName))];
+        (ModelFolder? Folder, string What)[] read = [(from, "checkpoint"), (codec, "codec"), (options.Adapter?.Folder, "adapter")];
+        foreach ((ModelFolder? folder, string what) in read)
+            if (folder is { IsBundle: false } && Read(folder).Any(written.Contains))
+                throw new DiaException(DiaErrorKind.Output, $"{to} is the {what}'s own folder, or leads to files of it. Name another one.");
+    }
+
+    private static IEnumerable<string> Written(ModelFolder from, string to) =>
+        CheckpointFiles.TextNames(from).Append(ModelFolder.TensorsName).Append(LoraConfig.FileName).Select(name => RealPath(Path.Combine(to, name)));
+
+    private static IEnumerable<string> Read(ModelFolder from) => from.Exists(LoraConfig.FileName)
+        ? [RealPath(from.Describe(LoraConfig.FileName))] : CheckpointFiles.NamesUnopened(from).Select(name => RealPath(from.Describe(name)));
+
+    /// <summary>A path with its links followed; one that cannot be is told when it is read or written.</summary>
+    private static string RealPath(string path)
+    {
+        try
+        {
+            return AtomicFile.Target(path);
+        }
+        catch (IOException)
+        {
+            return Path.GetFullPath(path);
+        }
     }
 
     private static void ConvertFolder(ModelFolder from, ConversionOptions options, string to, CancellationToken cancellationToken)
     {
-        CheckFolders(from, options, to);
         using var files = CheckpointFiles.Open(from);
         using var weights = new ConvertedWeights(files, options);
         using var folder = new CheckpointWriter(to);

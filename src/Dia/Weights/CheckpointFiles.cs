@@ -42,9 +42,16 @@ internal sealed class CheckpointFiles : IDisposable
         using var files = Open(folder);
         if (!folder.Exists(ModelFolder.ConfigName))
             throw new DiaException(DiaErrorKind.Model, $"{folder.Describe(ModelFolder.ConfigName)} is missing: it belongs to every checkpoint.");
+        return NamesUnopened(folder);
+    }
+
+    /// <summary>The same, of a checkpoint that is opened beside or later.</summary>
+    /// <exception cref="DiaException">The index of its shards is malformed (Model).</exception>
+    internal static IReadOnlyList<string> NamesUnopened(ModelFolder folder)
+    {
         IEnumerable<string> tensors = folder.Exists(ModelFolder.TensorsName)
             ? [ModelFolder.TensorsName]
-            : ReadIndex(folder).Values.Distinct().Append(IndexName);
+            : folder.Exists(IndexName) ? ReadIndex(folder).Values.Distinct().Append(IndexName) : [];
         return [.. TextNames(folder).Concat(tensors)];
     }
 

@@ -22,6 +22,7 @@ internal sealed class CheckpointWriter : IDisposable
     {
         (_folder, _tensorsName) = (folder, tensorsName);
         CheckpointConverter.MakeFolder(folder);
+        AtomicFile.DeleteAbandoned(folder); // a file of gigabytes otherwise
     }
 
     /// <summary>Adds a small text file, UTF-8.</summary>

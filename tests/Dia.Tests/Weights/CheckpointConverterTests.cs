@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dia.IO;
 using Dia.Weights;
 using Xunit;
 
@@ -84,6 +85,46 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
         CheckpointConverter.Convert(odd, null, WeightFormat.Float32, _folder["same"]);
         Assert.Contains("own folder", Assert.Throws<DiaException>(() =>
             CheckpointConverter.Convert(ModelFolder.Open(_folder["same"]), null, WeightFormat.BFloat16, _folder["same"])).Message);
+    }
+
+    [Fact]
+    public void What_is_read_is_not_written_over_by_another_name()
+    {
+        CheckpointConverter.Convert(ModelFolder.Open(Fixtures.Path("tiny/odd")), null, WeightFormat.Float32, _folder["model"]);
+        CheckpointConverter.Convert(ModelFolder.OpenCodec(Fixtures.Path("dac/base")), null, WeightFormat.Float32, _folder["model/dac"]);
+        CheckpointConverter.Convert(ModelFolder.OpenCodec(Fixtures.Path("dac/base")), null, WeightFormat.Float32, _folder["codec"]);
+        Directory.CreateSymbolicLink(_folder["link"], _folder["model"]);
+        Directory.CreateDirectory(_folder["links"]);
+        File.CreateSymbolicLink(_folder["links/model.safetensors"], _folder["model/model.safetensors"]);
+        Dictionary<string, byte[]> before = Directory.GetFiles(_folder["."], "*", SearchOption.AllDirectories).ToDictionary(f => f, File.ReadAllBytes);
+        foreach ((string model, string? codec, string to, string whose) in new[]
+        {
+            ("model", null, "link", "checkpoint"), ("link", null, "model", "checkpoint"), ("model", null, "links", "checkpoint"),
+            ("model", null, "model/dac", "codec"), ("model", "codec", "codec", "codec"),
+        })
+        {
+            var e = Assert.Throws<DiaException>(() => CheckpointConverter.Convert(ModelFolder.Open(_folder[model]),
+                codec is null ? null : ModelFolder.OpenCodec(_folder[codec]), WeightFormat.BFloat16, _folder[to]));
+            Assert.Equal(DiaErrorKind.Output, e.Kind);
+            Assert.Contains($"is the {whose}'s own folder", e.Message);
+        }
+
+        Assert.All(before, file => Assert.Equal(file.Value, File.ReadAllBytes(file.Key)));
+    }
+
+    [Fact]
+    public void What_a_killed_writer_left_goes_and_what_is_being_written_stays()
+    {
+        Directory.CreateDirectory(_folder["out"]);
+        File.WriteAllText(_folder["out/.dia-left.tmp"], "half");
+        using (AtomicFile other = AtomicFile.Create(_folder["out/other"]))
+        {
+            CheckpointConverter.Convert(ModelFolder.Open(Fixtures.Path("tiny/odd")), null, WeightFormat.Float32, _folder["out"]);
+            Assert.False(File.Exists(_folder["out/.dia-left.tmp"]));
+            other.Commit();
+        }
+
+        Assert.True(File.Exists(_folder["out/other"]));
     }
 
     [Theory]
