@@ -74,6 +74,7 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public void Run(Action<CalibrationProgress>? progress, CancellationToken cancellationToken)
     {
+        _files.Lock();
         Speak(progress, cancellationToken);
         _model.UnconditionalCross(); // Once, and not within a pass over the lines.
         int[] shared = InputRecorder.SharedInputs(_model.Compiled.Operations(), _model.Specs.Length);
@@ -131,12 +132,19 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
     /// <summary>Deletes what was kept, once it is used.</summary>
     public void DeleteFiles()
     {
-        Dispose();
+        Close();
         _files.Delete();
+        _files.Dispose();
     }
 
     /// <inheritdoc/>
     public void Dispose()
+    {
+        Close();
+        _files.Dispose();
+    }
+
+    private void Close()
     {
         foreach (SafetensorsFile file in _done.Values)
             file.Dispose();

@@ -9,9 +9,35 @@ namespace Dia.Quantization;
 /// </summary>
 /// <param name="folder">The folder, which is made.</param>
 /// <param name="key">What all results depend on.</param>
-internal sealed class CalibrationFiles(string folder, string key)
+internal sealed class CalibrationFiles(string folder, string key) : IDisposable
 {
-    private const string KeyName = "calibration", Ending = ".safetensors";
+    private const string KeyName = "calibration", Ending = ".safetensors", LockName = "lock";
+
+    private FileStream? _lock;
+
+    /// <summary>Keeps others out of the folder until this is disposed, or the process ends in any way.</summary>
+    /// <exception cref="DiaException">Another calibration is there, or the folder cannot be written (Output).</exception>
+    public void Lock()
+    {
+        CheckpointConverter.MakeFolder(folder);
+        string path = Path.Combine(folder, LockName);
+        try
+        {
+            _lock ??= new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DiaException(DiaErrorKind.Output,
+                $"cannot lock {path}: {e.Message} If another calibration writes there, wait for it, or name another folder.", e);
+        }
+    }
+
+    /// <summary>Lets others in.</summary>
+    public void Dispose()
+    {
+        _lock?.Dispose();
+        _lock = null;
+    }
 
     /// <summary>A part that was done; null: it is not there, or damaged.</summary>
     public SafetensorsFile? Find(string part)
@@ -49,7 +75,7 @@ internal sealed class CalibrationFiles(string folder, string key)
         if (!Directory.Exists(folder))
             return;
         foreach (string path in Directory.EnumerateFiles(folder))
-            if (path.EndsWith(Ending, StringComparison.Ordinal) || path.EndsWith(".tmp", StringComparison.Ordinal))
+            if (path.EndsWith(Ending, StringComparison.Ordinal) || path.EndsWith(".tmp", StringComparison.Ordinal) || Path.GetFileName(path) == LockName)
                 File.Delete(path);
         if (!Directory.EnumerateFileSystemEntries(folder).Any())
             Directory.Delete(folder);

@@ -115,23 +115,23 @@ public sealed unsafe class CalibrationTests : IDisposable
         }
 
         // A file that is damaged is made again, and one of another script is not taken.
-        string part = Path.Combine(_folder["whole"], "weight-00002.safetensors");
+        string part = Path.Combine(_folder["little"], "weight-00002.safetensors");
         File.Delete(part); // and not over it: it is mapped
         File.WriteAllBytes(part, [1, 2, 3]);
-        using (Calibration repaired = Create("whole", null))
+        using (Calibration repaired = Create("little", null))
         {
             repaired.Run(null, default);
             AssertEqual(whole, repaired);
         }
 
-        using (Calibration other = Create("whole", null, "[S1] Six seven."))
+        using (Calibration other = Create("little", null, "[S1] Six seven."))
         {
             Assert.Null(other.RelativeError("logits_dense.weight"));
             other.Run(null, default);
             other.DeleteFiles();
         }
 
-        Assert.False(Directory.Exists(_folder["whole"]));
+        Assert.False(Directory.Exists(_folder["little"]));
 
         static void Cancel(CalibrationProgress p, string at, CancellationTokenSource source)
         {
@@ -140,6 +140,19 @@ public sealed unsafe class CalibrationTests : IDisposable
         }
 
         static string Format(CalibrationProgress p) => $"{p.What} {p.Done}";
+    }
+
+    [Fact]
+    public void Two_do_not_work_in_one_folder()
+    {
+        using Calibration first = Create("both", null), second = Create("both", null);
+        first.Run(null, default);
+        var e = Assert.Throws<DiaException>(() => second.Run(null, default));
+        Assert.Equal(DiaErrorKind.Output, e.Kind);
+        Assert.Contains("another calibration", e.Message);
+        first.DeleteFiles();
+        Assert.False(Directory.Exists(_folder["both"]));
+        second.Run(null, default);
     }
 
     [Fact]
