@@ -140,7 +140,11 @@ internal sealed class MatchedTensors : IDisposable
         source = default;
         string[] there = [.. QuantizedTensors.Names(name).Where(Files.Tensors.ContainsKey)];
         if (_quantization?.SchemeOf(name[..^Suffix.Length]) is { } scheme)
+        {
             source = new WeightSource(null, Quantized: QuantizedTensors.Find(Files.Tensors, name, scheme, shape, _quantized.Add));
+            if (scheme.IsPacked && Files.Tensors.ContainsKey(name))
+                _quantized.Add($"{SafetensorsHeader.Show(name)}: the same weight is there as integers too");
+        }
         else if (there.FirstOrDefault(n => n != name) is { } strange)
             _quantized.Add($"{SafetensorsHeader.Show(strange)}: {name} is not to be quantised");
         else

@@ -112,6 +112,7 @@ public sealed class QuantizedCheckpointTests : IDisposable
     [InlineData("_shape", "F64 [2]", "_shape: not [64, 96]")]
     [InlineData("_shape", "I64 [3]", "_shape: not [64, 96]")]
     [InlineData("_zero_point", "I8 [64, 3]", "_zero_point: zero points other than 0 are not supported")]
+    [InlineData("", "F32 [64, 96]", ": the same weight is there as integers too")]
     [InlineData("_g_idx", "I32 [96]", "_g_idx: columns in another order are not supported")]
     public void A_tensor_that_is_not_as_its_configuration_says_is_named(string end, string? to, string says)
     {
