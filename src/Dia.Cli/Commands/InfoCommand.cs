@@ -49,19 +49,20 @@ internal static class InfoCommand
         text.Append($"devices: cpu, scalar{Gpus()}\n");
         text.Append($"model inside: {(Bundle.TryOpen(Checkpoints.ExecutablePath) is { } bundle ? Inside(bundle) : "none (see dia bundle --help)")}\n");
         string? device = run.Line.Get(DiaOptions.Device);
+        // A plan is for speaking.
+        using var files = new Checkpoints(run) { NeedsHead = device is not null };
         if (run.Line.Get(DiaOptions.Model) is not null)
-            Stored(run, text);
+            Stored(files, text);
         if (device is not null)
-            InfoPlan.Write(run, device, text);
+            InfoPlan.Write(run, files, device, text);
         foreach (var networks in CompiledModels.All.GroupBy(n => n.Name))
             Describe(text, networks);
         Program.Print(text.ToString());
     }
 
     /// <summary>The formats of the weights of --model, and of its codec.</summary>
-    private static void Stored(Invocation run, StringBuilder text)
+    private static void Stored(Checkpoints files, StringBuilder text)
     {
-        using var files = new Checkpoints(run) { NeedsHead = false };
         if (!files.IsCodec)
             InfoWeights.Write(text, $"weights of {files.Folder.Description}", files.Model);
         if (files.TryCodecFolder() is { } codec)

@@ -8,10 +8,9 @@ internal static class InfoPlan
 {
     /// <summary>Writes both.</summary>
     /// <exception cref="DiaException">Device: it is not there or does not start. Model: --model does not load.</exception>
-    public static void Write(Invocation run, string name, StringBuilder text)
+    public static void Write(Invocation run, Checkpoints files, string name, StringBuilder text)
     {
         // A GPU that is named is shown also where the plan does not fit; what is chosen automatically depends on the plan of what will run.
-        using var files = new Checkpoints(run);
         using Device device = name.StartsWith("cuda", StringComparison.Ordinal)
             ? DeviceChoice.Start(run, DeviceChoice.Ordinal(name))
             : DeviceChoice.Create(run, files, model: files.TryFolder() is not null, codec: true, reserve: false);

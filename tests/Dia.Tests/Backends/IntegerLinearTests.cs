@@ -110,7 +110,7 @@ public sealed unsafe class IntegerLinearTests
         {
             // The largest of each are where 16 bits would overflow.
             sbyte[] w = Draw(random, i, -128), x = Draw(random, i, -127), y = Draw(random, i, -127);
-            Vector256<byte> even = (Vector256.Create(w).AsByte() & Vector256.Create((byte)15)), odd = i % 2 == 0 ? even : Vector256.Create((byte)15);
+            Vector256<byte> even = Vector256.Create(w).AsByte() & Vector256.Create((byte)15), odd = i % 2 == 0 ? even : Vector256.Create((byte)15);
             Vector256<int> start = Vector256.Create(random.Next(-1000, 1000));
             Vector256<int> four = PlainProducts.OfFour(start, even, Vector256.Create(x), odd, Vector256.Create(y));
             Vector256<int> eight = PlainProducts.OfEight(Vector256.Create(w), Vector256.Create(x));
