@@ -112,8 +112,8 @@ public sealed unsafe class IntegerLinearTests
             sbyte[] w = Draw(random, i, -128), x = Draw(random, i, -127), y = Draw(random, i, -127);
             Vector256<byte> even = Vector256.Create(w).AsByte() & Vector256.Create((byte)15), odd = i % 2 == 0 ? even : Vector256.Create((byte)15);
             Vector256<int> start = Vector256.Create(random.Next(-1000, 1000));
-            Vector256<int> four = PlainProducts.OfFour(start, even, Vector256.Create(x), odd, Vector256.Create(y));
-            Vector256<int> eight = PlainProducts.OfEight(Vector256.Create(w), Vector256.Create(x));
+            Vector256<int> four = PlainProducts.OfFourBits(start, even, Vector256.Create(x), odd, Vector256.Create(y));
+            Vector256<int> eight = PlainProducts.OfEightBits(Vector256.Create(w), Vector256.Create(x));
             Assert.Equal(Enumerable.Range(0, 16).Sum(j => w[j] * x[j]), eight[0] + eight[1] + eight[2] + eight[3]);
             Assert.Equal(Enumerable.Range(0, 32).Sum(j => w[j] * x[j]), Vector256.Sum(eight));
             Assert.Equal(8 * start[0] + Enumerable.Range(0, 32).Sum(j => even[j] * x[j] + odd[j] * y[j]), Vector256.Sum(four));
@@ -126,8 +126,8 @@ public sealed unsafe class IntegerLinearTests
             void Same<TProducts>()
                 where TProducts : struct, IIntegerProducts
             {
-                Vector256<int> a = TProducts.OfFour(start, even, Vector256.Create(x), odd, Vector256.Create(y));
-                Vector256<int> b = TProducts.OfEight(Vector256.Create(w), Vector256.Create(x));
+                Vector256<int> a = TProducts.OfFourBits(start, even, Vector256.Create(x), odd, Vector256.Create(y));
+                Vector256<int> b = TProducts.OfEightBits(Vector256.Create(w), Vector256.Create(x));
                 Assert.Equal(Vector128.Sum(four.GetLower()), Vector128.Sum(a.GetLower()));
                 Assert.Equal(Vector128.Sum(four.GetUpper()), Vector128.Sum(a.GetUpper()));
                 Assert.Equal(Vector128.Sum(eight.GetLower()), Vector128.Sum(b.GetLower()));

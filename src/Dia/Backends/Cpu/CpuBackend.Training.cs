@@ -17,17 +17,12 @@ public readonly unsafe partial struct CpuBackend
     }
 
     /// <inheritdoc/>
-    public void LinearInputGradient(float* dx, float* dy, in Weight w, int rows, int n, int k, bool accumulate)
-    {
-        MatrixProduct product = new()
+    public void LinearInputGradient(float* dx, float* dy, in Weight w, int rows, int n, int k, bool accumulate) =>
+        CpuFormat.Of(w.Format).Prefill(_threads, new MatrixProduct
         {
             Y = dx, YStride = k, X = dy, RowStride = n, TapLength = n, W = (byte*)w.Data, WOrder = WeightOrder.Columns, WStride = k, Rows = rows, N = k, K = n,
             Accumulate = accumulate,
-        };
-        if (w.IsQuantized)
-            product.Integers = w.Stored;
-        CpuFormat.Of(w.IsQuantized ? WeightFormat.Float32 : w.Format).Prefill(_threads, product);
-    }
+        });
 
     /// <inheritdoc/>
     public void LinearWeightGradient(float* dw, float* dy, float* x, int rows, int n, int k) =>

@@ -105,7 +105,7 @@ internal unsafe struct MatrixProduct
     public WeightOrder WOrder;
     public long WStride;
 
-    /// <summary>Weights in place of W that are integers times scales, in WeightOrder.Rows, or Columns where rows of them are columns of the product.</summary>
+    /// <summary>Weights in place of W that are integers times scales, in WeightOrder.Rows.</summary>
     public StoredWeight Integers;
 
     /// <summary>Bias of column c at c modulo BiasCount; null: none.</summary>

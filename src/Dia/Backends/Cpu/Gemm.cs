@@ -51,8 +51,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     // How many panels are loaded at a time.
     private readonly int Panels => P.WOrder == WeightOrder.Columns ? Math.Min(_groupPanels, Gemm.MaxGroupPanels) : 1;
 
-    // Room for integer weights of a panel, or of a row of all panels that are loaded, in float32.
-    private readonly int WidenedFloats => P.HasIntegers ? Gemm.PanelColumns * Math.Max(Gemm.AStride, Panels) : 0;
+    // Room for integer weights of a panel in float32.
+    private readonly int WidenedFloats => P.HasIntegers ? Gemm.PanelColumns * Gemm.AStride : 0;
 
     // Whether a panel's sums are done after one block of k: then those of other panels need no room beside them.
     private readonly bool IsOneBlock => P.K <= Gemm.KBlock;
@@ -95,7 +95,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             for (int p = 0; p < panels; p++)
             {
                 if (P.WOrder == WeightOrder.Columns && p % loaded == 0)
-                    LoadPanels(b, widened, firstPanel + p, Math.Min(loaded, panels - p), k, count);
+                    LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
                 float* tile = IsOneBlock ? c : c + (long)p * tiles * tileSize;
                 if (k == 0)
                     StartPanel(tile, tiles, firstPanel + p);
@@ -186,17 +186,12 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     }
 
     // Columns are loaded for all panels at once: those of one are a short run of each row, and many rows' share cache sets.
-    private void LoadPanels(float* b, float* widened, int panel, int panels, long k, int count)
+    private void LoadPanels(float* b, int panel, int panels, long k, int count)
     {
         int column = panel * Gemm.PanelColumns;
         byte* w = P.W + (k * P.WStride + column) * TFormat.Size;
         for (int i = 0; i < count; i++, b += Gemm.PanelColumns, w += P.WStride * TFormat.Size)
         {
-            if (P.HasIntegers)
-            {
-                IntegerRows.Widen(P.Integers, k + i, column, Math.Min(panels * Gemm.PanelColumns, P.N - column), widened);
-                w = (byte*)widened;
-            }
             for (int p = 0; p < panels; p++)
             {
                 GemmPanels.CopyColumns<TFormat>(b + p * Gemm.PanelStride, w + p * Gemm.PanelColumns * TFormat.Size,

@@ -21,7 +21,7 @@ internal static unsafe class IntegerKernels
     /// <param name="ahead">Bytes ahead that are asked for.</param>
     /// <param name="sums">Four vectors of sums: of both rows of weights with x0, then with x1.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Four<TSource, TScale, TProducts>(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
+    public static void FourBits<TSource, TScale, TProducts>(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
         where TSource : struct, IFourBits
         where TScale : struct, IStoredFormat
         where TProducts : struct, IIntegerProducts
@@ -65,7 +65,7 @@ internal static unsafe class IntegerKernels
     /// <param name="ahead">Bytes ahead that are asked for.</param>
     /// <param name="sums">Four vectors of sums: of both rows of weights with x0, then with x1.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Eight<TProducts>(byte* w0, byte* w1, byte flip, float* s0, float* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
+    public static void EightBits<TProducts>(byte* w0, byte* w1, byte flip, float* s0, float* s1, byte* x0, byte* x1, int blocks, int ahead, float* sums)
         where TProducts : struct, IIntegerProducts
     {
         Vector256<float> s00 = Vector256.Load(sums), s10 = Vector256.Load(sums + 8), s01 = Vector256.Load(sums + 16), s11 = Vector256.Load(sums + 24);
@@ -84,21 +84,21 @@ internal static unsafe class IntegerKernels
                 Vector256<sbyte> w = (Vector256.Load(w0) ^ flips).AsSByte(), x = Vector256.Load((sbyte*)x0), y = Vector256.Load((sbyte*)x1);
                 if (s0 == null)
                 {
-                    s00 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s00);
-                    s01 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s01);
+                    s00 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(TProducts.OfEightBits(w, x)), s00);
+                    s01 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(TProducts.OfEightBits(w, y)), s01);
                     w = (Vector256.Load(w1) ^ flips).AsSByte();
-                    s10 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s10);
-                    s11 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s11);
+                    s10 = Vector256.FusedMultiplyAdd(a, Vector256.ConvertToSingle(TProducts.OfEightBits(w, x)), s10);
+                    s11 = Vector256.FusedMultiplyAdd(b, Vector256.ConvertToSingle(TProducts.OfEightBits(w, y)), s11);
                 }
                 else
                 {
                     Vector256<float> scale = Vector256.Create(s0[g]);
-                    s00 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s00);
-                    s01 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s01);
+                    s00 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(TProducts.OfEightBits(w, x)), s00);
+                    s01 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(TProducts.OfEightBits(w, y)), s01);
                     w = (Vector256.Load(w1) ^ flips).AsSByte();
                     scale = Vector256.Create(s1[g]);
-                    s10 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(TProducts.OfEight(w, x)), s10);
-                    s11 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(TProducts.OfEight(w, y)), s11);
+                    s10 = Vector256.FusedMultiplyAdd(scale * a, Vector256.ConvertToSingle(TProducts.OfEightBits(w, x)), s10);
+                    s11 = Vector256.FusedMultiplyAdd(scale * b, Vector256.ConvertToSingle(TProducts.OfEightBits(w, y)), s11);
                 }
                 w0 += RoundedRow.Group;
                 w1 += RoundedRow.Group;
@@ -166,7 +166,7 @@ internal static unsafe class IntegerKernels
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Product<TProducts>(Vector256<byte> even, Vector256<byte> odd, byte* x)
         where TProducts : struct, IIntegerProducts =>
-        TProducts.OfFour(Vector256.Load((int*)(x + IntegerBlocks.Starts4)), even, Vector256.Load((sbyte*)x), odd,
+        TProducts.OfFourBits(Vector256.Load((int*)(x + IntegerBlocks.Starts4)), even, Vector256.Load((sbyte*)x), odd,
             Vector256.Load((sbyte*)x + IntegerBlocks.Odd4));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

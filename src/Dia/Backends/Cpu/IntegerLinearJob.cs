@@ -15,10 +15,12 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private const int FewRows = 2;
 
     // Outputs of a tile of few rows, and of many.
-    private const int Two = 2, Eight = 8;
+    private const int OutputsOfFew = 2, OutputsOfMany = 8;
 
     // Blocks of k that many rows take at a time: the tile's weights and those of two rows of activations stay in the first-level cache.
     private const int PieceBlocks = 4;
+
+    private const int SumsOfTwo = 4 * 8;
 
     // Bytes ahead that are asked for: of rows of weights that lie side by side, those of the next.
     private const int Ahead = 8192;
@@ -35,8 +37,8 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private long _rowBytes;
     private long _storedScaleBytes;
     private byte _flip;
-    private delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> _four;
-    private delegate*<byte*, byte*, byte, float*, float*, byte*, byte*, int, int, float*, void> _eight;
+    private delegate*<byte*, byte*, byte*, byte*, byte*, byte*, int, int, float*, void> _fourBits;
+    private delegate*<byte*, byte*, byte, float*, float*, byte*, byte*, int, int, float*, void> _eightBits;
 
     private readonly int K => (int)P.K;
 
@@ -46,11 +48,14 @@ internal unsafe struct IntegerLinearJob : IParallelJob
 
     private readonly bool IsFew => P.Rows <= FewRows;
 
-    private readonly int Outputs => IsFew ? Two : Eight;
+    private readonly int Outputs => IsFew ? OutputsOfFew : OutputsOfMany;
 
     private readonly int Pairs => (P.Rows + 1) / 2;
 
     private readonly int Blocks => IntegerBlocks.Count(K);
+
+    // Of each two rows of weights by two of activations, four vectors.
+    private readonly int SumFloats => Pairs * (Outputs / 2) * SumsOfTwo;
 
     private readonly int XBlockBytes => IsFour ? IntegerBlocks.Bytes4 : IntegerBlocks.Bytes8;
 
@@ -78,7 +83,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         _scaleBytes = HasRowScale ? 0 : Blocks * IntegerBlocks.Groups * (long)sizeof(float);
         _xStride = (long)Blocks * XBlockBytes;
         // Per thread: sums, scales, last blocks that are not whole, unpacked weights. For all: the activations.
-        long own = (long)Pairs * Outputs / 2 * 32 * sizeof(float) + Outputs * (_scaleBytes + IntegerBlocks.Values) + Eight * PieceBlocks * IntegerBlocks.Values;
+        long own = (long)SumFloats * sizeof(float) + Outputs * (_scaleBytes + IntegerBlocks.Values) + OutputsOfMany * PieceBlocks * IntegerBlocks.Values;
         _scratch = threads.Scratch(own, out _scratchStride, P.Rows * _xStride);
         _x = _scratch + threads.Count * _scratchStride;
         for (int r = 0; r < P.Rows; r++)
@@ -91,16 +96,16 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private void ChooseKernels<TProducts>()
         where TProducts : struct, IIntegerProducts
     {
-        _eight = &IntegerKernels.Eight<TProducts>;
+        _eightBits = &IntegerKernels.EightBits<TProducts>;
         WeightFormat scales = HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32;
-        _four = (IsFew, scales) switch
+        _fourBits = (IsFew, scales) switch
         {
-            (true, WeightFormat.BFloat16) => &IntegerKernels.Four<PackedFour, BFloat16Format, TProducts>,
-            (true, WeightFormat.Float16) => &IntegerKernels.Four<PackedFour, Float16Format, TProducts>,
-            (true, _) => &IntegerKernels.Four<PackedFour, Float32Format, TProducts>,
-            (false, WeightFormat.BFloat16) => &IntegerKernels.Four<UnpackedFour, BFloat16Format, TProducts>,
-            (false, WeightFormat.Float16) => &IntegerKernels.Four<UnpackedFour, Float16Format, TProducts>,
-            (false, _) => &IntegerKernels.Four<UnpackedFour, Float32Format, TProducts>,
+            (true, WeightFormat.BFloat16) => &IntegerKernels.FourBits<PackedFour, BFloat16Format, TProducts>,
+            (true, WeightFormat.Float16) => &IntegerKernels.FourBits<PackedFour, Float16Format, TProducts>,
+            (true, _) => &IntegerKernels.FourBits<PackedFour, Float32Format, TProducts>,
+            (false, WeightFormat.BFloat16) => &IntegerKernels.FourBits<UnpackedFour, BFloat16Format, TProducts>,
+            (false, WeightFormat.Float16) => &IntegerKernels.FourBits<UnpackedFour, Float16Format, TProducts>,
+            (false, _) => &IntegerKernels.FourBits<UnpackedFour, Float32Format, TProducts>,
         };
     }
 
@@ -108,7 +113,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     public readonly void Run(int part, int thread)
     {
         Tile tile = new() { Sums = (float*)(_scratch + thread * _scratchStride) };
-        tile.Widened = (float*)((byte*)tile.Sums + (long)Pairs * Outputs / 2 * 32 * sizeof(float));
+        tile.Widened = (float*)((byte*)tile.Sums + (long)SumFloats * sizeof(float));
         tile.Tails = (byte*)tile.Widened + Outputs * _scaleBytes;
         tile.Unpacked = tile.Tails + Outputs * IntegerBlocks.Values;
         int first = _shares.First(part), end = _shares.First(part + 1);
@@ -147,7 +152,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         }
         byte* x1 = _x + (P.Rows - 1) * _xStride;
         float* sums = tile.Sums;
-        new Span<float>(sums, 32).Clear();
+        new Span<float>(sums, SumsOfTwo).Clear();
         Kernel(w0, w1, s0, s1, _x, x1, whole, sums);
         if (whole < Blocks)
         {
@@ -169,16 +174,16 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     private readonly void Kernel(byte* w0, byte* w1, byte* s0, byte* s1, byte* x0, byte* x1, int blocks, float* sums)
     {
         if (IsFour)
-            _four(w0, w1, s0, s1, x0, x1, blocks, Ahead, sums);
+            _fourBits(w0, w1, s0, s1, x0, x1, blocks, Ahead, sums);
         else
-            _eight(w0, w1, _flip, (float*)s0, (float*)s1, x0, x1, blocks, Ahead, sums);
+            _eightBits(w0, w1, _flip, (float*)s0, (float*)s1, x0, x1, blocks, Ahead, sums);
     }
 
     private readonly byte* Row(int n) => (byte*)P.Integers.Data + n * _rowBytes;
 
     private readonly void Run(in Tile tile)
     {
-        new Span<float>(tile.Sums, Pairs * Outputs / 2 * 32).Clear();
+        new Span<float>(tile.Sums, SumFloats).Clear();
         for (int i = 0; i < tile.Count && _scaleBytes > 0 && !HasStoredScales; i++)
             WidenScales(tile.First + i, tile.Widened + i * _scaleBytes / sizeof(float));
         int whole = K / IntegerBlocks.Values;
@@ -200,7 +205,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         for (int p = 0; p < Pairs; p++)
         {
             byte* x0 = _x + 2 * p * _xStride + (long)block * XBlockBytes, x1 = 2 * p + 1 < P.Rows ? x0 + _xStride : x0;
-            for (int i = 0; i < Outputs; i += 2, sums += 32)
+            for (int i = 0; i < Outputs; i += 2, sums += SumsOfTwo)
             {
                 if (i >= tile.Count)
                     continue;
@@ -247,7 +252,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         float* sums = tile.Sums;
         for (int p = 0; p < Pairs; p++)
         {
-            for (int i = 0; i < Outputs; i += 2, sums += 32)
+            for (int i = 0; i < Outputs; i += 2, sums += SumsOfTwo)
             {
                 Vector128<float> four = IntegerKernels.SumFour(sums);
                 for (int j = 0; j < 4; j++)

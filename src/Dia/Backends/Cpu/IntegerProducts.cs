@@ -10,22 +10,22 @@ namespace Dia.Backends.Cpu;
 internal interface IIntegerProducts
 {
     /// <summary>start + even·x + odd·y for weights from 0 to 15.</summary>
-    static abstract Vector256<int> OfFour(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y);
+    static abstract Vector256<int> OfFourBits(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y);
 
     /// <summary>w·x for activations from -127 to 127.</summary>
-    static abstract Vector256<int> OfEight(Vector256<sbyte> w, Vector256<sbyte> x);
+    static abstract Vector256<int> OfEightBits(Vector256<sbyte> w, Vector256<sbyte> x);
 }
 
 /// <summary>By one instruction, where the processor has it (AVX-VNNI).</summary>
 internal readonly struct VnniProducts : IIntegerProducts
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> OfFour(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y) =>
+    public static Vector256<int> OfFourBits(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y) =>
         AvxVnni.MultiplyWideningAndAdd(AvxVnni.MultiplyWideningAndAdd(start, even, x), odd, y);
 
     // Magnitudes of weights by activations with the weights' signs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> OfEight(Vector256<sbyte> w, Vector256<sbyte> x) =>
+    public static Vector256<int> OfEightBits(Vector256<sbyte> w, Vector256<sbyte> x) =>
         AvxVnni.MultiplyWideningAndAdd(Vector256<int>.Zero, Avx2.Abs(w), Avx2.Sign(x, w));
 }
 
@@ -33,21 +33,21 @@ internal readonly struct VnniProducts : IIntegerProducts
 internal readonly struct Avx2Products : IIntegerProducts
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> OfFour(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y) =>
+    public static Vector256<int> OfFourBits(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y) =>
         start + Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(even, x) + Avx2.MultiplyAddAdjacent(odd, y), Vector256<short>.One);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> OfEight(Vector256<sbyte> w, Vector256<sbyte> x) =>
+    public static Vector256<int> OfEightBits(Vector256<sbyte> w, Vector256<sbyte> x) =>
         Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent(Avx2.Abs(w), Avx2.Sign(x, w)), Vector256<short>.One);
 }
 
 /// <summary>On any processor.</summary>
 internal readonly struct PlainProducts : IIntegerProducts
 {
-    public static Vector256<int> OfFour(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y) =>
+    public static Vector256<int> OfFourBits(Vector256<int> start, Vector256<byte> even, Vector256<sbyte> x, Vector256<byte> odd, Vector256<sbyte> y) =>
         start + Halves(even.AsSByte(), x) + Halves(odd.AsSByte(), y);
 
-    public static Vector256<int> OfEight(Vector256<sbyte> w, Vector256<sbyte> x) => Halves(w, x);
+    public static Vector256<int> OfEightBits(Vector256<sbyte> w, Vector256<sbyte> x) => Halves(w, x);
 
     private static Vector256<int> Halves(Vector256<sbyte> w, Vector256<sbyte> x) => Vector256.Create(
         Half(Vector256.WidenLower(w) * Vector256.WidenLower(x)), Half(Vector256.WidenUpper(w) * Vector256.WidenUpper(x)));
