@@ -107,6 +107,14 @@ internal static class Mutations
         Limit(bytes);
     }
 
+    /// <summary>One of some texts, changed with another of them.</summary>
+    public static byte[] OfText(Randomness random, IReadOnlyList<byte[]> seeds, byte[][] pieces)
+    {
+        List<byte> text = [.. random.Of(seeds)];
+        Text(random, text, random.Of(seeds), pieces);
+        return [.. text];
+    }
+
     /// <summary>Text: pieces of other texts, bytes that are no text, repetition.</summary>
     public static void Text(Randomness random, List<byte> bytes, byte[] other, byte[][] pieces)
     {

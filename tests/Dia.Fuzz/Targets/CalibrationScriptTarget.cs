@@ -17,12 +17,7 @@ internal sealed class CalibrationScriptTarget() : FuzzTarget("calibration-script
     // The text as UTF-16, its lines in each of their steps, and their ids; an exception with its text.
     public override long AllocationLimit(byte[] input) => 128 * 1024 + 512L * input.Length;
 
-    public override byte[] Mutate(Randomness random)
-    {
-        List<byte> text = RealFiles.ToList(random.Of(Seeds));
-        Mutations.Text(random, text, random.Of(Seeds), Pieces);
-        return [.. text];
-    }
+    public override byte[] Mutate(Randomness random) => Mutations.OfText(random, Seeds, Pieces);
 
     public override bool Read(byte[] input)
     {

@@ -26,12 +26,7 @@ internal sealed class ScriptTextTarget() : FuzzTarget("script-text")
     // The text as UTF-16 in each of its steps; places for a cut, of which a short word has one, and their costs; the pieces.
     public override long AllocationLimit(byte[] input) => 128 * 1024 + 512L * input.Length;
 
-    public override byte[] Mutate(Randomness random)
-    {
-        List<byte> text = RealFiles.ToList(random.Of(Seeds));
-        Mutations.Text(random, text, random.Of(Seeds), Pieces);
-        return [.. text];
-    }
+    public override byte[] Mutate(Randomness random) => Mutations.OfText(random, Seeds, Pieces);
 
     public override bool Read(byte[] input)
     {

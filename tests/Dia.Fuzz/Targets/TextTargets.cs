@@ -22,12 +22,7 @@ internal sealed class TextTarget() : FuzzTarget("text")
     // characters when it is text again, which is encoded once more.
     public override long AllocationLimit(byte[] input) => 64 * 1024 + 96L * input.Length;
 
-    public override byte[] Mutate(Randomness random)
-    {
-        List<byte> text = RealFiles.ToList(random.Of(Seeds));
-        Mutations.Text(random, text, random.Of(Seeds), Pieces);
-        return [.. text];
-    }
+    public override byte[] Mutate(Randomness random) => Mutations.OfText(random, Seeds, Pieces);
 
     public override bool Read(byte[] input)
     {
@@ -130,12 +125,7 @@ internal sealed class LinePathsTarget : FileTarget
     // The path in a few forms, and two exceptions.
     public override long AllocationLimit(byte[] input) => 64 * 1024 + 128L * input.Length;
 
-    public override byte[] Mutate(Randomness random)
-    {
-        List<byte> text = RealFiles.ToList(random.Of(Seeds));
-        Mutations.Text(random, text, random.Of(Seeds), Pieces);
-        return [.. text];
-    }
+    public override byte[] Mutate(Randomness random) => Mutations.OfText(random, Seeds, Pieces);
 
     public override bool Read(byte[] input)
     {

@@ -26,12 +26,7 @@ internal sealed class TrainingLogTarget() : FuzzTarget("training-log")
     // A buffer of a line, and for each line its document and, where it is none, an exception with its text.
     public override long AllocationLimit(byte[] input) => 64 * 1024 + 64L * input.Length + 24L * 1024 * (1 + input.Count(b => b == '\n'));
 
-    public override byte[] Mutate(Randomness random)
-    {
-        List<byte> text = RealFiles.ToList(random.Of(Seeds));
-        Mutations.Text(random, text, random.Of(Seeds), Pieces);
-        return [.. text];
-    }
+    public override byte[] Mutate(Randomness random) => Mutations.OfText(random, Seeds, Pieces);
 
     public override bool Read(byte[] input)
     {
