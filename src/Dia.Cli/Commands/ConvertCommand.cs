@@ -47,9 +47,11 @@ internal static class ConvertCommand
             Adapter = files.Adapter(),
         };
         if (options.Quantizes)
+        {
             options = options with { Parameters = Parameters(from) };
-        if (options.Quantizes && !options.Parameters.Any(p => options.StorageOf(p).IsQuantized))
-            throw CommandLine.Usage($"no weight becomes one of integers: {DiaOptions.Keep.Name} keeps all of them in other formats.");
+            if (!options.Parameters.Any(p => options.StorageOf(p).IsQuantized))
+                throw CommandLine.Usage($"no weight becomes one of integers: {DiaOptions.Keep.Name} keeps all of them in other formats.");
+        }
         if (CalibrationRun.IsAskedFor(run.Line))
             new CalibrationRun(run, from, codec, options, folder, Convert).Go();
         else

@@ -34,7 +34,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         (_backend, _report) = (backend, report);
         if (formats.Length == 0)
             formats = Enum.GetValues<WeightFormat>();
-        Formats = Array.FindAll(formats, f => !new WeightStorage(f).IsQuantized);
+        Formats = Array.FindAll(formats, f => !WeightFormats.IsQuantized(f));
         Integers = Array.FindAll(AllIntegers, s => formats.Contains(s.Format));
     }
 

@@ -136,7 +136,7 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
     public void SavePretrained(string folder, WeightFormat? format = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        if (format is { } all && new WeightStorage(all).IsQuantized)
+        if (format is { } all && WeightFormats.IsQuantized(all))
             throw new ArgumentException("Integers are made by CheckpointConverter.", nameof(format));
         using Lock.Scope turn = Tenant.Enter();
         using var writer = new CheckpointWriter(folder);

@@ -56,7 +56,7 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
         _storages = [.. model.Specs.Select(s => s.Role == WeightRole.Linear && storageOf(s) is { IsQuantized: true } storage ? storage : (WeightStorage?)null)];
         if (_storages.All(s => s is null))
             throw new DiaException(DiaErrorKind.Usage, "no weight becomes one of integers: there is nothing to calibrate.");
-        if (model.Weights.Weights.Any(w => w.Storage.IsQuantized))
+        if (model.Weights.IsQuantized)
             throw new DiaException(DiaErrorKind.Model, "the model's weights are integers already: take the checkpoint that it was made from.");
         _files = new CalibrationFiles(folder, Key());
     }

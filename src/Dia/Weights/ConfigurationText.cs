@@ -89,13 +89,13 @@ internal static class ConfigurationText
     {
         // Scales tell their own format.
         var groups = layers.Where(l => l.Storage.IsQuantized).GroupBy(l => (l.Storage.Format, l.Storage.Group)).OrderByDescending(g => g.Count()).ToList();
-        string[] formats = [.. groups.Select(g => QuantizationConfigParser.FormatName(IsPacked(g.Key.Format))).Distinct()];
+        string[] formats = [.. groups.Select(g => QuantizationConfigParser.FormatName(QuantizedTensors.IsPacked(g.Key.Format))).Distinct()];
         writer.WriteStartObject();
         writer.WriteStartObject("config_groups");
         for (int i = 0; i < groups.Count; i++)
         {
             writer.WriteStartObject(string.Create(CultureInfo.InvariantCulture, $"group_{i}"));
-            WriteString(writer, "format", formats.Length == 1 ? null : QuantizationConfigParser.FormatName(IsPacked(groups[i].Key.Format)));
+            WriteString(writer, "format", formats.Length == 1 ? null : QuantizationConfigParser.FormatName(QuantizedTensors.IsPacked(groups[i].Key.Format)));
             writer.WriteNull("input_activations");
             writer.WriteNull("output_activations");
             WriteStrings(writer, "targets", i == 0 ? [QuantizationConfig.LinearClass] : groups[i].Select(l => l.Module));
@@ -134,8 +134,6 @@ internal static class ConfigurationText
         writer.WriteString("type", "int");
         writer.WriteEndObject();
     }
-
-    private static bool IsPacked(WeightFormat format) => format != WeightFormat.Int8;
 
     private static void WriteString(Utf8JsonWriter writer, string key, string? value)
     {

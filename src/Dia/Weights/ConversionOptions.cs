@@ -9,7 +9,7 @@ namespace Dia.Weights;
 public sealed record KeptWeights(string Pattern, WeightFormat Format)
 {
     /// <summary>Whether a weight is one of them.</summary>
-    internal bool Contains(WeightSpec spec) => (spec.Role == WeightRole.Linear || !new WeightStorage(Format).IsQuantized)
+    internal bool Contains(WeightSpec spec) => (spec.Role == WeightRole.Linear || !WeightFormats.IsQuantized(Format))
         && FileSystemName.MatchesSimpleExpression(Pattern, spec.Name, ignoreCase: false);
 }
 
@@ -45,10 +45,10 @@ public sealed record ConversionOptions(WeightFormat Format)
     public static implicit operator ConversionOptions(WeightFormat format) => new(format);
 
     /// <summary>Whether any weight becomes integers.</summary>
-    public bool Quantizes => IsQuantized(Format) || Keep.Any(k => IsQuantized(k.Format));
+    public bool Quantizes => WeightFormats.IsQuantized(Format) || Keep.Any(k => WeightFormats.IsQuantized(k.Format));
 
     /// <summary>What is not given a format by name.</summary>
-    internal WeightFormat Rest => IsQuantized(Format) ? Kept : Format;
+    internal WeightFormat Rest => WeightFormats.IsQuantized(Format) ? Kept : Format;
 
     /// <summary>How a weight is stored.</summary>
     public WeightStorage StorageOf(WeightSpec spec)
@@ -58,9 +58,7 @@ public sealed record ConversionOptions(WeightFormat Format)
         // A checkpoint of one format is read by every version of the library.
         if (format == WeightFormat.Int8 && (Format == WeightFormat.Int4 || Keep.Any(k => k.Format == WeightFormat.Int4)))
             format = WeightFormat.Int8Packed;
-        return !IsQuantized(format) ? format : new WeightStorage(format, Kept, format == WeightFormat.Int4 && spec.Columns % GroupSize == 0 ? GroupSize : 0);
+        int group = format == WeightFormat.Int4 && spec.Columns % GroupSize == 0 ? GroupSize : 0;
+        return WeightFormats.IsQuantized(format) ? new WeightStorage(format, Kept, group) : format;
     }
-
-    /// <summary>Whether a format is one of integers.</summary>
-    private static bool IsQuantized(WeightFormat format) => new WeightStorage(format).IsQuantized;
 }

@@ -57,7 +57,7 @@ internal sealed unsafe class ConvertedWeights : IDisposable
         foreach (KeptWeights kept in _options.Keep)
             if (!_specs.Exists(kept.Contains))
                 throw new DiaException(DiaErrorKind.Usage,
-                    $"no {(new WeightStorage(kept.Format).IsQuantized ? "linear layer's weight" : "weight")} in {_files.Folder.Description} is called {kept.Pattern}.");
+                    $"no {(WeightFormats.IsQuantized(kept.Format) ? "linear layer's weight" : "weight")} in {_files.Folder.Description} is called {kept.Pattern}.");
     }
 
     /// <summary>What is written, in any order.</summary>

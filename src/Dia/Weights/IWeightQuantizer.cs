@@ -47,7 +47,7 @@ public sealed class RoundToNearest : IWeightQuantizer
         WeightSpec spec, WeightStorage storage, WeightFormat source, int first, ReadOnlySpan<float> rows, Span<sbyte> integers, Span<float> scales)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        int k = spec.Columns, size = storage.Group == 0 ? k : storage.Group, most = storage.Format == WeightFormat.Int4 ? 7 : 127;
+        int k = spec.Columns, size = storage.Group == 0 ? k : storage.Group, most = (int)HalfRange(storage.Format);
         WeightFormat division = source == storage.ScaleFormat ? source : WeightFormat.Float32;
         for (int at = 0, group = 0; at < rows.Length; group++)
         {

@@ -25,7 +25,7 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
     /// <param name="storage">How it is stored.</param>
     public static (SafetensorsEntry Values, SafetensorsEntry Scales, SafetensorsEntry? Shape) Entries(string weight, int[] shape, WeightStorage storage)
     {
-        bool isPacked = storage.Format != WeightFormat.Int8;
+        bool isPacked = IsPacked(storage.Format);
         SafetensorsDType type = Type(storage.Format);
         return (new SafetensorsEntry(isPacked ? weight + Packed : weight, type, [shape[0], storage.RowBytes(shape[1]) / SafetensorsTypes.Size(type)]),
             new SafetensorsEntry(weight + Scale, WeightFormats.Type(storage.ScaleFormat), [shape[0], storage.Groups(shape[1])]),
@@ -132,7 +132,10 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
     }
 
     /// <summary>The type of the tensor of integers.</summary>
-    public static SafetensorsDType Type(WeightFormat format) => format == WeightFormat.Int8 ? SafetensorsDType.I8 : SafetensorsDType.I32;
+    public static SafetensorsDType Type(WeightFormat format) => IsPacked(format) ? SafetensorsDType.I32 : SafetensorsDType.I8;
+
+    /// <summary>Whether integers lie in words of 32 bits.</summary>
+    public static bool IsPacked(WeightFormat format) => format != WeightFormat.Int8;
 
     private static SafetensorsTensor? FindScales(IReadOnlyDictionary<string, SafetensorsTensor> tensors, string weight, long[] shape, WeightStorage storage,
         Func<string, string, QuantizedTensors?> wrong)

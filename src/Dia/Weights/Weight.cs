@@ -31,7 +31,7 @@ public enum WeightFormat
 public readonly record struct WeightStorage(WeightFormat Format, WeightFormat ScaleFormat = WeightFormat.Float32, int Group = 0)
 {
     /// <summary>Whether values are integers times scales.</summary>
-    public bool IsQuantized => Format >= WeightFormat.Int8;
+    public bool IsQuantized => WeightFormats.IsQuantized(Format);
 
     /// <summary>The reference library's name of the format, or int8, int4.</summary>
     public string Name => Format switch

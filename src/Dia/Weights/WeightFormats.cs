@@ -14,6 +14,9 @@ public static unsafe class WeightFormats
         Of<Float16>("f16", "float16", SafetensorsDType.F16, 16),
     ];
 
+    /// <summary>Whether values of a format are integers times scales.</summary>
+    public static bool IsQuantized(WeightFormat format) => format >= WeightFormat.Int8;
+
     /// <summary>Bytes of so many values of a format, and so the offset of the value of that index.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The format is of integers, of which <see cref="WeightStorage"/> tells.</exception>
     /// <exception cref="OverflowException">More than fit 64 bits.</exception>
