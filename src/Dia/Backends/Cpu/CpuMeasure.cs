@@ -44,14 +44,17 @@ public static unsafe class CpuMeasure
     }
 
     /// <summary>Floating-point operations per second (a multiply-add is two) of <paramref name="threads"/> threads whose operands stay in registers.</summary>
-    public static double PeakFlops(int threads)
+    public static double PeakFlops(int threads) => PeakFlops(threads, 100);
+
+    /// <summary>The same in so many passes: for measuring beside something else.</summary>
+    internal static double PeakFlops(int threads, int passes)
     {
         // Short passes, some of which the machine gives undisturbed.
         const int Steps = 100_000;
         using CpuThreads pool = new(threads);
         MultiplyAddJob job = new() { Steps = Steps };
         double best = 0;
-        for (int pass = 0; pass < 100; pass++)
+        for (int pass = 0; pass < passes; pass++)
         {
             long start = Stopwatch.GetTimestamp();
             pool.Run(ref job, 4 * threads);

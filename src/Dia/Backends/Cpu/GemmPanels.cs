@@ -52,6 +52,9 @@ internal static unsafe class GemmPanels
         int i = 0;
         if (rows == 8 && Avx.IsSupported)
         {
+            // Two values of 16 bits are moved as one.
+            for (; TFormat.Size == 2 && i <= count - 16; i += 16)
+                TransposePairs<TFormat>(to + (long)i * toStride, toStride, from + (long)i * TFormat.Size, fromStride * TFormat.Size);
             for (; i <= count - 8; i += 8)
                 Transpose8<TFormat>(to + (long)i * toStride, toStride, from + (long)i * TFormat.Size, fromStride * TFormat.Size);
         }
@@ -70,6 +73,52 @@ internal static unsafe class GemmPanels
         Vector256<float> r2 = TFormat.Load8(from + 2 * stride), r3 = TFormat.Load8(from + 3 * stride);
         Vector256<float> r4 = TFormat.Load8(from + 4 * stride), r5 = TFormat.Load8(from + 5 * stride);
         Vector256<float> r6 = TFormat.Load8(from + 6 * stride), r7 = TFormat.Load8(from + 7 * stride);
+        Transpose8(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7);
+        long c = toStride;
+        r0.Store(to);
+        r1.Store(to + c);
+        r2.Store(to + 2 * c);
+        r3.Store(to + 3 * c);
+        r4.Store(to + 4 * c);
+        r5.Store(to + 5 * c);
+        r6.Store(to + 6 * c);
+        r7.Store(to + 7 * c);
+    }
+
+    // Sixteen values of eight rows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void TransposePairs<TFormat>(float* to, int toStride, byte* from, long stride)
+        where TFormat : struct, IStoredFormat
+    {
+        Vector256<float> r0 = Vector256.Load((float*)from), r1 = Vector256.Load((float*)(from + stride));
+        Vector256<float> r2 = Vector256.Load((float*)(from + 2 * stride)), r3 = Vector256.Load((float*)(from + 3 * stride));
+        Vector256<float> r4 = Vector256.Load((float*)(from + 4 * stride)), r5 = Vector256.Load((float*)(from + 5 * stride));
+        Vector256<float> r6 = Vector256.Load((float*)(from + 6 * stride)), r7 = Vector256.Load((float*)(from + 7 * stride));
+        Transpose8(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7);
+        long c = 2L * toStride;
+        StoreSplit<TFormat>(r0, to, toStride);
+        StoreSplit<TFormat>(r1, to + c, toStride);
+        StoreSplit<TFormat>(r2, to + 2 * c, toStride);
+        StoreSplit<TFormat>(r3, to + 3 * c, toStride);
+        StoreSplit<TFormat>(r4, to + 4 * c, toStride);
+        StoreSplit<TFormat>(r5, to + 5 * c, toStride);
+        StoreSplit<TFormat>(r6, to + 6 * c, toStride);
+        StoreSplit<TFormat>(r7, to + 7 * c, toStride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreSplit<TFormat>(Vector256<float> words, float* to, int toStride)
+        where TFormat : struct, IStoredFormat
+    {
+        TFormat.Split(words.AsUInt32(), out Vector256<float> lower, out Vector256<float> upper);
+        lower.Store(to);
+        upper.Store(to + toStride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose8(ref Vector256<float> r0, ref Vector256<float> r1, ref Vector256<float> r2, ref Vector256<float> r3,
+        ref Vector256<float> r4, ref Vector256<float> r5, ref Vector256<float> r6, ref Vector256<float> r7)
+    {
         // Pairs of rows, then pairs of pairs (64 bits), then the 128-bit halves.
         Vector256<double> p0 = Avx.UnpackLow(r0, r1).AsDouble(), p1 = Avx.UnpackHigh(r0, r1).AsDouble();
         Vector256<double> p2 = Avx.UnpackLow(r2, r3).AsDouble(), p3 = Avx.UnpackHigh(r2, r3).AsDouble();
@@ -83,15 +132,19 @@ internal static unsafe class GemmPanels
         r5 = Avx.UnpackHigh(p4, p6).AsSingle();
         r6 = Avx.UnpackLow(p5, p7).AsSingle();
         r7 = Avx.UnpackHigh(p5, p7).AsSingle();
-        long c = toStride;
-        Avx.Permute2x128(r0, r4, 0x20).Store(to);
-        Avx.Permute2x128(r1, r5, 0x20).Store(to + c);
-        Avx.Permute2x128(r2, r6, 0x20).Store(to + 2 * c);
-        Avx.Permute2x128(r3, r7, 0x20).Store(to + 3 * c);
-        Avx.Permute2x128(r0, r4, 0x31).Store(to + 4 * c);
-        Avx.Permute2x128(r1, r5, 0x31).Store(to + 5 * c);
-        Avx.Permute2x128(r2, r6, 0x31).Store(to + 6 * c);
-        Avx.Permute2x128(r3, r7, 0x31).Store(to + 7 * c);
+        Halves(ref r0, ref r4);
+        Halves(ref r1, ref r5);
+        Halves(ref r2, ref r6);
+        Halves(ref r3, ref r7);
+    }
+
+    // The lower halves of both, and the upper.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Halves(ref Vector256<float> a, ref Vector256<float> b)
+    {
+        Vector256<float> lower = Avx.Permute2x128(a, b, 0x20);
+        b = Avx.Permute2x128(a, b, 0x31);
+        a = lower;
     }
 }
 

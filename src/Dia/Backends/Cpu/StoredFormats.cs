@@ -34,6 +34,9 @@ internal unsafe interface IStoredFormat
     /// Where vectors have 512 bits: eight lanes of <see cref="First"/> and <see cref="Second"/>. The lower eight are at p, the others 32 bytes on.
     /// </summary>
     static abstract void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second);
+
+    /// <summary>Where values have 16 bits: those in the lower halves of words, and in the upper.</summary>
+    static abstract void Split(Vector256<uint> words, out Vector256<float> lower, out Vector256<float> upper);
 }
 
 /// <summary><see cref="WeightFormat.Float32"/>.</summary>
@@ -59,6 +62,8 @@ internal readonly unsafe struct Float32Format : IStoredFormat
         first = Vector256.Load((float*)p);
         second = Vector256.Load((float*)p + 16);
     }
+
+    public static void Split(Vector256<uint> words, out Vector256<float> lower, out Vector256<float> upper) => throw new UnreachableException();
 }
 
 /// <summary><see cref="WeightFormat.BFloat16"/>: the upper half of a float32.</summary>
@@ -83,11 +88,13 @@ internal readonly unsafe struct BFloat16Format : IStoredFormat
     public static Vector<float> Second(byte* p) => Vector.AsVectorSingle(Vector.Load((uint*)p) & new Vector<uint>(0xffff0000));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second)
+    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second) => Split(Vector256.Load((uint*)p), out first, out second);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Vector256<uint> words, out Vector256<float> lower, out Vector256<float> upper)
     {
-        Vector256<uint> pairs = Vector256.Load((uint*)p);
-        first = Vector256.ShiftLeft(pairs, 16).AsSingle();
-        second = (pairs & Vector256.Create(0xffff0000)).AsSingle();
+        lower = Vector256.ShiftLeft(words, 16).AsSingle();
+        upper = (words & Vector256.Create(0xffff0000)).AsSingle();
     }
 }
 
@@ -116,11 +123,13 @@ internal readonly unsafe struct Float16Format : IStoredFormat
     public static Vector<float> Second(byte* p) => Convert(Vector.Load((int*)p));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second)
+    public static void HalfBlock(byte* p, out Vector256<float> first, out Vector256<float> second) => Split(Vector256.Load((uint*)p), out first, out second);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Vector256<uint> words, out Vector256<float> lower, out Vector256<float> upper)
     {
-        Vector256<int> pairs = Vector256.Load((int*)p);
-        first = Convert(Vector256.ShiftLeft(pairs, 16));
-        second = Convert(pairs);
+        lower = Convert(Vector256.ShiftLeft(words, 16).AsInt32());
+        upper = Convert(words.AsInt32());
     }
 
     // The value is in the upper half of each lane; the shift copies the sign, of which the mask leaves the first.
