@@ -51,7 +51,8 @@ internal static unsafe class Matrices
         Console.WriteLine(peak == 0 ? "" : $"; {flops / products / 1e9:F0} of {peak / 1e9:F0} GFLOP/s = {flops / products / peak:F2}");
     }
 
-    private static void Fill(byte* to, long bytes, uint bits, uint mask)
+    /// <summary>Fills memory with values of some kind: bits, and those of a mask at random.</summary>
+    internal static void Fill(byte* to, long bytes, uint bits, uint mask)
     {
         for (long i = 0; i < bytes / sizeof(uint); i++)
             ((uint*)to)[i] = bits + (((uint)i * 2654435761u ^ ((uint)i * 2654435761u >> 15)) & mask);

@@ -17,6 +17,13 @@ try
             && int.TryParse(count, out int rows) && rows > 0 && Matrices.Formats.TryGetValue(format, out WeightStorage storage):
             Matrices.Run(threads, rows, storage);
             return 0;
+        case ["products", var number, var format] when int.TryParse(number, out int threads) && threads > 0
+            && Matrices.Formats.TryGetValue(format, out WeightStorage storage):
+            Products.Run(threads, storage);
+            return 0;
+        case ["rounding", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
+            Rounding.Run(threads, folder);
+            return 0;
         case ["training", var number] when int.TryParse(number, out int threads) && threads > 0:
             Training.Run(threads);
             return 0;
@@ -33,7 +40,7 @@ try
             new Figures(new Report(), threads).Placement(folder);
             return 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS bf16|int8|int4 | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS bf16|int8|int4 | products THREADS bf16|int8|int4 | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER | rounding THREADS FOLDER");
             return 2;
     }
 }

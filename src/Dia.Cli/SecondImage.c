@@ -110,7 +110,7 @@ void dia_choose_image(char **argv)
         stay("the executable has rights that its caller has not", 0);
         return;
     }
-    if (wanted != NULL && *wanted != '\0' && strcmp(wanted, "avx512") != 0)
+    if (wanted != NULL && *wanted != '\0' && strcmp(wanted, "avx512") != 0 && strcmp(wanted, "avx512_bf16") != 0)
     {
         stay("DIA_ISA is set", 0);
         return;

@@ -10,7 +10,7 @@ namespace Dia.Cli.Tests;
 /// </summary>
 public sealed class InstructionLevelTests : TestFolder
 {
-    private const string Both = "of avx2 and avx512 in this executable";
+    private const string Both = "of avx2, avx512 and avx512_bf16 in this executable";
     private const string Hello = "'[S1] Hello world.' --seed 4 --raw"; // To a file a WAV has another header than to a pipe.
 
     // Numbers of calls on x86-64, and of errors.
@@ -39,7 +39,7 @@ public sealed class InstructionLevelTests : TestFolder
     [Fact]
     public void An_unknown_level_is_refused()
     {
-        Fails(2, Dia.Run(["[S1] Hi.", "-o", In("a.wav")], [], ("DIA_ISA", "sse4")), "DIA_ISA is 'sse4'", "must be one of: avx2, avx512");
+        Fails(2, Dia.Run(["[S1] Hi.", "-o", In("a.wav")], [], ("DIA_ISA", "sse4")), "DIA_ISA is 'sse4'", "must be one of: avx2, avx512, avx512_bf16");
         Assert.Empty(Names());
     }
 

@@ -39,12 +39,12 @@ internal sealed class NetworkWriter(string name, DiaGraph graph, ParameterTable 
 
     protected override Method MethodOf(Function function) => function switch
     {
-        Function.Encode => new("The encoder over the text rows of a pass.", "EncoderPass p", "p", Names("p.Rows", "Phase.Prefill", _ => null)),
+        Function.Encode => new("The encoder over the text rows of a pass.", "EncoderPass p", "p", Names("p.Rows", "p.Phase", _ => null)),
         Function.CrossKeyValues => new(
             "Keys and values of every decoder layer's cross-attention for a text of the pass.",
             "EncoderPass p, int text, KeyValueCache cache",
             "p, text, cache",
-            Names("p.Length", "Phase.Prefill", v => v == Graph.EncoderOutput ? $"p.Output(text, {v.Width})" : null)),
+            Names("p.Length", "p.Phase", v => v == Graph.EncoderOutput ? $"p.Output(text, {v.Width})" : null)),
         Function.UnconditionalCross => new(
             "What cross-attention adds to a row without text in each layer, from a pass over a zero byte: constants [layers, hidden].",
             "EncoderPass p, float* constants",

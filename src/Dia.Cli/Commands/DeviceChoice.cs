@@ -58,7 +58,7 @@ internal static class DeviceChoice
 
     /// <summary>The processor, with the threads that --threads names.</summary>
     public static CpuDevice Processor(Invocation run) =>
-        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : CpuDevice.DefaultThreads);
+        new(run.Line.TryGet(DiaOptions.Threads, out int threads) ? threads : CpuDevice.DefaultThreads, InstructionLevel.HasBFloat16Products);
 
     /// <summary>Whether a copy of the weights is asked for, whatever the length.</summary>
     public static bool CopiesWeights(Invocation run) => run.Line.TryGet(DiaOptions.Weights, out WeightPlacement placement) && placement == WeightPlacement.Copy;

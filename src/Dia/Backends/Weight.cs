@@ -36,6 +36,12 @@ public enum Phase
     /// <summary>Many rows (encoder, prompts): bound by arithmetic.</summary>
     Prefill,
 
+    /// <summary>
+    /// The same, where products with weights of 16 bits and less may take their input, and weights that are not, rounded to bfloat16. How many rows there are
+    /// does not matter.
+    /// </summary>
+    RoundedPrefill,
+
     /// <summary>The few rows of a decoding step: streams the weight once, bound by memory. A row's result does not depend on the rows beside it.</summary>
     Decode,
 

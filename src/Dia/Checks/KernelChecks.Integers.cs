@@ -28,7 +28,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
     internal WeightStorage[] Integers { get; }
 
     /// <summary>Whether the backend rounds activations in <see cref="Phase.RoundedDecode"/>; one that does not must give the same bits as without.</summary>
-    internal bool Rounds => _rounds ??= FindRounding();
+    internal bool Rounds => _rounds ??= FindsRounding(new WeightStorage(WeightFormat.Int8), Phase.Decode, Phase.RoundedDecode);
 
     /// <summary>
     /// A linear layer with integers: few rows with and without rounded activations, each row the same bits whatever rows are beside it, and many rows.
@@ -120,14 +120,14 @@ public sealed unsafe partial class KernelChecks<TBackend>
     // The phase in which the scalar backend, which rounds, does the same.
     private Phase Expected(Phase phase) => phase == Phase.RoundedDecode && !Rounds ? Phase.Decode : phase;
 
-    private bool FindRounding()
+    private bool FindsRounding(WeightStorage storage, Phase without, Phase with)
     {
         const int N = 8, K = 64;
         using CheckMemory<TBackend> memory = Memory(17);
-        (_, Weight device) = memory.Integers(new WeightStorage(WeightFormat.Int8), N, K);
+        (_, Weight device) = storage.IsQuantized ? memory.Integers(storage, N, K) : memory.Weight(WeightRole.Linear, storage.Format, [N, K]);
         Mirrored<float> x = memory.Floats(K), exact = memory.Floats(N), rounded = memory.Floats(N);
-        _backend.Linear(exact.OnDevice, x.OnDevice, device, 1, N, K, Phase.Decode, false);
-        _backend.Linear(rounded.OnDevice, x.OnDevice, device, 1, N, K, Phase.RoundedDecode, false);
+        _backend.Linear(exact.OnDevice, x.OnDevice, device, 1, N, K, without, false);
+        _backend.Linear(rounded.OnDevice, x.OnDevice, device, 1, N, K, with, false);
         return !memory.Download(exact).AsSpan().SequenceEqual(memory.Download(rounded));
     }
 }

@@ -71,6 +71,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
             IntegerLinear(n, k);
         IntegerValues();
 
+        // Tails of words, blocks of k, panels and tiles.
+        foreach ((int n, int k) in (ReadOnlySpan<(int, int)>)[(1, 1), (3, 7), (33, 250), (64, 512), (40, 1027), (5, 2056), (600, 64)])
+            RoundedLinear(n, k);
+
         foreach ((int heads, int keyHeads, int headDim) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 2), (4, 2, 10), (12, 2, 16), (4, 4, 64), (2, 1, 128),
             (3, 3, 136), (2, 1, 256), (5, 5, 22)])
         {

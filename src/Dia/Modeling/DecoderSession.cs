@@ -102,7 +102,7 @@ internal sealed unsafe class DecoderSession : IDecoderSession
         int channels = Config.DecoderConfig.NumChannels, hidden = Config.DecoderConfig.HiddenSize;
         int block = Math.Min(rowCount, DecoderPass.PromptRows), sequences = it.Unconditional is null ? 1 : 2;
         using var pass = new DecoderPass(_model.Network, Config.DecoderConfig, block * sequences, sequences,
-            Phase.Prefill) { UnconditionalCross = StepPass.UnconditionalCross };
+            _model.PromptPhase) { UnconditionalCross = StepPass.UnconditionalCross };
         for (int start = 0; start < rowCount; start += block)
         {
             int count = Math.Min(block, rowCount - start);

@@ -43,7 +43,10 @@ internal sealed unsafe class DecoderSlot : IDisposable
             _textMask = _memory.Place(text);
 
             // After what stays: the encoder's arena goes again and must not leave a gap that nothing fits.
-            using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1);
+            using var encoder = new EncoderPass(network, textRope, ids[..length], mask.IsEmpty ? default : mask[..length], 1)
+            {
+                Phase = model.PromptPhase,
+            };
             network.Encode(encoder);
             network.CrossKeyValues(encoder, 0, _cross);
         }

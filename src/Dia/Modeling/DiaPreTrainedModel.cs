@@ -75,10 +75,14 @@ public abstract unsafe partial class DiaPreTrainedModel : IDisposable
     }
 
     /// <summary>
-    /// Whether decoding steps round activations to 8 bits where weights are integers and the device has such products, in sessions that are made from now
-    /// on: half of a step's time. Else they are multiplied in float32, as everywhere else.
+    /// Whether activations are rounded where the device has products of that kind which are faster, in sessions that are made from now on: in decoding steps to
+    /// 8 bits where weights are integers; in the encoder and in prompts to bfloat16 where weights have 16 bits or less. Else they are multiplied in float32,
+    /// as everywhere else.
     /// </summary>
     public bool RoundsActivations { get; set; }
+
+    /// <summary>The phase of the encoder and of prompts.</summary>
+    internal Phase PromptPhase => RoundsActivations ? Phase.RoundedPrefill : Phase.Prefill;
 
     /// <summary>The phase of decoding steps.</summary>
     internal Phase StepPhase => RoundsActivations ? Phase.RoundedDecode : Phase.Decode;

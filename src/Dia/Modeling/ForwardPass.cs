@@ -76,7 +76,7 @@ internal sealed unsafe class ForwardPass
         RotaryEmbedding rope = model.Compiled.EncoderRope();
         rope.Update(length);
         ReadOnlySpan<int> text = mask is null ? default : DiaPreTrainedModel.Flat(mask);
-        using var pass = new EncoderPass(model.Network, rope, DiaPreTrainedModel.Flat(ids), text, batch, trace);
+        using var pass = new EncoderPass(model.Network, rope, DiaPreTrainedModel.Flat(ids), text, batch, trace) { Phase = model.PromptPhase };
         model.Network.Encode(pass);
         read?.Invoke(pass);
         trace?.Complete();
@@ -149,7 +149,10 @@ internal sealed unsafe class ForwardPass
 
     private void Fill(EncoderOutput given, Action<EncoderPass> fill)
     {
-        using var pass = new EncoderPass(_model.Network, _model.Compiled.EncoderRope(), new int[given.Batch * given.TextLength], default, given.Batch);
+        using var pass = new EncoderPass(_model.Network, _model.Compiled.EncoderRope(), new int[given.Batch * given.TextLength], default, given.Batch)
+        {
+            Phase = _model.PromptPhase,
+        };
         _memory.Upload(pass.Output(0, given.Width), given.LastHiddenState);
         fill(pass);
     }
@@ -158,7 +161,7 @@ internal sealed unsafe class ForwardPass
     {
         int batch = Given.Batch, rows = Given.Rows, keys = Given.Cached + rows, width = rows * _decoder.NumChannels;
         // A step's products stream the weights once, and are those of generation: the same bits.
-        Phase phase = rows == 1 && Given.Cached > 0 ? _model.StepPhase : Phase.Prefill;
+        Phase phase = rows == 1 && Given.Cached > 0 ? _model.StepPhase : _model.PromptPhase;
         using ForwardTrace? trace = NewTrace(_memory, Given.OutputHiddenStates, Given.OutputAttentions);
         using var pass = new DecoderPass(_model.Network, _decoder, batch * rows, batch, phase, trace);
         byte* textMask = null, audioMask = null;

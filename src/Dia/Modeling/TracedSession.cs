@@ -53,7 +53,7 @@ internal sealed unsafe class TracedSession : IDecoderSession
             rope.Update(length);
             Encoder = Own(new ForwardTrace(_memory, hiddenStates, attentions));
             int[] texts = Streams(ids, new int[ids.GetLength(0), length]), masks = mask is null ? [] : Streams(mask, mask);
-            EncoderPass encoder = Own(new EncoderPass(model.Network, rope, texts, masks, _streams.Length, Encoder));
+            EncoderPass encoder = Own(new EncoderPass(model.Network, rope, texts, masks, _streams.Length, Encoder) { Phase = model.PromptPhase });
             model.Network.Encode(encoder);
             Encoder.Complete();
             for (int i = 0; i < _streams.Length; i++)
@@ -89,7 +89,7 @@ internal sealed unsafe class TracedSession : IDecoderSession
     {
         using Lock.Scope turn = _model.Tenant.Enter();
         if (item == 0)
-            Run(DiaPreTrainedModel.Flat(_prompt), _prompt.GetLength(1), Phase.Prefill);
+            Run(DiaPreTrainedModel.Flat(_prompt), _prompt.GetLength(1), _model.PromptPhase);
         _memory.Download(logits[.._width], _logits + (long)item * _width);
         if (logits.Length > _width)
             _memory.Download(logits[_width..], _logits + (long)(_leftPadding.Length + item) * _width);

@@ -70,6 +70,9 @@ public sealed unsafe class EncoderPass : IDisposable
     internal static long[] InputSizes(int rows, int batch, int half) =>
         [rows * (long)sizeof(int), rows * (long)sizeof(int), (long)batch * half * sizeof(float), (long)batch * sizeof(AttentionItem), rows];
 
+    /// <summary>Which work its products are.</summary>
+    public Phase Phase { get; init; } = Phase.Prefill;
+
     /// <summary>Text rows, all texts together.</summary>
     public int Rows { get; }
 

@@ -11,6 +11,7 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
 {
     private readonly CpuThreads _threads;
     private readonly DeviceMemory? _memory;
+    private readonly bool _roundsPrompts;
 
     /// <summary>A backend with its own threads, which <see cref="Dispose"/> ends.</summary>
     /// <param name="threads">Number of threads, the caller's included; at least 1.</param>
@@ -21,14 +22,21 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     }
 
     /// <summary>The same with other memory than the host's own; null: that.</summary>
-    internal CpuBackend(int threads, DeviceMemory? memory)
+    /// <param name="threads">Number of threads.</param>
+    /// <param name="memory">The memory.</param>
+    /// <param name="roundsPrompts">Whether it rounds in <see cref="Phase.RoundedPrefill"/>, if it can.</param>
+    internal CpuBackend(int threads, DeviceMemory? memory, bool roundsPrompts = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         (_threads, _memory) = (new CpuThreads(threads), memory);
+        _roundsPrompts = roundsPrompts && BFloat16Products.IsSupported;
     }
 
     /// <summary>Number of threads.</summary>
     public int Threads => _threads.Count;
+
+    /// <summary>Whether it rounds in <see cref="Phase.RoundedPrefill"/>.</summary>
+    internal bool RoundsPrompts => _roundsPrompts;
 
     /// <summary>Jobs so far that threads shared.</summary>
     internal long Forks => _threads.Forks;
@@ -106,8 +114,14 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
             job.Start(_threads);
             return;
         }
+        if (phase == Phase.RoundedPrefill && _roundsPrompts && w.Format != WeightFormat.Float32)
+        {
+            BFloat16LinearJob job = new() { P = product, Format = w.Format };
+            job.Start(_threads);
+            return;
+        }
         ref readonly CpuFormat kernels = ref CpuFormat.Of(w.IsQuantized ? WeightFormat.Float32 : w.Format);
-        (phase == Phase.Prefill ? kernels.Prefill : kernels.Decode)(_threads, product);
+        (phase is Phase.Decode or Phase.RoundedDecode ? kernels.Decode : kernels.Prefill)(_threads, product);
     }
 
     /// <inheritdoc/>

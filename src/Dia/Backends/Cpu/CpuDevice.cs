@@ -19,17 +19,32 @@ public sealed class CpuDevice : Device
     /// <param name="threads">1 to 1024.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer or more threads.</exception>
     public CpuDevice(int threads)
-        : this(threads, null)
+        : this(threads, HasFasterBFloat16Products)
+    {
+    }
+
+    /// <summary>The same, with a choice of the products that a model makes which may round activations of its encoder and prompts.</summary>
+    /// <param name="threads">1 to 1024.</param>
+    /// <param name="bfloat16Products">Whether they are of bfloat16 values; not where <see cref="HasBFloat16Products"/> is false.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer or more threads.</exception>
+    public CpuDevice(int threads, bool bfloat16Products)
+        : this(threads, null, bfloat16Products)
     {
     }
 
     /// <summary>The same with memory from elsewhere: tests count it and let it run out.</summary>
-    internal CpuDevice(int threads, DeviceMemory? memory)
+    internal CpuDevice(int threads, DeviceMemory? memory, bool bfloat16Products = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
-        _backend = new CpuBackend(threads, memory);
+        _backend = new CpuBackend(threads, memory, bfloat16Products);
     }
+
+    /// <summary>Whether there are products of bfloat16 values: the processor has AVX512_BF16, and the program was compiled ahead of time with them.</summary>
+    public static bool HasBFloat16Products => BFloat16Products.IsSupported;
+
+    /// <summary>Whether they are faster than those in float32 on this processor.</summary>
+    public static bool HasFasterBFloat16Products => BFloat16Products.AreFaster;
 
     /// <summary>
     /// A thread for each physical core that this process may use and that is not a small one; for each processor where the system does not tell.

@@ -68,17 +68,23 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
             return;
         }
         Values weights = new(w);
+        bool rounds = phase == Phase.RoundedPrefill && w.Format != WeightFormat.Float32;
         for (long r = 0; r < rows; r++)
         {
             for (long o = 0; o < n; o++)
             {
                 double sum = accumulate ? y[r * n + o] : 0;
                 for (int i = 0; i < k; i++)
-                    sum += (double)x[r * k + i] * weights[o * k + i];
+                {
+                    float a = x[r * k + i], b = weights[o * k + i];
+                    sum += rounds ? (double)Rounded(a) * Rounded(b) : (double)a * b;
+                }
                 y[r * n + o] = (float)sum;
             }
         }
     }
+
+    private static float Rounded(float value) => WeightFormats.FromBFloat16(WeightFormats.ToBFloat16(value));
 
     /// <inheritdoc/>
     public void RopeTable(float* cos, float* sin, int* positions, float* inverseFrequencies, in AttentionBatch batch, int half, float scaling)
