@@ -15,6 +15,7 @@ internal static class BenchCommand
     private const int Utterances = 8;
     private const int WarmUpRows = 12;
     private const int Frames = 128;
+    private const int PromptRows = 490; // a voice of five and a half seconds and the delay
 
     // Seconds of steps that are enough, however few they were.
     private const double Patience = 20;
@@ -110,6 +111,11 @@ internal static class BenchCommand
             whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms; threads share its work, and wait for each other, {forks:0} times"));
         int most = model.Config.DecoderConfig.MaxPositionEmbeddings - 1;
         AddSteps(bench.TimeSteps(model, textLength, [.. StepRows.Select(r => Math.Min(r, most)).Distinct()]), whole);
+        if (bench.TimePrompt(model, textLength, Math.Min(PromptRows, most)) is { } prompt)
+        {
+            whole.Add($"encoder, {prompt.TextLength} bytes", Rate(prompt.EncoderSeconds, prompt.EncoderOperations, bench));
+            whole.Add($"a prompt of {prompt.Rows} rows, guided", Rate(prompt.PromptSeconds, prompt.PromptOperations, bench));
+        }
         if (device.StepLaunches is int launches && !double.IsNaN(step))
             whole.Add("a step, guided",
                 Format.Text(
@@ -123,6 +129,9 @@ internal static class BenchCommand
         whole.Add("first audio, weights loaded", first is { } seconds
             ? Format.Text($"{seconds:0.000} s after the text came") : "every utterance ended too soon");
     }
+
+    private static string Rate(double seconds, double operations, DeviceBenchmark bench) => Format.Text(
+        $"{seconds:0.000} s: products of {operations / 1e9:0.0} GFLOP, {operations / seconds / bench.Operations:0.00} of the rate if nothing else took time");
 
     /// <summary>What a step is made of, and how it grows with the rows that it looks back at.</summary>
     private static void AddSteps(IReadOnlyList<StepTiming> steps, TextTable whole)

@@ -78,6 +78,26 @@ public sealed class DeviceBenchmark : IDisposable
         return _device.Accept(new Steps(model, textLength, rows))();
     }
 
+    /// <summary>Times the encoder and a prompt on a device that computes in the host's memory; elsewhere null.</summary>
+    /// <param name="model">The model, on this device.</param>
+    /// <param name="textLength">Bytes of the text.</param>
+    /// <param name="rows">The prompt's rows.</param>
+    /// <exception cref="ArgumentException">The model is on another device.</exception>
+    /// <exception cref="ObjectDisposedException">The device or the model is disposed.</exception>
+    /// <exception cref="DiaException">No memory, or the device fails (Device).</exception>
+    public PromptTiming? TimePrompt(DiaForConditionalGeneration model, int textLength, int rows)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfLessThan(textLength, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        if (model.Tenant.Device != _device)
+            throw new ArgumentException("The model is on another device.", nameof(model));
+        if (!_device.Memory.IsHost)
+            return null;
+        using Lock.Scope turn = _device.Enter(), modelTurn = model.Tenant.Enter();
+        return new PromptTimings(model).Run(textLength, rows);
+    }
+
     /// <summary>Seconds of one run on the device, its end included.</summary>
     public double Time(Action run)
     {

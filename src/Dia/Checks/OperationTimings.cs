@@ -41,9 +41,9 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         // One block of arithmetic is as good as all layers' and takes less time.
         foreach (var group in all.Where(w => w.Operation.Kind == OperationKind.Linear
             && w.Operation.Function is not (Function.CrossKeyValues or Function.UnconditionalCross)).GroupBy(w => w.Shape with { Rows = Rows.All }))
-            Time("block", [group.First()], new Load(1, BlockRows, 0, false, Phase.Prefill), run => (clock.Time(run), 0));
+            Time("block", [group.First()], new Load(1, BlockRows, 0, false, model.PromptPhase), run => (clock.Time(run), 0));
         Work[] attention = [.. all.Where(w => w.Operation is { Function: Function.Encode, Kind: OperationKind.Attention })];
-        Time("block", attention, new Load(1, BlockRows, BlockRows, false, Phase.Prefill), run => (clock.Time(run), 0));
+        Time("block", attention, new Load(1, BlockRows, BlockRows, false, model.PromptPhase), run => (clock.Time(run), 0));
     }
 
     /// <summary>The operations of a codec's decoder.</summary>
