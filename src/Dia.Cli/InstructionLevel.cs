@@ -4,7 +4,9 @@ using Dia.Backends.Cpu;
 
 namespace Dia.Cli;
 
-/// <summary>Which of the processor's instructions this process uses, and whether that is what DIA_ISA asks for (<c>SecondImage.c</c> chooses the image).</summary>
+/// <summary>
+/// Which of the processor's instructions this process uses, and whether that is what DIA_ISA asks for (<c>SecondImage.c</c> chooses the image).
+/// </summary>
 internal static unsafe partial class InstructionLevel
 {
     /// <summary>What chooses it.</summary>

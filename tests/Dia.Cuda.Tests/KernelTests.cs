@@ -38,13 +38,15 @@ public class KernelTests
     public void The_plan_is_what_a_longest_utterance_takes(string model, string driver) =>
         AllPass($"plan \"{Fixtures.Path(model)}\"", 3, driver, "DIA_SOFTGPU_LEAKS=1");
 
-    /// <summary>The committed module is what the sources give, wherever the compiler is installed.</summary>
-    [Fact]
-    public void The_module_is_what_the_sources_give()
+    /// <summary>The committed module, and the processor's routine, are what the sources give, wherever the compiler is installed.</summary>
+    [Theory]
+    [InlineData("Cuda/Kernels")]
+    [InlineData("Cpu/Native")]
+    public void The_module_is_what_the_sources_give(string folder)
     {
         if (!HasCompiler())
             return;
-        using Process build = Process.Start(Repository.At("src/Dia/Backends/Cuda/Kernels/build"), "--check");
+        using Process build = Process.Start(Repository.At($"src/Dia/Backends/{folder}/build"), "--check");
         build.WaitForExit();
         Assert.Equal(0, build.ExitCode);
     }
