@@ -50,6 +50,27 @@ public sealed class InstructionLevelTests : TestFolder
         Fails(5, outcome, "DIA_ISA is 'avx512', which cannot run here: " + (Best == "avx512" ? "write: File too large" : "the processor or the system has none"));
     }
 
+    /// <summary>Where the processor has AVX512_BF16; elsewhere it is said that it has not.</summary>
+    [Avx512Fact]
+    public void Prompts_are_multiplied_as_bfloat16_values_where_that_is_asked_for_and_not_with_exact()
+    {
+        (string, string) bfloat16 = ("DIA_ISA", "avx512_bf16"), float32 = ("DIA_ISA", "avx512");
+        Outcome info = Dia.Run(["info"], [], bfloat16);
+        if (info.ExitCode != 0)
+        {
+            Fails(5, info, "DIA_ISA is 'avx512_bf16', which cannot run here: the processor has no AVX512_BF16");
+            return;
+        }
+
+        Assert.Contains($"\ninstructions: avx512_bf16, {Both}\n", info.Text, StringComparison.Ordinal);
+        string checks = Succeeds(Dia.Run(["selftest"], [], bfloat16)).Text;
+        Assert.Contains("block_linear rounded BFloat16, rows alike", checks, StringComparison.Ordinal);
+        Assert.DoesNotContain("block_linear rounded BFloat16 as without", checks, StringComparison.Ordinal);
+        string[] clone = ["[S1] Hi you.", "--clone", Fixtures.Path("demo/voice.wav"), "--clone-text",
+            File.ReadAllText(Fixtures.Path("demo/voice.txt")), "--seed", "3", "--raw", "--exact"];
+        Assert.Equal(Succeeds(Dia.Run(clone, [], float32)).Output, Succeeds(Dia.Run(clone, [], bfloat16)).Output);
+    }
+
     /// <summary>vm.memfd_noexec, a container's filter, an old system. On Linux before 6.3 the flag is not known, and nothing is missing.</summary>
     [Avx512Theory]
     [InlineData(MemoryFile, NoAccess, 0, "memfd_create: Permission denied")]
