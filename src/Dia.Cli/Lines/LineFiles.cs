@@ -66,8 +66,12 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
             _trim.Write(samples);
     }
 
-    /// <summary>Forgets the audio that is kept: it was written.</summary>
-    public void DropKept() => _kept.ResetWrittenCount();
+    /// <summary>Forgets the audio that might be written: it was.</summary>
+    public void DropKept()
+    {
+        if (Kept.Length > 0)
+            _kept.ResetWrittenCount();
+    }
 
     /// <summary>Everything is there: the codes too.</summary>
     /// <exception cref="DiaException">Output.</exception>

@@ -87,7 +87,7 @@ internal sealed class Mp3Reader(CompressedAudio audio, int start)
         {
             count = _decoder.DecodeFrame(frame, _decoded, 0);
         }
-        catch (Exception e) when (e is IndexOutOfRangeException or EndOfStreamException or ArgumentException or NullReferenceException or InvalidOperationException)
+        catch (Exception e) when (CodecFailure.Is(e))
         {
             throw audio.Error(at, "a frame that cannot be decoded: the file is damaged.", e);
         }
