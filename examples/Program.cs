@@ -32,7 +32,7 @@ int[,,] rows = model.Generate(inputs, model.GenerationConfig() with { MaxNewToke
 processor.SaveAudio(processor.Decode(rows), Path.Combine(outFolder, "text.wav"));
 
 // 2. Generation with text and audio (voice cloning): the transcript of the voice comes first in the text
-float[] samples = WavReader.Read(voice).ToMono(codec.SamplingRate);
+float[] samples = AudioReader.Read(voice).ToMono(codec.SamplingRate);
 inputs = processor.Process(["[S1] The letter is fast again. [S1] Yes, I can hear you."], [new AudioBuffer(samples, codec.SamplingRate)]);
 rows = model.Generate(inputs, model.GenerationConfig() with { MaxNewTokens = 256, Seed = 1 });
 int promptLength = processor.GetAudioPromptLen(inputs.DecoderAttentionMask);

@@ -11,7 +11,7 @@ public sealed class OutputNameTests : TestFolder
     [Theory]
     [InlineData("speech.mp3")]
     [InlineData("SPEECH.MP3")]
-    [InlineData("speech.Flac")]
+    [InlineData("speech.aiff")]
     [InlineData("speech.ogg")]
     [InlineData("speech.w64")]
     [InlineData("speech.mp4")]

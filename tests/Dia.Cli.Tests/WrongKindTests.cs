@@ -19,7 +19,7 @@ public sealed class WrongKindTests : TestFolder
         foreach (string taker in new[] { "[S1] Hi. --voice FILE", "[S1] Hi. --prompt-codes FILE", "decode FILE", "forward FILE out" })
         {
             uses.Add("me.wav", taker, 4, "a recording (WAV), not |--clone FILE|dia voice|dia encode");
-            uses.Add("v.mp3", taker, 4, "an MP3, not |ffmpeg -i ");
+            uses.Add("v.mp3", taker, 4, "a recording (MP3), not |--clone FILE");
             uses.Add("t.txt", taker, 4, "text, not |-f FILE");
             uses.Add("empty", taker, 4, "is empty");
         }
@@ -29,8 +29,8 @@ public sealed class WrongKindTests : TestFolder
             uses.Add("x.voice", taker, 4, "a voice file, not a WAV|--voice FILE");
             uses.Add("c.safetensors", taker, 4, "a file of audio codes, not a WAV|--prompt-codes FILE|dia decode");
             uses.Add("w.safetensors", taker, 4, "other tensors|--model DIR");
-            uses.Add("v.mp3", taker, 4, "an MP3, not a WAV|ffmpeg -i ");
-            uses.Add("v.m4a", taker, 4, "an M4A, not a WAV|ffmpeg -i ");
+            uses.Add("v.mp3", taker, 4, "no frame of an MP3|ffmpeg -i "); // cut off
+            uses.Add("v.m4a", taker, 4, "an M4A, not a WAV, FLAC, MP3, Opus or Vorbis|ffmpeg -i ");
             uses.Add("t.txt", taker, 4, "text, not a WAV|-f FILE");
             uses.Add("empty", taker, 4, "is empty");
             uses.Add("folder", taker, 4, "is a folder, not a WAV");
@@ -40,7 +40,7 @@ public sealed class WrongKindTests : TestFolder
         foreach (string taker in new[] { "-f FILE", "-f FILE --lines", "-f FILE --jsonl" })
         {
             uses.Add("me.wav", taker, 4, "a recording (WAV), not a text|--clone FILE");
-            uses.Add("v.mp3", taker, 4, "an MP3, not a text");
+            uses.Add("v.mp3", taker, 4, "a recording (MP3), not a text|--clone FILE");
             uses.Add("x.voice", taker, 4, "a voice file, not a text|--voice FILE");
             uses.Add("utf16.txt", taker, 4, "text in UTF-16, not a text|iconv");
             uses.Add("folder", taker, 4, "is a folder, not a text");
@@ -52,7 +52,7 @@ public sealed class WrongKindTests : TestFolder
             uses.Add("c.safetensors", taker, 3, "a file of audio codes, not |--prompt-codes FILE");
             uses.Add("x.voice", taker, 3, "a voice file, not a model|--voice FILE");
             uses.Add("t.txt", taker, 3, "text, not a model|-f FILE");
-            uses.Add("v.mp3", taker, 3, "an MP3, not a model");
+            uses.Add("v.mp3", taker, 3, "a recording (MP3), not a model");
             uses.Add("empty", taker, 3, "is empty");
         }
 
@@ -95,8 +95,8 @@ public sealed class WrongKindTests : TestFolder
         byte[] wav = File.ReadAllBytes(Recording);
         Fails(4, Dia.Run(["-o", In("out")], wav), "standard input is a recording (WAV), not a text");
         Fails(4, Dia.Run(["--jsonl"], wav), "standard input is a recording (WAV), not a text");
-        Fails(4, Dia.Run(["--lines", "-o", In("{n}.wav")], Mp3), "standard input is an MP3, not a text");
-        Fails(4, Dia.Run(["encode", "-"], Mp3), "standard input is an MP3, not a WAV", "ffmpeg -i IN OUT.wav");
+        Fails(4, Dia.Run(["--lines", "-o", In("{n}.wav")], Mp3), "standard input is a recording (MP3), not a text");
+        Fails(4, Dia.Run(["encode", "-"], M4a), "standard input is an M4A, not a WAV", "ffmpeg -i IN -ac 1 OUT.wav");
         Fails(4, Dia.Run(["encode", "-"], File.ReadAllBytes(In("x.voice"))), "standard input is a voice file, not a WAV");
     }
 
@@ -107,7 +107,7 @@ public sealed class WrongKindTests : TestFolder
         Outcome outcome = Dia.Run(["--jsonl", "--input-dir", Folder],
             "{\"text\":\"[S1] Hi.\",\"clone\":\"x.voice\",\"clone_text\":\"x\"}\n{\"text\":\"[S1] Hi.\",\"voice\":\"me.wav\"}\n"u8.ToArray());
         Assert.Equal(1, outcome.ExitCode);
-        Assert.Contains("x.voice is a voice file, not a WAV. --voice FILE", outcome.Text, StringComparison.Ordinal);
+        Assert.Contains("x.voice is a voice file, not a WAV, FLAC, MP3, Opus or Vorbis. --voice FILE", outcome.Text, StringComparison.Ordinal);
         Assert.Contains("me.wav is a recording (WAV), not a voice file ", outcome.Text, StringComparison.Ordinal);
     }
 

@@ -6,6 +6,9 @@ internal abstract class FuzzTarget(string name) : IDisposable
 {
     public string Name { get; } = name;
 
+    /// <summary>Inputs of the run that goes with every test run.</summary>
+    public virtual int ShortRun => 20_000;
+
     /// <summary>Real inputs, all of which are accepted.</summary>
     public abstract IReadOnlyList<byte[]> Seeds { get; }
 

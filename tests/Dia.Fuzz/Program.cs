@@ -23,12 +23,15 @@ internal static class Program
         ["voice"] = () => new VoiceTarget(),
         ["config"] = () => new DiaConfigTarget(),
         ["content"] = () => new ContentTarget(),
+        ["flac"] = () => new FlacTarget(),
         ["forward"] = () => new ForwardTarget(),
         ["generation-config"] = () => new GenerationConfigTarget(),
         ["json-lines"] = () => new JsonLinesTarget(),
         ["line-paths"] = () => new LinePathsTarget(),
         ["manifest-csv"] = () => new ManifestTarget("manifest-csv", "metadata.csv"),
         ["manifest-json"] = () => new ManifestTarget("manifest-json", "data.jsonl"),
+        ["mp3"] = () => new Mp3Target(),
+        ["opus"] = () => new OggTarget("opus"),
         ["preprocessor-config"] = () => new ProcessorTarget("preprocessor-config", "preprocessor_config.json"),
         ["processor-config"] = () => new ProcessorTarget("processor-config", "processor_config.json"),
         ["quantization"] = () => new QuantizationTarget(),
@@ -41,6 +44,7 @@ internal static class Program
         ["text"] = () => new TextTarget(),
         ["tokenizer-config"] = () => new ProcessorTarget("tokenizer-config", "tokenizer_config.json"),
         ["training-log"] = () => new TrainingLogTarget(),
+        ["vorbis"] = () => new OggTarget("ogg"),
         ["wav"] = () => new WavTarget(),
     };
 

@@ -8,9 +8,9 @@ internal static class DecodeCommand
 {
     public static CommandSpec Spec { get; } = new(
         "decode",
-        "Turn audio codes into a WAV.",
+        "Turn audio codes into sound: WAV, FLAC or Opus.",
         "CODES.safetensors",
-        [new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw]), DiaOptions.CodecGroup],
+        [new OptionGroup("Output", [DiaOptions.Output, .. DiaOptions.SoundOptions]), DiaOptions.CodecGroup],
         """
         Example:
           dia decode me.safetensors -o me.wav
@@ -23,6 +23,7 @@ internal static class DecodeCommand
     private static void Run(Invocation run)
     {
         string path = run.Line.Words[0], output = run.OutputPath(OutputContent.Audio);
+        var form = SoundForm.Read(run.Line, output);
         int[,] codes = CodesFile.Read(path);
         using var files = new Checkpoints(run);
         using Device device = DeviceChoice.Create(run, files, model: false, codec: true);
@@ -34,8 +35,12 @@ internal static class DecodeCommand
         if (frames == 0)
             run.Reporter.Note($"{path} holds no frames: the audio is empty.");
         float[] samples = frames == 0 ? [] : Decode(codec, codes, path);
-        using (var writer = new WavWriter(file.Stream, codec.SamplingRate, run.Line.Has(DiaOptions.Raw)))
+        using (var writer = new SoundWriter(file.Stream, form, codec.SamplingRate, form.Tags(null, null), run.Reporter.Note))
+        {
             writer.Write(samples);
+            writer.Finish();
+        }
+
         file.Commit();
         run.Reporter.Summary(Format.Text($"{frames} frames: {samples.Length / (double)codec.SamplingRate:0.00} s of audio"));
     }

@@ -9,15 +9,16 @@ internal static class EncodeCommand
 {
     public static CommandSpec Spec { get; } = new(
         "encode",
-        "Turn a WAV into audio codes (safetensors: codes, int16 [frames, channels]).",
-        "IN.wav",
+        "Turn a recording into audio codes (safetensors: codes, int16 [frames, channels]).",
+        "IN",
         [new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Quantizers]), DiaOptions.CodecGroup],
         """
         Example:
           dia encode me.wav -o me.safetensors
 
-        IN.wav (RF64 and Wave64 too) may be - for standard input. Any rate and number of channels: PCM of 8 to 32 bits, or float. It is
-        averaged to mono, resampled to the codec's rate, and padded with silence to whole frames.
+        IN is a WAV (RF64 and Wave64 too; PCM of 8 to 32 bits, or float), FLAC, MP3, or Opus or Vorbis in Ogg, whatever its name, of any
+        rate and number of channels; - is standard input. It is averaged to mono, resampled to the codec's rate, and padded with silence
+        to whole frames.
         """,
         Run);
 

@@ -168,12 +168,13 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         if (request.OwnVoice && voice!.NeedsCodec && Codec is null)
             throw NoCodec!;
         Voice? opened = prepared.Behind(request.OwnVoice ? voice!.Open(model, Codec, encodes: engine is not null) : OpenedVoice);
-        GenerationConfig generation = Sampling.Resolve(request.Options, Sampling.Read(request.Options) with { Voice = opened }, model);
+        SpeechOptions how = Sampling.Read(request.Options) with { Voice = opened };
+        GenerationConfig generation = Sampling.Resolve(request.Options, how, model);
         LineFiles files = targets.Open(line.Number, request.Output);
         try
         {
             if (files.MakesAudio)
-                files.Start(Codec?.SamplingRate ?? throw NoCodec!, request.Options.Has(DiaOptions.Trim));
+                files.Start(Codec?.SamplingRate ?? throw NoCodec!, request.Options.Has(DiaOptions.Trim), request.Text, how.Seed);
             return new LineJob(answers, files, model.Config, piece, opened, generation, FrameRate)
             {
                 Place = place,

@@ -15,7 +15,7 @@ internal static class SpeakCommand
         [
             new OptionGroup("Text", [DiaOptions.File, DiaOptions.NoFixText, DiaOptions.RawText, DiaOptions.Truncate]),
             DiaOptions.VoiceGroup,
-            new OptionGroup("Output", [DiaOptions.Output, DiaOptions.Raw, DiaOptions.Trim, DiaOptions.Play, DiaOptions.Codes, DiaOptions.Plot]),
+            new OptionGroup("Output", [DiaOptions.Output, .. DiaOptions.SoundOptions, DiaOptions.Trim, DiaOptions.Play, DiaOptions.Codes, DiaOptions.Plot]),
             DiaOptions.ScriptGroup,
             DiaOptions.SamplingGroup,
             DiaOptions.LinesGroup,
@@ -25,6 +25,7 @@ internal static class SpeakCommand
         Examples:
           dia "[S1] Hello there. [S2] Hi. How are you today?" -o hello.wav
           echo "[S1] Hello there." | dia > hello.wav
+          dia -f script.txt --lufs -16 -o podcast.opus
           dia -f script.txt --raw | aplay -f S16_LE -r 16000 -c 1     (the rate is the codec's)
           dia -f script.txt --clone me.wav --clone-text "[S1] What I say in me.wav." -o out.wav
           dia "[S1] Hello there." --seed 7 --model Dia-1.6B --codec dac_44khz -o hello.wav
@@ -91,7 +92,7 @@ internal static class SpeakCommand
 
         files.PlaceWeights(model, pieces.Sum(p => Rows(p, longest, speaker.FrameRate)));
         string? transcript = asScript ? options.Voice?.Transcript : voice?.Voice.Transcript;
-        using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice));
+        using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice), options.Seed);
         Speak(speaker, pieces, options, output, targets.WantsAudio,
             new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio), run);
     }

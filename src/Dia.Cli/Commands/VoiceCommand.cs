@@ -10,7 +10,7 @@ internal static class VoiceCommand
     public static CommandSpec Spec { get; } = new(
         "voice",
         "Keep the voice of a recording in a file, for --voice.",
-        "IN.wav",
+        "IN",
         [new OptionGroup("Recording", [DiaOptions.VoiceText, DiaOptions.RawText, DiaOptions.KeepSilence]), new OptionGroup("Output", [DiaOptions.Output]),
             DiaOptions.CodecGroup],
         """
@@ -18,8 +18,8 @@ internal static class VoiceCommand
           dia voice me.wav --text "[S1] What I say in me.wav." -o me.voice
           dia "[S1] Now I say this." --voice me.voice -o out.wav
 
-        IN.wav (RF64 and Wave64 too) may be - for standard input. Any rate and number of channels: PCM of 8 to 32 bits, or float; 5 to
-        10 seconds of one speaker are best. The file is safetensors: codes (int16 [frames, channels]), samples of the codec's
+        IN is a WAV, FLAC, MP3, Opus or Vorbis of any rate and number of channels; - is standard input. 5 to 10 seconds of one speaker
+        are best. The file is safetensors: codes (int16 [frames, channels]), samples of the codec's
         codebooks, and in its metadata the transcript. Another codec's voice is refused; the same codec in another format of weights
         is no other.
         """,

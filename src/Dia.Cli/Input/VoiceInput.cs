@@ -58,7 +58,7 @@ internal sealed class VoiceInput
     public static AudioBuffer ReadAudio(Invocation run, string path)
     {
         var warnings = new List<string>();
-        AudioBuffer audio = path == "-" ? WavReader.Read(StandardDescriptors.OpenInput(), StandardInput, warnings) : WavReader.Read(path, warnings);
+        AudioBuffer audio = path == "-" ? AudioReader.Read(StandardDescriptors.OpenInput(), StandardInput, warnings) : AudioReader.Read(path, warnings);
         Voice.CheckLevel(audio, Name(path), warnings);
         warnings.ForEach(run.Reporter.WarnOnce);
         return audio;

@@ -16,8 +16,8 @@ internal static class LineAnswer
     /// <param name="job">The line.</param>
     /// <param name="seconds">Seconds of audio; null where none was made.</param>
     /// <param name="warning">What is to be said of its doubt; null: it has none.</param>
-    /// <param name="wav">The audio as a WAV; null where it went to a file, or was not made.</param>
-    public static ReadOnlySpan<byte> Done(LineJob job, double? seconds, string? warning, byte[]? wav) => Write(job.Line, job.Id, json =>
+    /// <param name="sound">The audio as a file's bytes; null where it went to a file, or was not made.</param>
+    public static ReadOnlySpan<byte> Done(LineJob job, double? seconds, string? warning, byte[]? sound) => Write(job.Line, job.Id, json =>
     {
         SpeechResult result = job.Result!;
         if (job.Output is not null)
@@ -33,8 +33,8 @@ internal static class LineAnswer
             json.WriteNumber("rtf", Math.Round(audio / Math.Max(result.Elapsed.TotalSeconds, 1e-6), 2));
         if (warning is not null)
             WriteWarning(json, Code(job.Doubt!.Kind), warning);
-        if (wav is not null)
-            json.WriteBase64String("audio", wav);
+        if (sound is not null)
+            json.WriteBase64String("audio", sound);
     });
 
     /// <summary>The answer to a line that would be spoken, but not as it is meant, with its newline.</summary>

@@ -4,7 +4,7 @@ using Dia.Cli.Output;
 namespace Dia.Cli.Lines;
 
 /// <summary>
-/// Gives the answers, each when its turn has come: a JSON line each, or the audio of all lines as one WAV, and counts them.
+/// Gives the answers, each when its turn has come: a JSON line each, or the audio of all lines as one sound, and counts them.
 /// </summary>
 /// <param name="run">The options.</param>
 /// <param name="window">Lines that may be taken and not answered.</param>
@@ -14,8 +14,10 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
+    // The loudness of each line is set by then.
+    private readonly SoundForm _form = SoundForm.Read(run.Line, null) with { Lufs = null };
     private readonly AnswerOrder _order = new(!run.Line.Has(DiaOptions.Unordered), window);
-    private WavWriter? _audio;
+    private SoundWriter? _audio;
     private Player? _player;
     private double _seconds;
     private long _lines;
@@ -36,7 +38,7 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     /// <exception cref="DiaException">Output: there is nothing to play with.</exception>
     public void Start(LineTargets targets)
     {
-        _audio = targets.StandardOutput is null ? null : new WavWriter(output!.Stream, samplingRate, run.Line.Has(DiaOptions.Raw));
+        _audio = targets.StandardOutput is null ? null : new SoundWriter(output!.Stream, _form, samplingRate, _form.Tags(null, run.Line.GetValue(DiaOptions.Seed)?.Value), run.Reporter.Note);
         _player = targets.Plays ? new Player(samplingRate, run.Interruption.Token) : null;
     }
 
@@ -64,7 +66,7 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
         _seconds += seconds ?? 0;
         string? warning = job.Doubt is null ? null : job.Doubts.Describe("the speech", job);
         if (_json)
-            output!.Stream.Write(LineAnswer.Done(job, seconds, warning, job.Files.KeepsAudio ? Wav(job.Files.Kept) : null));
+            output!.Stream.Write(LineAnswer.Done(job, seconds, warning, job.Files.KeepsAudio ? Sound(job.Files) : null));
         else if (job.Files.KeepsAudio)
             WriteKept(job);
         Count(job.Line, warning);
@@ -109,7 +111,7 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     /// <exception cref="DiaException">Output: it was not played.</exception>
     public void Finish()
     {
-        _audio?.Dispose();
+        _audio?.Finish();
         _player?.Finish();
     }
 
@@ -149,11 +151,12 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
         job.Files.DropKept();
     }
 
-    private byte[] Wav(ReadOnlySpan<float> samples)
+    private byte[] Sound(LineFiles files)
     {
         var bytes = new MemoryStream();
-        using (var writer = new WavWriter(bytes, samplingRate))
-            writer.Write(samples);
+        var writer = new SoundWriter(bytes, _form.Format == AudioFormat.Raw ? _form with { Format = AudioFormat.Wav } : _form, samplingRate, files.Tags, run.Reporter.Note);
+        writer.Write(files.Kept);
+        writer.Finish();
         return bytes.ToArray();
     }
 }

@@ -11,11 +11,14 @@ namespace Dia.Cli.Lines;
 /// <param name="audio">Gets the audio; null: it is kept for the answer or for standard output, or is not made.</param>
 /// <param name="codes">Gets the codes; null: they are not written.</param>
 /// <param name="makesAudio">Whether audio is made.</param>
-/// <param name="raw">Whether the audio's file has no header.</param>
-internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makesAudio, bool raw) : IDisposable
+/// <param name="form">How audio is written.</param>
+/// <param name="note">Takes what there is to say of its loudness.</param>
+internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makesAudio, SoundForm form, Action<string> note) : IDisposable
 {
     private readonly ArrayBufferWriter<float> _kept = new();
-    private WavWriter? _writer;
+    private SoundWriter? _writer;
+    private int _samplingRate;
+    private bool _isWhole;
     private PieceJoiner? _trim;
 
     /// <summary>Samples so far.</summary>
@@ -27,8 +30,8 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     /// <summary>Whether the audio goes to no file.</summary>
     public bool KeepsAudio { get; } = makesAudio && audio is null;
 
-    /// <summary>The audio that is kept.</summary>
-    public ReadOnlySpan<float> Kept => _kept.WrittenSpan;
+    /// <summary>The audio that is kept and may be written: where its loudness is set, not before all of it is there.</summary>
+    public ReadOnlySpan<float> Kept => form.Lufs is null || _isWhole ? _kept.WrittenSpan : [];
 
     /// <summary>The audio's file; null: there is none.</summary>
     public string? Name => audio?.Name;
@@ -36,13 +39,20 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     /// <summary>What answers call the codes' file; null: there is none.</summary>
     public string? CodesName => codes?.Name;
 
+    /// <summary>What the audio's file says of it; null: nothing.</summary>
+    public AudioTags? Tags { get; private set; }
+
     /// <summary>Begins the audio.</summary>
     /// <param name="samplingRate">Samples a second.</param>
     /// <param name="trim">Whether the silence at its end is cut.</param>
+    /// <param name="text">What is said.</param>
+    /// <param name="seed">The seed.</param>
     /// <exception cref="DiaException">Output.</exception>
-    public void Start(int samplingRate, bool trim)
+    public void Start(int samplingRate, bool trim, string text, ulong? seed)
     {
-        _writer = audio is null ? null : new WavWriter(audio.Stream, samplingRate, raw);
+        _samplingRate = samplingRate;
+        Tags = form.Tags(text, seed);
+        _writer = audio is null ? null : new SoundWriter(audio.Stream, form, samplingRate, Tags, note);
         _trim = trim ? new PieceJoiner(samplingRate, Put) : null;
     }
 
@@ -56,15 +66,28 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
             _trim.Write(samples);
     }
 
-    /// <summary>Forgets the audio that is kept: it was written.</summary>
-    public void DropKept() => _kept.ResetWrittenCount();
+    /// <summary>Forgets the audio that might be written: it was.</summary>
+    public void DropKept()
+    {
+        if (Kept.Length > 0)
+            _kept.ResetWrittenCount();
+    }
 
     /// <summary>Everything is there: the codes too.</summary>
     /// <exception cref="DiaException">Output.</exception>
     public void Finish(int[,] frames, int[,] rows)
     {
         _trim?.Finish(trim: true);
-        _writer?.Dispose();
+        _writer?.Finish();
+        _isWhole = true;
+        if (form.Lufs is { } lufs && KeepsAudio)
+        {
+            float[] samples = _kept.WrittenSpan.ToArray();
+            SoundWriter.SetLoudness(samples, _samplingRate, lufs, note);
+            _kept.ResetWrittenCount();
+            _kept.Write(samples);
+        }
+
         if (codes is not null)
             CodesFile.Write(codes.Stream, frames, rows);
     }
@@ -133,9 +156,10 @@ internal sealed class LineTargets
         else if (line.Has(DiaOptions.Play))
             Plays = !typed ? true : throw CommandLine.Usage("--play with --lines plays the lines in place of writing them: leave out -o.");
         else if (output is not null and not "-")
-            _audio = new FilePattern(DiaOptions.Output.Name, output, line.Has(DiaOptions.Raw) ? ".raw" : ".wav");
+            _audio = new FilePattern(DiaOptions.Output.Name, output, "." + SoundForm.Read(line, null).Format.ToString().ToLowerInvariant());
         else if (output is not null || _codes is null)
             StandardOutput = line.Has(DiaOptions.Check) ? "-" : run.OutputPath(OutputContent.Audio);
+        SoundForm.Read(line, _audio?.For(1) ?? StandardOutput); // What contradicts itself is said before the work.
         if (Plays)
             Player.Check();
         AlwaysAudio = _audio is not null || Plays || StandardOutput is not null || (json && _codes is null);
@@ -174,7 +198,8 @@ internal sealed class LineTargets
         OutputFile? codes = _codes is null ? null : _run.Interruption.Open(_codes.For(line));
         try
         {
-            return new LineFiles(path is null ? null : _run.Interruption.Open(path), codes, AlwaysAudio || output is not null, _run.Line.Has(DiaOptions.Raw));
+            SoundForm form = SoundForm.Read(_run.Line, path, nameIsFirst: output is not null);
+            return new LineFiles(path is null ? null : _run.Interruption.Open(path), codes, AlwaysAudio || output is not null, form, _run.Reporter.Note);
         }
         catch
         {

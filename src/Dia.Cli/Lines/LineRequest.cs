@@ -27,8 +27,8 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
           of the command's.
         Keys of an answer: line (its number), id, output, codes (the file of --codes), seconds, frames, stop (eos: it ended by
           itself; length: by the limit), seed, rtf (seconds of audio for each second), warnings (where the speech may not be what
-          the text asks for: code cut, endless, empty, short or silent, and message), audio (a WAV in base64, where the request names
-          no output). Of a line that failed: line, id, error with its code (usage, model, input, output) and message.
+          the text asks for: code cut, endless, empty, short or silent, and message), audio (in base64, as --format says, where the
+          request names no output). Of a line that failed: line, id, error with its code (usage, model, input, output) and message.
         With --check only lines that would fail or need a warning are answered, and nothing is spoken.
         """;
 

@@ -17,7 +17,7 @@ internal static class DiaOptions
 
     // Voice.
     public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE",
-        "Speak in the voice of this recording (WAV, any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
+        "Speak in the voice of this recording (WAV, FLAC, MP3, Opus or Vorbis; any rate and channels; - is standard input). Needs --clone-text.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> CloneText =
         new("--clone-text", null, "TEXT", "What is said in the recording, speaker tags included.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<string> Voice =
@@ -38,6 +38,16 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> OutputFolder =
         new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
+    public static readonly OptionSpec<string> SoundFormat = new("--format", null, "FORMAT",
+        "Write wav, flac or opus where no name says it: to standard output, and in the answers to JSON lines. A name that ends in .wav, .flac or .opus says it.",
+        "wav, flac or opus", Parsers.OneOf("wav", "flac", "opus")) { Default = "wav", Choices = ["wav", "flac", "opus"] };
+    public static readonly OptionSpec<int> SoundRate = new("--rate", null, "HZ", "Resample the sound to so many samples a second (Opus always has 48000).",
+        "a whole number from 8000 to 192000", Parsers.Integer(8000, 192_000)) { Default = "the codec's" };
+    public static readonly OptionSpec<double> Lufs = new("--lufs", null, "X",
+        "Make the sound as loud as this (ITU-R BS.1770, in LUFS; -16 is usual for speech), but no peak higher than -1 dBFS. It leaves when all of it is there.",
+        "from -50 to -5", Parsers.Number(x => x is >= -50 and <= -5));
+    public static readonly OptionSpec<bool> Tags = Flag("--tags", null,
+        "Say in a WAV too what FLAC and Opus always say: what is spoken, by which program, that it is generated speech, and the seed.");
     public static readonly OptionSpec<string> Codes =
         new("--codes", null, "FILE",
         "Write the audio codes (safetensors: codes, and rows, the model's own; of a text in pieces codes only). Without -o nothing else is made, and no codec is needed.", "the name of a file, not -", Parsers.RealFile);
@@ -131,7 +141,7 @@ internal static class DiaOptions
         new("--text", null, "TEXT", "A text, every character as it stands. Given several times, the texts make a batch.", "a text that is not empty",
         Parsers.Text) { IsRepeatable = true, HasVariable = false };
     public static readonly OptionSpec<string> Recordings = new("--audio", null, "FILE",
-        "A recording (WAV, any rate and channels; - is standard input) for each text: a voice prompt, or with --labels what is to be learned.", NotEmpty,
+        "A recording (WAV, FLAC, MP3, Opus or Vorbis; any rate and channels; - is standard input) for each text: a voice prompt, or with --labels what is to be learned.", NotEmpty,
         Parsers.Text) { IsRepeatable = true, HasVariable = false };
     public static readonly OptionSpec<bool> Labels =
         Flag("--labels", null, "Make training rows: an EOS row after the codes, and the labels that `dia forward` computes the loss of. Needs --audio.");
@@ -178,6 +188,9 @@ internal static class DiaOptions
     public static OptionGroup SamplingGroup { get; } = new(
         "Sampling (an option goes before the checkpoint's generation_config.json, that before the defaults shown)",
         [Temperature, TopP, TopK, CfgScale, MaxTokens, Seed, Greedy]);
+
+    /// <summary>How sound is written.</summary>
+    public static IReadOnlyList<OptionSpec> SoundOptions { get; } = [Raw, SoundFormat, SoundRate, Lufs, Tags];
 
     /// <summary>Options of many utterances in one run.</summary>
     public static OptionGroup LinesGroup { get; } =

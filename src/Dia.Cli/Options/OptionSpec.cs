@@ -78,6 +78,9 @@ internal static class Parsers
     /// <summary>A file; standard output is none.</summary>
     public static TryParse<string> RealFile { get; } = TextWhere(text => text is not ("" or "-"));
 
+    /// <summary>One of some words.</summary>
+    public static TryParse<string> OneOf(params string[] words) => TextWhere(words.Contains);
+
     /// <summary>A device: auto, cpu, scalar, cuda, or cuda:N for the GPU of that number.</summary>
     public static TryParse<string> Device { get; } = TextWhere(text => text is "auto" or "cpu" or "scalar" or "cuda"
         || (text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int number)

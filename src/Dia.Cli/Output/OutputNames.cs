@@ -5,7 +5,7 @@ namespace Dia.Cli.Output;
 /// <summary>What a file is written with.</summary>
 internal enum OutputContent
 {
-    /// <summary>A WAV.</summary>
+    /// <summary>Sound: WAV, FLAC or Opus.</summary>
     Audio,
 
     /// <summary>A PNG.</summary>
@@ -24,11 +24,12 @@ internal enum OutputContent
 /// <summary>Refuses names that promise another format than the one that is written: whoever opens speech.mp3 expects an MP3.</summary>
 internal static class OutputNames
 {
-    private static readonly string[] Wavs = ["wav", "wave"];
+    // What is written of sound.
+    private static readonly string[] Written = ["wav", "wave", "flac", "opus"];
 
     private static readonly string[] Sounds =
     [
-        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "wma", "aif", "aiff", "aifc", "au", "snd", "caf", "amr", "ac3", "ape",
+        "mp3", "mp2", "ogg", "oga", "spx", "m4a", "m4b", "aac", "wma", "aif", "aiff", "aifc", "au", "snd", "caf", "amr", "ac3", "ape",
             "wv", "tta",
         "w64", "rf64", "bw64", "mp4", "m4v", "mov", "mkv", "mka", "webm", "avi", "wmv", "mpg", "mpeg", "3gp",
     ];
@@ -55,7 +56,7 @@ internal static class OutputNames
         throw CommandLine.Usage($"{source} is '{name}'{(IsOther(name, content) ? "" : $", a link to '{Target(path)}'")}, but " + content switch
         {
             OutputContent.Audio =>
-                $"audio is written as WAV: {stem}.wav (or --raw). For another format pipe it: {command} ... | ffmpeg -i - {Path.GetFileName(name)}",
+                $"audio is written as WAV, FLAC or Opus: {stem}.wav, {stem}.flac or {stem}.opus (or --raw). For another format pipe it: {command} ... | ffmpeg -i - {Path.GetFileName(name)}",
             OutputContent.Picture =>
                 $"pictures are written as PNG: {stem}.png. Convert it afterwards, for example with: ffmpeg -i {stem}.png {Path.GetFileName(name)}",
             OutputContent.Codes => $"audio codes are written as safetensors: {stem}.safetensors. `dia decode` makes a WAV of them.",
@@ -69,13 +70,13 @@ internal static class OutputNames
         string ending = Path.GetExtension(name).TrimStart('.').ToLowerInvariant();
         return Sounds.Contains(ending) || Pictures.Contains(ending)
             || (content is OutputContent.Codes or OutputContent.Voice or OutputContent.Tensors && OtherTensors.Contains(ending))
-            || (content != OutputContent.Audio && Wavs.Contains(ending))
+            || (content != OutputContent.Audio && Written.Contains(ending))
             || (content != OutputContent.Picture && ending == "png")
             || (content is OutputContent.Audio or OutputContent.Picture && TensorFiles.Contains(ending));
     }
 
     /// <summary>The file's own name where the path is a link.</summary>
-    private static string Target(string path)
+    internal static string Target(string path)
     {
         try
         {

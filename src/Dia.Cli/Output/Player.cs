@@ -113,7 +113,7 @@ internal sealed class Player : IDisposable
         try
         {
             using Stream stream = _process.StandardInput.BaseStream;
-            var writer = new WavWriter(stream, samplingRate, headerless: true);
+            var writer = AudioWriter.Create(stream, AudioFormat.Raw, samplingRate);
             foreach (float[] samples in _samples.GetConsumingEnumerable())
             {
                 writer.Write(samples);

@@ -8,7 +8,8 @@ namespace Dia.Cli.Output;
 /// <param name="Codes">Where codes go; null: nowhere.</param>
 /// <param name="Plot">Where the picture goes; null: nowhere.</param>
 /// <param name="Play">Whether it is played.</param>
-internal sealed record SpeechTargets(string? Audio, string? Codes, string? Plot, bool Play)
+/// <param name="Form">How audio is written.</param>
+internal sealed record SpeechTargets(string? Audio, string? Codes, string? Plot, bool Play, SoundForm Form)
 {
     /// <summary>Whether sound has to be made.</summary>
     public bool WantsAudio => Audio is not null || Plot is not null || Play;
@@ -29,9 +30,10 @@ internal sealed record SpeechTargets(string? Audio, string? Codes, string? Plot,
             foreach (var (other, same) in files)
                 if (name != other && path is not null && same is not null && Path.GetFullPath(path) == Path.GetFullPath(same))
                     throw CommandLine.Usage($"{name} and {other} name the same file, {path}.");
+        var form = SoundForm.Read(run.Line, audio);
         if (play)
             Player.Check();
-        return new SpeechTargets(audio, codes, plot, play);
+        return new SpeechTargets(audio, codes, plot, play, form);
     }
 }
 
@@ -44,20 +46,23 @@ internal sealed class SpeechOutput : IDisposable
     private readonly PlotBuilder? _plot;
     private readonly Player? _player;
     private readonly int _samplingRate;
-    private readonly bool _raw;
-    private WavWriter? _wav;
+    private readonly SoundForm _form;
+    private readonly AudioTags? _tags;
+    private readonly Action<string> _note;
+    private SoundWriter? _sound;
     private long _samples;
 
     /// <summary>Opens what is asked for.</summary>
     /// <param name="run">The run.</param>
     /// <param name="targets">What is asked for.</param>
     /// <param name="codec">The codec, where sound is made.</param>
-    /// <param name="heard">What is said, for the picture; null: not known.</param>
+    /// <param name="heard">What is said, for the picture and the title; null: not known.</param>
+    /// <param name="seed">The seed.</param>
     /// <exception cref="DiaException">Output.</exception>
-    public SpeechOutput(Invocation run, SpeechTargets targets, DacModel? codec, string? heard)
+    public SpeechOutput(Invocation run, SpeechTargets targets, DacModel? codec, string? heard, ulong? seed)
     {
         _samplingRate = codec?.SamplingRate ?? 0;
-        _raw = run.Line.Has(DiaOptions.Raw);
+        (_form, _tags, _note) = (targets.Form, targets.Form.Tags(heard, seed), run.Reporter.Note);
         try
         {
             _codesFile = targets.Codes is null ? null : run.Interruption.Open(targets.Codes);
@@ -77,7 +82,7 @@ internal sealed class SpeechOutput : IDisposable
     public double? Seconds => _audioFile is null && _plot is null && _player is null ? null : (double)_samples / _samplingRate;
 
     /// <summary>Begun with the first samples: a failure before them leaves not even a header.</summary>
-    private WavWriter Wav => _wav ??= new WavWriter(_audioFile!.Stream, _samplingRate, _raw);
+    private SoundWriter Sound => _sound ??= new SoundWriter(_audioFile!.Stream, _form, _samplingRate, _tags, _note);
 
     /// <summary>Takes the next samples, and hands them on at once.</summary>
     /// <exception cref="DiaException">Output.</exception>
@@ -86,8 +91,8 @@ internal sealed class SpeechOutput : IDisposable
         _samples += samples.Length;
         if (_audioFile is not null)
         {
-            Wav.Write(samples);
-            Wav.Flush();
+            Sound.Write(samples);
+            Sound.Flush();
         }
 
         _plot?.Add(samples);
@@ -101,7 +106,7 @@ internal sealed class SpeechOutput : IDisposable
     public void Complete(int[,] codes, int[,]? rows)
     {
         Complete(_codesFile, stream => CodesFile.Write(stream, codes, rows));
-        Complete(_audioFile, _ => Wav.Dispose());
+        Complete(_audioFile, _ => Sound.Finish());
         Complete(_plotFile, stream => _plot!.Write(stream));
 
         static void Complete(OutputFile? file, Action<Stream> write)

@@ -64,9 +64,9 @@ public sealed class AudioBuffer
     public float[] ToMono(int samplingRate) =>
         samplingRate == SamplingRate ? ToMono() : Resampler.Resample(ToMono(), SamplingRate, samplingRate);
 
-    /// <summary>Writes it as a 16-bit WAV, its channels averaged.</summary>
+    /// <summary>Writes it as WAV, FLAC or Opus, as the name ends, its channels averaged.</summary>
     /// <exception cref="DiaException">Usage: the path's ending promises another format. Output: the file cannot be written.</exception>
-    public void Save(string path) => WavWriter.Save(path, ToMono(), SamplingRate);
+    public void Save(string path) => AudioWriter.Save(path, ToMono(), SamplingRate);
 
     internal static void CheckSamplingRate(int samplingRate)
     {

@@ -25,11 +25,8 @@ public static class Resampler
     /// <exception cref="DiaException">Input: a rate is out of <see cref="AudioBuffer"/>'s range, or the result would be too long.</exception>
     public static float[] Resample(ReadOnlySpan<float> samples, int sourceRate, int targetRate)
     {
-        AudioBuffer.CheckSamplingRate(sourceRate);
-        AudioBuffer.CheckSamplingRate(targetRate);
-        int divisor = GreatestCommonDivisor(sourceRate, targetRate);
-        var kernel = new Kernel(sourceRate / divisor, targetRate / divisor);
-        long length = ((long)samples.Length * kernel.Target + kernel.Source - 1) / kernel.Source;
+        var filter = new Filter(sourceRate, targetRate);
+        long length = filter.Length(samples.Length);
         if (length > AudioBuffer.MaxSamples)
         {
             throw new DiaException(
@@ -38,36 +35,68 @@ public static class Resampler
         }
 
         var output = new float[length];
-        double[]?[]? table = (long)kernel.Target * kernel.Taps <= MaxTableValues ? new double[]?[kernel.Target] : null;
-        var taps = new double[kernel.Taps];
         for (int i = 0; i < output.Length; i++)
-        {
-            int phase = i % kernel.Target;
-            long first = (long)(i / kernel.Target) * kernel.Source + kernel.FirstTap(phase);
-            double[] weights = taps;
-            if (table is null)
-                kernel.Fill(phase, taps);
-            else if (table[phase] is double[] known)
-                weights = known;
-            else
-                kernel.Fill(phase, weights = table[phase] = new double[kernel.Taps]);
-            output[i] = (float)Dot(weights, samples, first);
-        }
+            output[i] = filter.At(i, samples, offset: 0);
         return output;
     }
 
-    /// <summary>Sum of weights[k] · samples[first + k]; what lies outside the signal is zero.</summary>
-    private static double Dot(double[] weights, ReadOnlySpan<float> samples, long first)
-    {
-        int from = (int)Math.Clamp(-first, 0, weights.Length);
-        int to = (int)Math.Clamp(samples.Length - first, from, weights.Length);
-        double sum = 0;
-        for (int k = from; k < to; k++)
-            sum += weights[k] * samples[(int)(first + k)];
-        return sum;
-    }
-
     private static int GreatestCommonDivisor(int a, int b) => b == 0 ? a : GreatestCommonDivisor(b, a % b);
+
+    /// <summary>What makes each sample of a result.</summary>
+    internal sealed class Filter
+    {
+        private readonly Kernel _kernel;
+        private readonly double[]?[]? _table;
+        private readonly double[] _taps;
+
+        /// <exception cref="DiaException">Input: a rate is out of <see cref="AudioBuffer"/>'s range.</exception>
+        public Filter(int sourceRate, int targetRate)
+        {
+            AudioBuffer.CheckSamplingRate(sourceRate);
+            AudioBuffer.CheckSamplingRate(targetRate);
+            int divisor = GreatestCommonDivisor(sourceRate, targetRate);
+            _kernel = new Kernel(sourceRate / divisor, targetRate / divisor);
+            _table = (long)_kernel.Target * _kernel.Taps <= MaxTableValues ? new double[]?[_kernel.Target] : null;
+            _taps = new double[_kernel.Taps];
+        }
+
+        /// <summary>Samples of the result of a signal.</summary>
+        public long Length(long samples) => (samples * _kernel.Target + _kernel.Source - 1) / _kernel.Source;
+
+        /// <summary>The first sample of the signal that a sample of the result needs.</summary>
+        public long Start(long index) => index / _kernel.Target * _kernel.Source + _kernel.FirstTap((int)(index % _kernel.Target));
+
+        /// <summary>The one behind the last.</summary>
+        public long End(long index) => Start(index) + _kernel.Taps;
+
+        /// <summary>A sample of the result.</summary>
+        /// <param name="index">Which.</param>
+        /// <param name="samples">The signal, or the part of it that is there.</param>
+        /// <param name="offset">Samples of the signal before that part.</param>
+        public float At(long index, ReadOnlySpan<float> samples, long offset)
+        {
+            int phase = (int)(index % _kernel.Target);
+            double[] weights = _taps;
+            if (_table is null)
+                _kernel.Fill(phase, _taps);
+            else if (_table[phase] is double[] known)
+                weights = known;
+            else
+                _kernel.Fill(phase, weights = _table[phase] = new double[_kernel.Taps]);
+            return (float)Dot(weights, samples, Start(index) - offset);
+        }
+
+        /// <summary>Sum of weights[k] · samples[first + k]; what lies outside the signal is zero.</summary>
+        private static double Dot(double[] weights, ReadOnlySpan<float> samples, long first)
+        {
+            int from = (int)Math.Clamp(-first, 0, weights.Length);
+            int to = (int)Math.Clamp(samples.Length - first, from, weights.Length);
+            double sum = 0;
+            for (int k = from; k < to; k++)
+                sum += weights[k] * samples[(int)(first + k)];
+            return sum;
+        }
+    }
 
     /// <summary>The filter for rates without a common divisor: source samples in, target samples out.</summary>
     private readonly struct Kernel(int source, int target)

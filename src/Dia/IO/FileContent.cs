@@ -14,7 +14,7 @@ public enum FileContentKind
     /// <summary>A web page: a text, and what is often there where a download failed.</summary>
     Page,
 
-    /// <summary>A WAV in any of its containers.</summary>
+    /// <summary>A recording that is read here; <see cref="FileContent.Format"/> says of which format.</summary>
     Recording,
 
     /// <summary>A voice file.</summary>
@@ -33,6 +33,25 @@ public enum FileContentKind
     Foreign,
 }
 
+/// <summary>Formats of recordings that are read.</summary>
+internal enum RecordingFormat
+{
+    /// <summary>WAV in any of its containers.</summary>
+    Wav,
+
+    /// <summary>FLAC.</summary>
+    Flac,
+
+    /// <summary>MPEG audio, layer III.</summary>
+    Mp3,
+
+    /// <summary>Ogg with Opus or Vorbis in it.</summary>
+    Ogg,
+
+    /// <summary>A tag (ID3v2, APE) in front of one of the others, mostly MP3.</summary>
+    Tagged,
+}
+
 /// <summary>
 /// What a file is, told from its first bytes: said before its contents are complained of, with the option or command that takes it.
 /// </summary>
@@ -43,6 +62,9 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
 {
     /// <summary>Bytes that are looked at.</summary>
     public const int HeadBytes = 4096;
+
+    /// <summary>The recordings that are read, as what is wanted.</summary>
+    internal const string Recordings = "a WAV, FLAC, MP3, Opus or Vorbis";
 
     /// <summary>What to do with weights in another format.</summary>
     internal const string Convert =
@@ -56,10 +78,8 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
     // How a file begins, its bytes as Latin-1, and where a container says it, of what type it is.
     private static readonly (string Start, string Type, string What)[] Sounds =
     [
-        ("ID3", "", "an MP3"),
         ("FORM", "AIF", "an AIFF"),
         ("RIFF", "AVI ", "a video (AVI)"),
-        ("fLaC", "", "a FLAC"),
         ("RIFX", "", "a WAV of big-endian numbers (RIFX)"),
         ("\u001A\u0045\u00DF\u00A3", "", "a Matroska or WebM file (video or sound)"),
         ("\u0030\u0026\u00B2\u0075\u008E\u0066\u00CF\u0011", "", "a WMA or WMV"),
@@ -81,6 +101,9 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         ("%PDF-", "", "a PDF", "Make text of it first, for example with: pdftotext IN OUT.txt"),
         ("\u007FELF", "", "a program", "One with a model inside is named with --model FILE."),
     ];
+
+    /// <summary>Of which format a recording is.</summary>
+    internal RecordingFormat Format { get; private init; }
 
     /// <summary>Refuses a file that is recognised as another than the one wanted; one that is not recognised is left to its reader.</summary>
     /// <param name="path">The file. Devices and FIFOs are not looked at.</param>
@@ -210,30 +233,61 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
                 "If they are a model's weights, name its folder with --model DIR.");
     }
 
-    private static FileContent? Recording(ReadOnlySpan<byte> head) =>
-        (head.Length >= 12 && head[8..12].SequenceEqual("WAVE"u8) && (head.StartsWith("RIFF"u8) || head.StartsWith("RF64"u8) || head.StartsWith("BW64"u8)))
-            || head.StartsWith((ReadOnlySpan<byte>)[(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11])
-            ? new FileContent(FileContentKind.Recording, "a recording (WAV)",
-                "Speak in its voice with --clone FILE --clone-text TEXT; `dia voice` makes a voice file of it, `dia encode` audio codes.")
-            : null;
+    private static FileContent? Recording(ReadOnlySpan<byte> head)
+    {
+        if (FormatOf(head) is not { } format || (format == RecordingFormat.Ogg && OggName(head) is not ("Opus" or "Vorbis")))
+            return null;
+        string name = format switch
+        {
+            RecordingFormat.Wav => "WAV",
+            RecordingFormat.Flac => "FLAC",
+            RecordingFormat.Ogg => $"{OggName(head)} in Ogg",
+            _ => "MP3",
+        };
+        return new FileContent(FileContentKind.Recording, $"a recording ({name})",
+            "Speak in its voice with --clone FILE --clone-text TEXT; `dia voice` makes a voice file of it, `dia encode` audio codes.") { Format = format };
+    }
+
+    /// <summary>The format that the first bytes of a recording say; null: none that is read.</summary>
+    internal static RecordingFormat? FormatOf(ReadOnlySpan<byte> head)
+    {
+        bool isWave = head.Length >= 12 && head[8..12].SequenceEqual("WAVE"u8)
+            && (head.StartsWith("RIFF"u8) || head.StartsWith("RF64"u8) || head.StartsWith("BW64"u8));
+        if (isWave || head.StartsWith((ReadOnlySpan<byte>)[(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11]))
+            return RecordingFormat.Wav;
+        if (head.StartsWith("ID3"u8) || head.StartsWith("APETAGEX"u8))
+            return RecordingFormat.Tagged;
+        if (head.StartsWith("OggS"u8))
+            return RecordingFormat.Ogg;
+        if (head.StartsWith("fLaC"u8))
+            return RecordingFormat.Flac;
+        // Layer III, of a bit rate and a sampling rate that there are.
+        return head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xE6) == 0xE2 && (head[2] & 0xF0) != 0xF0 && (head[2] & 0x0C) != 0x0C
+            ? RecordingFormat.Mp3 : null;
+    }
+
+    /// <summary>What the first page of an Ogg says of what is in it; of several streams the first that is read.</summary>
+    private static string? OggName(ReadOnlySpan<byte> head) =>
+        head.IndexOf("OpusHead"u8) >= 0 ? "Opus" : head.IndexOf("\u0001vorbis"u8) >= 0 ? "Vorbis"
+        : head.IndexOf("Speex   "u8) >= 0 ? "Speex" : head.IndexOf("\u007FFLAC"u8) >= 0 ? "FLAC" : null;
 
     private static FileContent? Sound(ReadOnlySpan<byte> head, string name)
     {
         string? what = SoundName(head);
         return what is null
-            ? null : Foreign(what, string.Create(CultureInfo.InvariantCulture, $"Of recordings WAV is read; convert it: ffmpeg -i {Quoted(name)} OUT.wav"));
+            ? null : Foreign(what, string.Create(CultureInfo.InvariantCulture, $"Convert it: ffmpeg -i {Quoted(name)} -ac 1 OUT.wav"));
     }
 
     private static string? SoundName(ReadOnlySpan<byte> head)
     {
-        if (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xE6) == 0xE2 && (head[2] & 0xF0) != 0xF0)
-            return "an MP3";
+        if (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xF6) == 0xF4)
+            return "an MP2 (MPEG audio of layer II)";
         if (head.Length >= 4 && head[0] == 0xFF && (head[1] & 0xF6) == 0xF0)
             return "an AAC file";
         if (head.Length >= 12 && head[4..8].SequenceEqual("ftyp"u8))
             return head[8..].StartsWith("M4A"u8) || head[8..].StartsWith("M4B"u8) ? "an M4A" : "an MP4 (video or sound)";
         if (head.StartsWith("OggS"u8))
-            return head.IndexOf("OpusHead"u8) >= 0 ? "an Opus file (Ogg)" : "an Ogg file";
+            return $"an Ogg file{(OggName(head) is { } inside ? $" of {inside}" : " without Opus or Vorbis in it")}";
         string start = Start(head);
         return Sounds.FirstOrDefault(s => Begins(start, s.Start, s.Type)).What;
     }

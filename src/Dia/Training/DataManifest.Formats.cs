@@ -109,7 +109,7 @@ public sealed partial class DataManifest
         if (fields.Length is not (2 or 3) || fields[0].Length == 0)
             Reject(place, $"it has {fields.Length} fields; it must be NAME|text or NAME|text|text as it is spoken.");
         else
-            Add(place, fields[0].EndsWith(".wav", StringComparison.OrdinalIgnoreCase) ? fields[0] : $"wavs/{fields[0]}.wav",
+            Add(place, Endings.Contains(Path.GetExtension(fields[0]).ToLowerInvariant()) ? fields[0] : $"wavs/{fields[0]}.wav",
                 () => fields[1..].LastOrDefault(f => f.Length > 0) ?? "");
     });
 

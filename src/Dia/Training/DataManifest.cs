@@ -19,7 +19,7 @@ public sealed record DataProblem(string Place, string Message)
 }
 
 /// <summary>
-/// A list of recordings with their transcripts: a folder of NAME.wav beside NAME.txt, an audiofolder of Hugging Face or LJSpeech (metadata.csv,
+/// A list of recordings with their transcripts: a folder of NAME.wav (or .flac, .mp3, .ogg, .opus) beside NAME.txt, an audiofolder of Hugging Face or LJSpeech (metadata.csv,
 /// metadata.jsonl), or a manifest of JSON lines. What is wrong with a line is kept beside those that are right.
 /// </summary>
 public sealed partial class DataManifest
@@ -30,6 +30,9 @@ public sealed partial class DataManifest
     // Enough for that many lines; the whole file is read.
     private const long MaxBytes = 1 << 28;
     private const int MaxTranscriptBytes = 1 << 16, MaxDepth = 16;
+
+    // What recordings are called; what they are, their contents say.
+    private static readonly string[] Endings = [".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus"];
 
     private readonly List<DataEntry> _entries = [];
     private readonly List<DataProblem> _problems = [];
@@ -59,7 +62,7 @@ public sealed partial class DataManifest
         DataManifest manifest = inside is null ? OfFolder(path) : Parse(ReadFile(inside), inside);
         if (manifest._entries.Count + manifest._problems.Count == 0)
             throw new DiaException(DiaErrorKind.Input, inside is not null ? $"{inside} names no recording."
-                : $"{path} holds no recordings: it needs NAME.wav beside NAME.txt, a metadata.csv, or a metadata.jsonl.");
+                : $"{path} holds no recordings: it needs NAME.wav (or .flac, .mp3, .ogg, .opus) beside NAME.txt, a metadata.csv, or a metadata.jsonl.");
         return manifest;
     }
 
@@ -95,11 +98,11 @@ public sealed partial class DataManifest
         foreach (string name in names)
         {
             string ending = Path.GetExtension(name).ToLowerInvariant();
-            if (ending == ".wav")
+            if (Endings.Contains(ending))
                 manifest.Add(name, name, () => names.Contains(Path.ChangeExtension(name, ".txt")) ? ReadTranscript(Path.ChangeExtension(name, ".txt"))
                     : throw new DiaException(DiaErrorKind.Input, $"there is no {Path.ChangeExtension(Path.GetFileName(name), ".txt")} beside it that says what is said."));
-            else if (ending == ".txt" && !names.Contains(Path.ChangeExtension(name, ".wav")) && !names.Contains(Path.ChangeExtension(name, ".WAV")))
-                manifest.Reject(name, "there is no recording of this name beside it, which must be a WAV.");
+            else if (ending == ".txt" && !Endings.Any(e => names.Contains(Path.ChangeExtension(name, e)) || names.Contains(Path.ChangeExtension(name, e.ToUpperInvariant()))))
+                manifest.Reject(name, $"there is no recording of this name beside it ({string.Join(", ", Endings)}).");
         }
 
         return manifest;

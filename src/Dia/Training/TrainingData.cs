@@ -104,7 +104,7 @@ public sealed class TrainingData
             if (codes is null)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                codes = TrainingExample.Flat(codec.Encode(WavReader.Read(recording.Entry.AudioPath)));
+                codes = TrainingExample.Flat(codec.Encode(AudioReader.Read(recording.Entry.AudioPath)));
                 Keep(recording, codes);
                 progress?.Invoke(++done);
             }
@@ -165,7 +165,7 @@ public sealed class TrainingData
     {
         string name = entry.Place == entry.AudioPath ? "the recording" : entry.AudioPath;
         var warnings = new List<string>();
-        AudioBuffer audio = WavReader.Read(new MemoryStream(bytes), name, warnings);
+        AudioBuffer audio = AudioReader.Read(new MemoryStream(bytes), name, warnings);
         if (audio.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, $"{name} holds no samples.");
         Voice.CheckLevel(audio, name, warnings);

@@ -27,7 +27,7 @@ internal sealed class WavTarget() : FuzzTarget("wav")
 
     public override bool Read(byte[] input)
     {
-        AudioBuffer audio = WavReader.Read(_number++ % 2 == 0 ? new MemoryStream(input) : new Pipe(input), "input");
+        AudioBuffer audio = AudioReader.Read(_number++ % 2 == 0 ? new MemoryStream(input) : new Pipe(input), "input");
         if (audio.Samples.Length > input.Length || audio.Channels < 1 || audio.Samples.Length % audio.Channels != 0 || audio.SamplingRate < 1)
             throw new InvalidOperationException(
                 $"{audio.Samples.Length} samples, {audio.Channels} channels, {audio.SamplingRate} Hz from {input.Length} bytes");

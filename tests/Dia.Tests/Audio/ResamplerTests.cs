@@ -66,4 +66,23 @@ public sealed class ResamplerTests
         var error = Assert.Throws<DiaException>(() => Resampler.Resample(new float[600_000], 1000, 1_000_000));
         Assert.Contains("600000000", error.Message);
     }
+
+    [Theory]
+    [InlineData(16000, 48000)]
+    [InlineData(44100, 16000)]
+    [InlineData(44100, 44099)] // too many phases for a table
+    public void Of_a_stream_the_same_samples_come(int source, int target)
+    {
+        var random = new Random(2);
+        float[] samples = [.. Enumerable.Range(0, 5000).Select(_ => (float)random.NextDouble() - 0.5f)];
+        foreach (int piece in new[] { 1, 97, 5000 })
+        {
+            var made = new List<float>();
+            var resampler = new StreamResampler(source, target, chunk => made.AddRange(chunk));
+            foreach (float[] part in samples.Chunk(piece))
+                resampler.Write(part);
+            resampler.Finish();
+            Assert.Equal(Resampler.Resample(samples, source, target), made);
+        }
+    }
 }

@@ -95,10 +95,10 @@ public sealed class WavContainerTests
         foreach (byte[] wav in new byte[][] { [.. Wave64(), .. Wave64Chunk("fmt ", Format()), .. Wave64Chunk("data", Samples, 1L << 59)],
             [.. Start("RF64"), .. Chunk("ds64", Sizes(1UL << 59)), .. Chunk("fmt ", Format()), .. Chunk("data", Samples, uint.MaxValue)] })
         {
-            WavReader.Read(new Pipe(wav), "x");
+            AudioReader.Read(new Pipe(wav), "x");
             long before = GC.GetAllocatedBytesForCurrentThread();
-            WavReader.Read(new MemoryStream(wav), "x");
-            WavReader.Read(new Pipe(wav), "x");
+            AudioReader.Read(new MemoryStream(wav), "x");
+            AudioReader.Read(new Pipe(wav), "x");
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 18);
         }
     }
@@ -108,7 +108,7 @@ public sealed class WavContainerTests
         foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
         {
             var said = new List<string>();
-            AudioBuffer audio = WavReader.Read(stream, "a.wav", said);
+            AudioBuffer audio = AudioReader.Read(stream, "a.wav", said);
             Assert.Equal(expected, audio.Samples);
             Assert.Equal(16000, audio.SamplingRate);
             Assert.Equal(warnings, said.Count);
@@ -119,7 +119,7 @@ public sealed class WavContainerTests
     private static void Refuses(string says, byte[] wav)
     {
         foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
-            Assert.Contains(says, Assert.Throws<DiaException>(() => WavReader.Read(stream, "a.wav")).Message, StringComparison.Ordinal);
+            Assert.Contains(says, Assert.Throws<DiaException>(() => AudioReader.Read(stream, "a.wav")).Message, StringComparison.Ordinal);
     }
 
     private static byte[] Start(string name) => [.. Encoding.ASCII.GetBytes(name), 0, 0, 0, 0, .. "WAVE"u8];

@@ -16,7 +16,7 @@ public sealed class WavReaderTests
         foreach (string file in Files)
         {
             string name = Path.GetFileName(file);
-            foreach (AudioBuffer audio in new[] { WavReader.Read(file), WavReader.Read(new Pipe(File.ReadAllBytes(file)), name) })
+            foreach (AudioBuffer audio in new[] { AudioReader.Read(file), AudioReader.Read(new Pipe(File.ReadAllBytes(file)), name) })
             {
                 Assert.Equal(expected.Floats(name), audio.Samples);
                 Assert.Equal(expected.Shape(name)[1], audio.Channels);
@@ -33,7 +33,7 @@ public sealed class WavReaderTests
     {
         byte[] wav = Wav(Chunk("fmt ", Format()), Chunk("data", [1, 0, 2, 0, 3], size));
         foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
-            Assert.Equal([1 / 32768f, 2 / 32768f], WavReader.Read(stream, "x").Samples);
+            Assert.Equal([1 / 32768f, 2 / 32768f], AudioReader.Read(stream, "x").Samples);
     }
 
     [Fact]
@@ -41,7 +41,7 @@ public sealed class WavReaderTests
     {
         byte[] wav = Wav(Chunk("LIST", [1, 2, 3]), Chunk("data", [0, 64]), Chunk("junk", []), Chunk("fmt ", [.. Format(), 0, 0]));
         foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
-            Assert.Equal([0.5f], WavReader.Read(stream, "x").Samples);
+            Assert.Equal([0.5f], AudioReader.Read(stream, "x").Samples);
     }
 
     [Fact]
@@ -51,16 +51,16 @@ public sealed class WavReaderTests
         byte[] samples = new byte[300_001];
         new Random(3).NextBytes(samples);
         byte[] wav = Wav(Chunk("fmt ", Format()), Chunk("data", samples));
-        float[] expected = WavReader.Read(new MemoryStream(wav), "x").Samples;
+        float[] expected = AudioReader.Read(new MemoryStream(wav), "x").Samples;
         Assert.Equal(150_000, expected.Length);
-        Assert.Equal(expected, WavReader.Read(new Pipe(wav), "x").Samples);
+        Assert.Equal(expected, AudioReader.Read(new Pipe(wav), "x").Samples);
     }
 
     [Fact]
     public void Starts_at_the_streams_position()
     {
         byte[] wav = [9, 9, 9, .. Wav(Chunk("fmt ", Format()), Chunk("data", [0, 64]))];
-        Assert.Equal([0.5f], WavReader.Read(new MemoryStream(wav) { Position = 3 }, "x").Samples);
+        Assert.Equal([0.5f], AudioReader.Read(new MemoryStream(wav) { Position = 3 }, "x").Samples);
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class WavReaderTests
         {
             foreach (Stream stream in new Stream[] { new MemoryStream(wav), new Pipe(wav) })
             {
-                var error = Assert.Throws<DiaException>(() => WavReader.Read(stream, "a.wav"));
+                var error = Assert.Throws<DiaException>(() => AudioReader.Read(stream, "a.wav"));
                 Assert.Equal(DiaErrorKind.Input, error.Kind);
                 Assert.StartsWith($"a.wav, offset {offset}: ", error.Message);
                 Assert.Contains(about, error.Message);
@@ -96,20 +96,20 @@ public sealed class WavReaderTests
 
     [Theory]
     [InlineData("", "a.wav is empty")]
-    [InlineData("OggS\0\u0002..............", "a.wav is an Ogg file, not a WAV. ")]
-    [InlineData("fLaC\0\0\0\"............", "ffmpeg -i a.wav OUT.wav")]
-    [InlineData("Dear diary, today", "a.wav is text, not a WAV. ")]
+    [InlineData("OggS\0\u0002..............", "a.wav is an Ogg file without Opus or Vorbis in it, not a WAV, FLAC, MP3, Opus or Vorbis. Convert it: ffmpeg -i a.wav -ac 1 OUT.wav")]
+    [InlineData("\0\0\0 ftypM4A \0\0\0\0", "a.wav is an M4A, not a WAV, FLAC, MP3, Opus or Vorbis. Convert it: ffmpeg -i a.wav -ac 1 OUT.wav")]
+    [InlineData("Dear diary, today", "a.wav is text, not a WAV, FLAC, MP3, Opus or Vorbis. ")]
     public void Says_what_else_it_is(string content, string says)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(content);
         foreach (Stream stream in new Stream[] { new MemoryStream(bytes), new Pipe(bytes) })
-            Assert.Contains(says, Assert.Throws<DiaException>(() => WavReader.Read(stream, "a.wav")).Message);
+            Assert.Contains(says, Assert.Throws<DiaException>(() => AudioReader.Read(stream, "a.wav")).Message);
     }
 
     [Fact]
     public void Refuses_a_file_that_is_not_there()
     {
-        var error = Assert.Throws<DiaException>(() => WavReader.Read("no/such/file.wav"));
+        var error = Assert.Throws<DiaException>(() => AudioReader.Read("no/such/file.wav"));
         Assert.Equal(DiaErrorKind.Input, error.Kind);
         Assert.StartsWith("no/such/file.wav: ", error.Message);
     }
@@ -119,7 +119,7 @@ public sealed class WavReaderTests
     {
         // Header, then zeros for ever: empty chunks without a name, or samples.
         byte[] riff = Wav();
-        Assert.Contains("not samples", Assert.Throws<DiaException>(() => WavReader.Read(new Pipe(riff, endless: true), "x")).Message);
+        Assert.Contains("not samples", Assert.Throws<DiaException>(() => AudioReader.Read(new Pipe(riff, endless: true), "x")).Message);
     }
 
     private static byte[] Wav(params byte[][] chunks) => [.. "RIFF"u8, 0, 0, 0, 0, .. "WAVE"u8, .. chunks.SelectMany(c => c)];

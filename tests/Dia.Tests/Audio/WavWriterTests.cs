@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Dia.Audio;
+using Dia.Audio.Formats;
 using Xunit;
 
 namespace Dia.Tests.Audio;
@@ -26,7 +27,6 @@ public sealed class WavWriterTests
         var writer = new WavWriter(stream, 44100);
         foreach (float[] piece in Samples.Chunk(7))
             writer.Write(piece);
-        Assert.Equal(Samples.Length, writer.Samples);
         writer.Dispose();
         writer.Dispose();
         Assert.Equal([7, 7, 7, .. Expected], stream.ToArray());
@@ -43,7 +43,21 @@ public sealed class WavWriterTests
         BinaryPrimitives.WriteUInt32LittleEndian(expected.AsSpan(4), 0xFFFFFFFF);
         BinaryPrimitives.WriteUInt32LittleEndian(expected.AsSpan(40), 0xFFFFFFFF);
         Assert.Equal(expected, sink.ToArray());
-        Assert.Equal(Samples.Length, WavReader.Read(new Pipe(sink.ToArray()), "x").Samples.Length);
+        Assert.Equal(Samples.Length, AudioReader.Read(new Pipe(sink.ToArray()), "x").Samples.Length);
+    }
+
+    [Fact]
+    public void Says_what_the_speech_is_where_tags_are_given()
+    {
+        var tags = new AudioTags("dia 1.0", "Hello there.", 7);
+        var stream = new MemoryStream();
+        using (AudioWriter writer = AudioWriter.Create(stream, AudioFormat.Wav, 44100, tags))
+            writer.Write(Samples);
+        byte[] wav = stream.ToArray(), info = [.. "INFO"u8,
+            .. "INAM"u8, 13, 0, 0, 0, .. "Hello there.\0\0"u8, .. "ISFT"u8, 8, 0, 0, 0, .. "dia 1.0\0"u8, .. "ICMT"u8, 25, 0, 0, 0, .. "generated speech, seed 7\0\0"u8];
+        Assert.Equal([.. "LIST"u8, (byte)info.Length, 0, 0, 0, .. info, .. Expected[36..]], wav[36..]);
+        Assert.Equal(wav.Length - 8, BinaryPrimitives.ReadInt32LittleEndian(wav.AsSpan(4)));
+        Assert.Equal(Expected[8..36], wav[8..36]);
     }
 
     [Fact]
@@ -64,7 +78,7 @@ public sealed class WavWriterTests
         using (var writer = new WavWriter(stream, 16000))
             writer.Write(samples);
         stream.Position = 0;
-        Assert.Equal(samples, WavReader.Read(stream, "x").Samples);
+        Assert.Equal(samples, AudioReader.Read(stream, "x").Samples);
     }
 
     [Theory]

@@ -14,6 +14,7 @@ public sealed class FloorsTests
     [
         ["Dia"],
         ["Dia.IO", "Dia.Configuration"],
+        ["Dia.Audio.Formats"],
         ["Dia.Graph", "Dia.Text", "Dia.Audio"],
         ["Dia.Weights"],
         ["Dia.Backends"],

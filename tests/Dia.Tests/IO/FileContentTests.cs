@@ -17,12 +17,16 @@ public sealed class FileContentTests
         { [0xEF, 0xBB, 0xBF, .. " {\"text\":1}"u8], FileContentKind.Text, "JSON" },
         { [.. "RIFF\0\0\0\0WAVE"u8], FileContentKind.Recording, "WAV" },
         { [.. "RF64"u8, 255, 255, 255, 255, .. "WAVE"u8], FileContentKind.Recording, "WAV" },
-        { [.. "ID3\x03\0\0\0"u8], FileContentKind.Foreign, "MP3" },
-        { [0xFF, 0xFB, 0x90, 0xC4], FileContentKind.Foreign, "MP3" },
+        { [.. "ID3\x03\0\0\0"u8], FileContentKind.Recording, "MP3" },
+        { [0xFF, 0xFB, 0x90, 0xC4], FileContentKind.Recording, "MP3" },
+        { [.. "fLaC\0"u8], FileContentKind.Recording, "FLAC" },
+        { [0xFF, 0xFD, 0x90, 0xC4], FileContentKind.Foreign, "MP2" },
         { [0xFF, 0xF1, 0x50, 0x80, 0], FileContentKind.Foreign, "AAC" },
         { [0, 0, 0, 32, .. "ftypM4A "u8], FileContentKind.Foreign, "M4A" },
         { [0, 0, 0, 32, .. "ftypisom"u8], FileContentKind.Foreign, "MP4" },
-        { [.. "OggS\0\x02"u8, .. new byte[22], .. "OpusHead"u8], FileContentKind.Foreign, "Opus" },
+        { [.. "OggS\0\x02"u8, .. new byte[22], .. "OpusHead"u8], FileContentKind.Recording, "Opus in Ogg" },
+        { [.. "OggS\0\x02"u8, .. new byte[22], 1, .. "vorbis"u8], FileContentKind.Recording, "Vorbis in Ogg" },
+        { [.. "OggS\0\x02"u8, .. new byte[22], .. "Speex   "u8], FileContentKind.Foreign, "Speex" },
         { [.. "RIFF\0\0\0\0AVI "u8], FileContentKind.Foreign, "AVI" },
         { [0x1A, 0x45, 0xDF, 0xA3, 0], FileContentKind.Foreign, "Matroska" },
         { [0x89, .. "PNG\r\n"u8], FileContentKind.Foreign, "picture" },
@@ -65,10 +69,10 @@ public sealed class FileContentTests
     [Fact]
     public void The_advice_is_a_command_that_a_shell_takes()
     {
-        byte[] flac = [.. "fLaC\0"u8];
-        Assert.EndsWith("ffmpeg -i a/b-1.flac OUT.wav", FileContent.Recognise(flac, "a/b-1.flac")!.Advice, StringComparison.Ordinal);
-        Assert.EndsWith("ffmpeg -i 'it'\\''s $me.flac' OUT.wav", FileContent.Recognise(flac, "it's $me.flac")!.Advice, StringComparison.Ordinal);
-        Assert.EndsWith("ffmpeg -i IN OUT.wav", FileContent.Recognise(flac, "standard input")!.Advice, StringComparison.Ordinal);
+        byte[] aiff = [.. "FORM\0\0\0\0AIFF"u8];
+        Assert.EndsWith("ffmpeg -i a/b-1.aiff -ac 1 OUT.wav", FileContent.Recognise(aiff, "a/b-1.aiff")!.Advice, StringComparison.Ordinal);
+        Assert.EndsWith("ffmpeg -i 'it'\\''s $me.aiff' -ac 1 OUT.wav", FileContent.Recognise(aiff, "it's $me.aiff")!.Advice, StringComparison.Ordinal);
+        Assert.EndsWith("ffmpeg -i IN -ac 1 OUT.wav", FileContent.Recognise(aiff, "standard input")!.Advice, StringComparison.Ordinal);
     }
 
     [Fact]

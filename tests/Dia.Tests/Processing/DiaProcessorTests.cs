@@ -245,10 +245,10 @@ public sealed class DiaProcessorTests : IDisposable
     {
         string[] paths = [Path.Combine(_folder, "a.wav"), Path.Combine(_folder, "b.wav")];
         _processor.SaveAudio([[0.5f, -0.25f], []], paths);
-        AudioBuffer read = WavReader.Read(paths[0]);
+        AudioBuffer read = AudioReader.Read(paths[0]);
         Assert.Equal([0.5f, -0.25f], read.Samples);
         Assert.Equal(16000, read.SamplingRate);
-        Assert.Empty(WavReader.Read(paths[1]).Samples);
+        Assert.Empty(AudioReader.Read(paths[1]).Samples);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => _processor.SaveAudio([[0f]], paths)).Kind);
         Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => _processor.SaveAudio([0f], Path.Combine(_folder, "no", "a.wav"))).Kind);
         foreach (string ending in new[] { ".mp3", ".flac", ".safetensors", ".Wav.png" })

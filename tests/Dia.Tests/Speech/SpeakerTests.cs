@@ -1,4 +1,5 @@
 using Dia.Audio;
+using Dia.Audio.Formats;
 using Dia.Backends;
 using Dia.Codec;
 using Dia.Compiled;
@@ -44,7 +45,7 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
         AudioBuffer sound = speaker.Speak(Short, new SpeechOptions { Seed = 7, Speed = 1.1 });
         sound.Save(folder["out.wav"]);
 
-        AudioBuffer saved = WavReader.Read(folder["out.wav"]);
+        AudioBuffer saved = AudioReader.Read(folder["out.wav"]);
         Assert.Equal(speaker.Codec!.SamplingRate, saved.SamplingRate);
         Assert.InRange(saved.Frames, saved.SamplingRate / 2, 5 * saved.SamplingRate);
         Assert.Equal(sound.Samples.Select(s => (float)WavWriter.ToInt16(s)), saved.Samples.Select(s => s * 32768));
@@ -231,7 +232,7 @@ public sealed class SpeakerTests : IClassFixture<SpeakerTests.Demo>
     public void A_given_voice_speaks_every_piece_and_is_heard_once_where_it_is_kept()
     {
         string transcript = File.ReadAllText(Fixtures.Path("demo", "voice.txt")).Trim();
-        Voice voice = Voice.Encode(WavReader.Read(Fixtures.Path("demo", "voice.wav")), transcript, _demo.Codec, "me", Voice.MaxFrames(_demo.Model.Config));
+        Voice voice = Voice.Encode(AudioReader.Read(Fixtures.Path("demo", "voice.wav")), transcript, _demo.Codec, "me", Voice.MaxFrames(_demo.Model.Config));
         SpeechOptions options = Seed3 with { Voice = voice }, inPieces = options with { Splitting = ScriptSplitting.Always };
         SpokenScript spoken = _demo.Speaker.Speak(Turns, inPieces, write: null),
             kept = _demo.Speaker.Speak(Turns, inPieces with { KeepVoice = true }, write: null);

@@ -36,8 +36,8 @@ public sealed class TrainingDataTests : IDisposable
         Sound("good.wav", 3000, 1);
         Sound("long.wav", 4100, 2);
         Sound("longest.wav", 127 * 32, 3);
-        WavWriter.Save(_folder["silent.wav"], new float[3000], Rate);
-        WavWriter.Save(_folder["empty.wav"], [], Rate);
+        AudioWriter.Save(_folder["silent.wav"], new float[3000], Rate);
+        AudioWriter.Save(_folder["empty.wav"], [], Rate);
         _folder.Write("text.wav", "no sound");
         Directory.CreateDirectory(_folder["folder.wav"]);
         string text = new('a', 70);
@@ -146,7 +146,7 @@ public sealed class TrainingDataTests : IDisposable
     /// <summary>A recording, and its samples as they are read back.</summary>
     private float[] Sound(string name, int samples, ulong seed)
     {
-        WavWriter.Save(_folder[name], [.. Enumerable.Range(0, samples).Select(i => (float)(Philox4x32.Uniform(seed, i, 0, 0) - 0.5))], Rate);
-        return WavReader.Read(_folder[name]).Samples;
+        AudioWriter.Save(_folder[name], [.. Enumerable.Range(0, samples).Select(i => (float)(Philox4x32.Uniform(seed, i, 0, 0) - 0.5))], Rate);
+        return AudioReader.Read(_folder[name]).Samples;
     }
 }

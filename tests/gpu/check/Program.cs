@@ -118,7 +118,7 @@ internal static class Program
                 SafetensorsWriter.Save(file, [new SafetensorsArray("codes", [shape[1], shape[0]], Turned(cases[key]))]);
                 if (!Run(name, dia, "decode", file, "-o", wav, "--codec", folder, "--device", device, "-q"))
                     continue;
-                float[] right = cases[key.Replace(".codes", ".audio", StringComparison.Ordinal)].ToSingle(), samples = WavReader.Read(wav).ToMono();
+                float[] right = cases[key.Replace(".codes", ".audio", StringComparison.Ordinal)].ToSingle(), samples = AudioReader.Read(wav).ToMono();
                 double error = samples.Length == right.Length ? samples.Zip(right).Max(p => Math.Abs((double)p.First - p.Second)) : double.PositiveInfinity;
                 Line(name, $"audio of {shape[1]} frames", error, Audio);
             }

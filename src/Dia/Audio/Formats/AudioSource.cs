@@ -1,14 +1,18 @@
-namespace Dia.Audio;
+namespace Dia.Audio.Formats;
 
-/// <summary>The bytes of one WAV, from a file or a pipe. Counts offsets from where it started, for the messages.</summary>
+/// <summary>The bytes of one recording, from a file or a pipe. Counts offsets from where it started, for the messages.</summary>
 /// <param name="stream">Where to read, from its position on.</param>
 /// <param name="name">What messages call it.</param>
-internal sealed class WavSource(Stream stream, string name)
+internal sealed class AudioSource(Stream stream, string name)
 {
     /// <summary>Most bytes before the samples (pictures and the like); an endless pipe of chunks must end somewhere.</summary>
     private const int MaxOtherBytes = 1 << 26;
 
+    private const int FirstBuffer = 1 << 16;
+
     private readonly byte[] _small = new byte[40];
+    private byte[] _ahead = [];
+    private int _aheadUsed;
     private long _otherBytes;
 
     /// <summary>What messages call it.</summary>
@@ -18,7 +22,14 @@ internal sealed class WavSource(Stream stream, string name)
     public long Offset { get; private set; }
 
     /// <summary>Bytes that are left; null: a pipe does not say.</summary>
-    public long? Rest => stream.CanSeek ? Math.Max(0, stream.Length - stream.Position) : null;
+    public long? Rest => stream.CanSeek ? Math.Max(0, stream.Length - stream.Position) + _ahead.Length - _aheadUsed : null;
+
+    /// <summary>The first bytes, fewer where there are no more. Nothing was taken before; all of them come again.</summary>
+    public ReadOnlySpan<byte> Peek(int count)
+    {
+        _ahead = new byte[count];
+        return _ahead = _ahead[..stream.ReadAtLeast(_ahead, count, throwOnEndOfStream: false)];
+    }
 
     /// <summary>The next bytes (at most 40), fewer at the end; valid until the next call.</summary>
     public Span<byte> Take(int count) => _small.AsSpan(0, Fill(_small.AsSpan(0, count)));
@@ -33,7 +44,8 @@ internal sealed class WavSource(Stream stream, string name)
     /// <summary>Fills a buffer; fewer bytes at the end.</summary>
     public int Fill(Span<byte> buffer)
     {
-        int count = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+        int count = TakeAhead(buffer);
+        count += stream.ReadAtLeast(buffer[count..], buffer.Length - count, throwOnEndOfStream: false);
         Offset += count;
         return count;
     }
@@ -48,7 +60,9 @@ internal sealed class WavSource(Stream stream, string name)
         if (Rest is long rest)
         {
             bytes = Math.Clamp(bytes, 0, rest);
-            stream.Position += bytes;
+            int ahead = (int)Math.Min(bytes, _ahead.Length - _aheadUsed);
+            _aheadUsed += ahead;
+            stream.Position += bytes - ahead;
             Offset += bytes;
             return;
         }
@@ -63,6 +77,36 @@ internal sealed class WavSource(Stream stream, string name)
         }
     }
 
+    /// <summary>All bytes up to the end; what is allocated grows with those that come.</summary>
+    /// <param name="most">Most of them.</param>
+    /// <exception cref="DiaException">Input: there are more.</exception>
+    public byte[] TakeAll(int most)
+    {
+        if (Rest > most)
+            throw TooLong(most);
+        byte[] all = new byte[Rest ?? FirstBuffer];
+        int count = Fill(all);
+        while (count == all.Length && Rest is null)
+        {
+            if (count >= most)
+                throw TooLong(most);
+            Array.Resize(ref all, (int)Math.Min(most, 2L * count));
+            count += Fill(all.AsSpan(count));
+        }
+
+        return count == all.Length ? all : all[..count];
+    }
+
     /// <summary>An error at an offset.</summary>
     public DiaException Error(long offset, string message) => new(DiaErrorKind.Input, $"{Name}, offset {offset}: {message}");
+
+    private DiaException TooLong(int most) => Error(0, $"more than {most >> 20} MiB; cut the audio.");
+
+    private int TakeAhead(Span<byte> buffer)
+    {
+        int count = Math.Min(buffer.Length, _ahead.Length - _aheadUsed);
+        _ahead.AsSpan(_aheadUsed, count).CopyTo(buffer);
+        _aheadUsed += count;
+        return count;
+    }
 }

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Dia.Audio;
+namespace Dia.Audio.Formats;
 
 /// <summary>A WAV's <c>fmt </c> chunk: how bytes become samples.</summary>
 internal readonly record struct WavFormat(bool IsFloat, int BytesPerSample, int Channels, int SamplingRate)

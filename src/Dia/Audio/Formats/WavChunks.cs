@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Dia.IO;
 
-namespace Dia.Audio;
+namespace Dia.Audio.Formats;
 
 /// <summary>What a chunk of a WAV is for.</summary>
 internal enum WavChunkKind
@@ -36,12 +36,12 @@ internal sealed class WavChunks
     /// <summary>The same in 64 bits (ffmpeg: 2^63 - 1); no file is that long.</summary>
     private const ulong LongOpenEnded = 1UL << 60;
 
-    private readonly WavSource _source;
+    private readonly AudioSource _source;
     private readonly bool _isWave64, _isLong;
     private long? _longDataSize;
     private long _padding;
 
-    private WavChunks(WavSource source, bool isWave64, bool isLong) => (_source, _isWave64, _isLong) = (source, isWave64, isLong);
+    private WavChunks(AudioSource source, bool isWave64, bool isLong) => (_source, _isWave64, _isLong) = (source, isWave64, isLong);
 
     private static ReadOnlySpan<byte> Wave64Riff =>
         [(byte)'r', (byte)'i', (byte)'f', (byte)'f', 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0];
@@ -51,7 +51,7 @@ internal sealed class WavChunks
 
     /// <summary>Reads the start of a file.</summary>
     /// <exception cref="DiaException">Input: no WAV; the message says what it is instead.</exception>
-    public static WavChunks Open(WavSource source)
+    public static WavChunks Open(AudioSource source)
     {
         Span<byte> start = source.Take(12);
         if (start.Length == 12 && start[8..].SequenceEqual("WAVE"u8))
@@ -69,8 +69,8 @@ internal sealed class WavChunks
         if (mayBeWave64 && count == 40 && head.AsSpan().StartsWith(Wave64Riff)
             && head.AsSpan(24, 4).SequenceEqual("wave"u8) && head.AsSpan(28, 12).SequenceEqual(Wave64Tail))
             return new WavChunks(source, isWave64: true, isLong: true);
-        FileContent.Refuse(head.AsSpan(0, count), source.Name, "a WAV", DiaErrorKind.Input, FileContentKind.Recording);
-        throw source.Error(0, "not a WAV file (it does not start with RIFF and WAVE). Convert it, for example with: ffmpeg -i IN OUT.wav");
+        FileContent.Refuse(head.AsSpan(0, count), source.Name, FileContent.Recordings, DiaErrorKind.Input, FileContentKind.Recording);
+        throw source.Error(0, $"not {FileContent.Recordings}. Convert it, for example with: ffmpeg -i {FileContent.Quoted(source.Name)} -ac 1 OUT.wav");
     }
 
     /// <summary>The next chunk; what it holds comes next. Null at the end of the file.</summary>
