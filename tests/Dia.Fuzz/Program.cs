@@ -31,6 +31,7 @@ internal static class Program
         ["manifest-json"] = () => new ManifestTarget("manifest-json", "data.jsonl"),
         ["preprocessor-config"] = () => new ProcessorTarget("preprocessor-config", "preprocessor_config.json"),
         ["processor-config"] = () => new ProcessorTarget("processor-config", "processor_config.json"),
+        ["pytorch"] = () => new PyTorchTarget(),
         ["quantization"] = () => new QuantizationTarget(),
         ["quantized-checkpoint"] = () => new QuantizedCheckpointTarget(),
         ["safetensors"] = () => new SafetensorsFileTarget(),

@@ -49,6 +49,8 @@ internal static class CheckpointAdvice
         string path = folder.Description;
         if ((Adapter(path) ?? OtherFormat(path)) is { } advice)
             return Error(advice);
+        if (folder.PyTorchFiles is { Length: > 1 } several)
+            return Error($"{neither} It holds several PyTorch files ({TextList.Shorten(several)}): name the one that is the model, {Path.Combine(path, several[0])}.");
         string[] tensors = [.. Files(path).Where(f => f.EndsWith(".safetensors", StringComparison.Ordinal))];
         if (tensors.Length > 1 && tensors.All(f => f.Contains("-of-", StringComparison.Ordinal)))
             return Error($"{neither} It holds parts ({TextList.Shorten(tensors)}): fetch {indexName} too, which says what is in which.");
@@ -105,7 +107,6 @@ internal static class CheckpointAdvice
     {
         string? format = Path.GetExtension(name).ToLowerInvariant() switch
         {
-            ".bin" or ".pth" or ".pt" or ".ckpt" => "a PyTorch file",
             ".gguf" or ".ggml" => "a GGUF file",
             ".onnx" => "an ONNX file",
             ".h5" or ".keras" => "an HDF5 file",
@@ -135,7 +136,7 @@ internal static class CheckpointAdvice
     private static string? OtherFormat(string path)
     {
         string[] files = Files(path);
-        string? other = files.FirstOrDefault(f => f != "training_args.bin" && FormatByName(f) is not null);
+        string? other = files.FirstOrDefault(f => FormatByName(f) is not null);
         return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal))
             ? null : $"{Path.Combine(path, other)} {FormatByName(other)}";
     }
@@ -185,7 +186,8 @@ internal static class CheckpointAdvice
 
     private static string[] Folders(string path) => Entries(path, Directory.EnumerateDirectories);
 
-    private static string[] Files(string path) => [.. Entries(path, Directory.EnumerateFiles).Select(f => Path.GetFileName(f))];
+    /// <summary>The names of a folder's files; none where it cannot be read.</summary>
+    internal static string[] Files(string path) => [.. Entries(path, Directory.EnumerateFiles).Select(f => Path.GetFileName(f))];
 
     private static string[] Entries(string path, Func<string, IEnumerable<string>> list) =>
         Attempt<string[]>(() => [.. list(path).Take(MaxFolders).Order(StringComparer.Ordinal)]) ?? [];
