@@ -69,7 +69,7 @@ public sealed class WrongModelPathTests : TestFolder
     }
 
     [Fact]
-    public void The_first_generation_is_named()
+    public void A_configuration_of_the_first_generation_is_read_and_what_it_lacks_is_named()
     {
         File.WriteAllText(In("config.json"), """
             {
@@ -79,7 +79,7 @@ public sealed class WrongModelPathTests : TestFolder
               "data": { "text_length": 1024, "channels": 9 }
             }
             """);
-        Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), "config.json:1:1:", "first generation", "nari-labs/Dia-1.6B-0626");
+        Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), "config.json:1:1:", "model.encoder.n_embd is missing");
     }
 
     [Fact]

@@ -146,7 +146,8 @@ internal static class CheckpointAdvice
     {
         var all = folders.Select(f =>
             (Path: f, Type: ReadText(Path.Combine(f, ModelFolder.ConfigName)) is { } json ? ConfigurationFile.Read(json).ModelType : null)).ToList();
-        return all.Any(f => f.Type == modelType) ? all.Where(f => f.Type == modelType).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
+        bool Fits(string? type) => type == modelType || (modelType == "dia" && DiaConfig.Has(type));
+        return all.Any(f => Fits(f.Type)) ? all.Where(f => Fits(f.Type)).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
     }
 
     /// <summary>Folders with a configuration in a folder, the nearest first. Of a cache with several snapshots only the one that its refs/main names.</summary>
