@@ -4,7 +4,7 @@ namespace Dia.Weights;
 
 /// <summary>
 /// The tensors of a checkpoint as the reference library writes one: model.safetensors (older: pytorch_model.bin), or several files and an index of it
-/// that says which tensor is in which; or the one .pth that others write. The names of the codec's own code are made the reference's.
+/// that says which tensor is in which; or the one .pth that others write. Names and layouts of older code are made today's.
 /// </summary>
 internal sealed class CheckpointFiles : IDisposable
 {
@@ -72,7 +72,9 @@ internal sealed class CheckpointFiles : IDisposable
             else
                 throw folder.Exists(ModelFolder.ConfigName) ? CheckpointAdvice.NoTensors(folder, ModelFolder.TensorsName + IndexSuffix)
                     : CheckpointAdvice.NoConfig(folder, "dia");
-            if (OriginalCodec.Are(files._tensors.Keys))
+            if (FirstGenerationTensors.Are(files._tensors.Keys))
+                files._tensors = FirstGenerationTensors.Renamed(files._tensors);
+            else if (OriginalCodec.Are(files._tensors.Keys))
                 files._tensors = OriginalCodec.Renamed(files._tensors);
             return files;
         }
