@@ -106,7 +106,8 @@ internal static class FirstGenerationConfig
     }
 
     private static JsonValue Rounded(JsonValue length) =>
-        length.IsInteger && int.TryParse(length.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number is > 0 and < int.MaxValue - Multiple
+        length.IsInteger && int.TryParse(length.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number is > 0 and < int.MaxValue - Multiple
             ? new JsonValue(JsonKind.Number, length.Position)
             {
                 Text = ((number + Multiple - 1) / Multiple * Multiple).ToString(CultureInfo.InvariantCulture),

@@ -53,6 +53,9 @@ public sealed class ModelFolder
     /// <summary>What its config.json says it is (<c>dia</c>, <c>dac</c>, ...); null if it has none that says so.</summary>
     public string? ModelType => Exists(ConfigName) ? Configuration.ModelType : null;
 
+    /// <summary>Whether its config.json says that it is a model that speaks, of any generation.</summary>
+    public bool HoldsModel => DiaConfig.Has(ModelType);
+
     /// <summary>Whether the files lie in a bundle.</summary>
     public bool IsBundle => _bundle is not null;
 

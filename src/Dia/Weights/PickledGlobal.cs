@@ -95,7 +95,7 @@ internal sealed record PickledGlobal(TorchFunction Function, SafetensorsDType? T
     {
         string whole = $"{module}.{name}";
         return Known.GetValueOrDefault(whole) ?? throw reader.Error(
-            $"names {(whole.Any(char.IsControl) ? "something" : SafetensorsHeader.Show(whole))}, which is no part of a tensor, and nothing that a file names is executed");
+            $"names {(whole.Any(char.IsControl) ? "something" : SafetensorsHeader.Show(whole))}, which is no part of a tensor (nothing that a file names is executed; store a model's state_dict() alone)");
     }
 
     /// <summary>What calling something makes.</summary>
