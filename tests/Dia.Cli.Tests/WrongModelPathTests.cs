@@ -69,7 +69,7 @@ public sealed class WrongModelPathTests : TestFolder
     }
 
     [Fact]
-    public void The_first_generation_is_named()
+    public void A_configuration_of_the_first_generation_is_read_and_what_it_lacks_is_named()
     {
         File.WriteAllText(In("config.json"), """
             {
@@ -79,7 +79,7 @@ public sealed class WrongModelPathTests : TestFolder
               "data": { "text_length": 1024, "channels": 9 }
             }
             """);
-        Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), "config.json:1:1:", "first generation", "nari-labs/Dia-1.6B-0626");
+        Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), "config.json:1:1:", "model.encoder.n_embd is missing");
     }
 
     [Fact]
@@ -91,8 +91,6 @@ public sealed class WrongModelPathTests : TestFolder
     }
 
     [Theory]
-    [InlineData("pytorch_model.bin", "PyTorch")]
-    [InlineData("dia-v0_1.pth", "PyTorch")]
     [InlineData("dia.gguf", "GGUF")]
     [InlineData("model.onnx", "ONNX")]
     public void Other_formats_are_named(string name, string format)
@@ -102,6 +100,18 @@ public sealed class WrongModelPathTests : TestFolder
         Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), name, format, "safetensors");
         File.Copy(Path.Combine(Fixtures.Demo, "config.json"), In("config.json"));
         Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), name, format, "safetensors");
+    }
+
+    [Fact]
+    public void What_is_no_file_of_PyTorch_by_its_name_is_refused()
+    {
+        File.Copy(Path.Combine(Fixtures.Demo, "config.json"), In("config.json"));
+        foreach (string name in new[] { "pytorch_model.bin", "dia.pth" })
+        {
+            File.WriteAllBytes(In(name), [0, 1, 2, 3]);
+            Fails(3, Dia.Run("[S1] Hi.", "--model", Folder, "-o", In("a.wav")), name, "neither a PyTorch file", "safetensors");
+            File.Delete(In(name));
+        }
     }
 
     public static TheoryData<string, byte[], string> Impostors() => new()

@@ -34,6 +34,7 @@ internal static class Program
         ["opus"] = () => new OggTarget("opus"),
         ["preprocessor-config"] = () => new ProcessorTarget("preprocessor-config", "preprocessor_config.json"),
         ["processor-config"] = () => new ProcessorTarget("processor-config", "processor_config.json"),
+        ["pytorch"] = () => new PyTorchTarget(),
         ["quantization"] = () => new QuantizationTarget(),
         ["quantized-checkpoint"] = () => new QuantizedCheckpointTarget(),
         ["safetensors"] = () => new SafetensorsFileTarget(),

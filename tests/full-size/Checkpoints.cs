@@ -35,12 +35,12 @@ internal static partial class Checkpoints
         }
 
         using SafetensorsFile whole = SafetensorsFile.Open(Path.Combine(from, ModelFolder.TensorsName));
-        SafetensorsTensor[] tensors = [.. whole.Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal)];
+        StoredTensor[] tensors = [.. whole.Tensors.Values.OrderBy(t => t.Name, StringComparer.Ordinal)];
         var index = new List<string>();
         for (int shard = 0; shard < shards; shard++)
         {
             string name = string.Create(CultureInfo.InvariantCulture, $"model-{shard + 1:00000}-of-{shards:00000}.safetensors");
-            SafetensorsTensor[] part = tensors[(tensors.Length * shard / shards)..(tensors.Length * (shard + 1) / shards)];
+            StoredTensor[] part = tensors[(tensors.Length * shard / shards)..(tensors.Length * (shard + 1) / shards)];
             index.AddRange(part.Select(t => $"    \"{t.Name}\": \"{name}\""));
             using SafetensorsWriter writer = SafetensorsWriter.Create(Path.Combine(to, name), part.Select(t => new SafetensorsEntry(t.Name, t.DType, t.Shape)));
             foreach (SafetensorsEntry entry in writer.Tensors)
@@ -51,7 +51,7 @@ internal static partial class Checkpoints
         File.WriteAllText(Path.Combine(to, "model.safetensors.index.json"), $"{{\n  \"weight_map\": {{\n{string.Join(",\n", index)}\n  }}\n}}\n");
     }
 
-    private static unsafe void Write(SafetensorsWriter writer, SafetensorsTensor tensor)
+    private static unsafe void Write(SafetensorsWriter writer, StoredTensor tensor)
     {
         const int Step = 1 << 20;
         for (long at = 0; at < tensor.ByteLength; at += Step)

@@ -22,8 +22,8 @@ internal sealed class DiaGraph
     {
         _training = kept is not null;
         EncoderOutput = BuildEncoder(config.EncoderConfig);
-        DecoderOutput = BuildDecoder(config.DecoderConfig);
-        BuildCrossKeyValues(config.DecoderConfig);
+        DecoderOutput = BuildDecoder(config.DecoderConfig, config.IsFirstGeneration);
+        BuildCrossKeyValues(config);
         if (!_training)
             BuildUnconditionalCross(config.DecoderConfig);
         Logits = BuildLogits(config.DecoderConfig);
@@ -73,7 +73,9 @@ internal sealed class DiaGraph
         return output;
     }
 
-    private Value BuildDecoder(DiaDecoderConfig c)
+    /// <param name="c">The decoder.</param>
+    /// <param name="turned">Whether queries and keys of cross-attention are turned by their positions.</param>
+    private Value BuildDecoder(DiaDecoderConfig c, bool turned)
     {
         GraphBuilder g = _audio;
         g.Function(Function.Decode);
@@ -88,7 +90,7 @@ internal sealed class DiaGraph
                 $"{c.NumAttentionHeads} query heads over {c.NumKeyValueHeads} key-value heads of {c.HeadDim}, " +
                 $"cross-attention {c.CrossNumAttentionHeads} over {c.CrossNumKeyValueHeads} of {c.CrossHeadDim}.");
             hidden = CachedSelfAttention(c, i, hidden, angles);
-            hidden = CrossAttention(c, i, hidden);
+            hidden = CrossAttention(c, i, hidden, turned ? angles : null);
             hidden = Mlp(g, DiaNames.Decoder, i, "pre_mlp_norm", hidden, c.IntermediateSize, c.HiddenAct, c.NormEps);
             if (i < c.NumHiddenLayers - 1)
                 Observe(g, hidden, Observed.DecoderHiddenState, i + 1);
@@ -113,7 +115,7 @@ internal sealed class DiaGraph
     }
 
     /// <summary>Rows that see the text attend to it; to the others it is a constant.</summary>
-    private Value CrossAttention(DiaDecoderConfig c, int layer, Value hidden)
+    private Value CrossAttention(DiaDecoderConfig c, int layer, Value hidden, RotaryTable? angles)
     {
         GraphBuilder g = _audio;
         int width = c.CrossNumAttentionHeads * c.CrossHeadDim, keyWidth = c.CrossNumKeyValueHeads * c.CrossHeadDim;
@@ -121,6 +123,8 @@ internal sealed class DiaGraph
         Value normed =
             g.Add(new RmsNorm("crossNormed", hidden, DiaNames.Norm(DiaNames.Decoder, layer, "pre_ca_norm", c.HiddenSize), c.NormEps, Rows.Conditional));
         Value query = g.Add(new Linear("crossQuery", normed, DiaNames.Attention(DiaNames.Decoder, layer, "cross_attention", "q_proj", width, c.HiddenSize)));
+        if (angles is not null)
+            query = g.Add(new Rotation("crossQuery", query, angles));
         Value keys = new("crossKeys", keyWidth, home: Home.CrossKeys, index: layer),
             values = new("crossValues", keyWidth, home: Home.CrossValues, index: layer);
         Value mixed = g.Add(new Attention("crossMixed", query, keys, values, AttentionKind.Cross, layer, c.CrossHeadDim));
@@ -158,14 +162,23 @@ internal sealed class DiaGraph
     private static Value AddProjected(GraphBuilder g, Value hidden, Value x, Parameter w) =>
         g.Add(new Add(hidden, g.Add(new Linear("projected", x, w)), "hidden"));
 
-    private void BuildCrossKeyValues(DiaDecoderConfig c)
+    private void BuildCrossKeyValues(DiaConfig config)
     {
         GraphBuilder g = _text;
+        DiaDecoderConfig c = config.DecoderConfig;
         g.Function(Function.CrossKeyValues);
+        RotaryTable? angles = null;
+        if (config.IsFirstGeneration)
+        {
+            g.Stage("Angles", "The angles of the text's positions, by which keys are turned.");
+            g.Add(angles = new RotaryTable(c.CrossHeadDim));
+        }
+
         for (int i = 0; i < c.NumHiddenLayers; i++)
         {
             g.Stage($"Layer{i:00}", $"Keys and values [rows, {c.CrossNumKeyValueHeads * c.CrossHeadDim}] of decoder layer {i}'s cross-attention.");
-            g.Add(new Store(CrossProjection(c, i, "keys", "k_proj"), Home.CrossKeys, i));
+            Value keys = CrossProjection(c, i, "keys", "k_proj");
+            g.Add(new Store(angles is null ? keys : g.Add(new Rotation("keys", keys, angles)), Home.CrossKeys, i));
             g.Add(new Store(CrossProjection(c, i, "values", "v_proj"), Home.CrossValues, i));
         }
     }

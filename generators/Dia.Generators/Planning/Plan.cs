@@ -27,6 +27,10 @@ internal sealed class Plan
         Operation[] operations = [.. functions.SelectMany(f => f.Operations)];
         Dictionary<Value, int> last = LastReads(functions, results);
         var plan = new Plan(operations.OfType<Store>());
+        // What is changed in place on its way to where it is stored is there before.
+        foreach (Operation operation in Enumerable.Reverse(operations))
+            if (operation is { MustBeInPlace: true, InPlace: { Home: Home.Arena } input } && plan.Stored(operation.Y) is { } store)
+                plan._stored[input] = store;
         var lives = new Dictionary<Value, (long Size, int First, int Last)>();
         for (int i = 0; i < operations.Length; i++)
         {

@@ -68,7 +68,7 @@ internal sealed class CacheFile
         while (layers.Count < MaxLayers && Find(file, $"{part}.{layers.Count}.keys") is { } keys)
         {
             string name = $"{part}.{layers.Count}.values";
-            SafetensorsTensor values = Find(file, name) ?? file[name]; // Which says what is there instead.
+            StoredTensor values = Find(file, name) ?? file[name]; // Which says what is there instead.
             long[] s = keys.Shape;
             if (!s.AsSpan().SequenceEqual(values.Shape))
                 throw new DiaException(DiaErrorKind.Input,
@@ -81,7 +81,7 @@ internal sealed class CacheFile
         return [.. layers];
     }
 
-    private SafetensorsTensor? Find(SafetensorsFile file, string name) => ForwardFile.Find(file, _path, name, 4);
+    private StoredTensor? Find(SafetensorsFile file, string name) => ForwardFile.Find(file, _path, name, 4);
 
     private static IEnumerable<SafetensorsArray> Arrays(string part, IReadOnlyList<CacheLayer> layers)
     {

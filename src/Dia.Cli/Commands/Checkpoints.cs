@@ -223,7 +223,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
     /// <summary>Refuses a model's folder where a codec's belongs.</summary>
     private static ModelFolder NoModel(ModelFolder folder)
     {
-        if (folder.ModelType != "dia")
+        if (!folder.HoldsModel)
             return folder;
         ModelFolder inside = folder.Sub(ModelFolder.CodecName);
         string advice = inside.Exists(ModelFolder.ConfigName) ? $"Its codec is {inside.Description}: name that." : "Name the folder of its audio codec (DAC).";

@@ -67,9 +67,9 @@ internal sealed class ForwardFile
     /// <param name="name">The tensor's name, with or without the prefix.</param>
     /// <param name="ranks">How many dimensions it may have; none: any.</param>
     /// <exception cref="DiaException">Input: another rank, or too many values.</exception>
-    public static SafetensorsTensor? Find(SafetensorsFile file, string path, string name, params ReadOnlySpan<int> ranks)
+    public static StoredTensor? Find(SafetensorsFile file, string path, string name, params ReadOnlySpan<int> ranks)
     {
-        SafetensorsTensor? tensor = file.Tensors.GetValueOrDefault(name), prefixed = file.Tensors.GetValueOrDefault("in." + name);
+        StoredTensor? tensor = file.Tensors.GetValueOrDefault(name), prefixed = file.Tensors.GetValueOrDefault("in." + name);
         if (tensor is not null && prefixed is not null)
             throw new DiaException(DiaErrorKind.Input, $"{path} holds both {name} and in.{name}, and only one of them can be meant: leave one out.");
         tensor ??= prefixed;
@@ -82,7 +82,7 @@ internal sealed class ForwardFile
                 _ => "two dimensions or three" });
     }
 
-    private static DiaException Error(string path, string name, SafetensorsTensor tensor, string must) =>
+    private static DiaException Error(string path, string name, StoredTensor tensor, string must) =>
         new(DiaErrorKind.Input, $"{path}: {name} has the shape [{string.Join(", ", tensor.Shape)}]; {must}.");
 
     private static int[,]? Matrix(SafetensorsFile file, string path, string name) =>

@@ -69,7 +69,7 @@ internal static class SpeakCommand
         var prepared = new PreparedText(new TextNotes(run, config), text, voice?.Voice);
         SpeechOptions options = Sampling.Read(line);
         bool tooLong = prepared.Length > positions, splits = options.Splits(tooLong), asScript = splits || options is not { Speed: 1, Retries: 0 };
-        ScriptPiece? whole = splits ? null : prepared.Whole(line, positions, asScript);
+        ScriptPiece? whole = splits ? null : prepared.Whole(line, positions, asScript, cuts: config.IsFirstGeneration);
 
         using DiaForConditionalGeneration model = files.LoadSpeaking(device);
         using DacModel? codec = targets.WantsAudio || asScript || voice?.NeedsCodec == true ? files.LoadCodec(device, config) : null;

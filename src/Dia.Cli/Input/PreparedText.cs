@@ -38,13 +38,14 @@ internal sealed class PreparedText
     /// <param name="line">The options.</param>
     /// <param name="positions">Ids that the model takes.</param>
     /// <param name="asScript">Whether a tag is a part of the text.</param>
+    /// <param name="cuts">Whether the model's own code cuts what is too long.</param>
     /// <exception cref="DiaException">Input: it is too long.</exception>
-    public ScriptPiece Whole(CommandLine line, int positions, bool asScript = false)
+    public ScriptPiece Whole(CommandLine line, int positions, bool asScript = false, bool cuts = false)
     {
         ScriptPiece piece = asScript ? Script : _text with { Ids = Script.Ids };
         if (Length <= positions)
             return piece;
-        if (!line.Has(DiaOptions.Truncate))
+        if (!cuts && !line.Has(DiaOptions.Truncate))
             throw new DiaException(DiaErrorKind.Input,
                 $"the text is {Length} bytes long (a tag counts as one), the model takes {positions}. {(line.Has(DiaOptions.RawText) ? "Leave out --raw-text, split" : line.Has(DiaOptions.NoSplit) ? "Leave out --no-split, split" : "Split")} it yourself, or let --truncate cut it.");
         piece = piece.WithoutEnd(Length - positions);

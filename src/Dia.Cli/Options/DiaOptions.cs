@@ -112,14 +112,14 @@ internal static class DiaOptions
 
     // Model and machine.
     public static readonly OptionSpec<string> Model =
-        new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its safetensors file, or an executable with a model inside.", NotEmpty,
+        new("--model", null, "DIR_OR_FILE", "A checkpoint's folder, its file of safetensors or PyTorch's (.pth, .pt, .bin), or an executable with a model inside.", NotEmpty,
         Parsers.Text) { Default = "the model inside this executable" };
     public static readonly OptionSpec<string> Adapter =
         new("--adapter", null, "DIR", "Add the LoRA adapter in this folder (adapter_config.json, adapter_model.safetensors) to the model.", NotEmpty, Parsers.Text);
     public static readonly OptionSpec<double> AdapterStrength = new("--adapter-strength", null, "X", "How much of what the adapter adds; 1: as it was trained.",
         "a number from -1000 to 1000", Parsers.Number(x => Math.Abs(x) <= 1000)) { Default = "1" };
     public static readonly OptionSpec<string> Codec =
-        new("--codec", null, "DIR", "The folder of the audio codec (DAC).", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
+        new("--codec", null, "DIR_OR_FILE", "The audio codec (DAC): its folder, or its authors' own .pth.", NotEmpty, Parsers.Text) { Default = "dac/ in the model's folder" };
     public static readonly OptionSpec<string> Device =
         new("--device", null, "DEVICE",
         "auto (the first NVIDIA GPU whose memory the model fits into, else the processor), cpu, cuda (cuda:1 is the second GPU), or scalar (plain loops: the reference, slow).", "auto, cpu, cuda, cuda:N or scalar", Parsers.Device) { Default = "auto", Choices = ["auto", "cpu", "cuda", "scalar"] };

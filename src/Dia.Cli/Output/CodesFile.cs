@@ -19,7 +19,7 @@ internal static class CodesFile
         FileContent.Refuse(path, "a file of audio codes", DiaErrorKind.Input, FileContentKind.Codes, FileContentKind.Tensors, asPrompt
             ? FileContentKind.Codes : FileContentKind.Voice);
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
-        SafetensorsTensor tensor = file[CodesName];
+        StoredTensor tensor = file[CodesName];
         if (tensor.Shape is not [<= MaxFrames, > 0 and <= MaxChannels] || tensor.Count > MaxFrames * 16L)
             throw new DiaException(DiaErrorKind.Input,
                 $"{path}: codes has the shape [{string.Join(", ", tensor.Shape)}]; it must be [frames, channels], at most {MaxFrames} frames of {MaxChannels} channels and {MaxFrames * 16L} codes.");
@@ -28,7 +28,7 @@ internal static class CodesFile
     }
 
     /// <summary>The values of a tensor of two dimensions.</summary>
-    public static int[,] Matrix(SafetensorsTensor tensor)
+    public static int[,] Matrix(StoredTensor tensor)
     {
         int[] values = tensor.ToInt32();
         int[,] matrix = new int[tensor.Shape[0], tensor.Shape[1]];

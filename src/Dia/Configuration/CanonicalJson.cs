@@ -9,6 +9,11 @@ public static class CanonicalJson
     /// <summary>A model's config.json.</summary>
     public static string Write(DiaConfig config) => Write(FieldList.Of(config));
 
+    /// <summary>The config.json of a checkpoint of a whole model.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="dtype">The reference's name of the weights' format.</param>
+    internal static string Write(DiaConfig config, string dtype) => Write([.. FieldList.Of(config), DType(dtype)]);
+
     /// <summary>The config.json of a checkpoint.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="architecture">The reference's name of the model's class.</param>

@@ -9,7 +9,10 @@ public sealed class ConfigurationFile
     private ConfigurationFile(string json) => _value = JsonReader.Read(json, _problems);
 
     /// <summary>The file's <c>model_type</c> (<c>dia</c>, <c>dac</c>, ...); null if the text is no JSON object or has none.</summary>
-    public string? ModelType => Text("model_type");
+    public string? ModelType => Text("model_type") ?? (IsFirstGeneration ? "dia_first" : null);
+
+    /// <summary>Whether it is a configuration of the model's first generation as its own code writes it.</summary>
+    public bool IsFirstGeneration => _value is { Kind: JsonKind.Object } && FirstGenerationConfig.Is(_value);
 
     /// <summary>Whether the file says that its checkpoint's weights are quantised.</summary>
     public bool IsQuantized => Member("quantization_config") is { Kind: not JsonKind.Null };
@@ -29,6 +32,15 @@ public sealed class ConfigurationFile
         return problems.Result(Open(modelType, problems) is { } file ? read(file) : null);
     }
 
+    /// <summary>The same of what the first generation's file says in today's keys.</summary>
+    internal ConfigurationResult<T> ParseFirstGeneration<T>(ProblemSeverity unknownKeys, Func<ObjectReader, T?> read)
+        where T : class
+    {
+        var problems = new ProblemList(unknownKeys, _problems);
+        JsonValue current = FirstGenerationConfig.Translate(_value!, problems);
+        return problems.Result(problems.ErrorCount == 0 ? read(new ObjectReader(current, "", problems)) : null);
+    }
+
     private JsonValue? Member(string key) => _value?.Members.FirstOrDefault(m => m.Key == key)?.Value;
 
     /// <summary>The file's object; null if there is nothing to go on with.</summary>
@@ -44,19 +56,8 @@ public sealed class ConfigurationFile
         var file = new ObjectReader(_value, "", problems);
         if (modelType is null)
             return file;
-        if (modelType == "dia" && IsFirstGeneration(_value))
-        {
-            problems.Error(ProblemIds.UnsupportedValue, _value.Position,
-                "this is the first generation of the model, whose checkpoints are another format; take nari-labs/Dia-1.6B-0626");
-            return null;
-        }
         file.Require("model_type");
         // The keys of another kind of model would all be reported as unknown: one problem says it better.
         return file.IsModelType(modelType) ? file : null;
     }
-
-    /// <summary>Sizes in "model", lengths and ids in "data": as the first generation's own code wrote them.</summary>
-    private static bool IsFirstGeneration(JsonValue file) =>
-        file.Members.All(m => m.Key != "model_type") && file.Members.Any(m => m.Key == "data")
-            && file.Members.Any(m => m.Key == "model" && m.Value.Members.Any(n => n.Key == "decoder"));
 }

@@ -18,7 +18,8 @@ public sealed record DacConfig
 
     internal DacConfig(DacConfig c, Fields f)
     {
-        f.ModelType("dac", architecture: "DacModel");
+        f.ModelType("dac");
+        f.Architecture("DacModel");
         EncoderHiddenSize = f.Value("encoder_hidden_size", c.EncoderHiddenSize, FieldType.Size);
         DownsamplingRatios = f.List("downsampling_ratios", c.DownsamplingRatios, Hop);
         DecoderHiddenSize = f.Value("decoder_hidden_size", c.DecoderHiddenSize, FieldType.Size);

@@ -3,6 +3,8 @@ namespace Dia.Configuration;
 /// <summary>The configuration of a Dia model: <c>config.json</c> with <c>model_type</c> <c>dia</c>. Names are the reference's.</summary>
 public sealed record DiaConfig
 {
+    private static readonly (string Name, DiaModelType Value)[] ModelTypes = [("dia", DiaModelType.Dia), ("dia_first", DiaModelType.DiaFirst)];
+
     /// <summary>The released model's.</summary>
     public DiaConfig()
     {
@@ -10,7 +12,8 @@ public sealed record DiaConfig
 
     internal DiaConfig(DiaConfig c, Fields f)
     {
-        f.ModelType("dia", architecture: "DiaForConditionalGeneration");
+        ModelType = f.Name("model_type", c.ModelType, ModelTypes);
+        f.Architecture(IsFirstGeneration ? "DiaFirstForConditionalGeneration" : "DiaForConditionalGeneration");
         EncoderConfig = f.Part("encoder_config", c.EncoderConfig, part => new DiaEncoderConfig(c.EncoderConfig, part));
         DecoderConfig = f.Part("decoder_config", c.DecoderConfig, part => new DiaDecoderConfig(c.DecoderConfig, part));
         NormEps = f.Value("norm_eps", c.NormEps, FieldType.NotNegative, isComputed: false);
@@ -22,6 +25,12 @@ public sealed record DiaConfig
         InitializerRange = f.Value("initializer_range", c.InitializerRange, FieldType.NotNegative, isComputed: false);
         UseCache = f.Value("use_cache", c.UseCache, FieldType.Boolean, isComputed: false);
     }
+
+    /// <summary>Which model it is. Default dia.</summary>
+    public DiaModelType ModelType { get; init; }
+
+    /// <summary>Whether it is the first generation of the model.</summary>
+    public bool IsFirstGeneration => ModelType == DiaModelType.DiaFirst;
 
     /// <summary>The text encoder.</summary>
     public DiaEncoderConfig EncoderConfig { get; init; } = new();
@@ -61,6 +70,9 @@ public sealed record DiaConfig
 
     /// <summary>The decoder's configuration, as the reference's <c>get_text_config</c>: what it generates stands for a text model's tokens.</summary>
     public DiaDecoderConfig GetTextConfig() => DecoderConfig;
+
+    /// <summary>Whether a model_type is one of these.</summary>
+    internal static bool Has(string? modelType) => ModelTypes.Any(t => t.Name == modelType);
 
     private int TokenId(Fields f, string key, int value) =>
         f.File is { } file ? DiaConfigParser.TokenId(file, key, value, DecoderConfig.VocabSize) : f.Value(key, value, FieldType.Id);

@@ -9,7 +9,8 @@ public static class DiaConfigParser
     public static ConfigurationResult<DiaConfig> Parse(string json, ProblemSeverity unknownKeys) => Parse(ConfigurationFile.Read(json), unknownKeys);
 
     /// <summary>The same of a file that is read.</summary>
-    public static ConfigurationResult<DiaConfig> Parse(ConfigurationFile file, ProblemSeverity unknownKeys) => file.Parse("dia", unknownKeys, Read);
+    public static ConfigurationResult<DiaConfig> Parse(ConfigurationFile file, ProblemSeverity unknownKeys) => file.IsFirstGeneration
+        ? file.ParseFirstGeneration(unknownKeys, Read) : file.Parse(file.ModelType == "dia_first" ? "dia_first" : "dia", unknownKeys, Read);
 
     /// <summary>Reports what contradicts itself in the encoder's part.</summary>
     internal static void Check(ObjectReader file, DiaEncoderConfig c)
@@ -62,12 +63,30 @@ public static class DiaConfigParser
         if (decoder.CrossHiddenSize != encoder.HiddenSize)
             decoderFile.Error(ProblemIds.Contradiction, "cross_hidden_size",
                 FormattableString.Invariant($"is {decoder.CrossHiddenSize} where encoder_config.hidden_size is {encoder.HiddenSize}; they must be equal"));
+        if (config.IsFirstGeneration)
+            CheckFirstGeneration(file, config);
         foreach (ObjectReader part in new[] { file, encoderFile, decoderFile })
         {
             GeneralKeys.CheckSwitches(part, mayBeQuantized: part == file);
             part.Finish(GeneralKeys.Contains, computed: part != file);
         }
         return config;
+    }
+
+    /// <summary>Its cross-attention turns queries as the decoder's self-attention does, and keys as the encoder's: these must be one way.</summary>
+    private static void CheckFirstGeneration(ObjectReader file, DiaConfig config)
+    {
+        DiaEncoderConfig encoder = config.EncoderConfig;
+        DiaDecoderConfig decoder = config.DecoderConfig;
+        ObjectReader decoderFile = file.Section("decoder_config");
+        if (decoder.HeadDim != encoder.HeadDim || decoder.CrossHeadDim != encoder.HeadDim)
+            decoderFile.Error(ProblemIds.Contradiction, "cross_head_dim", FormattableString.Invariant(
+                $"is {decoder.CrossHeadDim}, head_dim {decoder.HeadDim} and encoder_config.head_dim {encoder.HeadDim}; in the first generation they must be equal"));
+        if (decoder.RopeTheta != encoder.RopeTheta || decoder.RopeScaling is not null || encoder.RopeScaling is not null)
+            decoderFile.Error(ProblemIds.Contradiction, "rope_theta", "must be the encoder's, without rope_scaling, in the first generation");
+        // The end of channel 0 ends the sound at once.
+        if (!file.IsWrong("delay_pattern") && config.DelayPattern.Length > 0 && config.DelayPattern[0] != 0)
+            file.Error(ProblemIds.UnsupportedValue, "delay_pattern", "must begin with 0 in the first generation");
     }
 
     private static void CheckLayer(ObjectReader file, DiaStackConfig c)

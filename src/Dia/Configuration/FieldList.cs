@@ -40,12 +40,9 @@ internal sealed class FieldList : Fields
         return list._fields;
     }
 
-    public override void ModelType(string name, string? architecture = null)
-    {
-        if (architecture is not null)
-            _fields.Add(new Field("architectures", $"[\"{architecture}\"]", null, IsComputed: false));
-        _fields.Add(new Field("model_type", $"\"{name}\"", null, IsComputed: false));
-    }
+    public override void ModelType(string name) => _fields.Add(new Field("model_type", $"\"{name}\"", null, IsComputed: false));
+
+    public override void Architecture(string name) => _fields.Add(new Field("architectures", $"[\"{name}\"]", null, IsComputed: false));
 
     public override T Value<T>(string key, T value, FieldType<T> type, bool isComputed = true) => Add(key, value, isComputed);
 

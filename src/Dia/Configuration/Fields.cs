@@ -10,7 +10,12 @@ internal abstract class Fields
     public virtual ObjectReader? File => null;
 
     /// <summary>What the file says it is.</summary>
-    public abstract void ModelType(string name, string? architecture = null);
+    public abstract void ModelType(string name);
+
+    /// <summary>The reference's name of the model's class, which is written.</summary>
+    public virtual void Architecture(string name)
+    {
+    }
 
     /// <param name="key">Its key in JSON.</param>
     /// <param name="value">Its value.</param>

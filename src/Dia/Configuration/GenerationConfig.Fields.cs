@@ -21,7 +21,7 @@ public sealed partial record GenerationConfig
 
     internal GenerationConfig(GenerationConfig c, Fields f)
     {
-        (Seed, DelayPattern) = (c.Seed, c.DelayPattern);
+        (Seed, DelayPattern, IsFirstGeneration) = (c.Seed, c.DelayPattern, c.IsFirstGeneration);
         MaxLength = f.Optional("max_length", c.MaxLength, Count) ?? c.MaxLength;
         MaxNewTokens = f.Optional("max_new_tokens", c.MaxNewTokens, Count);
         MaxTime = f.Optional("max_time", c.MaxTime, FieldType.NotNegative);

@@ -56,6 +56,9 @@ public sealed partial record GenerationConfig
     /// <summary>Whether a second row without the text is run.</summary>
     public bool UsesGuidance => GuidanceScale is not null and not 1;
 
+    /// <summary>Whether the model is one of the first generation, which chooses ids in its own way.</summary>
+    internal bool IsFirstGeneration { get; init; }
+
     internal int Channels => DelayPattern.Count;
 
     internal int MaxDelay => DelayPattern.Max();
@@ -87,17 +90,17 @@ public sealed partial record GenerationConfig
     }
 
     /// <summary>Checks it against a model, and makes a copy that nobody can change while it is used.</summary>
-    /// <param name="model">The model's decoder.</param>
+    /// <param name="model">The model.</param>
     /// <exception cref="DiaException">Usage: a value is out of its range, or there is not a delay for each channel of the model.</exception>
-    internal GenerationConfig CopyFor(DiaDecoderConfig model)
+    internal GenerationConfig CopyFor(DiaConfig model)
     {
-        GenerationConfig copy = DelayPattern is null ? this : this with { DelayPattern = [.. DelayPattern] };
-        copy.Validate(model.VocabSize);
-        if (copy.Channels != model.NumChannels)
+        GenerationConfig copy = this with { DelayPattern = DelayPattern is null ? null! : [.. DelayPattern], IsFirstGeneration = model.IsFirstGeneration };
+        copy.Validate(model.DecoderConfig.VocabSize);
+        if (copy.Channels != model.DecoderConfig.NumChannels)
         {
             throw new DiaException(
                 DiaErrorKind.Usage,
-                Text($"delay_pattern has {copy.Channels} channels, the model {model.NumChannels}: start from the model's own generation configuration."));
+                Text($"delay_pattern has {copy.Channels} channels, the model {model.DecoderConfig.NumChannels}: start from the model's own generation configuration."));
         }
 
         return copy;
@@ -110,10 +113,12 @@ public sealed partial record GenerationConfig
         EosTokenId = model.EosTokenId,
         PadTokenId = model.PadTokenId,
         DelayPattern = model.DelayPattern,
+        IsFirstGeneration = model.IsFirstGeneration,
     };
 
-    /// <summary>Rows at which every item ends, prompt rows (and their left padding) included.</summary>
-    public long RowLimit(int promptRows) => MaxNewTokens is int n ? (long)promptRows + n : (long)MaxLength + MaxDelay;
+    /// <summary>Rows at which every item ends, prompt rows (and their left padding) included. The first generation counts all but the BOS row.</summary>
+    public long RowLimit(int promptRows) => MaxNewTokens is int n ? (long)promptRows + n
+        : IsFirstGeneration ? MaxLength + 1L : (long)MaxLength + MaxDelay;
 
     /// <summary>The same, checked.</summary>
     /// <param name="promptRows">Rows of the prompt, left padding included.</param>

@@ -58,7 +58,7 @@ internal sealed class ObjectReader : Fields
     /// <summary>The same, with null for a JSON null too.</summary>
     public JsonValue? GetNotNull(string key) => Get(key) is { Kind: not JsonKind.Null } value ? value : null;
 
-    public override void ModelType(string name, string? architecture = null) => IsModelType(name);
+    public override void ModelType(string name) => IsModelType(name);
 
     /// <summary>Whether model_type is as expected, or missing.</summary>
     public bool IsModelType(string expected)

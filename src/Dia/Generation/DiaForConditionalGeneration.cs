@@ -117,7 +117,7 @@ public sealed partial class DiaForConditionalGeneration : DiaPreTrainedModel
         GenerationOptions options, string argument, CancellationToken cancellationToken)
     {
         (int channels, int vocabulary) = (Config.DecoderConfig.NumChannels, Config.DecoderConfig.VocabSize);
-        config = config.CopyFor(Config.DecoderConfig);
+        config = config.CopyFor(Config);
         options = options with { StoppingCriteria = [.. options.StoppingCriteria], LogitsProcessors = [.. options.LogitsProcessors] };
         (int[,] ids, int[,]? mask) = ForwardInputs.CopyText(Config, inputIds, attentionMask, argument);
         int capacity = Array.MaxLength / channels;

@@ -192,7 +192,9 @@ internal sealed class GenerationSequence
 
     private int Forced(int row, int channel, int id)
     {
-        int known = row < Prompt.InputRows ? Prompt.Id(Item, row, channel) : Config.PadTokenId;
+        // The last cell of a voice in the channel with the longest delay is the model's to choose in the first generation.
+        int rows = Config.IsFirstGeneration ? Prompt.InputRows - 1 : Prompt.InputRows;
+        int known = row < rows ? Prompt.Id(Item, row, channel) : Config.PadTokenId;
         return known == Config.PadTokenId ? id : known;
     }
 }

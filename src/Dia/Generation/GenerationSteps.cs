@@ -63,6 +63,7 @@ internal sealed class GenerationSteps : IGenerationSteps
     {
         using Lock.Scope turn = session.Tenant.Enter();
         DiaDecoderConfig d = session.Config.DecoderConfig;
+        onHost |= session.Config.IsFirstGeneration; // Devices' samplers choose as the reference does.
         return !onHost && observer is null && !together && session.Tenant.Device.CreateSampler(session.Slots, d.NumChannels, d.VocabSize) is { } sampler
             ? new DeviceGenerationSteps(session, sampler)
             : new GenerationSteps(session, session.Slots, d.NumChannels, d.VocabSize, observer, together);
@@ -130,7 +131,11 @@ internal sealed class GenerationSteps : IGenerationSteps
         }
 
         sequence.Processors.Process(conditional, unconditional, _scores, sequence.Ids, sequence.Item);
-        sequence.EosDelay.Apply(_scores, sequence.RowCount);
+        // What is drawn depends on the scores alone: it can be drawn again after them.
+        int? first = sequence.Config.IsFirstGeneration ? Pick(sequence, 0) : null;
+        if (sequence.Failure is not null)
+            return;
+        sequence.EosDelay.Apply(_scores, sequence.RowCount, first);
         _observer?.Scored(sequence.Item, sequence.Generated, conditional, unconditional, _scores);
         for (int channel = 0; channel < _channels; channel++)
         {

@@ -7,7 +7,7 @@ namespace Dia.Generation;
 /// (the last one, <see cref="EosDelayProcessor"/>, has a state per item). All work in place on [channels, vocabulary] and allocate
 /// nothing (a caller's own may); they hold scratch only.
 /// </summary>
-internal sealed class LogitsProcessors
+internal sealed partial class LogitsProcessors
 {
     private readonly GenerationConfig _config;
     private readonly int _vocabularySize;
@@ -50,6 +50,12 @@ internal sealed class LogitsProcessors
     /// <param name="item">The item's index in the batch.</param>
     public void Process(ReadOnlySpan<float> conditional, ReadOnlySpan<float> unconditional, Span<float> scores, ChannelIds? ids = null, int item = 0)
     {
+        if (_config.IsFirstGeneration)
+        {
+            ProcessFirstGeneration(conditional, unconditional, scores, ids, item);
+            return;
+        }
+
         if (_config.UsesGuidance)
             Guide(conditional, unconditional, scores);
         else
@@ -57,8 +63,13 @@ internal sealed class LogitsProcessors
         Apply(_controls, scores, ids, item);
         DivideByTemperature(scores);
         FilterEos(scores, conditional);
-        if (!_config.DoSample)
-            return;
+        if (_config.DoSample)
+            Sample(scores, ids, item);
+    }
+
+    /// <summary>What is drawn from.</summary>
+    private void Sample(Span<float> scores, ChannelIds? ids, int item)
+    {
         if (_config.TopK is int k)
             KeepTopK(scores, k);
         if (_config.TopP < 1)

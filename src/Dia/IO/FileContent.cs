@@ -68,7 +68,7 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
 
     /// <summary>What to do with weights in another format.</summary>
     internal const string Convert =
-        "Only safetensors files are read: take the checkpoint in that format, or save it so (in the reference library: from_pretrained, then save_pretrained).";
+        "Only safetensors and PyTorch files are read: take the checkpoint in such a format, or save it so (in the reference library: from_pretrained, then save_pretrained).";
 
     // Far more than any header of a checkpoint.
     private const ulong MaxTensorHeader = 1 << 30;
@@ -94,7 +94,7 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         ("\u00FF\u00D8\u00FF", "", "a picture", Pictures),
         ("GIF8", "", "a picture", Pictures),
         ("RIFF", "WEBP", "a picture", Pictures),
-        ("PK\u0003\u0004", "", "a ZIP archive or a PyTorch file", $"Unpack an archive. {Convert}"),
+        ("PK\u0003\u0004", "", "a ZIP archive or a PyTorch file", "Unpack an archive. A model's weights are named with --model FILE, or by their folder."),
         ("GGUF", "", "a GGUF file", Convert),
         ("\u0089HDF", "", "an HDF5 file", Convert),
         ("\u001F\u008B", "", "a file packed by gzip", "Unpack it first: gunzip."),
@@ -308,7 +308,7 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         file.StartsWith(start, StringComparison.Ordinal) && (type.Length == 0 || (file.Length == 12 && file[8..].StartsWith(type, StringComparison.Ordinal)));
 
     /// <summary>PROTO and a version; the first bytes of a safetensors file may be the same, but then zeros follow: its length is short.</summary>
-    private static bool IsPickle(ReadOnlySpan<byte> head) =>
+    internal static bool IsPickle(ReadOnlySpan<byte> head) =>
         head.Length >= 8 && head[0] == 0x80 && head[1] is >= 2 and <= 5 && head[4..8].ContainsAnyExcept((byte)0);
 
     /// <summary>The encoding of text that is not UTF-8, by its byte order mark or by the zeros that every other byte is; null: there is no such sign.</summary>

@@ -77,7 +77,7 @@ public abstract unsafe partial class DiaPreTrainedModel
         int step = Math.Max(1, matrices.Length / MostProbes);
         for (int i = 0; i < matrices.Length; i += step)
         {
-            SafetensorsTensor tensor = Weights.MappedTensors(matrices[i])[0];
+            StoredTensor tensor = Weights.MappedTensors(matrices[i])[0];
             nint first = ((nint)tensor.Data + LargePages.Bytes - 1) & -LargePages.Bytes;
             if (first + LargePages.Bytes > (nint)tensor.Data + tensor.ByteLength)
                 continue; // has no whole large page

@@ -51,14 +51,14 @@ internal sealed unsafe class WeightCopy : IDisposable
     {
         try
         {
-            SafetensorsTensor[][] tensors = Array.ConvertAll(_matrices, _model.Weights.MappedTensors);
+            StoredTensor[][] tensors = Array.ConvertAll(_matrices, _model.Weights.MappedTensors);
             long share = tensors.Sum(m => m.Sum(t => t.ByteLength)) / Moves, copied = 0;
             byte* to = _block;
             List<(int Matrix, nint[] Copies)> ready = [];
             for (int i = 0; i < tensors.Length; i++)
             {
                 var copies = new List<nint>();
-                foreach (SafetensorsTensor tensor in tensors[i])
+                foreach (StoredTensor tensor in tensors[i])
                 {
                     if (!Read(tensor, to))
                         return;
@@ -81,7 +81,7 @@ internal sealed unsafe class WeightCopy : IDisposable
         }
     }
 
-    private bool Read(SafetensorsTensor tensor, byte* to)
+    private bool Read(StoredTensor tensor, byte* to)
     {
         for (long done = 0; done < tensor.ByteLength && !_stop; done += ChunkBytes)
             tensor.Read(done, new Span<byte>(to + done, (int)Math.Min(ChunkBytes, tensor.ByteLength - done)));

@@ -30,7 +30,7 @@ public sealed partial class DiaProcessor
         ArgumentNullException.ThrowIfNull(folder);
         (DiaFeatureExtractor extractor, string name) = ReadExtractor(folder, warnings);
         DiaTokenizer tokenizer = DiaTokenizer.FromPretrained(folder, warnings);
-        config ??= folder.ModelType == "dia" ? ModelCatalog.ReadConfig(folder, warnings) : null;
+        config ??= folder.HoldsModel ? ModelCatalog.ReadConfig(folder, warnings) : null;
         return Of(config, extractor, tokenizer, audioTokenizer, name);
     }
 

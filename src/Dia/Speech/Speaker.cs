@@ -229,7 +229,7 @@ public sealed class Speaker : IDisposable
     {
         int length = LengthOf(script, options);
         return length <= Positions ? script
-            : options.Splitting == ScriptSplitting.Truncate ? script.WithoutEnd(length - Positions)
+            : options.Splitting == ScriptSplitting.Truncate || Model.Config.IsFirstGeneration ? script.WithoutEnd(length - Positions)
             : throw new DiaException(DiaErrorKind.Input,
                 $"The text is {length} bytes long (a tag counts as one), the model takes {Positions}. Split or shorten it.");
     }

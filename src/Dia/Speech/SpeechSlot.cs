@@ -30,7 +30,7 @@ internal sealed class SpeechSlot
     {
         (Utterance, Index) = (utterance, index);
         DiaDecoderConfig decoder = model.Config.DecoderConfig;
-        _config = utterance.Config.CopyFor(decoder);
+        _config = utterance.Config.CopyFor(model.Config);
         if (_config.NumReturnSequences != 1)
             throw new DiaException(DiaErrorKind.Usage, $"num_return_sequences is {_config.NumReturnSequences}; an utterance is one sequence: speak it again.");
         TextIds = [.. utterance.TextIds];

@@ -151,7 +151,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
         using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
         if (!file.Metadata.TryGetValue(FormatKey, out string? format) || format != Format || !file.Metadata.TryGetValue(TranscriptKey, out string? transcript))
             throw Error($"{path} is not a voice file. Make one with: dia voice IN.wav --text \"[S1] What is said in it.\" -o FILE");
-        SafetensorsTensor tensor = file[CodesName];
+        StoredTensor tensor = file[CodesName];
         if (tensor.DType != SafetensorsDType.I16 || tensor.Shape.Length != 2 || tensor.Shape[0] is < 1 or > MostFrames
             || tensor.Shape[1] is < 1 or > MaxChannels)
             throw Error(
@@ -218,7 +218,7 @@ public sealed record Voice(int[,] Codes, string Transcript, CodecIdentity? Codec
     {
         if (!file.Metadata.TryGetValue(CodecKey, out string? geometry) || geometry.Length == 0)
             return null;
-        SafetensorsTensor tensor = file[CodecKey];
+        StoredTensor tensor = file[CodecKey];
         if (tensor.DType != SafetensorsDType.F32 || tensor.Shape is not [>= 1 and <= MaxChannels, >= 1 and <= MaxCodecSamples] || geometry.Length > MaxGeometry)
             throw Error(
                 $"{path}: codec is {tensor.DType} [{string.Join(", ", tensor.Shape)}]; a voice has F32 [codebooks, samples of each]. The file is damaged: make it again.");

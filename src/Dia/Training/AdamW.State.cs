@@ -44,7 +44,7 @@ public sealed unsafe partial class AdamW
         StateTensor[] tensors = [.. Tensors()];
         foreach (StateTensor tensor in tensors)
         {
-            SafetensorsTensor given = file[tensor.Name];
+            StoredTensor given = file[tensor.Name];
             if (given.DType != SafetensorsDType.F32 || !given.Shape.AsSpan().SequenceEqual(tensor.Shape))
                 throw new DiaException(file.Kind,
                     $"{file.Description}: {tensor.Name} is {given.DType} [{string.Join(", ", given.Shape)}]; it must be F32 [{string.Join(", ", tensor.Shape)}].");

@@ -39,7 +39,7 @@ public sealed unsafe class CodesCache
         try
         {
             using var file = SafetensorsFile.Open(path, DiaErrorKind.Input);
-            SafetensorsTensor codes = file[CodesName];
+            StoredTensor codes = file[CodesName];
             if (codes.DType != SafetensorsDType.I16 || codes.Shape is not [> 0 and <= int.MaxValue, _] || codes.Shape[1] != _codec.Codebooks)
                 return null;
             short[] values = Array.ConvertAll(codes.ToInt32(), v => (short)v);

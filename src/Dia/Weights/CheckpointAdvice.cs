@@ -49,6 +49,8 @@ internal static class CheckpointAdvice
         string path = folder.Description;
         if ((Adapter(path) ?? OtherFormat(path)) is { } advice)
             return Error(advice);
+        if (folder.PyTorchFiles is { Length: > 1 } several)
+            return Error($"{neither} It holds several PyTorch files ({TextList.Shorten(several)}): name the one that is the model, {Path.Combine(path, several[0])}.");
         string[] tensors = [.. Files(path).Where(f => f.EndsWith(".safetensors", StringComparison.Ordinal))];
         if (tensors.Length > 1 && tensors.All(f => f.Contains("-of-", StringComparison.Ordinal)))
             return Error($"{neither} It holds parts ({TextList.Shorten(tensors)}): fetch {indexName} too, which says what is in which.");
@@ -105,7 +107,6 @@ internal static class CheckpointAdvice
     {
         string? format = Path.GetExtension(name).ToLowerInvariant() switch
         {
-            ".bin" or ".pth" or ".pt" or ".ckpt" => "a PyTorch file",
             ".gguf" or ".ggml" => "a GGUF file",
             ".onnx" => "an ONNX file",
             ".h5" or ".keras" => "an HDF5 file",
@@ -135,7 +136,7 @@ internal static class CheckpointAdvice
     private static string? OtherFormat(string path)
     {
         string[] files = Files(path);
-        string? other = files.FirstOrDefault(f => f != "training_args.bin" && FormatByName(f) is not null);
+        string? other = files.FirstOrDefault(f => FormatByName(f) is not null);
         return other is null || files.Any(f => f.EndsWith(".safetensors", StringComparison.Ordinal))
             ? null : $"{Path.Combine(path, other)} {FormatByName(other)}";
     }
@@ -145,7 +146,8 @@ internal static class CheckpointAdvice
     {
         var all = folders.Select(f =>
             (Path: f, Type: ReadText(Path.Combine(f, ModelFolder.ConfigName)) is { } json ? ConfigurationFile.Read(json).ModelType : null)).ToList();
-        return all.Any(f => f.Type == modelType) ? all.Where(f => f.Type == modelType).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
+        bool Fits(string? type) => type == modelType || (modelType == "dia" && DiaConfig.Has(type));
+        return all.Any(f => Fits(f.Type)) ? all.Where(f => Fits(f.Type)).Select(f => f.Path) : all.Where(f => f.Type is null).Select(f => f.Path);
     }
 
     /// <summary>Folders with a configuration in a folder, the nearest first. Of a cache with several snapshots only the one that its refs/main names.</summary>
@@ -185,7 +187,8 @@ internal static class CheckpointAdvice
 
     private static string[] Folders(string path) => Entries(path, Directory.EnumerateDirectories);
 
-    private static string[] Files(string path) => [.. Entries(path, Directory.EnumerateFiles).Select(f => Path.GetFileName(f))];
+    /// <summary>The names of a folder's files; none where it cannot be read.</summary>
+    internal static string[] Files(string path) => [.. Entries(path, Directory.EnumerateFiles).Select(f => Path.GetFileName(f))];
 
     private static string[] Entries(string path, Func<string, IEnumerable<string>> list) =>
         Attempt<string[]>(() => [.. list(path).Take(MaxFolders).Order(StringComparer.Ordinal)]) ?? [];

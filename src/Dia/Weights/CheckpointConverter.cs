@@ -1,3 +1,4 @@
+using Dia.Configuration;
 using Dia.IO;
 
 namespace Dia.Weights;
@@ -115,6 +116,9 @@ public static unsafe class CheckpointConverter
             string text = from.ReadText(name);
             if (name == ModelFolder.ConfigName)
             {
+                if (from.Configuration.IsFirstGeneration)
+                    text = CanonicalJson.Write(from.Checked(name, DiaConfigParser.Parse(from.Configuration, ProblemSeverity.Warning), null),
+                        WeightFormats.ReferenceName(options.Rest));
                 text = ConfigurationText.WithDType(text, options.Rest, from.Describe(name));
                 if (from.Quantization is not null || weights.Layers.Any(l => l.Storage.IsQuantized))
                     text = ConfigurationText.WithQuantization(text, weights.Layers);

@@ -3,12 +3,12 @@ using System.Text.Json;
 namespace Dia.Weights;
 
 /// <summary>
-/// The tensors of a checkpoint as the reference library writes one: model.safetensors, or several files and
-/// model.safetensors.index.json that says which tensor is in which.
+/// The tensors of a checkpoint as the reference library writes one: model.safetensors (older: pytorch_model.bin), or several files and an index of it
+/// that says which tensor is in which; or the one .pth that others write. Names and layouts of older code are made today's.
 /// </summary>
 internal sealed class CheckpointFiles : IDisposable
 {
-    private const string IndexName = "model.safetensors.index.json";
+    private const string PyTorchName = "pytorch_model.bin", IndexSuffix = ".index.json";
 
     /// <summary>The small files that may lie beside the tensors, and that copies of a checkpoint take along.</summary>
     private static readonly string[] Texts =
@@ -17,23 +17,26 @@ internal sealed class CheckpointFiles : IDisposable
         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
     ];
 
-    private readonly List<SafetensorsFile> _files = [];
-    private readonly Dictionary<string, SafetensorsTensor> _tensors = new(StringComparer.Ordinal);
+    private readonly List<MappedTensorFile> _files = [];
+    private Dictionary<string, StoredTensor> _tensors = new(StringComparer.Ordinal);
     private int _holders = 1;
 
-    private CheckpointFiles(ModelFolder folder) => Folder = folder;
+    private CheckpointFiles(ModelFolder folder, string place) => (Folder, Place) = (folder, place);
 
     /// <summary>Where the checkpoint is.</summary>
     public ModelFolder Folder { get; }
 
+    /// <summary>The file of the tensors as messages name it; of several, their folder.</summary>
+    public string Place { get; }
+
     /// <summary>All tensors by name.</summary>
-    public IReadOnlyDictionary<string, SafetensorsTensor> Tensors => _tensors;
+    public IReadOnlyDictionary<string, StoredTensor> Tensors => _tensors;
 
     /// <summary>Whether a folder holds tensors.</summary>
-    public static bool Exists(ModelFolder folder) => folder.Exists(ModelFolder.TensorsName) || folder.Exists(IndexName);
+    public static bool Exists(ModelFolder folder) => Find(folder) is not (null, null);
 
     /// <summary>The names of the small files a folder has.</summary>
-    public static IEnumerable<string> TextNames(ModelFolder folder) => Texts.Where(folder.Exists);
+    public static IEnumerable<string> TextNames(ModelFolder folder) => folder.DescribesItself ? [ModelFolder.ConfigName] : Texts.Where(folder.Exists);
 
     /// <summary>The names of all files of a checkpoint; its tensors are opened and checked for that.</summary>
     /// <exception cref="DiaException">The checkpoint or its config.json is missing or malformed (Model).</exception>
@@ -49,25 +52,30 @@ internal sealed class CheckpointFiles : IDisposable
     /// <exception cref="DiaException">The index of its shards is malformed (Model).</exception>
     internal static IReadOnlyList<string> NamesUnopened(ModelFolder folder)
     {
-        IEnumerable<string> tensors = folder.Exists(ModelFolder.TensorsName)
-            ? [ModelFolder.TensorsName]
-            : folder.Exists(IndexName) ? ReadIndex(folder).Values.Distinct().Append(IndexName) : [];
-        return [.. TextNames(folder).Concat(tensors)];
+        (string? file, string? index) = Find(folder);
+        IEnumerable<string> tensors = file is not null ? [file] : index is not null ? ReadIndex(folder, index).Values.Distinct().Append(index) : [];
+        return [.. (folder.DescribesItself ? [] : TextNames(folder)).Concat(tensors)];
     }
 
     /// <summary>Opens a checkpoint.</summary>
     /// <exception cref="DiaException">It is missing or malformed (Model).</exception>
     public static CheckpointFiles Open(ModelFolder folder)
     {
-        var files = new CheckpointFiles(folder);
+        (string? file, string? index) = Find(folder);
+        var files = new CheckpointFiles(folder, file is null ? folder.Description : folder.Describe(file));
         try
         {
-            if (folder.Exists(ModelFolder.TensorsName))
-                files.Add(folder.OpenTensors(ModelFolder.TensorsName));
-            else if (folder.Exists(IndexName))
-                files.AddShards(ReadIndex(folder));
+            if (file is not null)
+                files.Add(folder.OpenTensors(file));
+            else if (index is not null)
+                files.AddShards(index, ReadIndex(folder, index));
             else
-                throw folder.Exists(ModelFolder.ConfigName) ? CheckpointAdvice.NoTensors(folder, IndexName) : CheckpointAdvice.NoConfig(folder, "dia");
+                throw folder.Exists(ModelFolder.ConfigName) ? CheckpointAdvice.NoTensors(folder, ModelFolder.TensorsName + IndexSuffix)
+                    : CheckpointAdvice.NoConfig(folder, "dia");
+            if (FirstGenerationTensors.Are(files._tensors.Keys))
+                files._tensors = FirstGenerationTensors.Renamed(files._tensors);
+            else if (OriginalCodec.Are(files._tensors.Keys))
+                files._tensors = OriginalCodec.Renamed(files._tensors);
             return files;
         }
         catch
@@ -101,20 +109,34 @@ internal sealed class CheckpointFiles : IDisposable
             file.Dispose();
     }
 
-    private void Add(SafetensorsFile file)
+    /// <summary>The file that a folder's tensors are in, or the index of several.</summary>
+    private static (string? File, string? Index) Find(ModelFolder folder)
+    {
+        foreach (string name in new[] { ModelFolder.TensorsName, PyTorchName })
+        {
+            if (folder.HasFile(name))
+                return (name, null);
+            if (folder.HasFile(name + IndexSuffix))
+                return (null, name + IndexSuffix);
+        }
+
+        return (folder.OnlyPyTorchFile, null);
+    }
+
+    private void Add(MappedTensorFile file)
     {
         _files.Add(file);
         foreach (var (name, tensor) in file.Tensors)
             _tensors.Add(name, tensor);
     }
 
-    private void AddShards(Dictionary<string, string> index)
+    private void AddShards(string indexName, Dictionary<string, string> index)
     {
         var wrong = new List<string>();
         string[] shards = [.. index.Values.Distinct().Order(StringComparer.Ordinal)], gone = [.. shards.Where(s => !Folder.Exists(s))];
         if (gone.Length > 0)
             throw new DiaException(DiaErrorKind.Model,
-                $"{Folder.Describe(IndexName)} names {(gone.Length == 1 ? $"the file {gone[0]}, which is missing. Fetch it too." : $"{gone.Length} files that are missing: {TextList.Shorten(gone)}. Fetch them too.")}");
+                $"{Folder.Describe(indexName)} names {(gone.Length == 1 ? $"the file {gone[0]}, which is missing. Fetch it too." : $"{gone.Length} files that are missing: {TextList.Shorten(gone)}. Fetch them too.")}");
         foreach (string shard in shards)
         {
             var file = Folder.OpenTensors(shard);
@@ -133,15 +155,15 @@ internal sealed class CheckpointFiles : IDisposable
         wrong.AddRange(missing);
         if (wrong.Count > 0)
             throw new DiaException(DiaErrorKind.Model,
-                $"{Folder.Describe(IndexName)} and the files it names disagree about {wrong.Count} tensors: {TextList.Shorten(wrong)}. Fetch the checkpoint again.");
+                $"{Folder.Describe(indexName)} and the files it names disagree about {wrong.Count} tensors: {TextList.Shorten(wrong)}. Fetch the checkpoint again.");
     }
 
     /// <summary>The index's weight_map: tensor name to file name.</summary>
-    private static Dictionary<string, string> ReadIndex(ModelFolder folder)
+    private static Dictionary<string, string> ReadIndex(ModelFolder folder, string indexName)
     {
-        string file = folder.Describe(IndexName);
+        string file = folder.Describe(indexName);
         var map = new Dictionary<string, string>(StringComparer.Ordinal);
-        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(folder.ReadText(IndexName)), new JsonReaderOptions { MaxDepth = 8 });
+        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(folder.ReadText(indexName)), new JsonReaderOptions { MaxDepth = 8 });
         bool found = false;
         try
         {

@@ -40,12 +40,13 @@ internal sealed unsafe class ConvertedWeights : IDisposable
         HashSet<string> parts = [.. integers.SelectMany(w => QuantizedTensors.Names(w.Name))];
         foreach ((string name, QuantizedTensors tensors) in integers)
             Add(name, Array.ConvertAll(tensors.Shape, d => (int)d), tensors.Mapped);
-        foreach (SafetensorsTensor tensor in files.Tensors.Values.Where(t => !parts.Contains(t.Name)))
+        foreach (StoredTensor tensor in files.Tensors.Values.Where(t => !parts.Contains(t.Name)))
         {
             if (Converts(tensor) is not { } format)
                 Tensors.Add((tensor.Entry, writer => Copy(writer, tensor)));
             else
-                Add(tensor.Name, Array.ConvertAll(tensor.Shape, d => checked((int)d)), new StoredWeight { Data = tensor.Data, Format = format });
+                Add(tensor.Name, Array.ConvertAll(tensor.Shape, d => checked((int)d)),
+                    new StoredWeight { Data = tensor.IsContiguous ? tensor.Data : null, Format = format }, tensor);
         }
 
         CheckKept();
@@ -93,7 +94,11 @@ internal sealed unsafe class ConvertedWeights : IDisposable
         return weights;
     }
 
-    private void Add(string name, int[] shape, StoredWeight stored)
+    /// <param name="name">The weight's name.</param>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="stored">Its values; without them where <paramref name="tensor"/> does not have them in order.</param>
+    /// <param name="tensor">The tensor that they are; null: they are integers.</param>
+    private void Add(string name, int[] shape, StoredWeight stored, StoredTensor? tensor = null)
     {
         bool isLinear = _linear.TryGetValue(name, out WeightSpec? spec);
         spec ??= new WeightSpec(name, shape, WeightRole.Vector);
@@ -102,8 +107,8 @@ internal sealed unsafe class ConvertedWeights : IDisposable
         if (isLinear && storage.IsQuantized && spec.Shape.AsSpan().SequenceEqual(shape))
         {
             var (values, scales, shapeOf) = QuantizedTensors.Entries(name, shape, storage);
-            Tensors.Add((values, writer => Quantize(writer, spec, stored, storage, values.Name, true)));
-            Tensors.Add((scales, writer => Quantize(writer, spec, stored, storage, scales.Name, false)));
+            Tensors.Add((values, writer => Ordered(tensor, stored, weight => Quantize(writer, spec, weight, storage, values.Name, true))));
+            Tensors.Add((scales, writer => Ordered(tensor, stored, weight => Quantize(writer, spec, weight, storage, scales.Name, false))));
             if (shapeOf is not null)
                 Tensors.Add((shapeOf, writer => writer.Write<long>(shapeOf.Name, [shape[0], shape[1]])));
             return;
@@ -116,12 +121,12 @@ internal sealed unsafe class ConvertedWeights : IDisposable
             if (isCopy)
                 Copy(writer, _files.Tensors[name]);
             else
-                Round(writer, name, spec.Count, stored, storage.Format);
+                Ordered(tensor, stored, weight => Round(writer, name, spec.Count, weight, storage.Format));
         }));
     }
 
     /// <summary>The format of a tensor of floats; null: it is none.</summary>
-    private WeightFormat? Converts(SafetensorsTensor tensor)
+    private WeightFormat? Converts(StoredTensor tensor)
     {
         if (tensor.DType == SafetensorsDType.F64 || !SafetensorsTypes.IsRead(tensor.DType))
             throw Wrong(tensor.Name, $"is {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not converted. Store it as F32 first.");
@@ -130,10 +135,25 @@ internal sealed unsafe class ConvertedWeights : IDisposable
         return WeightFormats.Of(tensor.DType);
     }
 
-    private static void Copy(SafetensorsWriter writer, SafetensorsTensor tensor)
+    private static void Copy(SafetensorsWriter writer, StoredTensor tensor)
     {
+        using StoredTensor.OrderedValues values = tensor.Ordered();
         for (long at = 0; at < tensor.ByteLength; at += CopyStep)
-            writer.Write(tensor.Name, new ReadOnlySpan<byte>(tensor.Data + at, (int)Math.Min(CopyStep, tensor.ByteLength - at)));
+            writer.Write(tensor.Name, new ReadOnlySpan<byte>(values.Data + at, (int)Math.Min(CopyStep, tensor.ByteLength - at)));
+    }
+
+    /// <summary>Uses a weight, whose values are in memory in their order for as long: one tensor at a time.</summary>
+    private static void Ordered(StoredTensor? tensor, StoredWeight stored, Action<StoredWeight> use)
+    {
+        if (tensor is null or { IsContiguous: true })
+        {
+            use(stored);
+            return;
+        }
+
+        using StoredTensor.OrderedValues values = tensor.Ordered();
+        tensor.Forget();
+        use(stored with { Data = values.Data });
     }
 
     /// <summary>Reads values of a weight, with what the adapter adds.</summary>

@@ -93,14 +93,14 @@ public sealed unsafe class LoadedWeights : IDisposable
     }
 
     /// <summary>The tensors that a weight is read from where they are mapped, its values' first; none: it lies elsewhere.</summary>
-    internal SafetensorsTensor[] MappedTensors(int index)
+    internal StoredTensor[] MappedTensors(int index)
     {
         if (index >= _sources.Length || Weights[index].IsMissing)
             return [];
         StoredWeight stored = Weights[index];
         return _sources[index] switch
         {
-            { Plain: { } tensor } when stored.Data == tensor.Data => [tensor],
+            { Plain: { IsContiguous: true } tensor } when stored.Data == tensor.Data => [tensor],
             { Quantized: { } integers } when stored.Data == integers.Values.Data && stored.Scales == integers.Scales.Data => [integers.Values, integers.Scales],
             _ => [],
         };
@@ -116,10 +116,10 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// <param name="scales">Its scales, where it has any.</param>
     internal void Move(int index, byte* values, byte* scales)
     {
-        SafetensorsTensor[] tensors = MappedTensors(index);
+        StoredTensor[] tensors = MappedTensors(index);
         if (tensors.Length == 0)
             throw new ArgumentException("This weight is not mapped.", nameof(index));
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (StoredTensor tensor in tensors)
             MappedRange.Forget(tensor.Data, tensor.ByteLength);
         Weights[index] = Weights[index] with { Data = values, Scales = scales };
     }
@@ -150,27 +150,31 @@ public sealed unsafe class LoadedWeights : IDisposable
             : new StoredWeight { Data = Normalised(spec, source.Magnitude!, source.Direction!), Format = WeightFormat.Float32 };
     }
 
-    /// <summary>A tensor's values, in memory of this object where they do not lie as kernels read them: with loads that may demand alignment.</summary>
-    private void* Aligned(SafetensorsTensor tensor)
+    /// <summary>
+    /// A tensor's values, in memory of this object where they do not lie as kernels read them: in order, with loads that may demand alignment.
+    /// </summary>
+    private void* Aligned(StoredTensor tensor)
     {
         if (tensor.IsAligned)
             return tensor.Data;
         void* data = Allocate(tensor.ByteLength);
-        Buffer.MemoryCopy(tensor.Data, data, tensor.ByteLength, tensor.ByteLength);
+        tensor.CopyTo((byte*)data);
+        tensor.Forget(); // What was copied is not needed twice.
         return data;
     }
 
     /// <summary>g·v/‖v‖ per row of v seen as [first dimension, rest]; the sum of squares in double.</summary>
-    private float* Normalised(WeightSpec spec, SafetensorsTensor magnitude, SafetensorsTensor direction)
+    private float* Normalised(WeightSpec spec, StoredTensor magnitude, StoredTensor direction)
     {
         float* result = (float*)Allocate(spec.Count * sizeof(float));
         float[] scale = magnitude.ToSingle();
+        using StoredTensor.OrderedValues values = direction.Ordered();
         int width = checked((int)(spec.Count / spec.Shape[0]));
         var format = WeightFormats.Of(direction.DType)!.Value;
         for (int r = 0; r < spec.Shape[0]; r++)
         {
             var row = new Span<float>(result + (long)r * width, width);
-            WeightFormats.Read(direction.Data + WeightFormats.Bytes(format, (long)r * width), format, row);
+            WeightFormats.Read(values.Data + WeightFormats.Bytes(format, (long)r * width), format, row);
             double squares = 0;
             foreach (float v in row)
                 squares += (double)v * v;

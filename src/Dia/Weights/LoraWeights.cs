@@ -100,16 +100,16 @@ internal sealed unsafe class LoraWeights : IDisposable
     /// <exception cref="DiaException">Model: a tensor is missing, unknown, or of another shape or type; it does not fit the model. Device: no memory.</exception>
     public static LoraWeights Read(ModelFolder folder, LoraConfig config, WeightSpec[] specs)
     {
-        using SafetensorsFile file = folder.OpenTensors(FileName);
+        using MappedTensorFile file = folder.OpenTensors(FileName);
         Dictionary<string, int> modules = Enumerable.Range(0, specs.Length).Where(i => IsLinear(specs[i])).ToDictionary(i => Module(specs[i]));
-        var layers = new SortedDictionary<int, (SafetensorsTensor A, SafetensorsTensor B)>();
-        foreach (SafetensorsTensor tensor in file.Tensors.Values)
+        var layers = new SortedDictionary<int, (StoredTensor A, StoredTensor B)>();
+        foreach (StoredTensor tensor in file.Tensors.Values)
         {
             string name = tensor.Name.StartsWith(Prefix, StringComparison.Ordinal) ? tensor.Name[Prefix.Length..] : tensor.Name;
             string? end = new[] { Down, Up }.FirstOrDefault(e => name.EndsWith(e, StringComparison.Ordinal));
             if (end is null || !modules.TryGetValue(name[..^end.Length], out int weight))
                 throw Bad($"holds {SafetensorsHeader.Show(tensor.Name)}, which is no LoRA tensor of a linear layer of this model. Check that the adapter belongs to it.");
-            if (!file.Tensors.TryGetValue(tensor.Name[..^end.Length] + (end == Down ? Up : Down), out SafetensorsTensor? other))
+            if (!file.Tensors.TryGetValue(tensor.Name[..^end.Length] + (end == Down ? Up : Down), out StoredTensor? other))
                 throw Bad($"holds {SafetensorsHeader.Show(tensor.Name)} but not its other half, lora_{(end == Down ? 'B' : 'A')}.");
             if (end == Down && !layers.TryAdd(weight, (tensor, other)))
                 throw Bad($"holds {SafetensorsHeader.Show(name)} twice, with and without {Prefix}");
@@ -118,7 +118,7 @@ internal sealed unsafe class LoraWeights : IDisposable
         if (layers.Count == 0)
             throw Bad("holds no LoRA tensor.");
         // Everything fits before anything is allocated.
-        foreach ((int weight, (SafetensorsTensor a, SafetensorsTensor b)) in layers)
+        foreach ((int weight, (StoredTensor a, StoredTensor b)) in layers)
         {
             long rank = a.Shape.Length == 2 && a.Shape[0] is >= 1 and <= LoraConfig.MaxRank ? a.Shape[0]
                 : throw Bad($"has {SafetensorsHeader.Show(a.Name)} of shape {SafetensorsTypes.Show(a.Shape)}: the first must be the rank, from 1 to {LoraConfig.MaxRank}.");
@@ -131,7 +131,7 @@ internal sealed unsafe class LoraWeights : IDisposable
         var weights = new LoraWeights(config, layers.Select(l => new LoraLayer(l.Key, (int)l.Value.A.Shape[0])), specs);
         try
         {
-            SafetensorsTensor[] tensors = [.. layers.Values.SelectMany(l => new[] { l.A, l.B })];
+            StoredTensor[] tensors = [.. layers.Values.SelectMany(l => new[] { l.A, l.B })];
             for (int i = 0; i < tensors.Length; i++)
                 Fill(tensors[i], new Span<float>(weights[i], checked((int)weights.Specs[i].Count)));
         }
@@ -143,7 +143,7 @@ internal sealed unsafe class LoraWeights : IDisposable
 
         return weights;
 
-        void Check(SafetensorsTensor tensor, long[] shape)
+        void Check(StoredTensor tensor, long[] shape)
         {
             if (!tensor.Shape.AsSpan().SequenceEqual(shape))
                 throw Bad($"has {SafetensorsHeader.Show(tensor.Name)} of shape {SafetensorsTypes.Show(tensor.Shape)} where the model needs {SafetensorsTypes.Show(shape)}.");
@@ -151,7 +151,7 @@ internal sealed unsafe class LoraWeights : IDisposable
                 throw Bad($"stores {SafetensorsHeader.Show(tensor.Name)} as {tensor.DType}: {SafetensorsTypes.Kind(tensor.DType)} are not supported.");
         }
 
-        void Fill(SafetensorsTensor tensor, Span<float> values)
+        void Fill(StoredTensor tensor, Span<float> values)
         {
             WeightFormats.Read(tensor.Data, WeightFormats.Of(tensor.DType)!.Value, values);
             foreach (float value in values)

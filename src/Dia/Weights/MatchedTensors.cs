@@ -4,7 +4,7 @@ using Dia.Graph;
 namespace Dia.Weights;
 
 /// <summary>Where a weight's values come from: a tensor, a weight-norm pair, or integers and scales.</summary>
-internal readonly record struct WeightSource(SafetensorsTensor? Plain, SafetensorsTensor? Magnitude = null, SafetensorsTensor? Direction = null,
+internal readonly record struct WeightSource(StoredTensor? Plain, StoredTensor? Magnitude = null, StoredTensor? Direction = null,
     QuantizedTensors? Quantized = null);
 
 /// <summary>A checkpoint's mapped files and the tensors in them that hold a model's weights.</summary>
@@ -65,7 +65,7 @@ internal sealed class MatchedTensors : IDisposable
         try
         {
             var matched = new MatchedTensors(files, specs, prefix, mayMiss);
-            matched.Check(folder.Exists(ModelFolder.TensorsName) ? folder.Describe(ModelFolder.TensorsName) : folder.Description, warnings);
+            matched.Check(files.Place, warnings);
             return matched;
         }
         catch
@@ -153,7 +153,7 @@ internal sealed class MatchedTensors : IDisposable
         return true;
     }
 
-    private SafetensorsTensor? Take(string name, long[] shape)
+    private StoredTensor? Take(string name, long[] shape)
     {
         if (!Files.Tensors.TryGetValue(name, out var tensor))
         {

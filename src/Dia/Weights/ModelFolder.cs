@@ -18,6 +18,8 @@ public sealed class ModelFolder
     /// <summary>The name of a checkpoint's single file of tensors.</summary>
     internal const string TensorsName = "model.safetensors";
 
+    private static readonly string[] PyTorchEndings = [".pth", ".pt", ".bin", ".ckpt"];
+
     private const int MaxText = 16 << 20;
 
     private readonly string _root;
@@ -26,6 +28,7 @@ public sealed class ModelFolder
     private readonly string? _tensors;
     private ConfigurationFile? _configuration;
     private QuantizationConfig? _quantization;
+    private (bool IsKnown, string? Text) _inside;
 
     private ModelFolder(string root, string prefix, Bundle? bundle, string? tensors)
     {
@@ -50,10 +53,13 @@ public sealed class ModelFolder
     /// <summary>What its config.json says it is (<c>dia</c>, <c>dac</c>, ...); null if it has none that says so.</summary>
     public string? ModelType => Exists(ConfigName) ? Configuration.ModelType : null;
 
+    /// <summary>Whether its config.json says that it is a model that speaks, of any generation.</summary>
+    public bool HoldsModel => DiaConfig.Has(ModelType);
+
     /// <summary>Whether the files lie in a bundle.</summary>
     public bool IsBundle => _bundle is not null;
 
-    /// <summary>Opens what a user names as a model: a folder, a safetensors file in one, or an executable with a bundle.</summary>
+    /// <summary>Opens what a user names as a model: a folder, a file of safetensors or PyTorch's in one, or an executable with a bundle.</summary>
     /// <exception cref="DiaException">There is no such thing there.</exception>
     public static ModelFolder Open(string path) => OpenAs("model", path);
 
@@ -77,18 +83,60 @@ public sealed class ModelFolder
     public ModelFolder Sub(string name) => new(_root, _prefix + Checked(name) + "/", _bundle, null);
 
     /// <summary>A file of this folder as messages name it.</summary>
-    public string Describe(string name) => name == TensorsName && _tensors is not null ? _tensors
-        : _bundle is null ? Path.Combine(_root, _prefix + name) : $"{_root}!{_prefix}{name}";
+    public string Describe(string name) => name == ConfigName && Inside is not null ? $"{PlaceOf(PyTorchTensors!)} (metadata)" : PlaceOf(name);
 
-    /// <summary>Whether there is a file of this name.</summary>
-    public bool Exists(string name) => _bundle is not null
+    /// <summary>Whether there is a file of this name. A codec's own file says in itself what would be in its config.json.</summary>
+    public bool Exists(string name) => HasFile(name) || (name == ConfigName && Inside is not null);
+
+    /// <summary>Whether it is a file.</summary>
+    internal bool HasFile(string name) => _bundle is not null
         ? _bundle.Find(_prefix + Checked(name)) is not null
-        : FileKinds.Of(Describe(Checked(name))) == FileKind.Regular;
+        : FileKinds.Of(PlaceOf(Checked(name))) == FileKind.Regular;
+
+    /// <summary>Whether its file of tensors says in itself what it is; files beside it are others'.</summary>
+    internal bool DescribesItself => Inside is not null;
+
+    /// <summary>The PyTorch file with a name of its own, where there is one and no other; null: there is none.</summary>
+    internal string? OnlyPyTorchFile => PyTorchFiles is [var name] ? name : null;
+
+    /// <summary>The PyTorch files with names of their own.</summary>
+    internal string[] PyTorchFiles => [.. FileNames.Where(n => n.EndsWith(".pth", StringComparison.OrdinalIgnoreCase)
+        || n.EndsWith(".pt", StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)];
+
+    private IEnumerable<string> FileNames => _bundle is not null
+        ? _bundle.Names.Where(n => n.StartsWith(_prefix, StringComparison.Ordinal)).Select(n => n[_prefix.Length..]).Where(n => !n.Contains('/'))
+        : CheckpointAdvice.Files(Description);
+
+    /// <summary>The file of tensors that may say in itself what it is: one that is named, or the only one of a folder without config.json.</summary>
+    private string? PyTorchTensors => _tensors is not null ? (IsPyTorch(_tensors) ? TensorsName : null) : HasFile(ConfigName) ? null : OnlyPyTorchFile;
+
+    /// <summary>What stands for a config.json in the file of tensors; null: nothing does.</summary>
+    private string? Inside
+    {
+        get
+        {
+            if (!_inside.IsKnown)
+            {
+                string? text = null;
+                if (PyTorchTensors is { } name)
+                {
+                    using MappedTensorFile file = OpenTensors(name);
+                    text = file is PyTorchFile own ? OriginalCodec.Configuration(own) : null;
+                }
+
+                _inside = (true, text);
+            }
+
+            return _inside.Text;
+        }
+    }
 
     /// <summary>Reads a JSON file's text, UTF-8, at most 16 MiB.</summary>
     /// <exception cref="DiaException">It is missing, empty, too long, not UTF-8, what a failed download left, or another kind of file (Model).</exception>
     public string ReadText(string name)
     {
+        if (name == ConfigName && Inside is { } inside)
+            return inside;
         var range = Locate(name);
         if (range.Length > MaxText)
             throw new DiaException(DiaErrorKind.Model, $"{Describe(name)} is {range.Length} bytes long; at most {MaxText} are read.");
@@ -108,8 +156,8 @@ public sealed class ModelFolder
     }
 
     /// <summary>Opens a file of tensors.</summary>
-    /// <exception cref="DiaException">It is missing or not a valid safetensors file (Model).</exception>
-    public SafetensorsFile OpenTensors(string name) => SafetensorsFile.Open(Locate(name), Describe(name), DiaErrorKind.Model);
+    /// <exception cref="DiaException">It is missing, or no valid file of safetensors or PyTorch's (Model).</exception>
+    public MappedTensorFile OpenTensors(string name) => MappedTensorFile.Open(Locate(name), PlaceOf(name), DiaErrorKind.Model);
 
     /// <summary>What a parser made of a file of this folder.</summary>
     /// <exception cref="DiaException">Model: nothing, because of errors; the message has file, line and column of each.</exception>
@@ -130,7 +178,7 @@ public sealed class ModelFolder
     internal FileRange Locate(string name)
     {
         if (_bundle is null)
-            return FileRange.Whole(Describe(Checked(name)), DiaErrorKind.Model);
+            return FileRange.Whole(PlaceOf(Checked(name)), DiaErrorKind.Model);
         return _bundle.Find(_prefix + Checked(name))
             ?? throw new DiaException(DiaErrorKind.Model, $"the model inside {_root} has no file {_prefix}{name}.");
     }
@@ -150,12 +198,20 @@ public sealed class ModelFolder
                 return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
             case FileKind.Regular when Bundle.TryOpen(path) is { } bundle:
                 return FromBundle(bundle);
+            case FileKind.Regular when IsPyTorch(path):
+                return new ModelFolder(Path.GetDirectoryName(Path.GetFullPath(path))!, "", null, path);
             case FileKind.Regular:
                 throw CheckpointAdvice.NoModelFile(path, what);
             default:
                 throw CheckpointAdvice.Nothing(path, what);
         }
     }
+
+    private string PlaceOf(string name) => name == TensorsName && _tensors is not null ? _tensors
+        : _bundle is null ? Path.Combine(_root, _prefix + name) : $"{_root}!{_prefix}{name}";
+
+    /// <summary>Whether a file has a name that PyTorch's have.</summary>
+    internal static bool IsPyTorch(string path) => PyTorchEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Names come from files of a checkpoint too: none may lead out of the folder.</summary>
     private static string Checked(string name) => name is null ? throw new ArgumentNullException(nameof(name))

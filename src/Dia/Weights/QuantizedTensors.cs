@@ -10,7 +10,7 @@ namespace Dia.Weights;
 /// <param name="Scales">Their scales [rows, groups].</param>
 /// <param name="Storage">How they are stored.</param>
 /// <param name="Shape">The weight's shape [rows, columns].</param>
-internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTensor Scales, WeightStorage Storage, long[] Shape)
+internal sealed record QuantizedTensors(StoredTensor Values, StoredTensor Scales, WeightStorage Storage, long[] Shape)
 {
     public const string Packed = "_packed", Scale = "_scale", ShapeOf = "_shape", ZeroPoint = "_zero_point", Order = "_g_idx";
 
@@ -59,12 +59,12 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
     /// <param name="shape">The shape that it must have; null: any.</param>
     /// <param name="complain">Gets what is wrong, with the name of the tensor.</param>
     /// <returns>The tensors; null after a complaint.</returns>
-    public static QuantizedTensors? Find(IReadOnlyDictionary<string, SafetensorsTensor> tensors, string weight, QuantizationScheme scheme, long[]? shape,
+    public static QuantizedTensors? Find(IReadOnlyDictionary<string, StoredTensor> tensors, string weight, QuantizationScheme scheme, long[]? shape,
         Action<string> complain)
     {
         WeightFormat format = Format(scheme);
         string name = scheme.IsPacked ? weight + Packed : weight;
-        if (!tensors.TryGetValue(name, out SafetensorsTensor? values) || values.DType != Type(format))
+        if (!tensors.TryGetValue(name, out StoredTensor? values) || values.DType != Type(format))
             return Wrong(name, values is not null ? $"{values.DType} where {Type(format)} is needed" : tensors.ContainsKey(weight)
                 ? "missing, though its layer is to be quantised" : "missing");
         if (values.Shape.Length != 2 || values.Shape.Any(d => d is < 1 or > MaxDimension))
@@ -79,7 +79,7 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
         if (!values.Shape.AsSpan().SequenceEqual(stored))
             return Wrong(name, $"{SafetensorsTypes.Show(values.Shape)} where {SafetensorsTypes.Show(stored)} is needed");
         foreach (string end in new[] { Order, ZeroPoint })
-            if (tensors.TryGetValue(weight + end, out SafetensorsTensor? other) && !(end == ZeroPoint && IsZero(other)))
+            if (tensors.TryGetValue(weight + end, out StoredTensor? other) && !(end == ZeroPoint && IsZero(other)))
                 return Wrong(other.Name, end == Order ? "columns in another order are not supported" : "zero points other than 0 are not supported");
         return FindScales(tensors, weight, shape, storage, Wrong) is { } scales
             ? new QuantizedTensors(values, scales, storage with { ScaleFormat = WeightFormats.Of(scales.DType)!.Value }, shape) : null;
@@ -137,12 +137,12 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
     /// <summary>Whether integers lie in words of 32 bits.</summary>
     public static bool IsPacked(WeightFormat format) => format != WeightFormat.Int8;
 
-    private static SafetensorsTensor? FindScales(IReadOnlyDictionary<string, SafetensorsTensor> tensors, string weight, long[] shape, WeightStorage storage,
+    private static StoredTensor? FindScales(IReadOnlyDictionary<string, StoredTensor> tensors, string weight, long[] shape, WeightStorage storage,
         Func<string, string, QuantizedTensors?> wrong)
     {
         string name = weight + Scale;
         long[] needed = [shape[0], storage.Groups((int)shape[1])];
-        string? what = !tensors.TryGetValue(name, out SafetensorsTensor? scales) ? "missing"
+        string? what = !tensors.TryGetValue(name, out StoredTensor? scales) ? "missing"
             : WeightFormats.Of(scales.DType) is null ? $"{scales.DType} where F32, BF16 or F16 is needed"
             : !scales.Shape.AsSpan().SequenceEqual(needed) ? $"{SafetensorsTypes.Show(scales.Shape)} where {SafetensorsTypes.Show(needed)} is needed" : null;
         if (what is not null)
@@ -150,9 +150,9 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
         return what is null ? scales : null;
     }
 
-    private static unsafe long[]? ReadShape(IReadOnlyDictionary<string, SafetensorsTensor> tensors, string name)
+    private static unsafe long[]? ReadShape(IReadOnlyDictionary<string, StoredTensor> tensors, string name)
     {
-        if (!tensors.TryGetValue(name, out SafetensorsTensor? tensor) || tensor.Count != 2
+        if (!tensors.TryGetValue(name, out StoredTensor? tensor) || tensor.Count != 2
             || tensor.DType is not (SafetensorsDType.I64 or SafetensorsDType.I32))
             return null;
         long[] shape = tensor.DType == SafetensorsDType.I64 ? [Unsafe.ReadUnaligned<long>(tensor.Data), Unsafe.ReadUnaligned<long>(tensor.Data + 8)]
@@ -160,7 +160,7 @@ internal sealed record QuantizedTensors(SafetensorsTensor Values, SafetensorsTen
         return Array.TrueForAll(shape, d => d is >= 1 and <= MaxDimension) ? shape : null;
     }
 
-    private static unsafe bool IsZero(SafetensorsTensor tensor)
+    private static unsafe bool IsZero(StoredTensor tensor)
     {
         const int Step = 1 << 20;
         for (long at = 0; at < tensor.ByteLength; at += Step)

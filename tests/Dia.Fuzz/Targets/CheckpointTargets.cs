@@ -42,7 +42,8 @@ internal abstract class ConfigurationTarget(string name, string fileName, byte[]
     protected abstract void Parse();
 }
 
-internal sealed class DiaConfigTarget() : ConfigurationTarget("config", ModelFolder.ConfigName, RealFiles.Configurations("dia"))
+internal sealed class DiaConfigTarget() : ConfigurationTarget(
+    "config", ModelFolder.ConfigName, [.. RealFiles.Configurations("dia"), .. RealFiles.All("tests/fixtures/old/dia", ModelFolder.ConfigName)])
 {
     protected override void Parse() => ModelCatalog.ReadConfig(Model, Warnings);
 }

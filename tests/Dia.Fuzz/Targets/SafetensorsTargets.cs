@@ -125,7 +125,7 @@ internal sealed class SafetensorsFileTarget() : FileTarget("safetensors", "input
     {
         Put(input);
         using var file = SafetensorsFile.Open(FileName, DiaErrorKind.Input);
-        foreach (SafetensorsTensor tensor in file.Tensors.Values)
+        foreach (StoredTensor tensor in file.Tensors.Values)
         {
             try
             {

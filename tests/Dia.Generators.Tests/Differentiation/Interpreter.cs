@@ -28,8 +28,7 @@ internal sealed class Interpreter(DiaConfig config, Batch batch, IReadOnlyDictio
             Run(operation);
     }
 
-    private double[] this[Value value] => value.Home is Home.CrossKeys or Home.CrossValues or Home.CrossKeyGradients or Home.CrossValueGradients
-        ? _stored[(value.Home, value.Index)] : _values[value];
+    private double[] this[Value value] => _values.TryGetValue(value, out double[]? computed) ? computed : _stored[(value.Home, value.Index)];
 
     private void Run(Operation operation)
     {

@@ -153,7 +153,7 @@ public sealed class LifetimeTests
     [Fact]
     public void A_mapped_tensor_says_that_its_file_is_gone()
     {
-        SafetensorsTensor tensor;
+        StoredTensor tensor;
         using (var file = SafetensorsFile.Open(Path.Combine(SmallModel.Folder, "model.safetensors")))
             tensor = file.Tensors.Values.First();
         Assert.Throws<ObjectDisposedException>(() => tensor.ToSingle());
@@ -169,7 +169,7 @@ public sealed class LifetimeTests
         for (int round = 0; round < 40; round++)
         {
             var file = SafetensorsFile.Open(path);
-            SafetensorsTensor tensor = file["x"];
+            StoredTensor tensor = file["x"];
             using var started = new ManualResetEventSlim();
             int read = -1;
             var reader = new Thread(() =>

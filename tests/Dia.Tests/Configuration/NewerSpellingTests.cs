@@ -169,8 +169,6 @@ public sealed class NewerSpellingTests
     [InlineData("{\"model_type\": \"dia\", \"decoder_config\": {\"quantization_config\": {}}}", "the weights are quantised,")]
     [InlineData("{\"model_type\": \"dia\", \"tie_encoder_decoder\": true}", "share no weights")]
     [InlineData("{\"model_type\": \"dia\", \"encoder_config\": {\"pruned_heads\": {\"0\": [1]}}}", "without some of its heads")]
-    [InlineData("{\"version\": \"0.1\", \"model\": {\"encoder\": {}, \"decoder\": {\"n_layer\": 18}}, \"training\": {}, \"data\": {\"channels\": 9}}",
-        "take nari-labs/Dia-1.6B-0626")]
     public void What_would_be_other_numbers_is_an_error_at_run_time(string json, string says)
     {
         ConfigurationResult<DiaConfig> result = DiaConfigParser.Parse(json, ProblemSeverity.Warning);

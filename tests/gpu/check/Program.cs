@@ -145,7 +145,7 @@ internal static class Program
             ];
             if (name == "prompt")
             {
-                SafetensorsTensor prompt = right["in.prompt_codes"];
+                StoredTensor prompt = right["in.prompt_codes"];
                 SafetensorsWriter.Save(Path.Combine(scratch, "prompt"), [new SafetensorsArray("codes", prompt.Shape[1..], prompt.ToInt32())]);
                 args.AddRange(["--prompt-codes", Path.Combine(scratch, "prompt")]);
             }
@@ -176,7 +176,7 @@ internal static class Program
     }
 
     /// <summary>[channels, frames] to [frames, channels].</summary>
-    private static int[] Turned(SafetensorsTensor codes)
+    private static int[] Turned(StoredTensor codes)
     {
         int channels = (int)codes.Shape[^2], frames = (int)codes.Shape[^1];
         int[] values = codes.ToInt32(), turned = new int[values.Length];

@@ -36,9 +36,9 @@ internal sealed record Rotation(string Name, Value X, RotaryTable Angles)
     }
 }
 
-/// <summary>The gradient of what was turned: turned back.</summary>
+/// <summary>The gradient of what was turned: turned back where it is.</summary>
 internal sealed record RotationGradient(string Name, Value Dy, Value Cos, Value Sin)
-    : Operation(OperationKind.RotationGradient, [Dy, Cos, Sin], [new(Name, Dy.Width, Dy.Rows)], [])
+    : Operation(OperationKind.RotationGradient, [Dy, Cos, Sin], [new(Name, Dy.Width, Dy.Rows, Dy.Home, Dy.Index)], [])
 {
     public Value Dy => Inputs[0];
 

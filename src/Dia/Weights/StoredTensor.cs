@@ -2,18 +2,26 @@ using Dia.IO;
 
 namespace Dia.Weights;
 
-/// <summary>A tensor of an open <see cref="SafetensorsFile"/>, where it lies in the mapped file.</summary>
-public sealed unsafe class SafetensorsTensor
+/// <summary>A tensor of an open <see cref="MappedTensorFile"/>, where it lies in the mapped file.</summary>
+public sealed unsafe class StoredTensor
 {
-    private readonly SafetensorsFile _file;
-    private readonly long _offset;
+    private readonly MappedTensorFile _file;
+    private readonly TensorView[] _parts;
 
-    internal SafetensorsTensor(SafetensorsFile file, SafetensorsEntry entry, long offset)
+    /// <summary>A tensor whose values lie one after the other.</summary>
+    internal StoredTensor(MappedTensorFile file, SafetensorsEntry entry, long offset)
+        : this(entry, [new TensorView(file, offset, entry.Shape, TensorView.RowMajor(entry.Shape))])
     {
-        _file = file;
-        Entry = entry;
-        _offset = offset;
+    }
+
+    /// <summary>A tensor whose values lie in some order.</summary>
+    /// <param name="entry">What it is.</param>
+    /// <param name="parts">Its values: those of one after those of the other, at least one.</param>
+    internal StoredTensor(SafetensorsEntry entry, TensorView[] parts)
+    {
+        (_file, _parts, Entry) = (parts[0].File, parts, entry);
         ByteLength = entry.ByteLength;
+        IsContiguous = parts.Length == 1 && parts[0].IsContiguous;
     }
 
     /// <summary>The tensor's name.</summary>
@@ -35,11 +43,19 @@ public sealed unsafe class SafetensorsTensor
     /// First byte, row-major, little-endian; valid until the file is disposed. Not always aligned to the size of a value: files
     /// of early writers are not.
     /// </summary>
+    /// <exception cref="DiaException">The values do not lie in that order (<see cref="IsContiguous"/>).</exception>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
-    public byte* Data => _file.At(_offset);
+    public byte* Data => IsContiguous ? _file.At(_parts[0].Offset) : throw new DiaException(_file.Kind,
+        $"{_file.Description}: the values of tensor {SafetensorsHeader.Show(Name)} do not lie in its order. Convert the checkpoint first: dia convert.");
 
-    /// <summary>Whether <see cref="Data"/> is aligned to the size of a value.</summary>
-    public bool IsAligned => SafetensorsTypes.Group(DType) is not (var size, 1) || (nuint)Data % (nuint)size == 0;
+    /// <summary>Whether the values lie in the file one after the other, row-major. Those of a view, or of an older layout, may not.</summary>
+    public bool IsContiguous { get; }
+
+    /// <summary>Whether <see cref="Data"/> is there, and aligned to the size of a value.</summary>
+    public bool IsAligned => IsContiguous && (SafetensorsTypes.Group(DType) is not (var size, 1) || (nuint)Data % (nuint)size == 0);
+
+    /// <summary>Its values where they lie.</summary>
+    internal IReadOnlyList<TensorView> Parts => _parts;
 
     /// <summary>What the file's header says of it.</summary>
     internal SafetensorsEntry Entry { get; }
@@ -49,7 +65,60 @@ public sealed unsafe class SafetensorsTensor
     /// <param name="into">Takes them; there are as many.</param>
     /// <exception cref="DiaException">The file cannot be read, or became shorter.</exception>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
-    internal void Read(long first, Span<byte> into) => _file.Read(_offset + first, into);
+    internal void Read(long first, Span<byte> into) => _file.Read(_parts[0].Offset + first, into);
+
+    /// <summary>Copies all values, row-major.</summary>
+    /// <param name="to">Takes <see cref="ByteLength"/> bytes.</param>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    internal void CopyTo(byte* to)
+    {
+        using MappedRange.Lease hold = _file.Hold();
+        if (IsContiguous)
+        {
+            Buffer.MemoryCopy(Data, to, ByteLength, ByteLength);
+            return;
+        }
+
+        int size = SafetensorsTypes.Size(DType);
+        foreach (TensorView part in _parts)
+        {
+            part.CopyTo(to, size);
+            to += part.Count * size;
+        }
+    }
+
+    /// <summary>The values in order: where they are mapped, else a copy that goes with the result.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    internal OrderedValues Ordered()
+    {
+        if (IsContiguous)
+            return new OrderedValues(Data, false);
+        byte* copy = (byte*)HostMemory.AllocateBytes(ByteLength);
+        CopyTo(copy);
+        return new OrderedValues(copy, true);
+    }
+
+    /// <summary>Gives the memory of its mapped pages back for now.</summary>
+    internal void Forget()
+    {
+        foreach (TensorView part in _parts)
+            MappedRange.Forget(part.File.At(part.Offset), part.Extent * SafetensorsTypes.Size(DType));
+    }
+
+    /// <summary>Values of a tensor, row-major.</summary>
+    internal readonly struct OrderedValues(byte* data, bool isCopy) : IDisposable
+    {
+        /// <summary>The first.</summary>
+        public byte* Data => data;
+
+        /// <inheritdoc/>
+        public void Dispose()
+        {
+            if (isCopy)
+                HostMemory.Free(data);
+        }
+    }
 
     /// <summary>All values as int32, row-major.</summary>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
@@ -58,7 +127,8 @@ public sealed unsafe class SafetensorsTensor
     {
         int[] values = new int[ArrayLength()];
         using MappedRange.Lease hold = _file.Hold();
-        byte* data = Data;
+        using OrderedValues ordered = Ordered();
+        byte* data = ordered.Data;
         for (int i = 0; i < values.Length; i++)
         {
             double value = Value(data, i);
@@ -77,7 +147,8 @@ public sealed unsafe class SafetensorsTensor
     {
         float[] values = new float[ArrayLength()];
         using MappedRange.Lease hold = _file.Hold();
-        byte* data = Data;
+        using OrderedValues ordered = Ordered();
+        byte* data = ordered.Data;
         if (WeightFormats.Of(DType) is { } format)
         {
             WeightFormats.Read(data, format, values);

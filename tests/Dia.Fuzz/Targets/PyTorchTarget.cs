@@ -1,0 +1,41 @@
+using Dia.Weights;
+
+namespace Dia.Fuzz.Targets;
+
+/// <summary>A file of torch.save; every tensor of it is read, and what it says a codec is.</summary>
+internal sealed class PyTorchTarget() : FileTarget("pytorch", "input.pth")
+{
+    public override IReadOnlyList<byte[]> Seeds { get; } = [.. RealFiles.All("tests/fixtures/old/pth", "dict.pth"), .. RealFiles.All("tests/fixtures/old/pth", "nested.pth")];
+
+    // An operation of a byte makes an object of some 200 bytes; a name in the directory of 46 bytes a string and two entries. Tensors may share values:
+    // some thirty names of a file as large as a storage each, as floats and as integers, or a megabyte of repeated ones.
+    public override long AllocationLimit(byte[] input) => (16 << 20) + 1024L * input.Length;
+
+    public override byte[] Mutate(Randomness random)
+    {
+        List<byte> bytes = RealFiles.ToList(random.Of(Seeds));
+        Mutations.Binary(random, bytes, random.Of(Seeds));
+        return [.. bytes];
+    }
+
+    public override bool Read(byte[] input)
+    {
+        Put(input);
+        using var file = PyTorchFile.Open(FileName, DiaErrorKind.Input);
+        foreach (StoredTensor tensor in file.Tensors.Values)
+        {
+            try
+            {
+                _ = tensor.ToSingle();
+                _ = tensor.ToInt32();
+            }
+            catch (DiaException)
+            {
+                // Values that do not fit.
+            }
+        }
+
+        _ = OriginalCodec.Configuration(file);
+        return true;
+    }
+}
