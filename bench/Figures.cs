@@ -51,7 +51,7 @@ internal sealed class Figures(Report report, int threads)
     private void Memory(string folder, Device device)
     {
         using DiaForConditionalGeneration model = Checkpoints.Model(folder, device);
-        using DacModel codec = Checkpoints.Codec(folder, device);
+        using DacModel codec = Checkpoints.Codec(folder, device, filters: true);
         using var stop = new CancellationTokenSource();
         var observer = new Rows(row =>
         {
@@ -106,7 +106,7 @@ internal sealed class Figures(Report report, int threads)
 
     private void Codec(string folder, Device device)
     {
-        using DacModel codec = Checkpoints.Codec(folder, device);
+        using DacModel codec = Checkpoints.Codec(folder, device, filters: true);
         // A whole number of windows, as in a long sound.
         int[,] codes = RandomCodes(256, codec.Codebooks, codec.Config.CodebookSize);
         double seconds = codes.GetLength(0) * codec.HopLength / (double)codec.SamplingRate;

@@ -78,9 +78,9 @@ internal static partial class Checkpoints
     public static DiaForConditionalGeneration Model(string folder, Device device) =>
         DiaForConditionalGeneration.FromPretrained(ModelFolder.Open(folder), CompiledModels.All, device);
 
-    /// <summary>Loads the codec of a checkpoint.</summary>
-    public static DacModel Codec(string folder, Device device) =>
-        DacModel.FromPretrained(ModelFolder.Open(Path.Combine(folder, "dac")), CompiledModels.All, device);
+    /// <summary>Loads the codec of a checkpoint, as it is in the reference or with filtered convolutions.</summary>
+    public static DacModel Codec(string folder, Device device, bool filters) =>
+        DacModel.FromPretrained(ModelFolder.Open(Path.Combine(folder, "dac")), CompiledModels.All, device, filters: filters);
 
     private static void Write(string folder, string config, CompiledNetwork network, WeightFormat format, int threads)
     {

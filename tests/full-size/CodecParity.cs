@@ -17,23 +17,28 @@ internal sealed class CodecParity(Report report)
         TensorFile expected = Fixtures.Tensors("full", "dac.safetensors");
         FirstValues.Check(report, Path.Combine(folder, "dac"), "dac");
         using Device device = new CpuDevice(threads);
-        using DacModel codec = Checkpoints.Codec(folder, device);
+        foreach (bool filters in new[] { false, true })
+            Run(folder, device, expected, filters, filters ? "filtered codec" : "codec");
+    }
 
+    private void Run(string folder, Device device, TensorFile expected, bool filters, string name)
+    {
+        using DacModel codec = Checkpoints.Codec(folder, device, filters);
         int[,] codes = codec.Encode(expected.Floats("encode.audio"), null, out CodecTrace trace);
         int[] shape = expected.Shape("encode.latent_frames_0_8");
         float[] latents = expected.Floats("encode.latent_frames_0_8"), actual = new float[latents.Length];
         for (int c = 0; c < shape[0]; c++)
             for (int t = 0; t < shape[1]; t++)
                 actual[c * shape[1] + t] = trace.LatentValues[t * shape[0] + c];
-        report.Near("codec: latents of frames 0 to 7, of the largest", latents, actual, 1e-3);
-        CompareCodes(expected.Ints2("encode.codes"), codes, Margins(folder, codec, trace, codes));
+        report.Near($"{name}: latents of frames 0 to 7, of the largest", latents, actual, 1e-3);
+        CompareCodes(expected.Ints2("encode.codes"), codes, Margins(folder, codec, trace, codes), name);
 
         float[] audio = codec.Decode(Transposed(expected.Ints2("decode.codes")));
-        report.Near("codec: audio of given codes, of the largest", expected.Floats("decode.audio"), audio, 1e-4);
+        report.Near($"{name}: audio of given codes, of the largest", expected.Floats("decode.audio"), audio, 1e-4);
     }
 
     /// <summary>Codes of a frame are compared up to the first that is a matter of rounding: those after it quantize another rest.</summary>
-    private void CompareCodes(int[,] expected, int[,] codes, double[,] margins)
+    private void CompareCodes(int[,] expected, int[,] codes, double[,] margins, string name)
     {
         int compared = 0, different = 0;
         for (int t = 0; t < codes.GetLength(0); t++)
@@ -46,13 +51,13 @@ internal sealed class CodecParity(Report report)
             }
         }
 
-        report.Judge($"codec: codes that differ, margin above {SafeMargin:g1}", $"{different} of {compared}", "0", different == 0
+        report.Judge($"{name}: codes that differ, margin above {SafeMargin:g1}", $"{different} of {compared}", "0", different == 0
             && 2 * compared > codes.Length);
         int all = 0;
         for (int t = 0; t < codes.GetLength(0); t++)
             for (int q = 0; q < codes.GetLength(1); q++)
                 all += codes[t, q] != expected[q, t] ? 1 : 0;
-        Report.Note("codec: codes that differ, whatever the margin", $"{all} of {codes.Length}");
+        Report.Note($"{name}: codes that differ, whatever the margin", $"{all} of {codes.Length}");
     }
 
     /// <summary>

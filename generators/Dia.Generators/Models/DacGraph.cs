@@ -9,6 +9,9 @@ namespace Dia.Generators.Models;
 /// <summary>The DAC codec: encoder, residual vector quantizer and decoder of a configuration.</summary>
 internal sealed class DacGraph
 {
+    // Windows need whole tiles of minimal filtering. Longer ones than this are not worth it: the first sound would wait for them, and short windows be long.
+    private const int MostFramesOfTile = 2;
+
     private readonly DacConfig _config;
     private readonly GraphBuilder _encoder = new(), _decoder;
     private readonly bool _training;
@@ -50,15 +53,16 @@ internal sealed class DacGraph
     private Value BuildEncoder(Value x)
     {
         GraphBuilder g = _encoder;
-        int channels = _config.EncoderHiddenSize;
+        int channels = _config.EncoderHiddenSize, rowsOfFrame = _config.HopLength;
         x = Convolution(g, x, "encoder.conv1", channels, kernel: 7, padding: 3);
         for (int i = 0; i < _config.DownsamplingRatios.Count; i++)
         {
             string block = $"encoder.block.{i}";
             int stride = _config.DownsamplingRatios[i];
             g.Stage($"Block{i}", $"{block}: stride {stride}, {channels} to {2 * channels} channels.");
-            x = Snake(g, ResidualUnits(g, x, block), block + ".snake1");
+            x = Snake(g, ResidualUnits(g, x, block, rowsOfFrame), block + ".snake1");
             channels *= 2;
+            rowsOfFrame /= stride;
             x = Convolution(g, x, block + ".conv1", channels, 2 * stride, padding: (stride + 1) / 2, stride: stride);
         }
 
@@ -101,7 +105,7 @@ internal sealed class DacGraph
     private Value BuildDecoder(Value?[] vectors)
     {
         GraphBuilder g = _decoder;
-        int channels = _config.DecoderHiddenSize;
+        int channels = _config.DecoderHiddenSize, rowsOfFrame = 1;
         g.Function(Function.CodecDecode);
         Value? x = null;
         for (int i = 0; i < _config.NCodebooks; i++)
@@ -124,7 +128,8 @@ internal sealed class DacGraph
             x = Snake(g, x, block + ".snake1");
             x = g.Add(new TransposedConvolution(x, DacNames.TransposedKernel(name, inputs, channels, 2 * stride), DacNames.Bias(name, channels), stride,
                 (stride + 1) / 2));
-            x = ResidualUnits(g, x, block);
+            rowsOfFrame *= stride;
+            x = ResidualUnits(g, x, block, rowsOfFrame);
         }
 
         g.Stage("Samples", $"{channels} channels to samples.");
@@ -135,14 +140,16 @@ internal sealed class DacGraph
     }
 
     /// <summary>Three units: x + conv1(snake(conv7(snake(x)))), dilations 1, 3, 9.</summary>
-    private static Value ResidualUnits(GraphBuilder g, Value x, string block)
+    private static Value ResidualUnits(GraphBuilder g, Value x, string block, int rowsOfFrame)
     {
         for (int unit = 1, dilation = 1; unit <= 3; unit++, dilation *= 3)
         {
             string name = $"{block}.res_unit{unit}";
             g.Remark($"res_unit{unit}: x + conv2(snake2(conv1(snake1(x)))), dilation {dilation}");
             Value y = Snake(g, x, name + ".snake1");
-            y = Convolution(g, y, name + ".conv1", x.Width, kernel: 7, padding: 3 * dilation, dilation: dilation);
+            int tile = ConvolutionWindow.FilterResults * dilation;
+            y = Convolution(g, y, name + ".conv1", x.Width, ConvolutionWindow.FilterTaps, padding: 3 * dilation, dilation: dilation,
+                tile: tile <= MostFramesOfTile * rowsOfFrame ? tile : 1);
             y = Convolution(g, Snake(g, y, name + ".snake2"), name + ".conv2", x.Width, kernel: 1);
             x = g.Add(new Add(x, y));
         }
@@ -162,6 +169,7 @@ internal sealed class DacGraph
 
     private static Value Snake(GraphBuilder g, Value x, string name) => g.Add(new Snake(x, DacNames.Alpha(name, x.Width)));
 
-    private static Value Convolution(GraphBuilder g, Value x, string name, int outputs, int kernel, int padding = 0, int stride = 1, int dilation = 1) =>
-        g.Add(new Convolution(x, DacNames.Kernel(name, outputs, x.Width, kernel), DacNames.Bias(name, outputs), padding, stride, dilation));
+    private static Value Convolution(GraphBuilder g, Value x, string name, int outputs, int kernel, int padding = 0, int stride = 1, int dilation = 1,
+        int tile = 1) =>
+        g.Add(new Convolution(x, DacNames.Kernel(name, outputs, x.Width, kernel), DacNames.Bias(name, outputs), padding, stride, dilation, tile));
 }

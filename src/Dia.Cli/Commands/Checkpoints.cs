@@ -163,7 +163,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
         run.Reporter.Detail(
             Format.Text($"model {Folder.Description} ({model.CompiledName}) on {device.Description}, keys and values in {WeightFormats.ReferenceName(model.CacheFormat)}, loaded in {run.Clock.Elapsed.TotalSeconds:0.00} s"));
 
-    /// <summary>Loads the codec.</summary>
+    /// <summary>Loads the codec, filtered where the device can do that, unless --exact.</summary>
     /// <param name="device">Where it runs.</param>
     /// <param name="config">The model that it is to be the codec of; null: any.</param>
     /// <exception cref="DiaException">Model: there is none, it does not load, or it is another model's.</exception>
@@ -181,7 +181,7 @@ internal sealed class Checkpoints(Invocation run) : IDisposable
                 $"{Codec.Folder.Description}: {e.Message} Name that one's folder with {DiaOptions.Codec.Name} DIR (or {DiaOptions.Codec.Variable}).", e);
         }
 
-        return DacModel.FromPretrained(Codec, device);
+        return DacModel.FromPretrained(Codec, device, filters: !run.Line.Has(DiaOptions.Exact));
     }
 
     /// <summary>Closes what nothing that was loaded holds.</summary>

@@ -128,7 +128,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<WeightPlacement> Weights = new("--weights", null, "WHERE",
         "What the processor reads in a step: map (the file where it is mapped), copy (a copy in large pages, which is made meanwhile), or auto (a copy where that is faster, pays for the length, and fits). The result does not depend on it.", "map, copy or auto", Parsers.Placement) { Default = "auto", Choices = ["auto", "map", "copy"] };
     public static readonly OptionSpec<bool> Exact = Flag("--exact", null,
-        "For comparing: keep keys and values in float32, as the reference does, not in 16 bits, and do not round activations to 8 bits beside weights of 8 or 4 bits. GPUs, `dia forward` and `dia generate` always do.");
+        "For comparing: keep keys and values in float32, as the reference does, not in 16 bits, do not round activations to 8 bits beside weights of 8 or 4 bits, and multiply the codec's convolutions out, which takes nearly twice as long. GPUs, `dia forward` and `dia generate` always do.");
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
@@ -215,7 +215,7 @@ internal static class DiaOptions
     public static OptionGroup SpeechGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Codec, Device, Threads, Weights, Exact]);
 
     /// <summary>Options of commands that load a codec.</summary>
-    public static OptionGroup CodecGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads]);
+    public static OptionGroup CodecGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads, Exact]);
 
     /// <summary>Options of what says how much memory a model takes.</summary>
     public static OptionGroup PlanGroup { get; } = new("Model and machine", [Model, Codec, Device, Threads, Weights]);

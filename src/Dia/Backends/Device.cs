@@ -47,6 +47,9 @@ public abstract class Device : IDisposable
     /// <summary>Whether it has kernels for training.</summary>
     public virtual bool CanTrain => true;
 
+    /// <summary>Whether it can do convolutions by minimal filtering: fewer multiplications, other rounding.</summary>
+    internal virtual bool FiltersConvolutions => false;
+
     /// <summary>Whether convolutions of 16-bit weights take each activation as two 16-bit halves.</summary>
     internal virtual bool SplitsActivations => false;
 

@@ -8,8 +8,8 @@ namespace Dia.Backends;
 /// device. Activations are float32, row-major; sizes are in values, not bytes.
 /// </summary>
 /// <remarks>
-/// Each output is a sum in an order that depends on nothing but the operation's constant sizes: not on the number of rows,
-/// the row's place among them, or threads. So a batch equals its single runs and streamed audio equals unstreamed audio,
+/// Each output is a sum in an order that depends on nothing but the operation's constant sizes (and the row's place on the timeline, where convolutions
+/// are filtered): not on the number of rows, the row's place among them, or threads. So a batch equals its single runs and streamed audio equals unstreamed audio,
 /// bit for bit.
 /// </remarks>
 public unsafe interface IBackend
@@ -81,7 +81,8 @@ public unsafe interface IBackend
 
     /// <summary>
     /// Convolution over channels-last rows: y[r, o] = bias[o] + Σ_k Σ_i x[r·stride + k·dilation, i]·w[o, i, k] for r in 0..rows−1; x points at
-    /// the row that tap 0 of the first output reads, padding rows included. Plus what y held if <paramref name="accumulate"/>.
+    /// the row that tap 0 of the first output reads, padding rows included. Plus what y held if <paramref name="accumulate"/>. With a kernel that was
+    /// prepared for minimal filtering rows are whole tiles.
     /// </summary>
     void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate);
 

@@ -26,6 +26,9 @@ public readonly unsafe struct Weight
     /// <summary>Whether values are integers times scales.</summary>
     internal bool IsQuantized => Stored.Storage.IsQuantized;
 
+    /// <summary>Whether it is a convolution's kernel that was prepared for minimal filtering (<see cref="WeightSpec.IsFiltered"/>).</summary>
+    internal bool IsFiltered { get; init; }
+
     /// <summary>Whether it was not prepared: the model that it is of does without it.</summary>
     internal bool IsMissing => Data is null;
 }

@@ -24,43 +24,57 @@ internal sealed class CodecChecks(Device device, Device reference, Action<Kernel
     {
         using var expected = DacModel.FromPretrained(checkpoint, reference);
         using var actual = DacModel.FromPretrained(checkpoint, device);
+        using DacModel? filtered = device.FiltersConvolutions ? DacModel.FromPretrained(checkpoint, device, filters: true) : null;
+        DacModel[] codecs = filtered is null ? [actual] : [actual, filtered];
         int frames = expected.Specs.Sum(w => w.Count) > LargeCodec ? 2 : 12;
         bool narrow = expected.Weights.Weights.Any(w => w.Format != WeightFormat.Float32) && device.SplitsActivations;
 
         // 2e-5 is ten times what rounding did in the reference's fixtures, which stay below 2e-6. 16-bit kernels on a GPU take activations in two
-        // halves, off by 2^-17 each, through some thirty convolutions.
+        // halves, off by 2^-17 each, through some thirty convolutions. Minimal filtering is off by ten times what plain sums are, which is 1e-5.
         double tolerance = narrow ? 1e-3 : 1e-4;
-        Decode(expected, actual, frames, tolerance);
-        Encode(expected, actual, frames, tolerance);
+        Decode(expected, codecs, frames, tolerance);
+        Encode(expected, codecs, frames, tolerance);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private void Decode(DacModel expected, DacModel actual, int frames, double tolerance)
+    private static string Name(DacModel codec) => codec.IsFiltered ? "filtered codec" : "codec";
+
+    private void Decode(DacModel expected, DacModel[] codecs, int frames, double tolerance)
     {
         var random = new Random(50);
-        int[,] codes = new int[frames, actual.Codebooks];
+        int[,] codes = new int[frames, expected.Codebooks];
         for (int t = 0; t < frames; t++)
-            for (int q = 0; q < actual.Codebooks; q++)
-                codes[t, q] = random.Next(actual.Config.CodebookSize);
-        float[] right = expected.Decode(codes), samples = actual.Decode(codes);
-        report(new KernelCheck("codec: decoded samples", Text($"{frames} frames, {samples.Length} samples"), ModelChecks.Error(samples, right), tolerance));
+            for (int q = 0; q < expected.Codebooks; q++)
+                codes[t, q] = random.Next(expected.Config.CodebookSize);
+        float[] right = expected.Decode(codes);
+        foreach (DacModel codec in codecs)
+            report(new KernelCheck(Name(codec) + ": decoded samples", Text($"{frames} frames, {right.Length} samples"),
+                ModelChecks.Error(codec.Decode(codes), right), tolerance));
     }
 
-    private void Encode(DacModel expected, DacModel actual, int frames, double tolerance)
+    private void Encode(DacModel expected, DacModel[] codecs, int frames, double tolerance)
     {
         var random = new Random(51);
-        float[] signal = new float[frames * actual.HopLength];
+        float[] signal = new float[frames * expected.HopLength];
         for (int i = 0; i < signal.Length; i++)
             signal[i] = (float)(0.3 * Math.Sin(i * 0.05) + 0.2 * Math.Sin(i * 0.31) + 0.1 * (random.NextDouble() - 0.5));
-        int[,] right = expected.Encode(signal, null, out CodecTrace rightTrace), codes = actual.Encode(signal, null, out CodecTrace trace);
-        report(new KernelCheck("codec: latents", Text($"{frames} frames"), ModelChecks.Error(trace.LatentValues, rightTrace.LatentValues), tolerance));
+        int[,] right = expected.Encode(signal, null, out CodecTrace rightTrace);
+        foreach (DacModel codec in codecs)
+        {
+            int[,] codes = codec.Encode(signal, null, out CodecTrace trace);
+            report(new KernelCheck(Name(codec) + ": latents", Text($"{frames} frames"), ModelChecks.Error(trace.LatentValues, rightTrace.LatentValues), tolerance));
+            CompareCodes(expected, rightTrace, right, codes, Name(codec));
+        }
+    }
 
+    private void CompareCodes(DacModel expected, CodecTrace rightTrace, int[,] right, int[,] codes, string name)
+    {
         // A quantizer whose code is another leaves another rest: what comes after it is not compared.
         int compared = 0, different = 0;
         for (int t = 0; t < right.GetLength(0); t++)
         {
-            for (int q = 0; q < actual.Codebooks && Margin(expected, rightTrace, t, q) > SafeMargin; q++)
+            for (int q = 0; q < expected.Codebooks && Margin(expected, rightTrace, t, q) > SafeMargin; q++)
             {
                 compared++;
                 if (codes[t, q] == right[t, q])
@@ -70,7 +84,7 @@ internal sealed class CodecChecks(Device device, Device reference, Action<Kernel
             }
         }
 
-        report(new KernelCheck("codec: codes", Text($"{compared} of {right.Length} compared, {different} differ"), different == 0
+        report(new KernelCheck(name + ": codes", Text($"{compared} of {right.Length} compared, {different} differ"), different == 0
             ? 0 : double.PositiveInfinity, 0));
     }
 

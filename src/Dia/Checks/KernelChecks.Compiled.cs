@@ -57,6 +57,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 break;
             case OperationKind.Convolution:
                 Convolution(o.K, o.N, o.Kernel, o.Stride, o.Dilation);
+                if (o.Tile > 0)
+                    FilteredConvolution(o.K, o.N, o.Dilation);
                 break;
             case OperationKind.TransposedConvolution when isLarge:
                 LargeTransposedConvolution(o.K, o.N, o.Stride);

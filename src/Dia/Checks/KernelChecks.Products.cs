@@ -95,6 +95,51 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
     }
 
+    /// <summary>
+    /// The same by minimal filtering, where the backend can do that: the last of its tiles made alone must be the same bits, and what is not finite stays in
+    /// the tiles that read it.
+    /// </summary>
+    public void FilteredConvolution(int inputs, int outputs, int dilation, int tiles = 7)
+    {
+        foreach (WeightFormat format in Formats)
+        {
+            using CheckMemory<TBackend> memory = Memory(16);
+            const int Taps = ConvolutionWindow.FilterTaps;
+            WeightSpec spec = new("check", [outputs, inputs, Taps], WeightRole.Convolution) { IsFiltered = true };
+            (Weight host, Weight device) = memory.Weight(spec, format, memory.Floats((int)spec.Count).Values.ToArray());
+            if (!device.IsFiltered)
+                return;
+            (Weight hostBias, Weight deviceBias) = memory.Weight(WeightRole.Vector, format, [outputs]);
+            int tile = ConvolutionWindow.FilterResults * dilation, rows = tiles * tile, windows = rows + (Taps - 1) * dilation;
+            Mirrored<float> x = memory.Unaligned(windows * inputs), y = memory.Floats(rows * outputs), part = memory.Floats(tile * outputs);
+            string shapes = Text($"[{rows}, {inputs}, {outputs}] d{dilation}");
+            foreach (bool accumulate in (ReadOnlySpan<bool>)[true, false])
+            {
+                _scalar.Convolution(y.OnHost, x.OnHost, host, hostBias, rows, inputs, outputs, Taps, 1, dilation, accumulate);
+                _backend.Convolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, Taps, 1, dilation, accumulate);
+                Compare($"filtered convolution{(accumulate ? " accumulated" : "")} {format}", shapes, memory.Download(y), y.Values,
+                    FilterTolerance(inputs * Taps), Math.Max(2, inputs * Taps / 4.0));
+            }
+
+            float[] whole = memory.Download(y);
+            int last = (tiles - 1) * tile;
+            _backend.Convolution(part.OnDevice, x.OnDevice + last * inputs, device, deviceBias, tile, inputs, outputs, Taps, 1, dilation, false);
+            Compare("filtered convolution tiles alike " + format, shapes, memory.Download(part), whole.AsSpan(last * outputs), 0);
+
+            // Of the last sequence's last tile the sixth row, which is the last one's row in the tile before, too.
+            float[] values = x.Values.ToArray();
+            values[(last + 6 * dilation) * inputs - 1] = float.PositiveInfinity;
+            Mirrored<float> infinite = memory.Place<float>(values);
+            for (int r = last - 1; r < rows; r += dilation)
+                whole.AsSpan(r * outputs, outputs).Fill(float.NaN);
+            _backend.Convolution(y.OnDevice, infinite.OnDevice, device, deviceBias, rows, inputs, outputs, Taps, 1, dilation, false);
+            float[] actual = memory.Download(y);
+            for (int i = 0; i < actual.Length; i++)
+                actual[i] = float.IsFinite(actual[i]) ? actual[i] : float.NaN;
+            Compare("filtered convolution of an infinity " + format, shapes, actual, whole, 0);
+        }
+    }
+
     /// <summary>A transposed convolution of kernel 2·stride.</summary>
     public void TransposedConvolution(int inputs, int outputs, int stride, int rows = 21)
     {
@@ -112,6 +157,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
     }
 
     internal static double SumTolerance(int k) => (4 + Math.Sqrt(k)) * U;
+
+    // Minimal filtering at these points is off by about eleven times as much as the plain sum, and at worst by some more.
+    private static double FilterTolerance(int k) => 24 * SumTolerance(k);
 
     private static double ConvolutionTolerance(WeightFormat format, int k) => SumTolerance(k) + (format == WeightFormat.Float32 ? 0 : 1.0 / (1 << 17));
 }

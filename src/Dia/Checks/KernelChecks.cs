@@ -90,6 +90,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
             Convolution(inputs, outputs, kernel, stride, dilation);
         }
 
+        foreach ((int inputs, int outputs, int dilation) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 1), (3, 5, 3), (16, 32, 1), (37, 70, 9), (300, 17, 2)])
+            FilteredConvolution(inputs, outputs, dilation);
+        FilteredConvolution(8, 8, 1, tiles: 1000);
+
         foreach ((int inputs, int outputs, int stride) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 1), (6, 4, 2), (40, 24, 8), (16, 3, 5)])
             TransposedConvolution(inputs, outputs, stride);
         Codes(6, 8);

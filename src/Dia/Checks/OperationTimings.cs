@@ -58,7 +58,8 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         var works = operations.Where(o => o.Kind is OperationKind.Convolution or OperationKind.TransposedConvolution or OperationKind.Snake)
             .Select(o => (Rate: rates[o.Result], Work: new Work(o, codec.Specs, codec.Weights.Weights, codec.Network.Weights)));
         foreach (var group in works.GroupBy(w => (w.Rate, w.Work.Shape)).OrderBy(g => g.Key.Shape.Kind))
-            Time("codec", [.. group.Select(g => g.Work)], new Load(1, checked(frames * group.Key.Rate), 0, false, Phase.Prefill), run => (clock.Time(run), 0));
+            Time("codec", [.. group.Select(g => g.Work)], new Load(1, group.First().Work.Rows(checked(frames * group.Key.Rate)), 0, false, Phase.Prefill),
+                run => (clock.Time(run), 0));
     }
 
     private void Time(string part, Work[] works, Load load, Func<Action, (double Seconds, int Launches)> time)
@@ -79,7 +80,8 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         report(new KernelTiming(part, Name(works[0], load), Sizes(works, load), works.Sum(w => w.Bytes(load)), flops, seconds, launches));
     }
 
-    private static string Name(Work work, Load load) => OperationRunner.Name(work.Operation.Kind, load.Phase) + work.Operation.Kind switch
+    private static string Name(Work work, Load load) => (work.Weight.IsFiltered ? "filtered " : "") + OperationRunner.Name(work.Operation.Kind, load.Phase)
+        + work.Operation.Kind switch
     {
         OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution => $" {work.Storage.Format}",
         OperationKind.Attention => work.Operation.Function == Function.Encode ? " of the encoder" : load.IsCausal ? " over the rows" : " over the text",
@@ -116,6 +118,9 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         public Weight Weight => Operation.Weight < 0 ? default : Prepared[Operation.Weight];
 
         public Weight Bias => Operation.Weight + 1 < Prepared.Length ? Prepared[Operation.Weight + 1] : default; // of those that have one
+
+        /// <summary>So many rows, or to the next whole tile of minimal filtering.</summary>
+        public int Rows(int rows) => Weight.IsFiltered ? (rows + Operation.Tile - 1) / Operation.Tile * Operation.Tile : rows;
 
         public WeightStorage Storage => Operation.Weight < 0 ? default : Stored[Operation.Weight].Storage;
 

@@ -58,8 +58,10 @@ public sealed class CodecStream(DacModel codec, int codebooks, int capacity = 0)
         codec.CheckPass(pass, nameof(pass));
         if (to.Length < (long)codec.WindowFrames * codec.HopLength)
             throw new ArgumentException($"There is room for {to.Length} samples; a window has up to {(long)codec.WindowFrames * codec.HopLength}.", nameof(to));
-        long end = _completed ? codec.SamplesOf(Frames) : (long)(Frames - codec.LookAheadFrames) * codec.HopLength;
+        long end = _completed ? codec.SamplesOf(Frames) : (long)Frames * codec.HopLength;
         long ready = Math.Min(end - Samples, (long)codec.WindowFrames * codec.HopLength);
+        while (!_completed && ready > 0 && codec.Layout.FramesFor(new RowRange(Samples, ready)).End > Frames)
+            ready -= codec.HopLength;
         if (ready <= 0 || (!_completed && ready < (long)_chunk * codec.HopLength))
             return 0;
 

@@ -11,6 +11,7 @@ public sealed partial class DacModel
     /// <summary>Zeros for the gradients of its parameters, in the device's memory, until they are disposed.</summary>
     /// <param name="isTrained">Whether a parameter, by its name in the checkpoint, gets one; null: all do.</param>
     /// <exception cref="DiaException">Device: no memory, or it cannot train. Model: it was compiled without training.</exception>
+    /// <exception cref="InvalidOperationException">The codec is filtered (<see cref="IsFiltered"/>).</exception>
     /// <exception cref="ObjectDisposedException">The codec or its device is disposed.</exception>
     public ParameterGradients CreateGradients(Func<string, bool>? isTrained = null)
     {
@@ -31,7 +32,7 @@ public sealed partial class DacModel
     public DacOutput Forward(ReadOnlySpan<float> inputValues, ParameterGradients gradients)
     {
         ArgumentNullException.ThrowIfNull(gradients);
-        long frames = Network.Layout.FramesOf(inputValues.Length), samples = Network.Layout.SamplesOf(Math.Max(0, frames));
+        long frames = Layout.FramesOf(inputValues.Length), samples = Layout.SamplesOf(Math.Max(0, frames));
         if (frames < 1 || samples < 1)
             throw new DiaException(DiaErrorKind.Input, $"The sound has {inputValues.Length} samples; the codec's frames have {HopLength}: none is whole.");
         int[,] codes = new int[frames, Codebooks];
@@ -44,5 +45,6 @@ public sealed partial class DacModel
 
     /// <summary>Its training, in a turn.</summary>
     /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
-    private DacTrainingNetwork Training() => _training ??= _compiled.Train(Tenant.Device, Network);
+    /// <exception cref="InvalidOperationException">It is filtered.</exception>
+    private DacTrainingNetwork Training() => IsFiltered ? throw new InvalidOperationException("A codec that is filtered cannot be trained: load it without.") : _training ??= _compiled.Train(Tenant.Device, Network);
 }

@@ -9,20 +9,33 @@ namespace Dia.Graph;
 /// <param name="Dilation">Input rows from a tap to the next.</param>
 /// <param name="Padding">Zero rows before the input's first; transposed: output rows cut off.</param>
 /// <param name="Transposed">Whether it is transposed.</param>
-public readonly record struct ConvolutionWindow(int Kernel, int Stride, int Dilation, int Padding, bool Transposed)
+/// <param name="Tile">Output rows that are made together, from row 0 of the timeline on: by minimal filtering, or 1.</param>
+public readonly record struct ConvolutionWindow(int Kernel, int Stride, int Dilation, int Padding, bool Transposed, int Tile = 1)
 {
+    /// <summary>
+    /// Taps and results of minimal filtering, F(4, 7): of the rows that lie a dilation apart, four neighbours are made of ten. So a tile has four times the
+    /// dilation of rows.
+    /// </summary>
+    public const int FilterTaps = 7, FilterResults = 4;
+
     /// <summary>Each row from one row.</summary>
     public static ConvolutionWindow RowByRow => new(1, 1, 1, 0, false);
 
     private long Reach => (Kernel - 1) * (long)Dilation;
 
-    /// <summary>The output rows that are computed to cover these: a transposed convolution makes all of an input row.</summary>
+    /// <summary>The same where every output row is made by itself.</summary>
+    public ConvolutionWindow RowByItself() => this with { Tile = 1 };
+
+    // Output rows that are made together, and how far before the timeline's first row such a group begins.
+    private int Group => Transposed ? Stride : Tile;
+
+    private int Before => Transposed ? Padding : 0;
+
+    /// <summary>The output rows that are computed to cover these: a transposed convolution makes all of an input row, minimal filtering whole tiles.</summary>
     public RowRange Covered(RowRange rows)
     {
-        if (!Transposed)
-            return rows;
-        long first = FloorDivide(rows.Start + Padding, Stride), last = FloorDivide(rows.End - 1 + Padding, Stride);
-        return new RowRange(first * Stride - Padding, (last - first + 1) * Stride);
+        long first = FloorDivide(rows.Start + Before, Group), last = FloorDivide(rows.End - 1 + Before, Group);
+        return new RowRange(first * Group - Before, (last - first + 1) * Group);
     }
 
     /// <summary>The input rows that are read for these output rows, which are <see cref="Covered"/>.</summary>
@@ -31,7 +44,7 @@ public readonly record struct ConvolutionWindow(int Kernel, int Stride, int Dila
         : new(rows.Start * Stride - Padding, MostRead(rows.Count));
 
     /// <summary>The most rows that <see cref="Covered"/> has for so many, wherever they start.</summary>
-    public long MostCovered(long count) => Transposed ? ((count + Stride - 2) / Stride + 1) * Stride : count;
+    public long MostCovered(long count) => ((count + Group - 2) / Group + 1) * Group;
 
     /// <summary>How many rows <see cref="Read"/> has for so many.</summary>
     public long MostRead(long count) => Transposed ? count / Stride + 1 : (count - 1) * Stride + Reach + 1;

@@ -59,6 +59,9 @@ public sealed record OperationInfo(Function Function, string Stage, OperationKin
     /// <summary>A convolution's padding.</summary>
     public int Padding { get; init; }
 
+    /// <summary>Rows of the result that minimal filtering makes together (<see cref="ConvolutionWindow.Tile"/>); 0: each is made by itself.</summary>
+    public int Tile { get; init; }
+
     /// <summary>Floating-point operations of a row; a multiply-add is two.</summary>
     public long Flops { get; init; }
 
@@ -85,5 +88,5 @@ public sealed record OperationInfo(Function Function, string Stage, OperationKin
 
     /// <summary>Which rows of its operand it reads.</summary>
     public ConvolutionWindow Window => Kernel == 0
-        ? ConvolutionWindow.RowByRow : new(Kernel, Stride, Dilation, Padding, Kind == OperationKind.TransposedConvolution);
+        ? ConvolutionWindow.RowByRow : new(Kernel, Stride, Dilation, Padding, Kind == OperationKind.TransposedConvolution, Math.Max(Tile, 1));
 }

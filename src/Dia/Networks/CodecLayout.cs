@@ -1,4 +1,5 @@
 using Dia.Graph;
+using Dia.Weights;
 
 namespace Dia.Networks;
 
@@ -8,7 +9,7 @@ public sealed class CodecLayout
     // Values up to which the walks need no memory of their own: steps allocate nothing.
     private const int FewValues = 256;
 
-    private readonly OperationInfo[] _encoder, _decoder;
+    private readonly Step[] _encoder, _decoder;
     private readonly int _encoderValues, _decoderValues;
 
     /// <summary>The layout of a codec.</summary>
@@ -17,14 +18,28 @@ public sealed class CodecLayout
     /// <param name="windowFrames">Most frames of one window.</param>
     /// <param name="arenaSize">Float32 values that a window needs.</param>
     public CodecLayout(OperationInfo[] operations, int hopLength, int windowFrames, long arenaSize)
+        : this(operations, hopLength, windowFrames, arenaSize, isFiltered: false) => Filtered = new(operations, hopLength, windowFrames, arenaSize, true);
+
+    private CodecLayout(OperationInfo[] operations, int hopLength, int windowFrames, long arenaSize, bool isFiltered)
     {
         ArgumentNullException.ThrowIfNull(operations);
-        (Operations, HopLength, WindowFrames, ArenaSize) = (operations, hopLength, windowFrames, arenaSize);
-        _encoder = [.. operations.Where(o => o.Function != Function.CodecDecode && o.Kind != OperationKind.Observe)];
-        _decoder = [.. operations.Where(o => o.Function == Function.CodecDecode && o.Kind != OperationKind.Observe)];
-        (_encoderValues, _decoderValues) = (1 + _encoder.Max(o => Math.Max(o.Result, o.Operand)), 1 + _decoder.Max(o => Math.Max(o.Result, o.Operand)));
+        (Operations, HopLength, WindowFrames, ArenaSize, IsFiltered, Filtered) = (operations, hopLength, windowFrames, arenaSize, isFiltered, this);
+        _encoder = Steps(o => o.Function != Function.CodecDecode);
+        _decoder = Steps(o => o.Function == Function.CodecDecode);
+        (_encoderValues, _decoderValues) = (1 + _encoder.Max(s => Math.Max(s.Result, s.Operand)), 1 + _decoder.Max(s => Math.Max(s.Result, s.Operand)));
         LookAheadFrames = (int)FramesFor(new RowRange(0, hopLength)).End - 1;
+        // Tiles begin anew with frames that are so many apart; a window that begins within a frame needs no more than one of a frame more that does not.
+        MostFrames = Enumerable.Range(0, TilePeriod).Max(t => FramesFor(new RowRange((long)t * hopLength, WindowSamples + hopLength)).Count);
     }
+
+    // Rows of all sizes of tiles, 4 of each dilation of 1, 3 and 9, are a divisor of the rows of so many frames.
+    private const int TilePeriod = ConvolutionWindow.FilterResults * 9;
+
+    /// <summary>The same codec where convolutions are filtered minimally: their rows are made in whole tiles, so windows read more of what is before.</summary>
+    public CodecLayout Filtered { get; }
+
+    /// <summary>Whether it is that one.</summary>
+    public bool IsFiltered { get; }
 
     /// <summary>The table of operations.</summary>
     public IReadOnlyList<OperationInfo> Operations { get; }
@@ -42,10 +57,13 @@ public sealed class CodecLayout
     public long ArenaSize { get; }
 
     /// <summary>
-    /// Frames after a frame that must be known before its last sample can be decoded exactly: how far the decoder's receptive field
-    /// reaches to the right.
+    /// Frames after the first that must be known before its last sample can be decoded exactly: how far the decoder's receptive field
+    /// reaches to the right. Of other frames too, but for whole tiles (<see cref="Filtered"/>): there <see cref="FramesFor"/> says it.
     /// </summary>
     public int LookAheadFrames { get; }
+
+    /// <summary>The most frames that a window of <see cref="WindowSamples"/> depends on.</summary>
+    public long MostFrames { get; }
 
     /// <summary>Samples that so many frames decode to.</summary>
     public long SamplesOf(long frames) => Walk(_decoder, _decoderValues, frames, default, _decoderValues - 1).Total;
@@ -62,36 +80,51 @@ public sealed class CodecLayout
     /// <summary>The values of a window of samples to decode, of a sound of so many frames.</summary>
     internal CodecValue[] Decoding(long frames, RowRange window, CodecValue[]? reuse = null) => Fill(_decoder, _decoderValues, frames, window, reuse);
 
-    private static CodecValue[] Fill(OperationInfo[] operations, int count, long input, RowRange window, CodecValue[]? reuse)
+    /// <summary>Which rows of its operand an operation reads.</summary>
+    internal ConvolutionWindow WindowOf(OperationInfo operation) => IsFiltered ? operation.Window : operation.Window.RowByItself();
+
+    /// <summary>The specs of a codec's weights, those of filtered convolutions marked.</summary>
+    internal WeightSpec[] PreparedSpecs(WeightSpec[] specs)
+    {
+        WeightSpec[] prepared = [.. specs];
+        foreach (OperationInfo o in Operations.Where(o => WindowOf(o).Tile > 1))
+            prepared[o.Weight] = specs[o.Weight] with { IsFiltered = true };
+        return prepared;
+    }
+
+    private Step[] Steps(Func<OperationInfo, bool> part) => [.. Operations.Where(o => part(o) && o.Kind != OperationKind.Observe)
+        .Select(o => new Step(o.Result, o.Operand, o.Other, WindowOf(o)))];
+
+    private static CodecValue[] Fill(Step[] operations, int count, long input, RowRange window, CodecValue[]? reuse)
     {
         CodecValue[] values = reuse?.Length == count ? reuse : new CodecValue[count];
         Fill(operations, input, window, values);
         return values;
     }
 
-    private static CodecValue Walk(OperationInfo[] operations, int count, long input, RowRange window, int value)
+    private static CodecValue Walk(Step[] operations, int count, long input, RowRange window, int value)
     {
         Span<CodecValue> values = count <= FewValues ? stackalloc CodecValue[FewValues] : new CodecValue[count];
         Fill(operations, input, window, values);
         return values[value];
     }
 
-    private static void Fill(OperationInfo[] operations, long input, RowRange window, Span<CodecValue> values)
+    private static void Fill(Step[] operations, long input, RowRange window, Span<CodecValue> values)
     {
         // Rows of every value's whole timeline, the first operations' first.
         values.Clear();
-        foreach (OperationInfo o in operations)
+        foreach (Step o in operations)
             if (o.Result > 0)
                 values[o.Result].Total = o.Operand == 0 ? input : o.Window.Rows(values[o.Operand].Total);
         Ranges(operations, values, window);
     }
 
     /// <summary>The rows that every value must hold, from the last operation back to the first: what the operations after it read.</summary>
-    private static void Ranges(OperationInfo[] operations, Span<CodecValue> values, RowRange window)
+    private static void Ranges(Step[] operations, Span<CodecValue> values, RowRange window)
     {
         for (int i = operations.Length - 1; i >= 0; i--)
         {
-            OperationInfo o = operations[i];
+            Step o = operations[i];
             RowRange rows = o.Result == 0 || values[o.Result].Range.Count == 0 ? window : values[o.Result].Range;
             rows = o.Window.Covered(rows);
             if (o.Result > 0)
@@ -106,6 +139,9 @@ public sealed class CodecLayout
         if (value > 0)
             values[value].Range = values[value].Range.Count == 0 ? range : values[value].Range.Union(range);
     }
+
+    // An operation: its values, as they are numbered in the table, and its window.
+    private readonly record struct Step(int Result, int Operand, int Other, ConvolutionWindow Window);
 }
 
 /// <summary>A value of the codec in a window.</summary>

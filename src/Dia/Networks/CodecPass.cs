@@ -28,12 +28,13 @@ public sealed unsafe class CodecPass : IDisposable
     /// <summary>A pass for a codec, made in a turn of its.</summary>
     /// <param name="tenant">The codec's turns.</param>
     /// <param name="network">The codec.</param>
+    /// <param name="layout">Its rows, as its weights are prepared.</param>
     /// <param name="codebooks">Codebooks it has.</param>
     /// <param name="codebookSize">Codes of each.</param>
     /// <exception cref="DiaException">No memory (Device).</exception>
-    internal CodecPass(Tenant tenant, DacNetwork network, int codebooks, int codebookSize)
+    internal CodecPass(Tenant tenant, DacNetwork network, CodecLayout layout, int codebooks, int codebookSize)
     {
-        (_tenant, _network, _layout, _memory) = (tenant, network, network.Layout, network.Memory);
+        (_tenant, _network, _layout, _memory) = (tenant, network, layout, network.Memory);
         (_maxCodebooks, _codebookSize) = (codebooks, codebookSize);
         _arena = _memory.Allocate(_layout.ArenaSize);
     }
@@ -41,8 +42,8 @@ public sealed unsafe class CodecPass : IDisposable
     /// <summary>The network it is for.</summary>
     internal DacNetwork Network => _network;
 
-    /// <summary>Codes of the frames that a window can need, one more than it takes to the full: it may start within a frame.</summary>
-    internal static long CodeCount(CodecLayout layout, int codebooks) => (layout.FramesFor(new RowRange(0, layout.WindowSamples)).Count + 1) * codebooks;
+    /// <summary>Codes of the frames that a window can need.</summary>
+    internal static long CodeCount(CodecLayout layout, int codebooks) => layout.MostFrames * codebooks;
 
     /// <summary>Frames of the sound.</summary>
     public long Frames { get; private set; }

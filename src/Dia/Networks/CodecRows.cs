@@ -54,12 +54,17 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         bool accumulate)
         where TBackend : struct, IBackend
     {
-        if (!accumulate)
+        // What is filtered minimally is made in whole tiles, which may reach past the timeline.
+        var window = new ConvolutionWindow(kernel, stride, dilation, padding, false, w.IsFiltered ? ConvolutionWindow.FilterResults * dilation : 1);
+        if (Inside.Count > 0)
+        {
+            RowRange rows = window.Covered(Inside);
+            b.Convolution(Checked(rows), x.Checked(window.Read(rows)), w, bias, checked((int)rows.Count), x.Channels, channels, kernel, stride, dilation,
+                accumulate);
+        }
+
+        if (!accumulate || w.IsFiltered)
             ZeroOutside(b.Memory);
-        RowRange rows = Inside;
-        if (rows.Count > 0)
-            b.Convolution(At(rows.Start), x.Checked(new ConvolutionWindow(kernel, stride, dilation, padding, false).Read(rows)), w, bias, (int)rows.Count,
-                x.Channels, channels, kernel, stride, dilation, accumulate);
     }
 
     /// <summary>

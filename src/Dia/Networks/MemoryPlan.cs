@@ -19,7 +19,7 @@ public sealed partial class MemoryPlan
     private readonly List<MemoryPart> _parts = [];
     private readonly Device _device;
     private readonly bool _mapped;
-    private bool _copies;
+    private bool _copies, _filters;
     private WeightFormat _caches;
     private long _leastBytes, _mappedBytes, _scratchBytes;
 
@@ -43,10 +43,13 @@ public sealed partial class MemoryPlan
     /// <param name="codec">The codec; null: none.</param>
     /// <param name="batch">Utterances at a time.</param>
     /// <param name="copies">Whether what a step reads is copied from the mapped file.</param>
-    /// <param name="exact">Whether caches are of float32; else of <see cref="Device.CacheFormat"/>.</param>
+    /// <param name="exact">
+    /// Whether caches are of float32, else of <see cref="Device.CacheFormat"/>; and convolutions direct, else filtered where the device can do that.
+    /// </param>
     public static MemoryPlan Of(Device device, ModelCheckpoint? model, CodecCheckpoint? codec, int batch, bool copies = false, bool exact = false)
     {
-        var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat };
+        var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat,
+            _filters = !exact && device.FiltersConvolutions };
         if (model is not null)
             plan.AddModel(model.Compiled, model.Tensors.Formats, batch);
         if (codec is not null)
@@ -60,12 +63,15 @@ public sealed partial class MemoryPlan
     /// <param name="format">The weights' format.</param>
     /// <param name="batch">Utterances at a time.</param>
     /// <param name="copies">Whether what a step reads is copied from the mapped file.</param>
-    /// <param name="exact">Whether caches are of float32; else of <see cref="Device.CacheFormat"/>.</param>
+    /// <param name="exact">
+    /// Whether caches are of float32, else of <see cref="Device.CacheFormat"/>; and convolutions direct, else filtered where the device can do that.
+    /// </param>
     public static MemoryPlan Of(Device device, IEnumerable<CompiledNetwork> networks, WeightFormat format, int batch, bool copies = false,
         bool exact = false)
     {
         ArgumentNullException.ThrowIfNull(networks);
-        var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat };
+        var plan = new MemoryPlan(device, batch) { _copies = copies, _caches = exact ? WeightFormat.Float32 : device.CacheFormat,
+            _filters = !exact && device.FiltersConvolutions };
         foreach (CompiledNetwork network in networks)
         {
             WeightStorage[] formats = [.. network.Weights().Select(_ => format)];
@@ -135,8 +141,8 @@ public sealed partial class MemoryPlan
 
     private void AddCodec(CompiledCodec codec, WeightStorage[] formats)
     {
-        WeightSpec[] specs = codec.Weights();
-        CodecLayout layout = codec.Layout;
+        CodecLayout layout = _filters ? codec.Layout.Filtered : codec.Layout;
+        WeightSpec[] specs = layout.PreparedSpecs(codec.Weights());
         AddWeights("codec weights", specs, formats);
         long packed = specs.Zip(formats).Max(w => Pieces(_device.PreparingBytes(w.First, w.Second)));
         long windows = Floats(layout.ArenaSize) + Floats(CodecPass.CodeCount(layout, codec.Config.NCodebooks));

@@ -71,6 +71,11 @@ public readonly record struct WeightStorage(WeightFormat Format, WeightFormat Sc
 /// <param name="Role">What the backends use it for.</param>
 public sealed record WeightSpec(string Name, int[] Shape, WeightRole Role)
 {
+    /// <summary>
+    /// Whether a device that can (<see cref="Dia.Backends.Device.FiltersConvolutions"/>) is to prepare it for minimal filtering: of a convolution's kernel.
+    /// </summary>
+    internal bool IsFiltered { get; init; }
+
     /// <summary>Number of values.</summary>
     public long Count => Shape.Aggregate(1L, (count, d) => count * d);
 

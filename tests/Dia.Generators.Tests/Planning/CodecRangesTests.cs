@@ -31,22 +31,27 @@ public sealed class CodecRangesTests
         DacConfig config = DacConfigParser.Parse(json).Config!;
         CodecLayout layout = ((engine::Dia.Networks.CompiledCodec)Drive.Load([new TestFile("/repository", "configs/codec", "config.json", json)]).Single()).Layout;
         Assert.Equal(config.HopLength, layout.HopLength);
+        Assert.Contains(layout.Operations, o => o.Tile > 1);
         var random = new Random(11);
         for (int run = 0; run < 300; run++)
         {
-            Check(layout, o => o.Function != Function.CodecDecode, layout.WindowFrames, (total, window) => layout.Encoding(total, window));
-            Check(layout, o => o.Function == Function.CodecDecode, layout.WindowSamples, (total, window) => layout.Decoding(total, window));
+            foreach (CodecLayout of in new[] { layout, layout.Filtered })
+            {
+                Check(of, o => o.Function != Function.CodecDecode, of.WindowFrames, (total, window) => of.Encoding(total, window));
+                Check(of, o => o.Function == Function.CodecDecode, of.WindowSamples, (total, window) => of.Decoding(total, window));
+            }
         }
 
         // Small, odd and largest windows, at the start and further on.
         void Check(CodecLayout of, Func<OperationInfo, bool> part, long maximum, Func<long, RowRange, CodecValue[]> values)
         {
             var window = new RowRange(random.Next(3) == 0 ? 0 : random.NextInt64(100_000), random.Next(4) == 0 ? maximum : random.NextInt64(1, maximum + 1));
-            Replay([.. of.Operations.Where(o => part(o) && o.Kind != OperationKind.Observe)], values(200_000, window), of.ArenaSize, window);
+            Replay(of, [.. of.Operations.Where(o => part(o) && o.Kind != OperationKind.Observe)], values(200_000, window), window);
+            Assert.InRange(of.FramesFor(window).Count, 1, maximum == of.WindowSamples ? of.MostFrames : long.MaxValue);
         }
     }
 
-    private static void Replay(OperationInfo[] operations, CodecValue[] values, long arena, RowRange window)
+    private static void Replay(CodecLayout layout, OperationInfo[] operations, CodecValue[] values, RowRange window)
     {
         // Of each value: its memory, and the first value that began there.
         var places = new Dictionary<int, (long Start, long End, int Root)>();
@@ -58,7 +63,9 @@ public sealed class CodecRangesTests
             OperationInfo o = operations[i];
             if (o.Operand > 0)
             {
-                RowRange read = o.Window.Read(o.Window.Covered(o.Result == 0 ? window : values[o.Result].Range)), held = values[o.Operand].Range;
+                RowRange made = o.Result == 0 ? window : values[o.Result].Range, held = values[o.Operand].Range;
+                Assert.Equal(made, layout.WindowOf(o).Covered(made));
+                RowRange read = layout.WindowOf(o).Read(made);
                 Assert.True(held.Start <= read.Start && held.End >= read.End, $"{o} reads {read} of {held}");
             }
 
@@ -68,7 +75,7 @@ public sealed class CodecRangesTests
             RowRange range = values[o.Result].Range;
             int root = from > 0 ? places[from].Root : o.Result;
             long start = o.Offset + (range.Start - values[root].Range.Start) * o.N, end = start + range.Count * o.N;
-            Assert.True(start >= o.Offset && range.End <= values[root].Range.End && end <= arena, $"{o}: {start} to {end}");
+            Assert.True(start >= o.Offset && range.End <= values[root].Range.End && end <= layout.ArenaSize, $"{o}: {start} to {end}");
             foreach (var (other, p) in places.Where(p => p.Key != from && last[p.Key] >= i))
                 Assert.True(end <= p.Start || p.End <= start, $"{o} would be written over value {other}");
             places[o.Result] = (start, end, root);

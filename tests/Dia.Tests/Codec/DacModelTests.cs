@@ -16,9 +16,12 @@ public sealed class DacModelTests
     // Float32 sums in another order through some thirty convolutions: the fixtures' own bound, of the largest value.
     private const double Bound = 1e-5;
 
+    private const string Filtered = "cpu2, filtered";
+
     public static TheoryData<string, string> Cases() => new()
     {
         { "base", "scalar" }, { "base", "cpu1" }, { "base", "cpu2" }, { "odd", "scalar" }, { "odd", "cpu1" }, { "odd", "cpu2" },
+        { "base", Filtered }, { "odd", Filtered },
     };
 
     [Theory]
@@ -26,8 +29,8 @@ public sealed class DacModelTests
     public void Encodes_as_the_reference(string name, string deviceName)
     {
         TensorFile expected = Fixtures.Tensors("dac", name, "cases.safetensors");
-        using Device device = TestDevice.Create(deviceName);
-        using DacModel codec = Load("dac", name, device);
+        using Device device = TestDevice.Create(deviceName.Split(',')[0]);
+        using DacModel codec = Load("dac", name, device, deviceName == Filtered);
         JsonElement json = Fixtures.Json("dac", name, "cases.json");
         int index = 0;
         foreach (JsonElement length in json.GetProperty("encode_lengths").EnumerateArray())
@@ -53,8 +56,9 @@ public sealed class DacModelTests
     public void Decodes_as_the_reference(string name, string deviceName)
     {
         TensorFile expected = Fixtures.Tensors("dac", name, "cases.safetensors");
-        using Device device = TestDevice.Create(deviceName);
-        using DacModel codec = Load("dac", name, device);
+        using Device device = TestDevice.Create(deviceName.Split(',')[0]);
+        using DacModel codec = Load("dac", name, device, deviceName == Filtered);
+        Assert.Equal(deviceName == Filtered, codec.IsFiltered);
         foreach (int frames in new[] { 1, 2, 7, 33 })
             Tolerance.Equal($"decode{frames}", expected.Floats($"decode{frames}.audio"),
                 codec.Decode(Transposed(expected.Ints2($"decode{frames}.codes"))), Bound);
@@ -138,8 +142,8 @@ public sealed class DacModelTests
         }
     }
 
-    internal static DacModel Load(string group, string name, Device device) =>
-        DacModel.FromPretrained(ModelFolder.Open(Fixtures.Path(group, name)), CompiledModels.All, device);
+    internal static DacModel Load(string group, string name, Device device, bool filters = false) =>
+        DacModel.FromPretrained(ModelFolder.Open(Fixtures.Path(group, name)), CompiledModels.All, device, filters: filters);
 
     private static int[,] Transposed(int[,] m)
     {

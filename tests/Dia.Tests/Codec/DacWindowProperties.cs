@@ -17,10 +17,12 @@ public sealed class DacWindowProperties
 
     private static readonly Lazy<Decoded> Odd = new(() => new Decoded("odd"));
 
-    [Property(MaxTest = 15)]
-    public void Pieces_make_the_whole_bit_for_bit(NonEmptyArray<byte> lengths, ushort start, bool odd)
+    private static readonly Lazy<Decoded> Filtered = new(() => new Decoded("base", filters: true));
+
+    [Property(MaxTest = 20)]
+    public void Pieces_make_the_whole_bit_for_bit(NonEmptyArray<byte> lengths, ushort start, byte codec)
     {
-        Decoded decoded = (odd ? Odd : Base).Value;
+        Decoded decoded = (codec % 3 == 0 ? Base : codec % 3 == 1 ? Odd : Filtered).Value;
         float[] whole = decoded.Whole;
         int at = start % whole.Length;
         foreach (byte length in lengths.Get.Take(12))
@@ -54,9 +56,9 @@ public sealed class DacWindowProperties
 
     private sealed class Decoded
     {
-        public Decoded(string name)
+        public Decoded(string name, bool filters = false)
         {
-            Codec = DacModelTests.Load("dac", name, new CpuDevice(2));
+            Codec = DacModelTests.Load("dac", name, new CpuDevice(2), filters);
             var random = new Random(5);
             Codes = new int[Frames, Codec.Codebooks];
             for (int t = 0; t < Frames; t++)

@@ -4,8 +4,8 @@ using Dia.Graph;
 
 namespace Dia.Generators.Graph;
 
-/// <summary>y = convolution of x, plus a residual where a rewrite found one.</summary>
-internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Padding = 0, int Stride = 1, int Dilation = 1)
+/// <summary>y = convolution of x, plus a residual where a rewrite found one. A tile of more rows than one is for devices that filter minimally.</summary>
+internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Padding = 0, int Stride = 1, int Dilation = 1, int Tile = 1)
     : Operation(OperationKind.Convolution, [X], [new(null, W.Shape[0])], [W, Bias])
 {
     public Value X => Inputs[0];
@@ -17,12 +17,15 @@ internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Pad
 
     public override Value? InPlace => Residual;
 
-    public override ConvolutionWindow Window => new(W.Shape[2], Stride, Dilation, Padding, false);
+    public override ConvolutionWindow Window => new(W.Shape[2], Stride, Dilation, Padding, false, Tile);
 
     public override Cost Cost => new(2L * Window.Kernel * X.Width * Y.Width, (long)Stride * X.Width + Y.Width);
 
     public override IEnumerable<(string, string)> Sizes =>
-        [Size("K", X.Width), Size("Kernel", Window.Kernel), Size("Stride", Stride), Size("Dilation", Dilation), Size("Padding", Padding)];
+    [
+        Size("K", X.Width), Size("Kernel", Window.Kernel), Size("Stride", Stride), Size("Dilation", Dilation), Size("Padding", Padding),
+        Size("Tile", Tile > 1 ? Tile : 0),
+    ];
 
     /// <summary>Its window as arguments.</summary>
     public string Taps => $"kernel: {Window.Kernel}, stride: {Stride}, dilation: {Dilation}, padding: {Padding}";

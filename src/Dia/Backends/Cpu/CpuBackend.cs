@@ -51,7 +51,8 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     public DeviceMemory Memory => _memory ?? DeviceMemory.Host;
 
     /// <summary>
-    /// Vectors become float32, padded to whole SIMD vectors; convolution kernels become panels in their stored format. Linear weights
+    /// Vectors become float32, padded to whole SIMD vectors; convolution kernels become panels in their stored format, or what is multiplied by minimal
+    /// filtering. Linear weights
     /// and tables are used as they are stored: nothing is copied.
     /// </summary>
     public Weight Prepare(WeightSpec spec, in StoredWeight stored)
@@ -66,6 +67,8 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
                 float* values = Memory.Allocate((count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count);
                 kernels.Widen(values, stored.Data, 0, count);
                 return new Weight(values, WeightFormat.Float32);
+            case WeightRole.Convolution when spec.IsFiltered:
+                return FilteredKernel.Prepare(_threads, Memory, spec, stored);
             case WeightRole.Convolution or WeightRole.TransposedConvolution:
                 return new Weight(kernels.Pack(_threads, Memory, spec, stored.Data), stored.Format);
             default:
@@ -145,6 +148,15 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
         bool accumulate)
     {
+        if (w.IsFiltered)
+        {
+            FilteredConvolutionJob job = new()
+            {
+                Y = y, X = x, W = (float*)w.Data, Bias = (float*)bias.Data, Inputs = inputs, Outputs = outputs, Dilation = dilation, Accumulate = accumulate,
+            };
+            job.Start(_threads, rows);
+            return;
+        }
         // Without dilation the window of a row is one contiguous run.
         int tapLength = dilation == 1 ? checked(kernel * inputs) : inputs;
         Convolve(w, new MatrixProduct

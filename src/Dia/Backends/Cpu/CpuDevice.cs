@@ -1,4 +1,5 @@
 using Dia.IO;
+using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
@@ -65,6 +66,12 @@ public sealed class CpuDevice : Device
 
     /// <inheritdoc/>
     public override DeviceMemory Memory => _backend.Memory;
+
+    /// <inheritdoc/>
+    internal override bool FiltersConvolutions => true;
+
+    /// <inheritdoc/>
+    internal override long PreparedBytes(WeightSpec spec, WeightStorage format) => spec.IsFiltered ? FilteredKernel.Bytes(spec) : base.PreparedBytes(spec, format);
 
     /// <inheritdoc/>
     internal override DeviceClock CreateClock() => new CpuClock(_backend.Threads);

@@ -12,6 +12,25 @@ internal unsafe interface ILanes
     void Store(float* p, Vector<float> values);
 }
 
+/// <summary>A whole vector.</summary>
+internal readonly unsafe struct AllLanes : ILanes
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector<float> Load(float* p) => Vector.Load(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* p, Vector<float> values) => values.Store(p);
+}
+
+/// <summary>What is left at the end.</summary>
+/// <param name="count">How many values.</param>
+internal readonly unsafe struct FirstLanes(int count) : ILanes
+{
+    public Vector<float> Load(float* p) => VectorMath.LoadPart(p, count);
+
+    public void Store(float* p, Vector<float> values) => VectorMath.StorePart(p, values, count);
+}
+
 /// <summary>An operation on rows whose results each depend on the operands at one place.</summary>
 /// <typeparam name="TSelf">Itself.</typeparam>
 internal interface IElementwise<TSelf>
@@ -96,22 +115,6 @@ internal static unsafe class Elementwise
         public int Count;
 
         public readonly void Run(long first, long end) => Elementwise.Run(Operation, first * Unit, Math.Min(end * Unit, Count));
-    }
-
-    private readonly struct AllLanes : ILanes
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector<float> Load(float* p) => Vector.Load(p);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Store(float* p, Vector<float> values) => values.Store(p);
-    }
-
-    private readonly struct FirstLanes(int count) : ILanes
-    {
-        public Vector<float> Load(float* p) => VectorMath.LoadPart(p, count);
-
-        public void Store(float* p, Vector<float> values) => VectorMath.StorePart(p, values, count);
     }
 }
 

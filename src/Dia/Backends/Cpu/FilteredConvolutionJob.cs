@@ -1,0 +1,159 @@
+using Dia.Graph;
+
+namespace Dia.Backends.Cpu;
+
+/// <summary>
+/// A convolution of 7 taps and stride 1 by <see cref="MinimalFilter"/>: of each point a product [tiles, inputs]·[inputs, outputs], by the inner kernel of
+/// <see cref="GemmJob{TFormat}"/>. A dilation of d is d sequences side by side, so that 4·d rows are d tiles. A tile's results depend on its ten rows
+/// alone, wherever rows are cut; one that is not finite makes all four so, and not only those that it is a term of.
+/// </summary>
+internal unsafe struct FilteredConvolutionJob : IParallelJob
+{
+    // Tiles of a block: their ten products' operands and a panel's results stay in the second-level cache.
+    private const int MostTiles = 96, MostTilesOfWide = 48, FewTiles = 24;
+
+    /// <summary>Results [rows, outputs] and operands: x is the row that tap 0 of the first result reads.</summary>
+    public float* Y;
+    public float* X;
+
+    /// <summary>As <see cref="FilteredKernel"/> makes it.</summary>
+    public float* W;
+    public float* Bias;
+    public int Inputs;
+    public int Outputs;
+    public int Dilation;
+    public bool Accumulate;
+
+    private byte* _scratch;
+    private long _scratchStride;
+    private int _tiles;
+    private int _blockTiles;
+    private int _blocks;
+    private int _groupPanels;
+
+    private readonly int KBlocks => (Inputs + Gemm.KBlock - 1) / Gemm.KBlock;
+
+    private readonly long PointStride => (long)KBlocks * _blockTiles * Gemm.AStride;
+
+    /// <summary>Runs it.</summary>
+    /// <param name="threads">The pool.</param>
+    /// <param name="rows">Rows of the result: whole tiles, from the beginning of one.</param>
+    /// <exception cref="ArgumentException">They are not.</exception>
+    public void Start(CpuThreads threads, int rows)
+    {
+        if (rows % (MinimalFilter.Results * Dilation) != 0)
+            throw new ArgumentException($"{rows} rows are not whole tiles of {MinimalFilter.Results * Dilation}.", nameof(rows));
+        if (rows == 0)
+            return;
+        _tiles = rows / MinimalFilter.Results;
+        int threadCount = (long)_tiles * MinimalFilter.Points * Inputs * Outputs < Gemm.InlineWork ? 1 : threads.Count;
+        int parts = Divide(threadCount == 1 ? 1 : 4 * threadCount);
+        long floats = MinimalFilter.Points * (PointStride + (long)_blockTiles * Gemm.PanelColumns);
+        _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
+        threads.Run(ref this, parts, alone: threadCount == 1);
+    }
+
+    // The number of parts: blocks of tiles, and groups of panels where there are too few of these.
+    private int Divide(int wanted)
+    {
+        int panels = Gemm.Panels(Outputs), groups = 1;
+        _blocks = (_tiles - 1) / (KBlocks == 1 ? MostTiles : MostTilesOfWide) + 1;
+        while (_blocks < wanted && _tiles / _blocks > 2 * FewTiles)
+            _blocks++;
+        while (_blocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
+            groups++;
+        _blockTiles = ((_tiles - 1) / _blocks / Gemm.TileRows + 1) * Gemm.TileRows;
+        _blocks = (_tiles - 1) / _blockTiles + 1;
+        _groupPanels = (panels - 1) / groups + 1;
+        return _blocks * ((panels - 1) / _groupPanels + 1);
+    }
+
+    /// <inheritdoc/>
+    public readonly void Run(int part, int thread)
+    {
+        int firstTile = part % _blocks * _blockTiles, tiles = Math.Min(_blockTiles, _tiles - firstTile);
+        int firstPanel = part / _blocks * _groupPanels, endPanel = Math.Min(firstPanel + _groupPanels, Gemm.Panels(Outputs));
+        float* a = (float*)(_scratch + thread * _scratchStride);
+        float* c = a + MinimalFilter.Points * PointStride;
+        TransformInput(a, firstTile, tiles);
+        for (int panel = firstPanel; panel < endPanel; panel++)
+        {
+            Multiply(a, c, tiles, panel);
+            TransformOutput(c, firstTile, tiles, panel);
+        }
+    }
+
+    // Rows of the timeline are 4·d to d tiles: tile t has the rows t mod d, + d, + 2d, + 3d of its group.
+    private readonly long FirstRow(int tile) => (long)(tile / Dilation) * MinimalFilter.Results * Dilation + tile % Dilation;
+
+    // [point][block of k][tile][Gemm.AStride]
+    private readonly void TransformInput(float* a, int firstTile, int tiles)
+    {
+        long stride = (long)Dilation * Inputs, pointStride = PointStride;
+        for (int t = 0; t < tiles; t++)
+        {
+            float* x = X + FirstRow(firstTile + t) * Inputs;
+            for (int k = 0; k < Inputs; k += Gemm.KBlock)
+            {
+                float* to = a + ((long)(k / Gemm.KBlock) * _blockTiles + t) * Gemm.AStride;
+                int count = Math.Min(Gemm.KBlock, Inputs - k), i = 0;
+                for (; i <= count - Vector<float>.Count; i += Vector<float>.Count)
+                    MinimalFilter.Input(x + k + i, stride, to + i, pointStride, default(AllLanes));
+                // Behind a row there is room for a vector.
+                if (i < count)
+                    MinimalFilter.Input(x + k + i, stride, to + i, pointStride, new FirstLanes(count - i));
+            }
+        }
+        for (int p = 0; p < MinimalFilter.Points * KBlocks; p++)
+        {
+            for (int t = tiles; t % Gemm.TileRows != 0; t++)
+                new Span<float>(a + ((long)p * _blockTiles + t) * Gemm.AStride, Gemm.KBlock).Clear();
+        }
+    }
+
+    // [point][tile][panel's columns]
+    private readonly void Multiply(float* a, float* c, int tiles, int panel)
+    {
+        int width = Gemm.PanelColumns, resultStride = _blockTiles * width;
+        new Span<float>(c, MinimalFilter.Points * resultStride).Clear();
+        for (int p = 0; p < MinimalFilter.Points; p++, c += resultStride)
+        {
+            float* w = W + ((long)p * Gemm.Panels(Outputs) + panel) * Inputs * width;
+            for (int k = 0; k < Inputs; k += Gemm.KBlock, a += _blockTiles * Gemm.AStride)
+            {
+                for (int t = 0; t < tiles; t += Gemm.TileRows)
+                    Gemm.Tile(a + t * Gemm.AStride, w + (long)k * width, c + t * width, Math.Min(Gemm.KBlock, Inputs - k));
+            }
+        }
+    }
+
+    private readonly void TransformOutput(float* c, int firstTile, int tiles, int panel)
+    {
+        int width = Gemm.PanelColumns, v = Vector<float>.Count;
+        long pointStride = (long)_blockTiles * width;
+        for (int t = 0; t < tiles; t++)
+        {
+            float* y = Y + FirstRow(firstTile + t) * Outputs;
+            for (int column = panel * width, i = 0; i < width && column < Outputs; i += v, column += v)
+            {
+                if (column + v <= Outputs)
+                    Store(c + t * width + i, pointStride, y + column, Bias + column, default(AllLanes));
+                else
+                    Store(c + t * width + i, pointStride, y + column, Bias + column, new FirstLanes(Outputs - column));
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly void Store<TLanes>(float* c, long pointStride, float* y, float* bias, TLanes lanes)
+        where TLanes : struct, ILanes
+    {
+        (Vector<float> y0, Vector<float> y1, Vector<float> y2, Vector<float> y3) = MinimalFilter.Output(c, pointStride);
+        Vector<float> b = lanes.Load(bias);
+        long stride = (long)Dilation * Outputs;
+        lanes.Store(y, Accumulate ? lanes.Load(y) + (y0 + b) : y0 + b);
+        lanes.Store(y + stride, Accumulate ? lanes.Load(y + stride) + (y1 + b) : y1 + b);
+        lanes.Store(y + 2 * stride, Accumulate ? lanes.Load(y + 2 * stride) + (y2 + b) : y2 + b);
+        lanes.Store(y + 3 * stride, Accumulate ? lanes.Load(y + 3 * stride) + (y3 + b) : y3 + b);
+    }
+}
