@@ -2,6 +2,7 @@ using Dia.Backends;
 using Dia.Backends.Cpu;
 using Dia.Compiled;
 using Dia.Configuration;
+using Dia.Generation;
 using Dia.Modeling;
 using Dia.Quantization;
 using Dia.Weights;
