@@ -1,4 +1,4 @@
-using Dia.Graph;
+using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends.Cpu;
 
@@ -9,8 +9,9 @@ namespace Dia.Backends.Cpu;
 /// </summary>
 internal unsafe struct FilteredConvolutionJob : IParallelJob
 {
-    // Tiles of a block: their ten products' operands and a panel's results stay in the second-level cache.
-    private const int MostTiles = 96, MostTilesOfWide = 48, FewTiles = 24;
+    // Tiles of a block. Their operands, so many values at most, stay in the second-level cache with a panel's results; a panel of weights is read for all of
+    // them, so few would wait for weights.
+    private const int MostTiles = 120, LeastTiles = 48, FewTiles = 24, MostOperands = 400_000;
 
     /// <summary>Results [rows, outputs] and operands: x is the row that tap 0 of the first result reads.</summary>
     public float* Y;
@@ -57,7 +58,7 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
     private int Divide(int wanted)
     {
         int panels = Gemm.Panels(Outputs), groups = 1;
-        _blocks = (_tiles - 1) / (KBlocks == 1 ? MostTiles : MostTilesOfWide) + 1;
+        _blocks = (_tiles - 1) / Math.Clamp(MostOperands / (MinimalFilter.Points * Inputs), LeastTiles, MostTiles) + 1;
         while (_blocks < wanted && _tiles / _blocks > 2 * FewTiles)
             _blocks++;
         while (_blocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
@@ -78,7 +79,7 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
         TransformInput(a, firstTile, tiles);
         for (int panel = firstPanel; panel < endPanel; panel++)
         {
-            Multiply(a, c, tiles, panel);
+            Multiply(a, c, firstTile, tiles, panel);
             TransformOutput(c, firstTile, tiles, panel);
         }
     }
@@ -112,7 +113,7 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
     }
 
     // [point][tile][panel's columns]
-    private readonly void Multiply(float* a, float* c, int tiles, int panel)
+    private readonly void Multiply(float* a, float* c, int firstTile, int tiles, int panel)
     {
         int width = Gemm.PanelColumns, resultStride = _blockTiles * width;
         new Span<float>(c, MinimalFilter.Points * resultStride).Clear();
@@ -122,7 +123,27 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
             for (int k = 0; k < Inputs; k += Gemm.KBlock, a += _blockTiles * Gemm.AStride)
             {
                 for (int t = 0; t < tiles; t += Gemm.TileRows)
+                {
                     Gemm.Tile(a + t * Gemm.AStride, w + (long)k * width, c + t * width, Math.Min(Gemm.KBlock, Inputs - k));
+                    if (p == MinimalFilter.Points - 1)
+                        PrefetchResults(firstTile + t, Math.Min(Gemm.TileRows, tiles - t), panel);
+                }
+            }
+        }
+    }
+
+    // A panel's results are a short run of each row: the hardware does not foresee them.
+    private readonly void PrefetchResults(int firstTile, int tiles, int panel)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (int t = 0; t < tiles; t++)
+        {
+            float* y = Y + FirstRow(firstTile + t) * Outputs + (long)panel * Gemm.PanelColumns;
+            for (int r = 0; r < MinimalFilter.Results; r++, y += (long)Dilation * Outputs)
+            {
+                for (int i = 0; i < Gemm.PanelColumns; i += 16)
+                    Sse.Prefetch0(y + i);
             }
         }
     }
