@@ -147,7 +147,7 @@ public sealed class CompletionTests : TestFolder
     public void Man_shows_the_manual()
     {
         string shown = Succeeds(Dia.Shell("$DIA man > $1 && MANPAGER=cat MANWIDTH=100 LC_ALL=C exec man -l $1", In("dia.1"))).Text;
-        foreach (string part in new[] { "--temperature X", "DIA_TEMPERATURE", "dia encode [OPTIONS] IN.wav", "EXIT STATUS", "[S1] Hello there." })
+        foreach (string part in new[] { "--temperature X", "DIA_TEMPERATURE", "dia encode [OPTIONS] IN", "EXIT STATUS", "[S1] Hello there." })
             Assert.Contains(part, Regex.Replace(shown, ".\b", ""), StringComparison.Ordinal);
     }
 

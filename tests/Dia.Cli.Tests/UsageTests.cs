@@ -100,7 +100,7 @@ public sealed class UsageTests : TestFolder
     [InlineData("prepare", "--text TEXT")]
     [InlineData("forward", "input_ids")]
     [InlineData("generate", "--bad-words-ids JSON")]
-    [InlineData("encode", "IN.wav")]
+    [InlineData("encode", "IN is a WAV")]
     [InlineData("decode", "CODES.safetensors")]
     [InlineData("synth", "--config NAME")]
     [InlineData("convert", "--dtype TYPE")]
