@@ -22,7 +22,7 @@ public readonly record struct CalibrationProgress(string What, int Done, int Of)
 /// </summary>
 public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
 {
-    private const int SpokenTogether = 4, SampledBytes = 1 << 12, Samples = 16;
+    private const int SpokenTogether = 4;
     private const string Integers = "integers", Scales = "scales", ErrorKey = "error", EnergyKey = "energy", DampingKey = "damping";
 
     private readonly DiaForConditionalGeneration _model;
@@ -317,24 +317,14 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
     private static double Number(SafetensorsFile file, string key) =>
         double.TryParse(file.Metadata.GetValueOrDefault(key), NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : 0;
 
-    /// <summary>A hash of all that results depend on: configurations, samples of each weight, what each becomes, the script.</summary>
+    /// <summary>A hash of all that results depend on: the model, how it speaks, what each weight becomes, the script.</summary>
     private string Key()
     {
-        using Lock.Scope turn = _model.Tenant.Enter();
-        var text = new StringBuilder(CanonicalJson.Write(_model.Config)).Append(_config);
+        var text = new StringBuilder().Append(_config);
         foreach (var line in _script.Lines)
             text.Append('\n').Append(line.Text);
         foreach (WeightStorage? storage in _storages)
             text.Append('\n').Append(storage);
-        List<byte> all = [.. Encoding.UTF8.GetBytes(text.ToString())];
-        for (int i = 0; i < _storages.Length; i++)
-        {
-            StoredWeight weight = _model.Weights.Weights[i];
-            long bytes = WeightFormats.Bytes(weight.Format, _model.Specs[i].Count);
-            for (long at = 0; at < bytes; at += Math.Max(SampledBytes, bytes / Samples))
-                all.AddRange(new ReadOnlySpan<byte>((byte*)weight.Data + at, (int)Math.Min(SampledBytes, bytes - at)));
-        }
-
-        return Convert.ToHexStringLower(Sha256.Hash(CollectionsMarshal.AsSpan(all)));
+        return Convert.ToHexStringLower(Sha256.Hash([.. Encoding.UTF8.GetBytes(text.ToString()), .. _model.Hash()]));
     }
 }
