@@ -36,7 +36,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty,
         Parsers.Text) { Default = "standard output, unless it is a terminal" };
     public static readonly OptionSpec<string> OutputFolder =
-        new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
+        new("--output", "-o", "DIR", "The folder to write; it is made if need be.", "the name of a folder, not -", Parsers.RealFile);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
     public static readonly OptionSpec<string> SoundFormat = new("--format", null, "FORMAT",
         "Write wav, flac or opus where no name says it: to standard output, and in the answers to JSON lines. A name that ends in .wav, .flac or .opus says it.",
@@ -171,7 +171,7 @@ internal static class DiaOptions
         "a name, * for any characters, then =bf16, =f16, =f32, =int8 or =int4", ParseKeep) { IsRepeatable = true, HasVariable = false };
 
     public static readonly OptionSpec<string> Calibrate = new("--calibrate", null, "FILE",
-        "Choose integers for what the model's layers are given while it speaks the lines of this script.", "the name of a file, not -", Parsers.RealFile) { HasVariable = false };
+        "Choose integers for what the model's layers are given while it speaks the lines of this script (JSON lines with a voice each are taken too).", "the name of a file, not -", Parsers.RealFile) { HasVariable = false };
     public static readonly OptionSpec<bool> Report = Flag("--report", null,
         "Print what rounding did to each weight, and with --calibrate how far the model is from its source over lines that were kept out.");
 

@@ -44,7 +44,7 @@ public sealed class JournalTests : LinesTest
         long[] kept = [.. File.ReadLines(In("journal")).Select(l => Parse(l).GetProperty("line").GetInt64()).Where(n => n > 0)];
         Assert.Equal(Files("parts").Count, kept.Distinct().Count());
         Assert.Equal(kept.Length, kept.Distinct().Count()); // Nothing was made after the journal had it.
-        Assert.Matches($"^{kept.Length} lines, 0 failed, {kept.Length} there already in .*; seed 7\n$", Succeeds(Executable.WithFixtures.Run(resume)).Error);
+        Assert.Matches($"{kept.Length} lines, 0 failed, .*{kept.Length} there already in .*; seed 7\n$", Succeeds(Executable.WithFixtures.Run(resume)).Error);
     }
 
     [Fact]
@@ -62,13 +62,13 @@ public sealed class JournalTests : LinesTest
         Assert.Equal(
             ["line 2 is spoken again: it asks for something else than the journal says.", $"line 3 is spoken again: {In("codes/3.safetensors")} is not what the journal says.", $"line 4 is spoken again: {In("codes/4.safetensors")} is not what the journal says."],
             Regex.Matches(outcome.Error, "(?<=note: )line .*again.*").Select(m => m.Value));
-        Assert.Contains("5 lines, 0 failed, 1 there already", outcome.Error, StringComparison.Ordinal);
+        Assert.Matches("5 lines, 0 failed, .*1 there already", outcome.Error);
         SortedDictionary<string, byte[]> after = Files("codes"); // The seed is the journal's: nobody gave one.
         foreach (string same in new[] { "1", "3", "4" })
             Assert.Equal(before[same + ".safetensors"], after[same + ".safetensors"]);
         Assert.NotEqual(before["2.safetensors"], after["2.safetensors"]);
-        Assert.Contains("5 lines, 0 failed, 5 there already", Succeeds(Executable.WithFixtures.Run(speak)).Error, StringComparison.Ordinal);
-        Assert.Contains("5 lines, 0 would fail, 5 there already", Succeeds(Executable.WithFixtures.Run([.. speak, "--check"])).Error, StringComparison.Ordinal);
+        Assert.Matches("5 lines, 0 failed, .*5 there already", Succeeds(Executable.WithFixtures.Run(speak)).Error);
+        Assert.Matches("5 lines, 0 would fail, .*5 there already", Succeeds(Executable.WithFixtures.Run([.. speak, "--check"])).Error);
 
         // Another way to speak is another request of each line, and so is another seed.
         foreach (string[] other in new[] { new[] { "--top-k", "3" }, ["--seed", "3"], ["--truncate"] })
