@@ -31,7 +31,7 @@ internal static class BundleCommand
         run.Reporter.Summary($"{output}: {Format.Bytes(new FileInfo(output).Length)}");
     }
 
-    /// <summary>Refuses what this executable could not open again: a model that is not compiled in, weights that do not fit, scales that are no numbers.</summary>
+    /// <summary>Refuses what this executable could not open again: a model not compiled in, weights that do not fit, scales that are no numbers.</summary>
     /// <exception cref="DiaException">Model.</exception>
     private static void CheckOpens(Invocation run, ModelFolder folder)
     {

@@ -13,7 +13,8 @@ internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForC
 {
     private readonly byte[] _voice = voice?.Hash() ?? [];
 
-    private readonly byte[] _model = Sha256.Hash([.. model.Hash(), .. codec?.Identity.Hash() ?? [], .. run.Line.Get(DiaOptions.Adapter) is { } adapter ? LoraFiles.Hash(ModelFolder.OpenAdapter(adapter)) : []]);
+    private readonly byte[] _model = Sha256.Hash([.. model.Hash(), .. codec?.Identity.Hash() ?? [],
+        .. run.Line.Get(DiaOptions.Adapter) is { } adapter ? LoraFiles.Hash(ModelFolder.OpenAdapter(adapter)) : []]);
 
     /// <summary>Looks at a line that is to be spoken.</summary>
     /// <param name="line">Its number.</param>

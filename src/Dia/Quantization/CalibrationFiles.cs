@@ -72,7 +72,7 @@ internal sealed class CalibrationFiles(string folder, string key) : IDisposable
         }
         catch (DiaException e) when (e.Kind == DiaErrorKind.Output)
         {
-            throw new DiaException(e.Kind, $"{e.Message} What was done before is kept in {folder}: once there is room, the same command goes on.", e);
+            throw new DiaException(e.Kind, $"{e.Message.TrimEnd('.')}. What was done before is kept in {folder}: once there is room, the same command goes on.", e);
         }
     }
 

@@ -33,7 +33,9 @@ public interface ISpeechObserver
     {
     }
 
-    /// <summary>An utterance failed (what takes the sound counts, and so does an observer), and its script with it. Unless overridden this ends the run.</summary>
+    /// <summary>
+    /// An utterance failed (what takes the sound counts, and so does an observer), and its script with it. Unless overridden this ends the run.
+    /// </summary>
     /// <param name="failure">Why.</param>
     void Failed(Exception failure) => ExceptionDispatchInfo.Throw(failure);
 }
