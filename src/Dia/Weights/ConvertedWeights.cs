@@ -65,9 +65,10 @@ internal sealed unsafe class ConvertedWeights : IDisposable
     /// <exception cref="DiaException">Model; the message names file and tensor.</exception>
     public void CheckFinite()
     {
-        foreach (SafetensorsTensor tensor in _files.Tensors.Values.Where(t => WeightFormats.Of(t.DType) is not null))
+        foreach (StoredTensor tensor in _files.Tensors.Values.Where(t => WeightFormats.Of(t.DType) is not null))
         {
-            var stored = new StoredWeight { Data = tensor.Data, Format = WeightFormats.Of(tensor.DType)!.Value };
+            using StoredTensor.OrderedValues ordered = tensor.Ordered();
+            var stored = new StoredWeight { Data = ordered.Data, Format = WeightFormats.Of(tensor.DType)!.Value };
             for (long at = 0; at < tensor.Count; at += Step)
             {
                 Span<float> values = _values.AsSpan(0, (int)Math.Min(Step, tensor.Count - at));
