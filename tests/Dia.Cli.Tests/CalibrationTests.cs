@@ -71,6 +71,39 @@ public sealed class CalibrationTests : TestFolder
         Assert.False(Directory.Exists(In("out")));
     }
 
+    [Fact]
+    public void Lines_may_be_in_a_voice_and_what_is_wrong_with_one_is_told_by_its_number()
+    {
+        string[] convert = ["convert", Source, "--dtype", "int8", "-o", In("out"), "--calibrate", In("lines")];
+        Succeeds(Executable.WithFixtures.Run("[S2] Yes.", "--model", Source, "--codes", In("codes"), "--seed", "1", "--max-tokens", "30"));
+        foreach ((string line, string says) in new[]
+        {
+            ("{\"text\":\"[S1] Hi.\",\"temperature\":1}", "leave out temperature"), ("{\"text\":\"[S1] Hi.\",\"output\":\"a.wav\"}", "leave out output"),
+            ("{\"text\":\"[S1] Hi.\",\"voice\":\"gone.voice\"}", "gone.voice"), ("{\"text\":\"...\"}", "nothing to say"), ("[S1] Hi.", "not valid JSON"),
+        })
+        {
+            File.WriteAllText(In("lines"), $"{{\"text\":\"[S1] One.\"}}\n\n{line}\n");
+            Fails(4, Executable.WithFixtures.Run(convert), $"{In("lines")}, line 3: ", says);
+        }
+
+        File.WriteAllText(In("lines"), "{\"text\":\"[S1] One.\"}\n{\"id\":2,\"text\":\"[S2] Two.\"}\n");
+        Succeeds(Executable.WithFixtures.Run(convert));
+        Assert.True(File.Exists(In("out/model.safetensors")));
+    }
+
+    [Fact]
+    public void A_full_disk_says_how_to_go_on_and_what_was_given_up_goes_with_a_plain_conversion()
+    {
+        Write("script.txt", 6);
+        string[] plain = ["convert", Source, "--dtype", "int8", "-o", In("out")];
+        Fails(6, Executable.WithFixtures.Shell("ulimit -f 8; exec $DIA convert $1 --dtype int8 --calibrate $2 -o $3", Source, In("script.txt"), In("out")),
+            "the same command goes on", In("out/.dia-calibration"));
+        Assert.True(Directory.Exists(In("out/.dia-calibration")));
+        Succeeds(Executable.WithFixtures.Run(plain));
+        Assert.False(Directory.Exists(In("out/.dia-calibration")));
+        Fails(2, Executable.WithFixtures.Run(["convert", Source, "--dtype", "int8", "-o", "-"]), "-o", "the name of a folder, not -");
+    }
+
     private void Write(string name, int lines) =>
         File.WriteAllLines(In(name), Enumerable.Range(0, lines).Select(i => $"[S{i % 2 + 1}] Line {i} is spoken."));
 

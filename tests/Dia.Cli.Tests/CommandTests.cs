@@ -76,6 +76,9 @@ public sealed class CommandTests : TestFolder
         Assert.Equal(usual, Succeeds(Dia.Shell("cd / && exec $1 '[S1] Hello world.' --seed 4", In("dia"))).Output);
         Assert.Equal(usual, Succeeds(Dia.Run("[S1] Hello world.", "--seed", "4", "--model", In("dia"))).Output);
         Fails(3, Dia.Run("bundle", In("nothing"), "-o", In("x")), "nothing");
+        // What could not be opened again is not put inside.
+        Fails(3, Dia.Run("bundle", Fixtures.Path("tiny/odd"), "-o", In("x")), "compiled in");
+        Assert.False(File.Exists(In("x")));
         Assert.Equal(["again", "dia"], Names());
     }
 }

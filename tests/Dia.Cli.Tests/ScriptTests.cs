@@ -170,15 +170,22 @@ public sealed partial class ScriptTests : TestFolder
     }
 
     [Fact]
-    public void A_line_that_is_too_long_is_an_error_that_names_no_option_it_has_not()
+    public void A_line_that_is_too_long_is_spoken_as_the_same_script_is_whatever_is_spoken_beside_it()
     {
-        Outcome outcome =
-            Dia.Run(["--lines", "-o", In("{n}.wav"), "--max-tokens", "20", "--seed", "1"], System.Text.Encoding.UTF8.GetBytes(Script + "\n" + Short + "\n"));
-        Assert.Equal(1, outcome.ExitCode);
-        Assert.Contains("line 1: the text is", outcome.Error, StringComparison.Ordinal);
-        Assert.DoesNotContain("--no-split", outcome.Error, StringComparison.Ordinal);
-        Assert.Equal(["2.wav"], Names());
-        Fails(2, Dia.Run("--lines", "--split", "-o", In("{n}.wav")), "--split", "--lines");
+        string[] options = ["--max-tokens", "40", "--seed", "3"];
+        byte[] lines = System.Text.Encoding.UTF8.GetBytes($"{Short}\n{Script}\n{Short}\n{Script.Replace("blue", "new", StringComparison.Ordinal)}\n");
+        Outcome outcome = Succeeds(Dia.Run(["--lines", "-o", In("{n}.wav"), "--codes", In("{n}.codes"), "--batch", "3", .. options], lines));
+        Assert.Matches(@"note: line 2 is 2\d\d bytes long .*256.* split into \d+ pieces", outcome.Error);
+        Assert.Matches(@"warning: line 2: piece 1 of \d+ was cut", outcome.Error); // by so few rows
+        Succeeds(Dia.Run([Script, "-o", In("alone.wav"), "--codes", In("alone.codes"), .. options]));
+        Assert.Equal(File.ReadAllBytes(In("alone.wav")), File.ReadAllBytes(In("2.wav")));
+        Assert.Equal(File.ReadAllBytes(In("alone.codes")), File.ReadAllBytes(In("2.codes")));
+        Assert.Equal(File.ReadAllBytes(In("1.wav")), File.ReadAllBytes(In("3.wav")));
+
+        Outcome one = Dia.Run(["--lines", "--no-split", "-o", In("whole-{n}.wav"), .. options], lines);
+        Assert.Equal(1, one.ExitCode);
+        Assert.Contains("line 2: the text is", one.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(In("whole-2.wav")));
     }
 
     [Theory]

@@ -26,6 +26,7 @@ internal static class Program
         ["flac"] = () => new FlacTarget(),
         ["forward"] = () => new ForwardTarget(),
         ["generation-config"] = () => new GenerationConfigTarget(),
+        ["journal"] = () => new JournalTarget(),
         ["json-lines"] = () => new JsonLinesTarget(),
         ["line-paths"] = () => new LinePathsTarget(),
         ["manifest-csv"] = () => new ManifestTarget("manifest-csv", "metadata.csv"),

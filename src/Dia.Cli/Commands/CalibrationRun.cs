@@ -18,6 +18,9 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, ModelFold
 {
     private const string StateName = ".dia-calibration";
 
+    /// <summary>Deletes what a calibration that was given up has left in a folder that is complete now.</summary>
+    public static void DeleteState(string folder) => Calibration.Forget(Path.Combine(folder, StateName));
+
     private readonly ProgressClock _clock = new(run.Reporter);
 
     /// <summary>Whether the options ask for one.</summary>
@@ -39,7 +42,7 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, ModelFold
         }
 
         Calibration? calibration = run.Line.Get(DiaOptions.Calibrate) is { } path
-            ? Create(source, CalibrationScript.Read(path, source.Config), device.Threads) : null;
+            ? Create(source, ReadScript(path, source, device), device.Threads) : null;
         using (calibration)
         {
             if (calibration is not null && !Calibrate(calibration))
@@ -50,6 +53,11 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, ModelFold
             calibration?.DeleteFiles();
         }
     }
+
+    /// <summary>Lines of script, or JSON lines, each with a voice if it names one.</summary>
+    private CalibrationScript ReadScript(string path, DiaForConditionalGeneration source, CpuDevice device) => CalibrationLines.IsJson(path)
+        ? CalibrationLines.Read(run, path, source, () => DacModel.FromPretrained(codec ?? from.Sub(ModelFolder.CodecName), CompiledModels.All, device))
+        : CalibrationScript.Read(path, source.Config);
 
     private Calibration Create(DiaForConditionalGeneration source, CalibrationScript script, int threads) =>
         new(source, script, options.StorageOf, Path.Combine(folder, StateName), null, threads);

@@ -29,7 +29,8 @@ internal static class ConvertCommand
 
         With --calibrate the model speaks the lines of a script, one a line, and integers are chosen for what its layers are given
         meanwhile (GPTQ): a hundred lines like those that it is to speak are good, and take the processor as long as a few times to speak
-        them. Stopped in any way, the same command goes on. --report says of each weight what rounding did, and of every tenth line, kept out,
+        them. Where they are to be in a voice, give JSON lines (a file called .jsonl, or that begins with a brace), each with its text and, as for
+        dia --jsonl, voice, or clone and clone_text: {"text":"[S1] Hello there.","voice":"me.voice"}. Stopped in any way, the same command goes on. --report says of each weight what rounding did, and of every tenth line, kept out,
         how far the model's logits and its greedy speech are from the source's.
         """,
         Run);
@@ -55,7 +56,10 @@ internal static class ConvertCommand
         if (CalibrationRun.IsAskedFor(run.Line))
             new CalibrationRun(run, from, codec, options, folder, Convert).Go();
         else
+        {
             Convert(options);
+            CalibrationRun.DeleteState(folder); // of a calibration that was given up
+        }
 
         void Convert(ConversionOptions options)
         {

@@ -13,9 +13,9 @@ namespace Dia.Cli.Commands;
 /// <param name="targets">Where the results go.</param>
 /// <param name="answers">Takes what is said of each line.</param>
 /// <param name="model">The model.</param>
-/// <param name="engine">Speaks the lines; null: they are only checked.</param>
+/// <param name="speaker">Speaks the lines; null: they are only checked.</param>
 internal sealed class LinesCommand(Invocation run, CommandLine options, LineTargets targets, LineAnswers answers, DiaForConditionalGeneration model,
-    SpeechEngine? engine)
+    Speaker? speaker)
 {
     private const int DefaultBatch = 4;
 
@@ -23,7 +23,9 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
     private const int WindowOfBatches = 4;
 
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
+    private readonly Shard? _shard = run.Line.GetValue(DiaOptions.Shard);
     private readonly TextNotes _notes = new(run, model.Config);
+    private readonly List<LineJob> _jobs = []; // that are being spoken
 
     private DacModel? Codec { get; init; }
 
@@ -36,16 +38,22 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
 
     private Voice? OpenedVoice { get; init; }
 
+    /// <summary>Knows what is complete; null: nobody asks.</summary>
+    private JournalOfList? Journal { get; init; }
+
     /// <summary>Speaks every line.</summary>
     /// <exception cref="DiaException">What concerns the whole run: options, model, the input as a stream.</exception>
     public static void Run(Invocation run)
     {
+        if (run.Line.Has(DiaOptions.Resume) && run.Line.Get(DiaOptions.Journal) is null)
+            throw CommandLine.Usage($"{DiaOptions.Resume.Name} goes on from a journal: name it with {DiaOptions.Journal.Name} FILE.");
         (Stream stream, string name) = TextInput.Open(run.Line);
         using Stream input = stream;
         bool json = run.Line.Has(DiaOptions.JsonLines), check = run.Line.Has(DiaOptions.Check);
         int batch = run.Line.GetValue(DiaOptions.Batch) ?? DefaultBatch;
-        ulong seed = run.Line.GetValue(DiaOptions.Seed)?.Value ?? SpeechOptions.RandomSeed();
         var targets = new LineTargets(run);
+        using LineJournal? journal = LineJournal.Open(run.Line);
+        ulong seed = run.Line.GetValue(DiaOptions.Seed)?.Value ?? journal?.Seed ?? SpeechOptions.RandomSeed();
         VoiceInput? voice = VoiceInput.Read(run);
         using var files = new Checkpoints(run);
         bool needsCodec = targets.AlwaysAudio || voice?.NeedsCodec == true, mayNeedCodec = json || needsCodec;
@@ -58,24 +66,30 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         if (!check)
             files.PlaceWeights(model, rows: long.MaxValue, batch); // how many lines there will be is not known
         using OutputFile? standardOutput = json || (targets.StandardOutput is not null && !check) ? run.Interruption.Open("-") : null;
-        using var answers = new LineAnswers(run, WindowOfBatches * batch, standardOutput, codec?.SamplingRate ?? 0);
-        using SpeechEngine? engine = check ? null : new SpeechEngine(model, codec, batch);
+        using var answers = new LineAnswers(run, WindowOfBatches * batch, standardOutput, codec?.SamplingRate ?? 0, journal);
+        double? frameRate = codec?.FrameRate ?? files.FrameRate;
+        using Speaker? speaker = check ? null : new Speaker(model, codec, frameRate, batch);
         if (!check)
+        {
             answers.Start(targets);
+            journal?.Begin(seed);
+        }
+
         var command = new LinesCommand(run, run.Line with { Values = new Dictionary<OptionSpec,
-            object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(seed) } }, targets, answers, model, engine)
+            object>(run.Line.Values) { [DiaOptions.Seed] = new Seed(seed) } }, targets, answers, model, speaker)
         {
             Codec = codec,
             NoCodec = noCodec,
-            FrameRate = codec?.FrameRate ?? files.FrameRate,
+            FrameRate = frameRate,
             CommonVoice = voice,
             OpenedVoice = opened,
+            Journal = journal is null ? null : new JournalOfList(run, journal, model, codec, voice),
         };
         command.Speak(stream, name, batch);
         answers.Finish();
         standardOutput?.Commit();
-        if (engine is not null)
-            run.Reporter.Detail(Format.Times(engine.Times));
+        if (speaker is not null)
+            run.Reporter.Detail(Format.Times(speaker.Times));
         answers.Summarize(check ? null : seed);
         if (answers.FailedLines > 0 || (answers.DoubtfulLines > 0 && run.Line.Has(DiaOptions.Strict)))
             run.ExitCode = ExitCodes.Incomplete;
@@ -101,13 +115,13 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
             stream,
             returns: !_json && !options.Has(DiaOptions.RawText),
             start => TextInput.RefuseOther(start, name));
-        using var lines = new LineQueue(reader, name, 2 * batch, IsEmpty);
+        using var lines = new LineQueue(reader, name, 2 * batch, line => _shard?.Has(line.Number) == false || IsEmpty(line));
         try
         {
-            if (engine is null)
+            if (speaker is null)
                 Check(lines);
             else
-                engine.Run(wait => Next(lines, wait), run.Interruption.Token);
+                speaker.Engine.Run(wait => NextUtterance(lines, wait), run.Interruption.Token);
         }
         finally
         {
@@ -120,7 +134,19 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         ? line.Bytes.AsSpan().IndexOfAnyExcept(" \t\r"u8) < 0
         : DiaTokenizer.IndexOfInvalidUtf8(line.Bytes) < 0 && !ScriptText.HasSpeech(Encoding.UTF8.GetString(line.Bytes)));
 
-    /// <summary>The next line that can be spoken. Those before it that cannot are answered.</summary>
+    /// <summary>What is spoken next: of a line that was begun, else of the next line.</summary>
+    private Utterance? NextUtterance(LineQueue lines, bool wait)
+    {
+        _jobs.RemoveAll(job => job.IsEnded);
+        if (_jobs.Find(job => job.Script!.HasNext) is { } begun)
+            return begun.Script!.Next();
+        if (Next(lines, wait) is not { } job)
+            return null;
+        _jobs.Add(job);
+        return job.Script!.Next();
+    }
+
+    /// <summary>The next line that can be spoken. Those before it that cannot, or need not, are answered.</summary>
     /// <param name="lines">The lines.</param>
     /// <param name="wait">Whether to wait for a line; without, none may be there yet.</param>
     /// <returns>Null after the last line, and where there is none yet or no room for its answer.</returns>
@@ -132,7 +158,8 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
             string? id = null;
             try
             {
-                return Begin(place, line, out id);
+                if (Begin(place, line, out id) is { } job)
+                    return job;
             }
             catch (DiaException e) when (e.Kind != DiaErrorKind.Device)
             {
@@ -153,38 +180,58 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
             string? twice = files.Name is { } name && !outputs.TryAdd(name, job.Line)
                 ? Format.Text($"{name} is the output of line {outputs[name]} too: only the later one will be there.")
                 : null;
-            answers.Checked(job, twice ?? job.Doubts.Room("the text", job));
+            answers.Checked(job, twice ?? job.Doubts.Room(job.Pieces.Count == 1 ? "the text" : "the longest piece", job.Longest));
         }
     }
 
-    private LineJob Begin(long place, InputLine line, out string? id)
+    /// <summary>Begins a line; null: its output is there already, and it is answered.</summary>
+    private LineJob? Begin(long place, InputLine line, out string? id)
     {
         id = null;
         LineRequest request = _json ? LineRequest.FromJson(line, options, out id) : LineRequest.FromText(line, options);
         VoiceInput? voice = request.OwnVoice ? request.ReadVoice(run, targets.Paths) : CommonVoice;
         // Notes on single lines would drown everything else.
         var prepared = new PreparedText(_notes, request.Text, voice?.Voice, line.Number);
-        ScriptPiece piece = prepared.Whole(request.Options, model.Config.EncoderConfig.MaxPositionEmbeddings);
+        SpeechOptions speech = Sampling.Read(request.Options);
+        int positions = model.Config.EncoderConfig.MaxPositionEmbeddings;
+        // Where nothing says how long a frame is, what is too long stays an error.
+        bool tooLong = prepared.Length > positions, splits = speech.Splits(tooLong && FrameRate is not null);
+        ScriptPiece? whole = splits ? null : prepared.Whole(request.Options, positions, asScript: speech is not { Speed: 1, Retries: 0 }, cuts: model.Config.IsFirstGeneration);
         if (request.OwnVoice && voice!.NeedsCodec && Codec is null)
             throw NoCodec!;
-        Voice? opened = prepared.Behind(request.OwnVoice ? voice!.Open(model, Codec, encodes: engine is not null) : OpenedVoice);
-        SpeechOptions how = Sampling.Read(request.Options) with { Voice = opened };
-        GenerationConfig generation = Sampling.Resolve(request.Options, how, model);
-        LineFiles files = targets.Open(line.Number, request.Output);
+        LineNames names = targets.Names(line.Number, request.Output);
+        byte[]? hash = Journal?.Begin(line.Number, names, request, voice, speech);
+        if (hash is not null && Journal!.Find(line.Number, hash, names) is { } entry)
+        {
+            answers.Kept(place, entry, id, request.Output, names.Codes);
+            return null;
+        }
+
+        speech = speech with { Voice = prepared.Behind(request.OwnVoice ? voice!.Open(model, Codec, encodes: speaker is not null) : OpenedVoice) };
+        GenerationConfig generation = Sampling.Resolve(request.Options, speech, model);
+        IReadOnlyList<ScriptPiece> pieces = whole is null ? Speaker.Split(model, FrameRate, prepared.Script, speech) : [whole];
+        if (tooLong && pieces.Count > 1)
+            run.Reporter.NoteOnce(DiaOptions.NoSplit.Name,
+                $"line {line.Number} is {prepared.Length} bytes long (a tag counts as one), the model takes {positions}: it was split into {pieces.Count} pieces, as others will be (--no-split makes that an error).");
+        LineFiles files = targets.Open(names);
         try
         {
             if (files.MakesAudio)
-                files.Start(Codec?.SamplingRate ?? throw NoCodec!, request.Options.Has(DiaOptions.Trim), request.Text, how.Seed);
-            return new LineJob(answers, files, model.Config, piece, opened, generation, FrameRate)
+                files.Start(Codec?.SamplingRate ?? throw NoCodec!, request.Text, speech.Seed);
+            var job = new LineJob(run, answers, files, speech)
             {
                 Place = place,
                 Line = line.Number,
                 Id = id,
                 Output = request.Output,
+                Request = hash,
+                Pieces = pieces,
+                Longest = new Utterance(model.Config, pieces.MaxBy(p => p.Characters)!, speech.Voice, generation, FrameRate),
                 Doubts = new Doubts(request.Options),
-                KeepPrompt = request.Options.Has(DiaOptions.KeepPrompt),
-                WantsAudio = files.MakesAudio,
             };
+            if (speaker is not null)
+                job.Begin(speaker);
+            return job;
         }
         catch
         {

@@ -7,14 +7,14 @@ internal static class ScriptOptions
 {
     /// <summary>How splitting works, for the help.</summary>
     public const string Help = """
-        Long scripts: a text that is longer than the model can hold is split, as is any text with --split (not the lines of --lines
-        and --jsonl: one that is too long is an error; speak it in a run of its own). Pieces are cut at
+        Long scripts: a text that is longer than the model can hold is split, as is any text with --split, lines of
+        --lines and --jsonl too: their pieces are spoken one after the other, beside those of other lines. Pieces are cut at
         speaker turns and sentence ends, else at commas, else between words; each starts with its speaker's tag. The full stops of
         "No. 5", "e.g. this" and "Dr. Who" end no sentence; a piece with nothing to say is left out. At 15 characters
         a second a piece and the voice it goes on from take 20 seconds together, what the model was trained on: pieces are of 5 to 10
         seconds, of up to 20 after a short voice of your own, shorter where the model holds less. That voice is an earlier piece: the last
         with all of the piece's speakers, else the last; one that was spoken oddly fast or slowly, or does not fit into the model
-        beside the piece, is passed over. Pieces are joined at a breath of 0.1 to 0.25 seconds, into one WAV.
+        beside the piece, is passed over. Pieces are joined at a breath of 0.1 to 0.25 seconds, into one output.
         With --retries a piece is spoken again where it took less than half of the script's own seconds for its characters (those of
         its pieces so far; before the first, 15 characters a second), or went on to the length limit for more than twice of them. If no
         attempt is as it should be, the longest that ended by itself is kept.

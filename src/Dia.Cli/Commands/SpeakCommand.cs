@@ -49,15 +49,16 @@ internal static class SpeakCommand
     {
         CommandLine line = run.Line;
         CheckText(line);
+        ScriptOptions.Check(line);
         if (DiaOptions.LinesOf(line) is not null)
         {
             LinesCommand.Run(run);
             return;
         }
 
-        if (line.Has(DiaOptions.Check))
-            throw CommandLine.Usage($"{DiaOptions.Check.Name} reads a list: it goes with {DiaOptions.Lines.Name} or {DiaOptions.JsonLines.Name}.");
-        ScriptOptions.Check(line);
+        OptionSpec? ofList = new OptionSpec[] { DiaOptions.Check, DiaOptions.Journal, DiaOptions.Resume, DiaOptions.Shard }.FirstOrDefault(line.Sets);
+        if (ofList is not null)
+            throw CommandLine.Usage($"{ofList.Name} is for a list: it goes with {DiaOptions.Lines.Name} or {DiaOptions.JsonLines.Name}.");
         var targets = SpeechTargets.Read(run);
         VoiceInput? voice = VoiceInput.Read(run);
         string text = TextInput.Read(line);
@@ -78,8 +79,6 @@ internal static class SpeakCommand
         if (tooLong && !splits)
             run.Reporter.Note($"the text was cut from {prepared.Length} to {positions} bytes.");
         GenerationConfig generation = Sampling.Resolve(line, options, model);
-        if (options.Retries > 0 && !generation.DoSample)
-            throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and the checkpoint's generation_config.json says not to draw.");
 
         using var speaker = new Speaker(model, codec, codec?.FrameRate ?? files.FrameRate);
         IReadOnlyList<ScriptPiece> pieces = whole is null ? speaker.Split(prepared.Script, options) : [whole];

@@ -30,10 +30,12 @@ internal static class Sampling
     /// <param name="line">The options.</param>
     /// <param name="options">What they say.</param>
     /// <param name="model">The model.</param>
-    /// <exception cref="DiaException">Usage: --max-tokens is out of the model's range. Input: the voice leaves no room.</exception>
+    /// <exception cref="DiaException">Usage: --max-tokens is out of the model's range, or --retries where nothing is drawn. Input: the voice leaves no room.</exception>
     public static GenerationConfig Resolve(CommandLine line, SpeechOptions options, DiaForConditionalGeneration model)
     {
         GenerationConfig config = options.Generation(model);
+        if (options.Retries > 0 && !config.DoSample)
+            throw CommandLine.Usage($"{DiaOptions.Retries.Name} draws with another seed, and {(options.Greedy ? "greedy does not draw" : "the checkpoint's generation_config.json says not to draw")}.");
         int promptRows = 1 + (options.Voice?.Codes.GetLength(0) ?? 0), lowest = config.DelayPattern.Max() + 2, highest = model.RowCapacity - promptRows;
         if (highest < lowest)
             throw new DiaException(DiaErrorKind.Input,

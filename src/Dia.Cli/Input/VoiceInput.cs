@@ -24,6 +24,17 @@ internal sealed class VoiceInput
     /// <summary>Whether it takes a codec to use it.</summary>
     public bool NeedsCodec => _audio is not null;
 
+    /// <summary>A hash of what is heard and said in it.</summary>
+    public byte[] Hash()
+    {
+        int[] codes = [.. Voice.Codes.Cast<int>()];
+        return Sha256.Hash([
+            .. Sha256.Hash(Encoding.UTF8.GetBytes(Voice.Transcript)), .. Sha256.Hash(MemoryMarshal.AsBytes(codes.AsSpan())),
+            .. Sha256.Hash(MemoryMarshal.AsBytes(_audio is null ? [] : _audio.Samples.AsSpan())),
+            .. Encoding.UTF8.GetBytes(Format.Text($"{_audio?.SamplingRate} {_audio?.Channels}")),
+        ]);
+    }
+
     /// <summary>Reads what --clone, --voice or --prompt-codes name; null: none of them is given.</summary>
     /// <exception cref="DiaException">Usage: two of them, or options that do not go together. Input: it cannot be read.</exception>
     public static VoiceInput? Read(Invocation run)

@@ -10,7 +10,8 @@ namespace Dia.Cli.Lines;
 /// <param name="window">Lines that may be taken and not answered.</param>
 /// <param name="output">Standard output; null where nothing goes there.</param>
 /// <param name="samplingRate">The codec's rate; 0 where there is none.</param>
-internal sealed class LineAnswers(Invocation run, int window, OutputFile? output, int samplingRate) : IDisposable
+/// <param name="journal">Is told which outputs are complete; null: there is none.</param>
+internal sealed class LineAnswers(Invocation run, int window, OutputFile? output, int samplingRate, LineJournal? journal) : IDisposable
 {
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly bool _json = run.Line.Has(DiaOptions.JsonLines);
@@ -20,13 +21,16 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     private SoundWriter? _audio;
     private Player? _player;
     private double _seconds;
-    private long _lines;
+    private long _lines, _kept;
 
     /// <summary>Lines that failed.</summary>
     public long FailedLines { get; private set; }
 
     /// <summary>Lines that may not be what their text asked for.</summary>
     public long DoubtfulLines { get; private set; }
+
+    /// <summary>Whether the journal cannot be written: that ends the run.</summary>
+    public bool IsBroken { get; private set; }
 
     /// <summary>Whether another line may be taken.</summary>
     public bool HasRoom => _order.HasRoom;
@@ -50,11 +54,13 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     }
 
     /// <summary>A line is done; its files are written but not complete.</summary>
-    public void Done(LineJob job) => _order.Give(job.Place, () =>
+    public void Done(LineJob job, SpokenScript spoken) => _order.Give(job.Place, () =>
     {
+        JournalEntry? entry;
         try
         {
             job.Files.Commit();
+            entry = journal is null ? null : JournalEntry.Of(job.Line, job.Request!, job.Seed, job.Files.Names, job.Warnings.Count);
         }
         catch (DiaException e)
         {
@@ -62,18 +68,35 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
             return;
         }
 
+        Keep(entry);
+
         double? seconds = job.Files.MakesAudio ? job.Files.Samples / (double)samplingRate : null;
         _seconds += seconds ?? 0;
-        string? warning = job.Doubt is null ? null : job.Doubts.Describe("the speech", job);
         if (_json)
-            output!.Stream.Write(LineAnswer.Done(job, seconds, warning, job.Files.KeepsAudio ? Sound(job.Files) : null));
+            output!.Stream.Write(LineAnswer.Done(job, spoken, seconds, job.Files.KeepsAudio ? Sound(job.Files) : null));
         else if (job.Files.KeepsAudio)
             WriteKept(job);
-        Count(job.Line, warning);
+        Count(job.Line, job.Warnings.Select(w => w.Message));
+    });
+
+    /// <summary>A line's output is there already.</summary>
+    /// <param name="place">Its place in the order.</param>
+    /// <param name="entry">What the journal says of it.</param>
+    /// <param name="id">Its id as JSON text, or null.</param>
+    /// <param name="named">The output that it names, or null.</param>
+    /// <param name="codes">The codes' file; null: there is none.</param>
+    public void Kept(long place, JournalEntry entry, string? id, string? named, string? codes) => _order.Give(place, () =>
+    {
+        _kept++;
+        string? warning = entry.Warnings == 0 ? null
+            : Format.Text($"it was spoken in an earlier run, with {entry.Warnings} warning{(entry.Warnings == 1 ? "" : "s")}.");
+        if (_json)
+            output!.Stream.Write(LineAnswer.Kept(entry, id, named, codes, warning));
+        Count(entry.Line, warning is null ? [] : [warning]);
     });
 
     /// <summary>A line failed.</summary>
-    /// <param name="place">Its place in the _order.</param>
+    /// <param name="place">Its place in the order.</param>
     /// <param name="line">Its number.</param>
     /// <param name="id">Its id as JSON text, or null.</param>
     /// <param name="error">Why.</param>
@@ -86,7 +109,7 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     {
         if (warning is not null && _json)
             output!.Stream.Write(LineAnswer.Checked(job.Line, job.Id, warning));
-        Count(job.Line, warning);
+        Count(job.Line, warning is null ? [] : [warning]);
     });
 
     /// <summary>Says what was done.</summary>
@@ -94,17 +117,18 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     public void Summarize(ulong? seed)
     {
         string lines = Format.Text($"{_lines} line{(_lines == 1 ? "" : "s")}"), doubtful = DoubtfulLines == 0
-            ? "" : Format.Text($", {DoubtfulLines} with warnings");
+            ? "" : Format.Text($", {DoubtfulLines} with warnings"),
+            kept = _kept == 0 ? "" : Format.Text($", {_kept} there already");
         if (seed is null)
         {
-            run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} would fail{doubtful}; nothing was spoken"));
+            run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} would fail{doubtful}{kept}; nothing was spoken"));
             return;
         }
 
         double wall = _clock.Elapsed.TotalSeconds;
         string audio = _seconds > 0
             ? Format.Text($": {_seconds:0.00} s of audio in {wall:0.0} s, {_seconds / wall:0.00} times real time") : Format.Text($" in {wall:0.0} s");
-        run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} failed{doubtful}{audio}; seed {seed}"));
+        run.Reporter.Summary(Format.Text($"{lines}, {FailedLines} failed{doubtful}{kept}{audio}; seed {seed}"));
     }
 
     /// <summary>The sound of all lines is complete.</summary>
@@ -130,15 +154,29 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
             output!.Stream.Write(LineAnswer.Failed(line, id, error.Kind, error.Message));
         else
             Reporter.Error(Format.Text($"line {line}: {LineAnswer.Clip(error.Message)}"));
-        Count(line, warning: null);
+        Count(line, []);
     }
 
-    /// <summary>A line is answered; a warning that is not in an answer is said here.</summary>
-    private void Count(long line, string? warning)
+    private void Keep(JournalEntry? entry)
+    {
+        try
+        {
+            if (entry is not null)
+                journal!.Add(entry);
+        }
+        catch (DiaException)
+        {
+            IsBroken = true;
+            throw;
+        }
+    }
+
+    /// <summary>A line is answered; warnings that are not in an answer are said here.</summary>
+    private void Count(long line, IEnumerable<string> warnings)
     {
         _lines++;
-        DoubtfulLines += warning is null ? 0 : 1;
-        if (warning is not null && !_json)
+        DoubtfulLines += warnings.Any() ? 1 : 0;
+        foreach (string warning in _json ? [] : warnings)
             run.Reporter.Suspicion(Format.Text($"line {line}: {warning}"));
         run.Reporter.Progress(
             Format.Text($"{_lines} lines, {FailedLines} failed, {_seconds:0.0} s of audio, {_seconds / _clock.Elapsed.TotalSeconds:0.00} times real time"));

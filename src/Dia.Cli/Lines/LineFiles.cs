@@ -19,7 +19,6 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     private SoundWriter? _writer;
     private int _samplingRate;
     private bool _isWhole;
-    private PieceJoiner? _trim;
 
     /// <summary>Samples so far.</summary>
     public long Samples { get; private set; }
@@ -36,6 +35,9 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
     /// <summary>The audio's file; null: there is none.</summary>
     public string? Name => audio?.Name;
 
+    /// <summary>The names of the files.</summary>
+    public LineNames Names => new(audio?.Name, codes?.Name, MakesAudio);
+
     /// <summary>What answers call the codes' file; null: there is none.</summary>
     public string? CodesName => codes?.Name;
 
@@ -44,26 +46,25 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
 
     /// <summary>Begins the audio.</summary>
     /// <param name="samplingRate">Samples a second.</param>
-    /// <param name="trim">Whether the silence at its end is cut.</param>
     /// <param name="text">What is said.</param>
     /// <param name="seed">The seed.</param>
     /// <exception cref="DiaException">Output.</exception>
-    public void Start(int samplingRate, bool trim, string text, ulong? seed)
+    public void Start(int samplingRate, string text, ulong? seed)
     {
         _samplingRate = samplingRate;
         Tags = form.Tags(text, seed);
         _writer = audio is null ? null : new SoundWriter(audio.Stream, form, samplingRate, Tags, note);
-        _trim = trim ? new PieceJoiner(samplingRate, Put) : null;
     }
 
     /// <summary>Takes the next samples.</summary>
     /// <exception cref="DiaException">Output.</exception>
     public void Add(ReadOnlySpan<float> samples)
     {
-        if (_trim is null)
-            Put(samples);
+        Samples += samples.Length;
+        if (_writer is null)
+            _kept.Write(samples);
         else
-            _trim.Write(samples);
+            _writer.Write(samples);
     }
 
     /// <summary>Forgets the audio that might be written: it was.</summary>
@@ -73,11 +74,10 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
             _kept.ResetWrittenCount();
     }
 
-    /// <summary>Everything is there: the codes too.</summary>
+    /// <summary>Everything is there: the codes too, and the model's rows where there is one run of them.</summary>
     /// <exception cref="DiaException">Output.</exception>
-    public void Finish(int[,] frames, int[,] rows)
+    public void Finish(int[,] frames, int[,]? rows)
     {
-        _trim?.Finish(trim: true);
         _writer?.Finish();
         _isWhole = true;
         if (form.Lufs is { } lufs && KeepsAudio)
@@ -109,15 +109,6 @@ internal sealed class LineFiles(OutputFile? audio, OutputFile? codes, bool makes
         codes?.Dispose();
         audio?.Dispose();
     }
-
-    private void Put(ReadOnlySpan<float> samples)
-    {
-        Samples += samples.Length;
-        if (_writer is null)
-            _kept.Write(samples);
-        else
-            _writer.Write(samples);
-    }
 }
 
 /// <summary>Where the results of lines go, from the options: the audio to files, into the answers or to standard output, the codes to files.</summary>
@@ -141,7 +132,7 @@ internal sealed class LineTargets
         if (json && typed)
             throw CommandLine.Usage(
                 "with --jsonl the answers go to standard output, and each line names its own file as \"output\": leave out -o (--output-dir DIR names the folder they are in).");
-        OptionSpec[] ofOneScript = [.. DiaOptions.ScriptGroup.Options, DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()];
+        OptionSpec[] ofOneScript = [DiaOptions.Plot, .. json ? [DiaOptions.Play] : Array.Empty<OptionSpec>()];
         foreach (OptionSpec option in ofOneScript)
             if (line.Values.ContainsKey(option))
                 throw CommandLine.Usage(
@@ -160,6 +151,8 @@ internal sealed class LineTargets
         else if (output is not null || _codes is null)
             StandardOutput = line.Has(DiaOptions.Check) ? "-" : run.OutputPath(OutputContent.Audio);
         SoundForm.Read(line, _audio?.For(1) ?? StandardOutput); // What contradicts itself is said before the work.
+        if (line.Get(DiaOptions.Journal) is not null && (Plays || StandardOutput is not null))
+            throw CommandLine.Usage($"{DiaOptions.Journal.Name} says which files are complete: name a folder for them with -o DIR.");
         if (Plays)
             Player.Check();
         AlwaysAudio = _audio is not null || Plays || StandardOutput is not null || (json && _codes is null);
@@ -186,20 +179,27 @@ internal sealed class LineTargets
     /// <summary>The paths of JSON lines.</summary>
     public LinePaths Paths => _paths ?? throw new InvalidOperationException("Only JSON lines name paths.");
 
-    /// <summary>Opens the files of a line.</summary>
+    /// <summary>The names of a line's files.</summary>
     /// <param name="line">Its number.</param>
     /// <param name="output">The output that it names, or null.</param>
-    /// <exception cref="DiaException">Usage: the output is not allowed. Output: a file cannot be written.</exception>
-    public LineFiles Open(long line, string? output)
+    /// <exception cref="DiaException">Usage: the output is not allowed. Output: its folder is missing.</exception>
+    public LineNames Names(long line, string? output)
     {
         string? path = output is null ? _audio?.For(line) : Paths.Output("output", output);
         if (output is not null && !_run.Line.Has(DiaOptions.Raw))
             OutputNames.Check("output", output, OutputContent.Audio, _run.Line.Command.Title, path);
-        OutputFile? codes = _codes is null ? null : _run.Interruption.Open(_codes.For(line));
+        return new LineNames(path, _codes?.For(line), AlwaysAudio || output is not null);
+    }
+
+    /// <summary>Opens the files of a line.</summary>
+    /// <exception cref="DiaException">Output: a file cannot be written.</exception>
+    public LineFiles Open(LineNames names)
+    {
+        OutputFile? codes = names.Codes is null ? null : _run.Interruption.Open(names.Codes);
         try
         {
-            SoundForm form = SoundForm.Read(_run.Line, path, nameIsFirst: output is not null);
-            return new LineFiles(path is null ? null : _run.Interruption.Open(path), codes, AlwaysAudio || output is not null, form, _run.Reporter.Note);
+            SoundForm form = SoundForm.Read(_run.Line, names.Audio, nameIsFirst: _paths is not null && names.Audio is not null);
+            return new LineFiles(names.Audio is null ? null : _run.Interruption.Open(names.Audio), codes, names.MakesAudio, form, _run.Reporter.Note);
         }
         catch
         {
@@ -207,4 +207,14 @@ internal sealed class LineTargets
             throw;
         }
     }
+}
+
+/// <summary>The names of a line's files.</summary>
+/// <param name="Audio">The audio's; null: it goes elsewhere, or is not made.</param>
+/// <param name="Codes">The codes'; null: they are not written.</param>
+/// <param name="MakesAudio">Whether audio is made.</param>
+internal readonly record struct LineNames(string? Audio, string? Codes, bool MakesAudio)
+{
+    /// <summary>All that there are.</summary>
+    public IEnumerable<string> All => new[] { Audio, Codes }.OfType<string>();
 }

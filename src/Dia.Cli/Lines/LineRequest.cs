@@ -28,9 +28,22 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         Keys of an answer: line (its number), id, output, codes (the file of --codes), seconds, frames, stop (eos: it ended by
           itself; length: by the limit), seed, rtf (seconds of audio for each second), warnings (where the speech may not be what
           the text asks for: code cut, endless, empty, short or silent, and message), audio (in base64, as --format says, where the
-          request names no output). Of a line that failed: line, id, error with its code (usage, model, input, output) and message.
+          request names no output), kept (true where an earlier run has made it, as --journal says). Of a line that failed: line, id,
+          error with its code (usage, model, input, output) and message.
+        Lists that are ended before their end: with --journal FILE and the same command and --resume, outputs that are complete stay,
+          and what is left is made, to the same bytes. A line that asks for something else than before, of another voice or another model,
+          or whose output is not what it was, is spoken again, and a note says so. Without --seed the journal's is taken. The journals of
+          all --shard parts, one after the other, are the journal of the list.
         With --check only lines that would fail or need a warning are answered, and nothing is spoken.
         """;
+
+    // What an output does not follow from, or follows from by what is hashed in its place: the voice, the model, how it is generated.
+    private static readonly HashSet<OptionSpec> NotOfOutput =
+    [
+        .. DiaOptions.LinesGroup.Options, .. DiaOptions.SamplingGroup.Options, .. DiaOptions.VoiceSources, DiaOptions.KeepSilence, DiaOptions.File,
+        DiaOptions.Output, DiaOptions.Codes, DiaOptions.Play, DiaOptions.Model, DiaOptions.Adapter, DiaOptions.Codec, DiaOptions.Device, DiaOptions.Threads,
+        DiaOptions.Weights, .. DiaOptions.Messages.Options,
+    ];
 
     private const string IdKey = "id";
     private const string TextKey = "text";
@@ -73,6 +86,22 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             // Half of a surrogate pair as an escape: valid JSON, and no text.
             throw new DiaException(DiaErrorKind.Input, "a string of the line is not valid Unicode: it holds half of a surrogate pair.", e);
         }
+    }
+
+    /// <summary>A hash of all that the output follows from, but for the device.</summary>
+    /// <param name="voice">A hash of the voice; empty: none.</param>
+    /// <param name="generation">How it is generated, its seed included.</param>
+    /// <param name="model">A hash of model and codec.</param>
+    public byte[] Hash(byte[] voice, GenerationConfig generation, byte[] model)
+    {
+        // A line that wants any seed asks for the same whatever was drawn.
+        if (Options.GetValue(DiaOptions.Seed) is { Value: null })
+            generation = generation with { Seed = 0 };
+        var said = new StringBuilder(Format.Text($"{generation}\n"));
+        foreach ((OptionSpec option, object value) in Options.Values.Where(v => Options.Sets(v.Key) && !NotOfOutput.Contains(v.Key))
+            .OrderBy(v => v.Key.Name, StringComparer.Ordinal))
+            said.Append(Format.Text($"{option.Name} {value}\n"));
+        return Sha256.Hash([.. Encoding.UTF8.GetBytes(said.Append(Text).ToString()), .. voice, .. model]);
     }
 
     /// <summary>Reads the voice that the line names.</summary>

@@ -38,6 +38,9 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     /// <summary>Whether a flag is set.</summary>
     public bool Has(OptionSpec<bool> option) => TryGet(option, out bool value) && value;
 
+    /// <summary>Whether an option is set to something; a flag: to on.</summary>
+    public bool Sets(OptionSpec option) => Values.TryGetValue(option, out object? value) && value is not false;
+
     /// <summary>Reads the command line and the environment.</summary>
     /// <param name="args">The command line.</param>
     /// <param name="commands">The commands; the first is the one without a name.</param>

@@ -13,7 +13,7 @@ internal static class DiaOptions
         "Give the model every character as it stands: byte order mark, line ends, blanks at start and end, [s1]. Nothing is put in front, and nothing is split.");
     public static readonly OptionSpec<bool> Truncate =
         Flag("--truncate", null,
-        "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --lines, --jsonl, --raw-text or --no-split it is an error.");
+        "Cut a text that is too long for the model. Without it such a text is split (see Long scripts); with --raw-text or --no-split it is an error.");
 
     // Voice.
     public static readonly OptionSpec<string> Clone = new("--clone", null, "FILE",
@@ -36,7 +36,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<string> Output = new("--output", "-o", "FILE", "Where the result goes (- is standard output).", NotEmpty,
         Parsers.Text) { Default = "standard output, unless it is a terminal" };
     public static readonly OptionSpec<string> OutputFolder =
-        new("--output", "-o", "DIR", "The folder to write; it is made if need be.", NotEmpty, Parsers.Text);
+        new("--output", "-o", "DIR", "The folder to write; it is made if need be.", "the name of a folder, not -", Parsers.RealFile);
     public static readonly OptionSpec<bool> Raw = Flag("--raw", null, "Write samples without a WAV header: signed 16 bits, little-endian, mono.");
     public static readonly OptionSpec<string> SoundFormat = new("--format", null, "FORMAT",
         "Write wav, flac or opus where no name says it: to standard output, and in the answers to JSON lines. A name that ends in .wav, .flac or .opus says it.",
@@ -92,6 +92,13 @@ internal static class DiaOptions
     public static readonly OptionSpec<bool> Unordered = Flag("--unordered", null, "Answer as soon as an utterance is complete, not in the order of the lines.");
     public static readonly OptionSpec<bool> Check =
         Flag("--check", null, "With --lines or --jsonl: read the whole list, open what it names, and speak nothing. Lines that would fail are answered.");
+    public static readonly OptionSpec<string> Journal = new("--journal", null, "FILE",
+        "Keep in FILE which outputs of a list are complete, a line each: what --resume goes on from.", "the name of a file, not -", Parsers.RealFile);
+    public static readonly OptionSpec<bool> Resume = new("--resume", null, null,
+        "Go on with the list of --journal: outputs that are complete, and whose request is the same, are not made again.", "", Parsers.Flag) { HasVariable = false };
+    public static readonly OptionSpec<Shard> Shard = new("--shard", null, "K/N",
+        "Speak the part of the list whose line numbers modulo N are K, for one of N machines. Numbers and names stay those of the whole list; give all parts one --seed.",
+        "K/N, two whole numbers, K from 1 to N", Parsers.Shard);
     public static readonly OptionSpec<string> InputFolder =
         new("--input-dir", null, "DIR", "The folder that paths of JSON lines to read are in.", NotEmpty, Parsers.Text) { Default = "the current folder" };
     public static readonly OptionSpec<string> OutputFolderOfLines = new("--output-dir", null, "DIR",
@@ -102,7 +109,7 @@ internal static class DiaOptions
     // Long scripts.
     public static readonly OptionSpec<bool> Split =
         Flag("--split", null,
-        "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway. Not with --lines and --jsonl: there a text that is too long is an error of its line.");
+        "Split the text even where the model could take it whole. A text that is longer than the model can hold is split anyway.");
     public static readonly OptionSpec<bool> NoSplit = Flag("--no-split", null, "Split nothing: a text that is too long for the model is an error.");
     public static readonly OptionSpec<double> Speed = new("--speed", null, "X", "Speak X times as fast at the same pitch, from 0.5 to 2.", "from 0.5 to 2",
         Parsers.Number(x => x is >= 0.5 and <= 2)) { Default = "1" };
@@ -164,7 +171,7 @@ internal static class DiaOptions
         "a name, * for any characters, then =bf16, =f16, =f32, =int8 or =int4", ParseKeep) { IsRepeatable = true, HasVariable = false };
 
     public static readonly OptionSpec<string> Calibrate = new("--calibrate", null, "FILE",
-        "Choose integers for what the model's layers are given while it speaks the lines of this script.", "the name of a file, not -", Parsers.RealFile) { HasVariable = false };
+        "Choose integers for what the model's layers are given while it speaks the lines of this script (JSON lines with a voice each are taken too).", "the name of a file, not -", Parsers.RealFile) { HasVariable = false };
     public static readonly OptionSpec<bool> Report = Flag("--report", null,
         "Print what rounding did to each weight, and with --calibrate how far the model is from its source over lines that were kept out.");
 
@@ -194,7 +201,7 @@ internal static class DiaOptions
 
     /// <summary>Options of many utterances in one run.</summary>
     public static OptionGroup LinesGroup { get; } =
-        new("Many utterances", [Lines, JsonLines, Check, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
+        new("Many utterances", [Lines, JsonLines, Check, Journal, Resume, Shard, Batch, Unordered, InputFolder, OutputFolderOfLines, AnyPath]);
 
     /// <summary>Which option makes an utterance of each line; null: none is given.</summary>
     public static OptionSpec<bool>? LinesOf(CommandLine line) => line.Has(Lines) ? Lines : line.Has(JsonLines) ? JsonLines : null;

@@ -116,9 +116,29 @@ internal static class Parsers
         return isNumber || text == "-1";
     }
 
+    /// <summary>A part of a list: K/N.</summary>
+    public static bool Shard(string text, out Shard value)
+    {
+        int slash = text.IndexOf('/');
+        value = default;
+        if (slash < 0 || !Integer(1, int.MaxValue)(text[..slash], out int number) || !Integer(1, int.MaxValue)(text[(slash + 1)..], out int count))
+            return false;
+        value = new Shard(number, count);
+        return number <= count;
+    }
+
     private static TryParse<string> TextWhere(Func<string, bool> holds) => (string text, out string value) => holds(value = text);
 }
 
 /// <summary>A seed as asked for.</summary>
 /// <param name="Value">The number; null for a random one.</param>
 internal readonly record struct Seed(ulong? Value);
+
+/// <summary>A part of a list: the lines whose number modulo the parts is the part's.</summary>
+/// <param name="Number">Which, from 1.</param>
+/// <param name="Count">How many there are.</param>
+internal readonly record struct Shard(int Number, int Count)
+{
+    /// <summary>Whether a line is in it.</summary>
+    public bool Has(long line) => line % Count == Number % Count;
+}

@@ -6,8 +6,6 @@ namespace Dia.Cli.Output;
 /// <param name="line">The options.</param>
 internal sealed class Doubts(CommandLine line)
 {
-    private bool IsOfLine => DiaOptions.LinesOf(line) is not null;
-
     /// <summary>A doubt as a sentence, and what may help.</summary>
     /// <param name="name">What it is about.</param>
     /// <param name="spoken">What was spoken, with its doubt.</param>
@@ -20,7 +18,6 @@ internal sealed class Doubts(CommandLine line)
             : spoken.IsCrowded ? MoreRoom(spoken, inPieces)
             : !spoken.Config.DoSample ? "Another text may help, or drawing in place of the best id each time."
             : attempts > 1 ? Format.Text($"It is the best of {attempts} attempts. Another text may help.")
-            : IsOfLine ? "Another seed may help."
             : $"Another seed may help ({DiaOptions.Retries.Name} N tries some).";
         return $"{name} {doubt.Message}{(doubt.Kind == SpeechDoubtKind.Cut ? ": " : ". ")}{help}";
     }
@@ -36,6 +33,6 @@ internal sealed class Doubts(CommandLine line)
     private string MoreRoom(Utterance utterance, bool inPieces = false) =>
         line.TryGet(DiaOptions.MaxTokens, out _) ? $"Raise {DiaOptions.MaxTokens.Name}."
         : utterance.Voice is not null ? "Use a shorter voice."
-        : IsOfLine || inPieces ? "Shorten the text."
+        : inPieces ? "Shorten the text."
         : $"Shorten the text, or let {DiaOptions.Split.Name} speak it in pieces.";
 }

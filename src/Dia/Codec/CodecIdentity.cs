@@ -1,3 +1,4 @@
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Codec;
@@ -45,6 +46,9 @@ public sealed class CodecIdentity
 
         return true;
     }
+
+    /// <summary>A hash of it: what was made by another codec has another.</summary>
+    public byte[] Hash() => Sha256.Hash([.. Encoding.UTF8.GetBytes(Geometry), .. MemoryMarshal.AsBytes(Samples.Cast<float>().ToArray().AsSpan())]);
 
     /// <summary>Reads a codec's.</summary>
     internal static unsafe CodecIdentity Of(DacModel codec, IReadOnlyList<WeightSpec> specs, ReadOnlySpan<StoredWeight> weights)

@@ -114,8 +114,10 @@ public static class QuantizationConfigParser
         string type = weights.Text("type", "int"), strategy = weights.Text("strategy", "channel");
         if (type != "int")
             weights.Error(ProblemIds.UnsupportedValue, "type", $"weights of type {JsonValue.Quote(type)} are not supported, only \"int\"; {Advice}");
-        int bits = weights.Value("num_bits", 8, FieldType.Integer(1, 64));
-        if (bits is not (4 or 8))
+        int before = weights.Problems.ErrorCount, bits = weights.Value("num_bits", 8, FieldType.Integer(1, 64));
+        if (weights.Problems.ErrorCount > before)
+            bits = 0; // It was said what is wrong; nothing follows from what stands in its place.
+        else if (bits is not (4 or 8))
             weights.Error(ProblemIds.UnsupportedValue, "num_bits", FormattableString.Invariant($"integers of {bits} bits are not supported, only of 4 and 8; {Advice}"));
         if (!weights.Value("symmetric", true, FieldType.Boolean))
             weights.Error(ProblemIds.UnsupportedValue, "symmetric", $"asymmetric weights (with zero points) are not supported, only symmetric ones; {Advice}");

@@ -86,7 +86,7 @@ public sealed class AtomicFile : IDisposable
 
     /// <summary>Deletes what writers that were killed left in a folder. What is being written is locked, and stays.</summary>
     /// <param name="folder">The folder.</param>
-    internal static void DeleteAbandoned(string folder) => Quietly(() =>
+    public static void DeleteAbandoned(string folder) => Quietly(() =>
     {
         foreach (string path in Directory.EnumerateFiles(folder, TemporaryStart + "*" + TemporaryEnd))
         {

@@ -24,22 +24,50 @@ public static class Sha256
         0x748F82EE, 0x78A5636F, 0x84C87814, 0x8CC70208, 0x90BEFFFA, 0xA4506CEB, 0xBEF9A3F7, 0xC67178F2,
     ];
 
+    private static ReadOnlySpan<uint> Initial => [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19];
+
     /// <summary>The hash of <paramref name="data"/>: 32 bytes.</summary>
     public static byte[] Hash(ReadOnlySpan<byte> data)
     {
-        Span<uint> state = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19];
+        Span<uint> state = [.. Initial];
+        return Finish(state, data[CompressAll(state, data)..], data.Length);
+    }
+
+    /// <summary>The hash of a stream, to its end: 32 bytes.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static byte[] Hash(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        Span<uint> state = [.. Initial];
+        byte[] buffer = new byte[1 << 16];
+        for (long length = 0; ;)
+        {
+            int count = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false), done = CompressAll(state, buffer.AsSpan(0, count));
+            length += count;
+            if (count < buffer.Length)
+                return Finish(state, buffer.AsSpan(done, count - done), length);
+        }
+    }
+
+    /// <summary>Takes all whole blocks.</summary>
+    /// <returns>Their bytes.</returns>
+    private static int CompressAll(Span<uint> state, ReadOnlySpan<byte> data)
+    {
         int whole = data.Length / BlockSize * BlockSize;
         for (int at = 0; at < whole; at += BlockSize)
             Compress(state, data.Slice(at, BlockSize));
+        return whole;
+    }
 
-        // What is left, a one bit, zeros, and the length in bits at the end of a block.
-        ReadOnlySpan<byte> rest = data[whole..];
+    /// <summary>Takes what is left, a one bit, zeros, and the length in bits at the end of a block.</summary>
+    private static byte[] Finish(Span<uint> state, ReadOnlySpan<byte> rest, long length)
+    {
         Span<byte> last = stackalloc byte[2 * BlockSize];
         last.Clear();
         rest.CopyTo(last);
         last[rest.Length] = 0x80;
         last = last[..(rest.Length + 1 + sizeof(ulong) <= BlockSize ? BlockSize : 2 * BlockSize)];
-        BinaryPrimitives.WriteUInt64BigEndian(last[^sizeof(ulong)..], (ulong)data.Length * 8);
+        BinaryPrimitives.WriteUInt64BigEndian(last[^sizeof(ulong)..], (ulong)length * 8);
         for (int at = 0; at < last.Length; at += BlockSize)
             Compress(state, last.Slice(at, BlockSize));
 

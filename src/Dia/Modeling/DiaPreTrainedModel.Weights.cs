@@ -1,3 +1,5 @@
+using Dia.Backends;
+using Dia.Configuration;
 using Dia.IO;
 using Dia.Networks;
 using Dia.Weights;
@@ -7,7 +9,7 @@ namespace Dia.Modeling;
 // Where its weights are read.
 public abstract unsafe partial class DiaPreTrainedModel
 {
-    private const int MostProbes = 32;
+    private const int MostProbes = 32, SampledBytes = 1 << 12, Samples = 16;
 
     private WeightCopy? _copy;
 
@@ -48,6 +50,23 @@ public abstract unsafe partial class DiaPreTrainedModel
             throw MemoryLimits.TooLittle("a copy of what a step reads of the weights", bytes);
         _copy = new WeightCopy(this, matrices);
         return $"{size} of what a step reads are copied to {(LargePages.AreThere() ? "large pages" : "memory, in small pages: large ones are switched off")}";
+    }
+
+    /// <summary>What tells one model from another: a hash of its configuration and of samples of each weight, an adapter beside them left out.</summary>
+    /// <exception cref="ObjectDisposedException">The model or its device is disposed.</exception>
+    public byte[] Hash()
+    {
+        using Lock.Scope turn = Tenant.Enter();
+        List<byte> all = [.. Encoding.UTF8.GetBytes(CanonicalJson.Write(Config))];
+        for (int i = 0; i < Specs.Length; i++)
+        {
+            StoredWeight weight = Weights.Weights[i];
+            long bytes = WeightFormats.Bytes(weight.Format, Specs[i].Count);
+            for (long at = 0; at < bytes; at += Math.Max(SampledBytes, bytes / Samples))
+                all.AddRange(new ReadOnlySpan<byte>((byte*)weight.Data + at, (int)Math.Min(SampledBytes, bytes - at)));
+        }
+
+        return Sha256.Hash(CollectionsMarshal.AsSpan(all));
     }
 
     /// <summary>Waits until what is copied is; not in a turn. For those who measure.</summary>

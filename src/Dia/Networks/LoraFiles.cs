@@ -1,4 +1,5 @@
 using Dia.Configuration;
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Networks;
@@ -17,5 +18,14 @@ public static class LoraFiles
             throw new DiaException(DiaErrorKind.Model,
                 $"{folder.Describe(LoraConfig.FileName)} is missing: an adapter's folder holds it and {LoraWeights.FileName}, as PEFT and `dia train --lora` write them.");
         return folder.Checked(LoraConfig.FileName, LoraConfig.Parse(folder.ReadText(LoraConfig.FileName)), warnings);
+    }
+
+    /// <summary>A hash of an adapter's files.</summary>
+    /// <exception cref="DiaException">Model: one is missing.</exception>
+    public static byte[] Hash(ModelFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        string[] names = [LoraConfig.FileName, LoraWeights.FileName];
+        return Sha256.Hash([.. names.SelectMany(n => Sha256.Hash(folder.Locate(n).ReadAll(DiaErrorKind.Model)))]);
     }
 }

@@ -22,7 +22,7 @@ public readonly record struct CalibrationProgress(string What, int Done, int Of)
 /// </summary>
 public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
 {
-    private const int SpokenTogether = 4, SampledBytes = 1 << 12, Samples = 16;
+    private const int SpokenTogether = 4;
     private const string Integers = "integers", Scales = "scales", ErrorKey = "error", EnergyKey = "energy", DampingKey = "damping";
 
     private readonly DiaForConditionalGeneration _model;
@@ -129,6 +129,24 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
         new ReadOnlySpan<float>(file[Scales].Data + (long)first * groups * sizeof(float), count * groups).CopyTo(scales);
     }
 
+    /// <summary>Deletes what another calibration has kept in a folder, unless it is at work there.</summary>
+    /// <param name="folder">The folder.</param>
+    public static void Forget(string folder)
+    {
+        if (!Directory.Exists(folder))
+            return;
+        using var files = new CalibrationFiles(folder, "");
+        try
+        {
+            files.Lock();
+            files.Delete();
+        }
+        catch (Exception e) when (e is DiaException or IOException or UnauthorizedAccessException)
+        {
+            // It stays, and is nobody's trouble.
+        }
+    }
+
     /// <summary>Deletes what was kept, once it is used.</summary>
     public void DeleteFiles()
     {
@@ -167,8 +185,7 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
                 continue;
             }
 
-            SpokenLine[] spoken = SpokenLine.Speak(_model, [.. _script.Lines.Skip(first).Take(count).Select(l => l.Text)], _config with { Seed = (ulong)first },
-                cancellationToken);
+            SpokenLine[] spoken = SpokenLine.Speak(_model, [.. _script.Lines.Skip(first).Take(count)], _config with { Seed = (ulong)first }, cancellationToken);
             _files.Keep(part, [.. spoken.Select((l, i) => new SafetensorsArray(Name(i), [l.Rows.Length / channels, channels], l.Rows))]);
             lines.AddRange(spoken);
         }
@@ -186,7 +203,7 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
         {
             if (file?.Tensors.GetValueOrDefault(Name(i)) is not { DType: SafetensorsDType.I32, Shape: [> 0, _] } tensor || tensor.Shape[1] != d.NumChannels)
                 return null;
-            lines[i] = new SpokenLine(_script.Lines[first + i].Text, _script.Lines[first + i].Ids, tensor.ToInt32());
+            lines[i] = new SpokenLine(_script.Lines[first + i], _script.Lines[first + i].Ids, tensor.ToInt32());
             if (lines[i].Rows.Any(id => id < 0 || id >= d.VocabSize))
                 return null;
         }
@@ -317,24 +334,14 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
     private static double Number(SafetensorsFile file, string key) =>
         double.TryParse(file.Metadata.GetValueOrDefault(key), NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : 0;
 
-    /// <summary>A hash of all that results depend on: configurations, samples of each weight, what each becomes, the script.</summary>
+    /// <summary>A hash of all that results depend on: the model, how it speaks, what each weight becomes, the script.</summary>
     private string Key()
     {
-        using Lock.Scope turn = _model.Tenant.Enter();
-        var text = new StringBuilder(CanonicalJson.Write(_model.Config)).Append(_config);
-        foreach (var line in _script.Lines)
-            text.Append('\n').Append(line.Text);
+        var text = new StringBuilder().Append(_config);
+        foreach (CalibrationLine line in _script.Lines)
+            text.Append('\n').Append(line.Piece.Text).Append(line.Voice is { } voice ? $"\0{voice.Transcript}\0{string.Join(' ', voice.Codes.Cast<int>())}" : "");
         foreach (WeightStorage? storage in _storages)
             text.Append('\n').Append(storage);
-        List<byte> all = [.. Encoding.UTF8.GetBytes(text.ToString())];
-        for (int i = 0; i < _storages.Length; i++)
-        {
-            StoredWeight weight = _model.Weights.Weights[i];
-            long bytes = WeightFormats.Bytes(weight.Format, _model.Specs[i].Count);
-            for (long at = 0; at < bytes; at += Math.Max(SampledBytes, bytes / Samples))
-                all.AddRange(new ReadOnlySpan<byte>((byte*)weight.Data + at, (int)Math.Min(SampledBytes, bytes - at)));
-        }
-
-        return Convert.ToHexStringLower(Sha256.Hash(CollectionsMarshal.AsSpan(all)));
+        return Convert.ToHexStringLower(Sha256.Hash([.. Encoding.UTF8.GetBytes(text.ToString()), .. _model.Hash()]));
     }
 }

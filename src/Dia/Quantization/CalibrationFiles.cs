@@ -65,8 +65,15 @@ internal sealed class CalibrationFiles(string folder, string key) : IDisposable
     /// <exception cref="DiaException">It cannot be written (Output).</exception>
     public void Keep(string part, IReadOnlyList<SafetensorsArray> arrays, Dictionary<string, string>? metadata = null)
     {
-        CheckpointConverter.MakeFolder(folder);
-        SafetensorsWriter.Save(PathOf(part), arrays, new Dictionary<string, string>(metadata ?? []) { [KeyName] = key });
+        try
+        {
+            CheckpointConverter.MakeFolder(folder);
+            SafetensorsWriter.Save(PathOf(part), arrays, new Dictionary<string, string>(metadata ?? []) { [KeyName] = key });
+        }
+        catch (DiaException e) when (e.Kind == DiaErrorKind.Output)
+        {
+            throw new DiaException(e.Kind, $"{e.Message.TrimEnd('.')}. What was done before is kept in {folder}: once there is room, the same command goes on.", e);
+        }
     }
 
     /// <summary>Deletes all of it.</summary>

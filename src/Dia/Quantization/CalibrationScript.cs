@@ -18,10 +18,10 @@ public sealed class CalibrationScript
 
     private static readonly string[] LineEnds = ["\r\n", "\n", "\r"]; // as ScriptText knows them
 
-    private CalibrationScript(ScriptPiece[] lines) => Lines = lines;
+    private CalibrationScript(CalibrationLine[] lines) => Lines = lines;
 
     /// <summary>All lines.</summary>
-    public IReadOnlyList<ScriptPiece> Lines { get; }
+    public IReadOnlyList<CalibrationLine> Lines { get; }
 
     /// <summary>Whether a line, by its index, is kept out of the calibration.</summary>
     public static bool IsKeptOut(int line) => line % KeptOutOf == KeptOutOf - 1;
@@ -49,21 +49,42 @@ public sealed class CalibrationScript
     {
         ScriptText.CheckUtf8(bytes, path);
         int number = 0;
-        var lines = new List<ScriptPiece>();
+        var lines = new List<CalibrationLine>();
         foreach (string text in Encoding.UTF8.GetString(bytes).Split(LineEnds, StringSplitOptions.None))
         {
             number++;
             if (string.IsNullOrWhiteSpace(text.Trim('\uFEFF')))
                 continue;
-            var line = new ScriptPiece(ScriptText.Prepare(text, $"{path}, line {number},", raw: false));
-            if (line.Ids.Length > positions)
-                throw new DiaException(DiaErrorKind.Input, $"{path}, line {number}, is {line.Ids.Length} bytes long (a tag counts as one), the model takes {positions}. Shorten it.");
-            if (lines.Count == MaxLines)
-                throw new DiaException(DiaErrorKind.Input, $"{path} has more than {MaxLines} lines: a few hundred are enough to calibrate with.");
-            lines.Add(line);
+            Add(lines, new CalibrationLine(new ScriptPiece(ScriptText.Prepare(text, $"{path}, line {number},", raw: false))), path, number, positions);
         }
 
-        return lines.Count > 0 ? new CalibrationScript([.. lines])
-            : throw new DiaException(DiaErrorKind.Input, $"{path} has no line to speak: write a script a line, \"[S1] Hello there.\"");
+        return Of(lines, path);
     }
+
+    /// <summary>Lines that were read elsewhere.</summary>
+    /// <param name="lines">The lines, by number.</param>
+    /// <param name="path">Their file, for messages.</param>
+    /// <param name="config">The model that is to speak them.</param>
+    /// <exception cref="DiaException">Input: there is none, there are too many, or one leaves the model no room.</exception>
+    public static CalibrationScript Of(IEnumerable<(int Number, CalibrationLine Line)> lines, string path, DiaConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(lines);
+        ArgumentNullException.ThrowIfNull(config);
+        var all = new List<CalibrationLine>();
+        foreach ((int number, CalibrationLine line) in lines)
+            Add(all, line, path, number, config.EncoderConfig.MaxPositionEmbeddings);
+        return Of(all, path);
+    }
+
+    private static void Add(List<CalibrationLine> lines, CalibrationLine line, string path, int number, int positions)
+    {
+        if (line.Ids.Length > positions)
+            throw new DiaException(DiaErrorKind.Input, $"{path}, line {number}, is {line.Ids.Length} bytes long (a tag counts as one), the model takes {positions}. Shorten it.");
+        if (lines.Count == MaxLines)
+            throw new DiaException(DiaErrorKind.Input, $"{path} has more than {MaxLines} lines: a few hundred are enough to calibrate with.");
+        lines.Add(line);
+    }
+
+    private static CalibrationScript Of(List<CalibrationLine> lines, string path) => lines.Count > 0 ? new CalibrationScript([.. lines])
+        : throw new DiaException(DiaErrorKind.Input, $"{path} has no line to speak: write a script a line, \"[S1] Hello there.\"");
 }

@@ -53,8 +53,8 @@ public sealed record SpeechDivergence(IReadOnlyList<double> Divergence, double A
     private static int Greedy(DiaForConditionalGeneration model, SpokenLine line, CancellationToken cancellationToken)
     {
         GenerationConfig config = model.GenerationConfig() with { DoSample = false };
-        int[] rows = SpokenLine.Speak(model, [line.Text], config, cancellationToken)[0].Rows;
-        return Enumerable.Range(0, rows.Length / config.Channels).Count(row => rows[row * config.Channels] < config.EosTokenId);
+        int[] rows = SpokenLine.Speak(model, [line.Line], config, cancellationToken)[0].Rows;
+        return Enumerable.Range(0, rows.Length / config.Channels).Count(row => rows[row * config.Channels] < config.EosTokenId) - line.Line.VoiceFrames;
     }
 
     private sealed class Sums(DiaDecoderConfig config)

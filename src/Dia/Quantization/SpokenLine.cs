@@ -4,24 +4,52 @@ using Dia.Generation;
 using Dia.Modeling;
 using Dia.Networks;
 using Dia.Processing;
+using Dia.Speech;
 
 namespace Dia.Quantization;
 
 /// <summary>A line of script, and the rows that a model spoke it in.</summary>
-/// <param name="Text">The text.</param>
+/// <param name="Line">The line.</param>
 /// <param name="Ids">Its ids.</param>
-/// <param name="Rows">The rows, the prompt's BOS row first, ids [rows, channels] one after the other.</param>
-internal sealed record SpokenLine(string Text, int[] Ids, int[] Rows)
+/// <param name="Rows">The rows, the prompt's BOS row and the voice's frames first, ids [rows, channels] one after the other.</param>
+internal sealed record SpokenLine(CalibrationLine Line, int[] Ids, int[] Rows)
 {
     /// <summary>Has a model speak lines at the same time.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="texts">What they say.</param>
+    /// <param name="lines">The lines.</param>
     /// <param name="config">How.</param>
     /// <param name="cancellationToken">Looked at before each step.</param>
     /// <exception cref="DiaException">Model: logits that are not finite. Device: no memory.</exception>
-    public static SpokenLine[] Speak(DiaForConditionalGeneration model, string[] texts, GenerationConfig config, CancellationToken cancellationToken)
+    public static SpokenLine[] Speak(DiaForConditionalGeneration model, CalibrationLine[] lines, GenerationConfig config, CancellationToken cancellationToken)
     {
-        DiaInputs inputs = DiaProcessor.Create(model.Config).Process(texts);
+        var spoken = new Queue<SpokenLine>(SpeakTexts(model, [.. lines.Where(l => l.Voice is null)], config, cancellationToken));
+        Utterance[] inVoices = [.. lines.Where(l => l.Voice is not null)
+            .Select((l, i) => new Utterance(model.Config, l.Piece, l.Voice, config with { Seed = config.Seed + (ulong)i }, null))];
+        if (inVoices.Length > 0)
+        {
+            using var engine = new SpeechEngine(model, null, inVoices.Length);
+            engine.Run(inVoices, cancellationToken);
+        }
+
+        var voiced = new Queue<Utterance>(inVoices);
+        return [.. lines.Select(l => l.Voice is null ? spoken.Dequeue() : Of(l, voiced.Dequeue()))];
+    }
+
+    private static SpokenLine Of(CalibrationLine line, Utterance utterance) =>
+        new(line, utterance.TextIds, [.. utterance.Result!.Rows.Cast<int>()]);
+
+    /// <summary>Has a model speak lines in the voices that it chooses.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="texts">The lines.</param>
+    /// <param name="config">How.</param>
+    /// <param name="cancellationToken">Looked at before each step.</param>
+    /// <exception cref="DiaException">Model: logits that are not finite. Device: no memory.</exception>
+    private static SpokenLine[] SpeakTexts(
+        DiaForConditionalGeneration model, CalibrationLine[] texts, GenerationConfig config, CancellationToken cancellationToken)
+    {
+        if (texts.Length == 0)
+            return [];
+        DiaInputs inputs = DiaProcessor.Create(model.Config).Process(Array.ConvertAll(texts, t => t.Piece.Text));
         int[,,] all = model.Generate(inputs, config, cancellationToken: cancellationToken);
         int channels = all.GetLength(2), length = inputs.InputIds.GetLength(1);
         var lines = new SpokenLine[texts.Length];

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Dia.Speech;
 
 /// <summary>Sees how a script is spoken, from the thread that speaks it.</summary>
@@ -24,4 +26,16 @@ public interface ISpeechObserver
     void PieceSpoken(int piece, Utterance utterance)
     {
     }
+
+    /// <summary>The script is done, and all of its sound was handed over.</summary>
+    /// <param name="spoken">What it came to.</param>
+    void Completed(SpokenScript spoken)
+    {
+    }
+
+    /// <summary>
+    /// An utterance failed (what takes the sound counts, and so does an observer), and its script with it. Unless overridden this ends the run.
+    /// </summary>
+    /// <param name="failure">Why.</param>
+    void Failed(Exception failure) => ExceptionDispatchInfo.Throw(failure);
 }

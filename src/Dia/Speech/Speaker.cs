@@ -51,8 +51,8 @@ public sealed class Speaker : IDisposable
     /// <summary>Where the time went so far.</summary>
     public SpeechTimes Times => Engine.Times;
 
-    /// <summary>Runs the model.</summary>
-    internal SpeechEngine Engine { get; }
+    /// <summary>Runs the model: utterances, and what <see cref="ScriptRun.Next"/> of one script or of several gives.</summary>
+    public SpeechEngine Engine { get; }
 
     /// <summary>Samples a second.</summary>
     internal int SamplingRate => Codec?.SamplingRate
@@ -127,6 +127,19 @@ public sealed class Speaker : IDisposable
         IReadOnlyList<ScriptPiece> pieces, SpeechOptions options, Action<ReadOnlySpan<float>>? write, ISpeechObserver? observer = null,
         CancellationToken cancellationToken = default)
     {
+        ScriptRun script = Begin(pieces, options, write, observer);
+        Engine.Run(_ => script.Next(), cancellationToken);
+        return script.Spoken!;
+    }
+
+    /// <summary>Begins a script, whose utterances the caller has the <see cref="Engine"/> run, maybe beside those of other scripts.</summary>
+    /// <param name="pieces">The pieces, at least one.</param>
+    /// <param name="options">How; its splitting is done.</param>
+    /// <param name="write">Takes the next samples, which are valid during the call only. Null: codes only.</param>
+    /// <param name="observer">Sees how it goes, and takes its end; null: nobody.</param>
+    /// <exception cref="DiaException">Usage: options out of range, or no codec. Input: a voice does not fit.</exception>
+    public ScriptRun Begin(IReadOnlyList<ScriptPiece> pieces, SpeechOptions options, Action<ReadOnlySpan<float>>? write, ISpeechObserver? observer = null)
+    {
         ArgumentNullException.ThrowIfNull(pieces);
         ArgumentOutOfRangeException.ThrowIfZero(pieces.Count, nameof(pieces));
         ArgumentNullException.ThrowIfNull(options);
@@ -135,7 +148,7 @@ public sealed class Speaker : IDisposable
         GenerationConfig config = options.Generation(Model);
         if (options.Retries > 0 && !config.DoSample)
             throw new DiaException(DiaErrorKind.Usage, "A piece is spoken again with another seed, and nothing is to be drawn: leave out the retries.");
-        return new ScriptRun(this, options, config, observer, cancellationToken).Speak(pieces, write);
+        return new ScriptRun(this, pieces, options, config, write, observer);
     }
 
     /// <summary>Speaks several texts, each by itself and as many at a time as the speaker's batch: each gets what it gets alone.</summary>
@@ -174,14 +187,23 @@ public sealed class Speaker : IDisposable
     /// <param name="script">The script.</param>
     /// <param name="options">How it is to be spoken.</param>
     /// <exception cref="DiaException">Input: the voice's transcript leaves no room. Usage: nothing says how long a frame is.</exception>
-    public IReadOnlyList<ScriptPiece> Split(ScriptPiece script, SpeechOptions options)
+    public IReadOnlyList<ScriptPiece> Split(ScriptPiece script, SpeechOptions options) => Split(Model, FrameRate, script, options);
+
+    /// <summary>The same of a model that is not to speak yet.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="frameRate">Frames of a second of sound; null: not known.</param>
+    /// <param name="script">The script.</param>
+    /// <param name="options">How it is to be spoken.</param>
+    /// <exception cref="DiaException">As for <see cref="Split(ScriptPiece, SpeechOptions)"/>.</exception>
+    public static IReadOnlyList<ScriptPiece> Split(DiaForConditionalGeneration model, double? frameRate, ScriptPiece script, SpeechOptions options)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(script);
         ArgumentNullException.ThrowIfNull(options);
-        double rate = FrameRate
+        double rate = frameRate
             ?? throw new DiaException(DiaErrorKind.Usage, "Splitting a script needs to know how long a frame is: give the speaker a codec, or its frame rate.");
-        GenerationConfig config = options.Generation(Model);
-        int positions = Positions, voiceIds = 0, voiceFrames = 0;
+        GenerationConfig config = options.Generation(model);
+        int positions = model.Config.EncoderConfig.MaxPositionEmbeddings, voiceIds = 0, voiceFrames = 0;
         if (options.Voice is { } voice)
         {
             if (voice.Transcript.Length == 0)

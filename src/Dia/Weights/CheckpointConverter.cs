@@ -37,7 +37,7 @@ public static unsafe class CheckpointConverter
     /// <param name="codec">Its codec, as for <see cref="Convert"/>.</param>
     /// <param name="options">What to write.</param>
     /// <param name="outDir">The folder.</param>
-    /// <exception cref="DiaException">As <see cref="Convert"/>.</exception>
+    /// <exception cref="DiaException">As <see cref="Convert"/>. Model: also a value that is not finite, with which nothing can be spoken.</exception>
     public static void Check(ModelFolder model, ModelFolder? codec, ConversionOptions options, string outDir)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -45,6 +45,7 @@ public static unsafe class CheckpointConverter
         CheckFolders(model, Codec(model, codec), options, outDir);
         using var files = CheckpointFiles.Open(model);
         using var weights = new ConvertedWeights(files, options);
+        weights.CheckFinite();
     }
 
     /// <summary>Makes a folder to write into.</summary>

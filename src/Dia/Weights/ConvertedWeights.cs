@@ -61,6 +61,25 @@ internal sealed unsafe class ConvertedWeights : IDisposable
                     $"no {(WeightFormats.IsQuantized(kept.Format) ? "linear layer's weight" : "weight")} in {_files.Folder.Description} is called {kept.Pattern}.");
     }
 
+    /// <summary>Refuses a weight with a value that is no finite number: nothing can be spoken with it.</summary>
+    /// <exception cref="DiaException">Model; the message names file and tensor.</exception>
+    public void CheckFinite()
+    {
+        foreach (StoredTensor tensor in _files.Tensors.Values.Where(t => WeightFormats.Of(t.DType) is not null))
+        {
+            using StoredTensor.OrderedValues ordered = tensor.Ordered();
+            var stored = new StoredWeight { Data = ordered.Data, Format = WeightFormats.Of(tensor.DType)!.Value };
+            for (long at = 0; at < tensor.Count; at += Step)
+            {
+                Span<float> values = _values.AsSpan(0, (int)Math.Min(Step, tensor.Count - at));
+                stored.Read(at, values);
+                for (int i = 0; i < values.Length; i++)
+                    if (!float.IsFinite(values[i]))
+                        throw Wrong(tensor.Name, string.Create(CultureInfo.InvariantCulture, $"has a value that is not finite ({values[i]}, value {at + i}). Check the checkpoint."));
+            }
+        }
+    }
+
     /// <summary>What is written, in any order.</summary>
     public List<(SafetensorsEntry Entry, Action<SafetensorsWriter> Write)> Tensors { get; } = [];
 

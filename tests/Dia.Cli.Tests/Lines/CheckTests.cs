@@ -42,7 +42,8 @@ public sealed class CheckTests : LinesTest
             $$"""{"text":"[S1] {{new string('a', 300)}}"}""",
         ];
         string list = string.Join('\n', lines);
-        Outcome check = Run(Dia, Json, list), run = Run(Dia, [.. Json.Where(o => o != "--check"), "--seed", "3"], list);
+        string[] options = [.. Json, "--no-split"];
+        Outcome check = Run(Dia, options, list), run = Run(Dia, [.. options.Where(o => o != "--check"), "--seed", "3"], list);
         Assert.Equal(1, check.ExitCode);
         Assert.Contains("10 lines, 9 would fail", check.Error, StringComparison.Ordinal);
         Assert.Equal(["input", "input", "usage", "input", "input", "input", "output", "usage", "input"], Answers(check).Select(Error));

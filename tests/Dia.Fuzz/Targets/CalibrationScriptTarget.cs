@@ -22,7 +22,7 @@ internal sealed class CalibrationScriptTarget() : FuzzTarget("calibration-script
     public override bool Read(byte[] input)
     {
         CalibrationScript script = CalibrationScript.Parse(input, "script.txt", Positions);
-        if (script.Lines.Any(l => l.Ids.Length == 0 || l.Ids.Length > Positions || l.Text.Contains('\n')))
+        if (script.Lines.Any(l => l.Ids.Length == 0 || l.Ids.Length > Positions || l.Piece.Text.Contains('\n')))
             throw new InvalidOperationException("a line that the model cannot speak was accepted");
         return true;
     }

@@ -25,4 +25,18 @@ public sealed class Sha256Tests
         for (int length = 0; length <= data.Length; length++)
             Assert.Equal(SHA256.HashData(data.AsSpan(0, length)), Sha256.Hash(data.AsSpan(0, length)));
     }
+
+    /// <summary>A stream is read in parts of 64 KiB.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(100)]
+    [InlineData((1 << 16) - 1)]
+    [InlineData(1 << 16)]
+    [InlineData((1 << 17) + 65)]
+    public void A_stream_has_the_hash_of_its_bytes(int length)
+    {
+        byte[] data = new byte[length];
+        new Random(2).NextBytes(data);
+        Assert.Equal(SHA256.HashData(data), Sha256.Hash(new MemoryStream(data)));
+    }
 }

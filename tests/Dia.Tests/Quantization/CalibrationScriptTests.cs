@@ -14,7 +14,7 @@ public sealed class CalibrationScriptTests
     public void A_line_is_a_text_and_every_tenth_is_kept_out()
     {
         CalibrationScript script = Parse("\uFEFF[s1] Hello.\r\n\r\n  \n[S2] Yes. [S1] No.  \n[S1] Old\rMacs.");
-        Assert.Equal(["[S1] Hello.", "[S2] Yes. [S1] No.", "[S1] Old", "Macs."], script.Lines.Select(l => l.Text));
+        Assert.Equal(["[S1] Hello.", "[S2] Yes. [S1] No.", "[S1] Old", "Macs."], script.Lines.Select(l => l.Piece.Text));
         Assert.Equal(1, script.Lines[0].Ids[0]);
         Assert.Equal([9, 19], Enumerable.Range(0, 25).Where(CalibrationScript.IsKeptOut));
     }

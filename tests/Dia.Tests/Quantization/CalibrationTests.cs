@@ -6,6 +6,8 @@ using Dia.Generation;
 using Dia.Modeling;
 using Dia.Networks;
 using Dia.Quantization;
+using Dia.Speech;
+using Dia.Text;
 using Dia.Weights;
 using Xunit;
 
@@ -35,7 +37,7 @@ public sealed unsafe class CalibrationTests : IDisposable
     {
         int head = Array.FindIndex(_model.Specs, s => s.Name == "logits_dense.weight");
         GenerationConfig config = _model.GenerationConfig() with { MaxNewTokens = 20, DoSample = true, GuidanceScale = 3 };
-        SpokenLine line = SpokenLine.Speak(_model, ["[S1] Hi."], config, default)[0];
+        SpokenLine line = SpokenLine.Speak(_model, [Line("[S1] Hi.")], config, default)[0];
         int channels = _model.Config.DecoderConfig.NumChannels, rows = line.Rows.Length / channels, k = _model.Config.DecoderConfig.HiddenSize;
         var hessians = new Hessian?[_model.Specs.Length];
         using Hessian recorded = hessians[head] = new Hessian(k, 2);
@@ -169,7 +171,7 @@ public sealed unsafe class CalibrationTests : IDisposable
     [Fact]
     public void A_model_does_not_diverge_from_itself_and_does_from_one_of_four_bits()
     {
-        SpokenLine[] lines = SpokenLine.Speak(_model, ["[S1] Hi there.", "[S2] No."], _model.GenerationConfig() with { MaxNewTokens = 30 }, default);
+        SpokenLine[] lines = SpokenLine.Speak(_model, [Line("[S1] Hi there."), Line("[S2] No.")], _model.GenerationConfig() with { MaxNewTokens = 30 }, default);
         SpeechDivergence none = SpeechDivergence.Between(_model, _model, lines, null, default);
         Assert.All(none.Divergence, d => Assert.Equal(0, d));
         Assert.Equal((1, _model.Config.DecoderConfig.NumChannels), (none.Agreement, none.Divergence.Count));
@@ -203,6 +205,44 @@ public sealed unsafe class CalibrationTests : IDisposable
             return SpeechDivergence.Between(_model, model, lines, null, default);
         }
     }
+
+    [Fact]
+    public void A_line_in_a_voice_goes_on_from_it_and_other_codes_are_another_calibration()
+    {
+        int channels = _model.Config.DecoderConfig.NumChannels;
+        Voice voice = Voice(1);
+        CalibrationLine own = Line("[S1] No."), inVoice = new(new ScriptPiece("[S1] Hi."), voice);
+        GenerationConfig config = _model.GenerationConfig() with { MaxNewTokens = 20, DoSample = true, GuidanceScale = 3 };
+        SpokenLine[] spoken = SpokenLine.Speak(_model, [inVoice, own], config, default);
+        Assert.Equal(SpokenLine.Speak(_model, [own], config, default)[0].Rows, spoken[1].Rows);
+        Assert.Equal([.. voice.TranscriptIds, .. inVoice.Piece.Ids], spoken[0].Ids);
+        for (int t = 0; t < voice.Codes.GetLength(0); t++)
+            for (int c = 0; c < channels; c++)
+                Assert.Equal(voice.Codes[t, c], spoken[0].Rows[(1 + t + config.DelayPattern[c]) * channels + c]);
+
+        using (Calibration calibration = InVoice(voice))
+        {
+            calibration.Run(null, default);
+            Assert.NotNull(calibration.RelativeError("logits_dense.weight"));
+        }
+
+        using Calibration same = InVoice(Voice(1)), other = InVoice(Voice(2));
+        Assert.NotNull(same.RelativeError("logits_dense.weight")); // It goes on from what is there, which is all.
+        Assert.Null(other.RelativeError("logits_dense.weight"));
+
+        Calibration InVoice(Voice voice) => new(_model, CalibrationScript.Of(
+            [(1, own), (2, inVoice with { Voice = voice })], "script.jsonl", _model.Config), Int4, _folder["voice"], null, 2);
+
+        Voice Voice(int first)
+        {
+            int[,] codes = new int[6, channels];
+            for (int i = 0; i < codes.Length; i++)
+                codes[i / channels, i % channels] = (first + 5 * i) % 7;
+            return new Voice(codes, "[S2] Yes.", null);
+        }
+    }
+
+    private static CalibrationLine Line(string text) => new(new ScriptPiece(text));
 
     private Calibration Create(string name, long? memory, string text = Text, Func<WeightSpec, WeightStorage>? storageOf = null) =>
         new(_model, CalibrationScript.Parse(System.Text.Encoding.UTF8.GetBytes(text), "script.txt", _model.Config.EncoderConfig.MaxPositionEmbeddings),

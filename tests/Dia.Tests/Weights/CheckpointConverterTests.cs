@@ -50,6 +50,22 @@ public sealed unsafe class CheckpointConverterTests : IDisposable
         Assert.True(file.Tensors.ContainsKey("c.weight_g"));
     }
 
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.NegativeInfinity)]
+    public void A_value_that_is_not_finite_is_found_before_anything_is_spoken(float wrong)
+    {
+        float[] values = new float[40_000];
+        values[^1] = wrong;
+        _folder.Save("in/model.safetensors", new("a", [2], new float[2]), new("odd", [4, 10_000], values));
+        _folder.Write("in/config.json", "{}");
+        var folder = ModelFolder.Open(_folder["in"]);
+        DiaException e = Assert.Throws<DiaException>(() => CheckpointConverter.Check(folder, null, WeightFormat.BFloat16, _folder["out"]));
+        Assert.Equal(DiaErrorKind.Model, e.Kind);
+        Assert.Contains($"tensor odd in {folder.Description} has a value that is not finite", e.Message, StringComparison.Ordinal);
+        Assert.Contains("value 39999", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Takes_the_codec_from_elsewhere()
     {

@@ -85,6 +85,14 @@ public sealed class QuantizedCheckpointTests : IDisposable
         Assert.Equal(ModelCatalog.ReadConfig(ModelFolder.Open(QuantizedFixture.Source)), config);
     }
 
+    [Theory]
+    [InlineData("3")]
+    [InlineData("0")]
+    [InlineData("100")]
+    [InlineData("\"eight\"")]
+    public void Of_a_wrong_number_of_bits_one_thing_is_said(string bits) => Assert.Single(
+        QuantizationConfigParser.Parse(ConfigurationFile.Read(Changed("config_groups.group_0.weights.num_bits", bits))).Problems);
+
     [Fact]
     public void What_ignores_a_layer_goes_before_its_name_before_a_pattern_before_the_class()
     {
