@@ -8,12 +8,11 @@ using Dia.Weights;
 namespace Dia.Bench;
 
 /// <summary>
-/// The products of many rows at the shapes of Dia 1.6B's encoder and prompts, beside the multiply-adds that stay in registers: medians of pairs in turn,
-/// each side its best of some passes.
+/// The products of many rows at the shapes of Dia 1.6B's encoder and prompts, beside the multiply-adds that stay in registers: medians of pairs in turn.
 /// </summary>
 internal static unsafe class Products
 {
-    private const int Pairs = 20, Passes = 3;
+    private const int Pairs = 20;
 
     public static void Run(int threads, WeightStorage storage)
     {
@@ -42,15 +41,10 @@ internal static unsafe class Products
             double[] shares = new double[Pairs], rates = new double[Pairs];
             for (int pair = 0; pair < Pairs; pair++)
             {
-                double best = double.MaxValue, peak = 0;
-                for (int pass = 0; pass < Passes; pass++)
-                {
-                    peak = Math.Max(peak, CpuMeasure.PeakFlops(cpu.Threads, 5));
-                    long start = Stopwatch.GetTimestamp();
-                    cpu.Linear(y, x, w, rows, n, k, phase, false);
-                    best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
-                }
-                rates[pair] = 2.0 * rows * n * k / best / 1e9;
+                double peak = CpuMeasure.PeakFlops(cpu.Threads, 5);
+                long start = Stopwatch.GetTimestamp();
+                cpu.Linear(y, x, w, rows, n, k, phase, false);
+                rates[pair] = 2.0 * rows * n * k / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
                 shares[pair] = rates[pair] * 1e9 / peak;
             }
             Array.Sort(shares);
