@@ -91,7 +91,8 @@ internal static class SpeakCommand
 
         files.PlaceWeights(model, pieces.Sum(p => Rows(p, longest, speaker.FrameRate)));
         string? transcript = asScript ? options.Voice?.Transcript : voice?.Voice.Transcript;
-        using var output = new SpeechOutput(run, targets, codec, HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice), options.Seed);
+        string? heard = HeardText(asScript ? prepared.Script.Text : whole!.Text, transcript, options.KeepVoice);
+        using var output = new SpeechOutput(run, targets, codec, heard, options.Seed);
         Speak(speaker, pieces, options, output, targets.WantsAudio,
             new SpeechReport(run, speaker, options, pieces.Count, asScript, longest.RowsLeft, targets.WantsAudio), run);
     }

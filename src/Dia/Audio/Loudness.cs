@@ -37,7 +37,7 @@ public static class Loudness
 
         if (steps < StepsInBlock)
             return audio.Frames == 0 || energies[0] == 0 ? null : Level(energies[0] / audio.Frames);
-        double[] blocks = [.. Enumerable.Range(0, steps - StepsInBlock + 1).Select(b => energies.AsSpan(b, StepsInBlock).ToArray().Sum() / (StepsInBlock * step))];
+        double[] blocks = [.. Enumerable.Range(0, steps - StepsInBlock + 1).Select(b => energies[b..(b + StepsInBlock)].Sum() / (StepsInBlock * step))];
         if (Gated(blocks, AbsoluteGate) is not { } ungated)
             return null;
         return Gated(blocks, Math.Max(AbsoluteGate, Level(ungated) + RelativeGate)) is { } mean ? Level(mean) : null;

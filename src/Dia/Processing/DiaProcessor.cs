@@ -198,7 +198,9 @@ public sealed partial class DiaProcessor
         return decoderAttentionMask.GetLength(1) - Processing.DelayPattern.Max(_delayPattern);
     }
 
-    /// <summary>Writes audio as mono WAV (16 bits), FLAC or Opus, as the name ends, at the feature extractor's rate; the file appears when it is complete.</summary>
+    /// <summary>
+    /// Writes audio as mono WAV (16 bits), FLAC or Opus, as the name ends, at the feature extractor's rate; the file appears when it is complete.
+    /// </summary>
     /// <exception cref="DiaException">Usage: the path's ending promises another format. Output: the file cannot be written.</exception>
     public void SaveAudio(ReadOnlySpan<float> audio, string path) => AudioWriter.Save(path, audio, FeatureExtractor.SamplingRate);
 

@@ -19,8 +19,8 @@ public sealed record DataProblem(string Place, string Message)
 }
 
 /// <summary>
-/// A list of recordings with their transcripts: a folder of NAME.wav (or .flac, .mp3, .ogg, .opus) beside NAME.txt, an audiofolder of Hugging Face or LJSpeech (metadata.csv,
-/// metadata.jsonl), or a manifest of JSON lines. What is wrong with a line is kept beside those that are right.
+/// A list of recordings with their transcripts: a folder of NAME.wav (or .flac, .mp3, .ogg, .opus) beside NAME.txt, an audiofolder of Hugging Face or
+/// LJSpeech (metadata.csv, metadata.jsonl), or a manifest of JSON lines. What is wrong with a line is kept beside those that are right.
 /// </summary>
 public sealed partial class DataManifest
 {
@@ -101,7 +101,7 @@ public sealed partial class DataManifest
             if (Endings.Contains(ending))
                 manifest.Add(name, name, () => names.Contains(Path.ChangeExtension(name, ".txt")) ? ReadTranscript(Path.ChangeExtension(name, ".txt"))
                     : throw new DiaException(DiaErrorKind.Input, $"there is no {Path.ChangeExtension(Path.GetFileName(name), ".txt")} beside it that says what is said."));
-            else if (ending == ".txt" && !Endings.Any(e => names.Contains(Path.ChangeExtension(name, e)) || names.Contains(Path.ChangeExtension(name, e.ToUpperInvariant()))))
+            else if (ending == ".txt" && !Endings.Concat(Endings.Select(e => e.ToUpperInvariant())).Any(e => names.Contains(Path.ChangeExtension(name, e))))
                 manifest.Reject(name, $"there is no recording of this name beside it ({string.Join(", ", Endings)}).");
         }
 

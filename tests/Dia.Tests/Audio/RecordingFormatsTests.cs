@@ -1,4 +1,5 @@
 using Dia.Audio;
+using Dia.Audio.Formats;
 using Xunit;
 
 namespace Dia.Tests.Audio;
@@ -121,6 +122,37 @@ public sealed class RecordingFormatsTests
         Refuses(flac[..60], "truncated");
     }
 
+    [Fact]
+    public void Sizes_that_a_Vorbis_header_claims_are_looked_at_before_they_are_believed()
+    {
+        Assert.Null(VorbisSetup.Check(Packet(3, 4, 0b0000_1000, 0b1000_0100, 0b0001_0000, 0)));
+        Assert.Contains("16777215 entries of 65535 values", VorbisSetup.Check(Packet(65535, 0xFFFFFF, new byte[100])), StringComparison.Ordinal);
+        Assert.Contains("has no end", VorbisSetup.Check(Packet(1, 1000, 1, 0, 0, 0)), StringComparison.Ordinal); // lengths in order, none of each
+        Assert.Contains("ends inside code book 0", VorbisSetup.Check(Packet(1, 1_000_000, 0)), StringComparison.Ordinal);
+
+        // A header with one code book, of lengths and a table as given.
+        static byte[] Packet(int dimensions, int entries, params byte[] rest) =>
+            [5, .. "vorbis"u8, 0, .. "BCV"u8, (byte)dimensions, (byte)(dimensions >> 8), (byte)entries, (byte)(entries >> 8), (byte)(entries >> 16), .. rest];
+    }
+
+    [Theory]
+    [InlineData(18, 255, "mapping family 255")]
+    [InlineData(9, 9, "9 channels")]
+    [InlineData(9, 0, "0 channels")]
+    [InlineData(8, 16, "another version")]
+    public void An_Opus_header_that_is_not_known_is_refused(int at, byte value, string says)
+    {
+        Refuses(WithHead(at, value), says);
+    }
+
+    [Fact]
+    public void The_gain_of_an_Opus_header_is_applied()
+    {
+        float[] plain = Read("mono.opus").Samples, quiet = AudioReader.Read(new MemoryStream(WithHead(17, unchecked((byte)-6))), "x").Samples;
+        float gain = (float)Math.Pow(10, -6 / 20.0); // in dB, with eight bits behind the point
+        Assert.Equal(plain.Select(s => s * gain), quiet);
+    }
+
     [Theory]
     [InlineData("voice.m4a", "an M4A")]
     [InlineData("voice.webm", "a Matroska or WebM file (video or sound)")]
@@ -133,6 +165,16 @@ public sealed class RecordingFormatsTests
             string message = Assert.Throws<DiaException>(() => AudioReader.Read(stream, name)).Message;
             Assert.Equal($"{name} is {what}, not a WAV, FLAC, MP3, Opus or Vorbis. Convert it: ffmpeg -i {name} -ac 1 OUT.wav", message);
         }
+    }
+
+    /// <summary>An Opus with another byte in its header, and the page's check made right.</summary>
+    private static byte[] WithHead(int at, byte value)
+    {
+        byte[] opus = Bytes("mono.opus");
+        opus[28 + at] = value; // behind the first page's header, of one part
+        opus.AsSpan(22, 4).Clear();
+        BitConverter.TryWriteBytes(opus.AsSpan(22), Crc.Ogg.Of(opus.AsSpan(0, 28 + 19)));
+        return opus;
     }
 
     private static byte[] Bytes(string name) => File.ReadAllBytes(Fixtures.Path("audio", name));

@@ -251,7 +251,7 @@ public sealed class DiaProcessorTests : IDisposable
         Assert.Empty(AudioReader.Read(paths[1]).Samples);
         Assert.Equal(DiaErrorKind.Usage, Assert.Throws<DiaException>(() => _processor.SaveAudio([[0f]], paths)).Kind);
         Assert.Equal(DiaErrorKind.Output, Assert.Throws<DiaException>(() => _processor.SaveAudio([0f], Path.Combine(_folder, "no", "a.wav"))).Kind);
-        foreach (string ending in new[] { ".mp3", ".flac", ".safetensors", ".Wav.png" })
+        foreach (string ending in new[] { ".mp3", ".aiff", ".safetensors", ".Wav.png" })
         {
             DiaException error = Assert.Throws<DiaException>(() => _processor.SaveAudio([0f], Path.Combine(_folder, "c" + ending)));
             Assert.Equal(DiaErrorKind.Usage, error.Kind);

@@ -14,6 +14,8 @@ public sealed class DataManifestTests : IDisposable
     {
         _folder.Write("b.wav", "");
         _folder.Write("b.txt", "[S2] Hi.\r\n");
+        _folder.Write("c.opus", "");
+        _folder.Write("c.txt", "[S1] Opus.");
         _folder.Write("anna/a.WAV", "");
         _folder.Write("anna/a.txt", "\uFEFF Hello. ");
         _folder.Write("notes.md", "not read");
@@ -22,7 +24,8 @@ public sealed class DataManifestTests : IDisposable
         _folder.Write("model/samples/step-1.wav", "");
         DataManifest read = DataManifest.Read(_folder.Path);
         Assert.Empty(read.Problems);
-        Assert.Equal([new(_folder["anna/a.WAV"], _folder["anna/a.WAV"], "[S1] Hello."), new(_folder["b.wav"], _folder["b.wav"], "[S2] Hi.")], read.Entries);
+        Assert.Equal([new(_folder["anna/a.WAV"], _folder["anna/a.WAV"], "[S1] Hello."), new(_folder["b.wav"], _folder["b.wav"], "[S2] Hi."),
+            new(_folder["c.opus"], _folder["c.opus"], "[S1] Opus.")], read.Entries);
         Assert.Equal(1, read.Untagged);
     }
 

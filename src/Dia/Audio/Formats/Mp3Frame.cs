@@ -73,7 +73,8 @@ internal sealed class Mp3Frame : IMpegFrame
         if (bytes.Length < HeaderBytes)
             return null;
         uint header = BinaryPrimitives.ReadUInt32BigEndian(bytes.Span);
-        bool isFrame = header >> 21 == 0x7FF && (header >> 19 & 3) != 1 && (header >> 17 & 3) == 1 && (header >> 12 & 15) is not (0 or 15) && (header >> 10 & 3) != 3;
+        bool isFrame = header >> 21 == 0x7FF && (header >> 19 & 3) != 1 && (header >> 17 & 3) == 1
+            && (header >> 12 & 15) is not (0 or 15) && (header >> 10 & 3) != 3;
         if (!isFrame)
             return null;
         var whole = new Mp3Frame(header, bytes);
