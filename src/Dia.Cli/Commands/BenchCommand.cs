@@ -28,6 +28,7 @@ internal static class BenchCommand
         """
         "step" is a decoding step of one utterance with guidance (two rows), "block" 128 rows of a text or prompt, "codec" a window of the
         decoder. Bytes are what must be read and written at least, once; weights that fit into the device's caches can be faster than its memory.
+        Filtered convolutions count as what they would be multiplied out, so they can be more than the device's multiply-adds.
         On a GPU the time is between two events in its stream; an operation of a step is a graph of its kernels in all layers, behind as many
         bytes as the rest of a step moves, so that it finds in the caches what it finds there in a step. It runs on any weights, those of
         `dia synth` too.

@@ -8,9 +8,9 @@ namespace Dia.Backends;
 /// device. Activations are float32, row-major; sizes are in values, not bytes.
 /// </summary>
 /// <remarks>
-/// Each output is a sum in an order that depends on nothing but the operation's constant sizes (and the row's place on the timeline, where convolutions
-/// are filtered): not on the number of rows, the row's place among them, or threads. So a batch equals its single runs and streamed audio equals unstreamed audio,
-/// bit for bit.
+/// Each output is a sum in an order that depends on nothing but the operation's constant sizes (and the row's place on the timeline, where
+/// convolutions are filtered): not on the number of rows, the row's place among them, or threads. So a batch equals its single runs and streamed audio
+/// equals unstreamed audio, bit for bit.
 /// </remarks>
 public unsafe interface IBackend
 {

@@ -142,6 +142,24 @@ public sealed class DacModelTests
         }
     }
 
+    [Fact]
+    public void A_filtered_codec_is_planned_for_with_its_larger_kernels_and_not_trained()
+    {
+        using Device device = new CpuDevice(1), scalar = TestDevice.Create("scalar");
+        using CodecCheckpoint checkpoint = CodecCheckpoint.Open(ModelFolder.Open(Fixtures.Path("dac", "base")), CompiledModels.All);
+        using DacModel direct = DacModel.FromPretrained(checkpoint, device), filtered = DacModel.FromPretrained(checkpoint, device, filters: true);
+        long kernels = direct.Layout.Filtered.PreparedSpecs(direct.Specs).Where(s => s.IsFiltered).Sum(s => s.Count * sizeof(float));
+        Assert.True(kernels > 0);
+        long exact = MemoryPlan.Of(device, null, checkpoint, 1, exact: true).Bytes, fast = MemoryPlan.Of(device, null, checkpoint, 1).Bytes;
+        // Ten values in place of seven; weights of the fixture are float32, and each begins at a multiple of some bytes.
+        Assert.InRange(fast - exact, kernels * 3 / 7 - 100_000, kernels * 3 / 7 + 100_000);
+        Assert.Throws<InvalidOperationException>(() => filtered.CreateGradients());
+
+        // What cannot filter does not.
+        using DacModel plain = DacModel.FromPretrained(checkpoint, scalar, filters: true);
+        Assert.False(plain.IsFiltered);
+    }
+
     internal static DacModel Load(string group, string name, Device device, bool filters = false) =>
         DacModel.FromPretrained(ModelFolder.Open(Fixtures.Path(group, name)), CompiledModels.All, device, filters: filters);
 

@@ -71,7 +71,8 @@ public sealed class CpuDevice : Device
     internal override bool FiltersConvolutions => true;
 
     /// <inheritdoc/>
-    internal override long PreparedBytes(WeightSpec spec, WeightStorage format) => spec.IsFiltered ? FilteredKernel.Bytes(spec) : base.PreparedBytes(spec, format);
+    internal override long PreparedBytes(WeightSpec spec, WeightStorage format) =>
+        spec.IsFiltered ? FilteredKernel.Bytes(spec) : base.PreparedBytes(spec, format);
 
     /// <inheritdoc/>
     internal override DeviceClock CreateClock() => new CpuClock(_backend.Threads);
