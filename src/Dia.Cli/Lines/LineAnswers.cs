@@ -42,7 +42,8 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     /// <exception cref="DiaException">Output: there is nothing to play with.</exception>
     public void Start(LineTargets targets)
     {
-        _audio = targets.StandardOutput is null ? null : new SoundWriter(output!.Stream, _form, samplingRate, _form.Tags(null, run.Line.GetValue(DiaOptions.Seed)?.Value), run.Reporter.Note);
+        _audio = targets.StandardOutput is null ? null : new SoundWriter(output!.Stream, _form, samplingRate,
+            _form.Tags(null, run.Line.GetValue(DiaOptions.Seed)?.Value), run.Reporter.Note);
         _player = targets.Plays ? new Player(samplingRate, run.Interruption.Token) : null;
     }
 
@@ -192,7 +193,8 @@ internal sealed class LineAnswers(Invocation run, int window, OutputFile? output
     private byte[] Sound(LineFiles files)
     {
         var bytes = new MemoryStream();
-        var writer = new SoundWriter(bytes, _form.Format == AudioFormat.Raw ? _form with { Format = AudioFormat.Wav } : _form, samplingRate, files.Tags, run.Reporter.Note);
+        SoundForm form = _form.Format == AudioFormat.Raw ? _form with { Format = AudioFormat.Wav } : _form;
+        var writer = new SoundWriter(bytes, form, samplingRate, files.Tags, run.Reporter.Note);
         writer.Write(files.Kept);
         writer.Finish();
         return bytes.ToArray();

@@ -106,7 +106,8 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
     public static IEnumerable<string> StrayVariables(IReadOnlyList<CommandSpec> commands, params string[] others)
     {
         HashSet<string> known = [.. commands.SelectMany(c => c.Options).Where(o => o.HasVariable).Select(o => o.Variable)];
-        return Environment.GetEnvironmentVariables().Keys.Cast<string>().Order(StringComparer.Ordinal).Where(name => name.StartsWith(OptionSpec.VariableStart, StringComparison.Ordinal)
+        IEnumerable<string> names = Environment.GetEnvironmentVariables().Keys.Cast<string>().Order(StringComparer.Ordinal);
+        return names.Where(name => name.StartsWith(OptionSpec.VariableStart, StringComparison.Ordinal)
             && !known.Contains(name) && !others.Any(o => name.StartsWith(o, StringComparison.Ordinal)));
     }
 
