@@ -11,6 +11,9 @@ internal static class Program
     private const int NoMemory = 12;
     private const int TooManyFiles = 24;
 
+    // Read by the software GPU, and by the image that is started first.
+    private const string SoftGpuStart = "DIA_SOFTGPU_", ImageOf = "DIA_IMAGE_OF";
+
     private static int Main(string[] args)
     {
         StandardDescriptors.Reserve();
@@ -25,6 +28,8 @@ internal static class Program
                 return Print($"dia {BuildInfo.Version}\n");
             InstructionLevel.Check();
             var reporter = new Reporter(line.Has(DiaOptions.Quiet), line.Has(DiaOptions.Verbose));
+            foreach (string name in CommandLine.StrayVariables(CommandList.All, InstructionLevel.Variable, SoftGpuStart, ImageOf))
+                reporter.Warning($"{name} stands in the environment, and no option is called so: it is not read. The names are in the brackets of dia --help.");
             reporter.Detail($"instructions: {InstructionLevel.Describe()}");
             interruption = new Interruption(reporter);
             var run = new Invocation(line, reporter, interruption);

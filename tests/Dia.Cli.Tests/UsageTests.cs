@@ -41,6 +41,15 @@ public sealed class UsageTests : TestFolder
     public void A_variable_out_of_range_is_refused_by_its_name(string variable, string value, string range) =>
         Fails(2, Dia.Run(["[S1] Hi."], [], (variable, value)), variable, range);
 
+    [Fact]
+    public void A_variable_that_is_none_is_told()
+    {
+        Outcome outcome = Succeeds(Dia.Run(["info"], [], ("DIA_SEDD", "1"), ("DIA_SEED", "1"), ("DIA_SOFTGPU_SMS", "1")));
+        Assert.Equal("DIA_SEDD", outcome.Error.Split("warning: ")[1].Split(' ')[0]);
+        Assert.DoesNotContain("DIA_SEED ", outcome.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("SOFTGPU", outcome.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--bogus", "[S1] Hi.")]
     [InlineData("[S1] Hi.", "-z")]

@@ -196,7 +196,8 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         int positions = model.Config.EncoderConfig.MaxPositionEmbeddings;
         // Where nothing says how long a frame is, what is too long stays an error.
         bool tooLong = prepared.Length > positions, splits = speech.Splits(tooLong && FrameRate is not null);
-        ScriptPiece? whole = splits ? null : prepared.Whole(request.Options, positions, asScript: speech is not { Speed: 1, Retries: 0 }, cuts: model.Config.IsFirstGeneration);
+        bool asScript = speech is not { Speed: 1, Retries: 0 };
+        ScriptPiece? whole = splits ? null : prepared.Whole(request.Options, positions, asScript, cuts: model.Config.IsFirstGeneration);
         if (request.OwnVoice && voice!.NeedsCodec && Codec is null)
             throw NoCodec!;
         LineNames names = targets.Names(line.Number, request.Output);

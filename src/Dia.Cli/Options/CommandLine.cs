@@ -100,6 +100,17 @@ internal sealed record CommandLine(CommandSpec Command, IReadOnlyList<string> Wo
         return spec.Parse(text, typed ? spec.Name : spec.Variable);
     }
 
+    /// <summary>The variables of the environment that look like those of options, and are of none: slips.</summary>
+    /// <param name="commands">All commands.</param>
+    /// <param name="others">Names, or beginnings of names, that others read.</param>
+    public static IEnumerable<string> StrayVariables(IReadOnlyList<CommandSpec> commands, params string[] others)
+    {
+        HashSet<string> known = [.. commands.SelectMany(c => c.Options).Where(o => o.HasVariable).Select(o => o.Variable)];
+        IEnumerable<string> names = Environment.GetEnvironmentVariables().Keys.Cast<string>().Order(StringComparer.Ordinal);
+        return names.Where(name => name.StartsWith(OptionSpec.VariableStart, StringComparison.Ordinal)
+            && !known.Contains(name) && !others.Any(o => name.StartsWith(o, StringComparison.Ordinal)));
+    }
+
     /// <summary>An error in how the command was called.</summary>
     public static DiaException Usage(string message) => new(DiaErrorKind.Usage, message);
 

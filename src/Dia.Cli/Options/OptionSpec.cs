@@ -36,11 +36,14 @@ internal abstract class OptionSpec(string name, string? shortName, string? value
     /// <summary>Whether it may be given several times; <see cref="CommandLine.GetAll"/> has the values.</summary>
     public bool IsRepeatable { get; init; }
 
+    /// <summary>How the names of all variables begin.</summary>
+    public const string VariableStart = "DIA_";
+
     /// <summary>Whether the environment can set it.</summary>
     public bool HasVariable { get; init; } = true;
 
     /// <summary>Its environment twin: --top-k is DIA_TOP_K.</summary>
-    public string Variable => "DIA_" + Name[2..].Replace('-', '_').ToUpperInvariant();
+    public string Variable => VariableStart + Name[2..].Replace('-', '_').ToUpperInvariant();
 
     /// <summary>Reads a value.</summary>
     /// <param name="text">As typed.</param>
