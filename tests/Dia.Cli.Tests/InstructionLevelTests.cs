@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.RegularExpressions;
 using Dia.Cli.Tests.Support;
 
 namespace Dia.Cli.Tests;
@@ -22,18 +23,19 @@ public sealed class InstructionLevelTests : TestFolder
     private const int NoSuchCall = 38;
     private const int MayExecute = 0x10; // MFD_EXEC, which Linux has had since 6.3
 
-    private static readonly string Best = Avx512FactAttribute.IsPossible ? "avx512" : "avx2";
+    // A pattern: some processors are faster with products of bfloat16 values.
+    private static readonly string Best = Avx512FactAttribute.IsPossible ? "avx512(_bf16)?" : "avx2";
 
     [Fact]
     public void What_runs_is_the_best_that_the_processor_has_or_what_is_asked_for()
     {
         string best = Succeeds(Dia.Run("info")).Text, avx2 = Succeeds(Dia.Run(["info"], [], ("DIA_ISA", "avx2"))).Text;
-        Assert.Contains($"\ninstructions: {Best}, {Both}", best, StringComparison.Ordinal);
-        Assert.Contains(Best == "avx512" ? "AVX-512, 512 bits wide\n" : "AVX2, 256 bits wide\n", best, StringComparison.Ordinal);
+        Assert.Matches($"\ninstructions: {Best}, {Both}", best);
+        Assert.Contains(Avx512FactAttribute.IsPossible ? "AVX-512, 512 bits wide\n" : "AVX2, 256 bits wide\n", best, StringComparison.Ordinal);
         Assert.Contains("AVX2, 256 bits wide\n", avx2, StringComparison.Ordinal);
         Assert.Contains($"\ninstructions: avx2, {Both} (avx512 is not used: DIA_ISA is set)\n", avx2, StringComparison.Ordinal);
         Assert.Equal(best, Succeeds(Dia.Run(["info"], [], ("DIA_ISA", ""))).Text);
-        Assert.Contains($"\ninstructions: {Best}, {Both}", "\n" + Succeeds(Dia.Run("info", "-v")).Error, StringComparison.Ordinal);
+        Assert.Matches($"\ninstructions: {Best}, {Both}", "\n" + Succeeds(Dia.Run("info", "-v")).Error);
     }
 
     [Fact]
@@ -47,7 +49,7 @@ public sealed class InstructionLevelTests : TestFolder
     public void A_level_that_cannot_run_is_refused_and_the_reason_said()
     {
         Outcome outcome = Dia.Shell("ulimit -f 8; DIA_ISA=avx512 exec $DIA info");
-        Fails(5, outcome, "DIA_ISA is 'avx512', which cannot run here: " + (Best == "avx512" ? "write: File too large" : "the processor or the system has none"));
+        Fails(5, outcome, "DIA_ISA is 'avx512', which cannot run here: " + (Avx512FactAttribute.IsPossible ? "write: File too large" : "the processor or the system has none"));
     }
 
     /// <summary>Where the processor has AVX512_BF16; elsewhere it is said that it has not.</summary>
@@ -79,10 +81,10 @@ public sealed class InstructionLevelTests : TestFolder
     [InlineData(MemoryFile, Invalid, MayExecute, null)]
     public void Where_a_file_in_memory_is_forbidden_the_first_image_does_the_work_and_says_why(int call, int error, int mask, string? reason)
     {
-        string expected = reason is null ? $"instructions: avx512, {Both}\n" : $"instructions: avx2, {Both} (avx512 is not used: {reason})\n";
+        string expected = reason is null ? $"instructions: {Best}, {Both}" : Regex.Escape($"instructions: avx2, {Both} (avx512 is not used: {reason})\n");
         Outcome outcome = Succeeds(Dia.Shell(
             $"$(command -v gcc clang | head -n 1) -o $1/forbid {Repository.At("tests/Dia.Cli.Tests/Support/forbid.c")} && exec $1/forbid {call} {error} {mask} $DIA {Hello} -v", Folder));
-        Assert.StartsWith(expected, outcome.Error, StringComparison.Ordinal);
+        Assert.Matches("^" + expected, outcome.Error);
         if (reason is not null)
             Assert.Equal(Succeeds(Dia.Shell($"DIA_ISA=avx2 exec $DIA {Hello}")).Output, outcome.Output);
     }
@@ -143,7 +145,7 @@ public sealed class InstructionLevelTests : TestFolder
     public void Neither_proc_nor_a_folder_is_needed()
     {
         string info = Succeeds(new BareRoot(Folder).Run("/dia", "info")).Text;
-        Assert.Contains($"\ninstructions: {Best}, {Both}", info, StringComparison.Ordinal);
+        Assert.Matches($"\ninstructions: {Best}, {Both}", info);
         Assert.Contains("\nmodel inside: dia-demo\n", info, StringComparison.Ordinal);
     }
 

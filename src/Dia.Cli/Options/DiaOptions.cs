@@ -135,7 +135,7 @@ internal static class DiaOptions
     public static readonly OptionSpec<WeightPlacement> Weights = new("--weights", null, "WHERE",
         "What the processor reads in a step: map (the file where it is mapped), copy (a copy in large pages, which is made meanwhile), or auto (a copy where that is faster, pays for the length, and fits). The result does not depend on it.", "map, copy or auto", Parsers.Placement) { Default = "auto", Choices = ["auto", "map", "copy"] };
     public static readonly OptionSpec<bool> Exact = Flag("--exact", null,
-        "For comparing: keep keys and values in float32, as the reference does, not in 16 bits, do not round activations to 8 bits beside weights of 8 or 4 bits, and multiply the codec's convolutions out, which takes nearly twice as long. GPUs, `dia forward` and `dia generate` always do.");
+        "For comparing: keep keys and values in float32, as the reference does, not in 16 bits, do not round activations (to 8 bits beside weights of 8 or 4 bits, of a text's and a voice's rows to bfloat16), and multiply the codec's convolutions out, which takes nearly twice as long. GPUs, `dia forward` and `dia generate` always do.");
 
     // Commands.
     public static readonly OptionSpec<bool> HiddenStates = Flag("--hidden-states", null, "Write the hidden states of every layer too.");
