@@ -5,6 +5,7 @@ using Dia.Configuration;
 using Dia.Generation;
 using Dia.Modeling;
 using Dia.Quantization;
+using Dia.Text;
 using Dia.Weights;
 
 namespace Dia.Bench;
@@ -25,7 +26,7 @@ internal static class Rounding
         using DiaForConditionalGeneration exact = Load(folder, device), rounded = Load(folder, device);
         rounded.RoundsActivations = true;
         GenerationConfig config = exact.GenerationConfig() with { DoSample = true, Seed = 1, MaxNewTokens = MostRows };
-        SpokenLine[] lines = SpokenLine.Speak(exact, Lines, config, default);
+        SpokenLine[] lines = SpokenLine.Speak(exact, [.. Lines.Select(line => new CalibrationLine(new ScriptPiece(line)))], config, default);
         SpeechDivergence divergence = SpeechDivergence.OfLogits(exact, rounded, lines);
         float[] a = SpeechDivergence.Logits(exact, lines[0]), b = SpeechDivergence.Logits(rounded, lines[0]);
         double difference = a.Zip(b, (x, y) => Math.Abs(x - y)).Max() / a.Max(Math.Abs);

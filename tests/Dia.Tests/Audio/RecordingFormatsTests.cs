@@ -201,7 +201,6 @@ public sealed class RecordingFormatsTests
             most = Math.Max(most, Math.Abs(Math.Min(Math.Round(sample * 32768.0), 32767) - expected.Samples[i] * 32768.0));
         }
 
-
         Assert.True(most <= steps, $"{name}: {most} steps of 16 bits");
         Assert.Contains(expected.Samples, s => Math.Abs(s) > 0.05);
     }
