@@ -44,7 +44,7 @@ public sealed class StreamingTests : TestFolder
 
     [Fact]
     public void Verbose_tells_the_time_to_first_audio() =>
-        Assert.Matches(@"first audio after [0-9.]+ s \(26 steps\), [0-9.]+ s after the program's start",
+        Assert.Matches(@"first audio after [0-9.]+ s \(27 steps\), [0-9.]+ s after the program's start",
             Succeeds(Dia.Run([.. Script, "-v", "-o", In("a.wav")])).Error);
 
     [Fact]
