@@ -39,7 +39,7 @@ internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForC
         if (same && entry.Has(names))
             return entry;
         run.Reporter.Note(Format.Text(
-            $"line {line} is spoken again: {(same ? $"{string.Join(" or ", names.All)} is not what the journal says" : "it asks for something else than the journal says")}."));
+            $"line {line} is spoken again: {(same ? $"{string.Join(" or ", names.All)} is not there, or not what the journal says" : "it asks for something else than the journal says")}."));
         return null;
     }
 }

@@ -61,12 +61,21 @@ public abstract unsafe partial class DiaPreTrainedModel
         for (int i = 0; i < Specs.Length; i++)
         {
             StoredWeight weight = Weights.Weights[i];
-            long bytes = WeightFormats.Bytes(weight.Format, Specs[i].Count);
-            for (long at = 0; at < bytes; at += Math.Max(SampledBytes, bytes / Samples))
-                all.AddRange(new ReadOnlySpan<byte>((byte*)weight.Data + at, (int)Math.Min(SampledBytes, bytes - at)));
+            int columns = Specs[i].Columns;
+            bool isQuantized = weight.Storage.IsQuantized;
+            long rows = Specs[i].Count / columns;
+            AddSamples(all, weight.Data, isQuantized ? rows * weight.Storage.RowBytes(columns) : WeightFormats.Bytes(weight.Format, Specs[i].Count));
+            if (isQuantized)
+                AddSamples(all, weight.Scales, rows * weight.Storage.ScaleBytes(columns));
         }
 
         return Sha256.Hash(CollectionsMarshal.AsSpan(all));
+    }
+
+    private static void AddSamples(List<byte> all, void* data, long bytes)
+    {
+        for (long at = 0; at < bytes; at += Math.Max(SampledBytes, bytes / Samples))
+            all.AddRange(new ReadOnlySpan<byte>((byte*)data + at, (int)Math.Min(SampledBytes, bytes - at)));
     }
 
     /// <summary>Waits until what is copied is; not in a turn. For those who measure.</summary>

@@ -39,7 +39,7 @@ internal sealed unsafe class ArchiveDirectory
     }
 
     private ReadOnlySpan<byte> Bytes(long at, int count, string what) =>
-        at >= 0 && at <= _length - count ? new ReadOnlySpan<byte>(_file + at, count) : throw _error($"{what} reaches past the file's end: it is cut, or damaged");
+        at >= 0 && at <= _length - count ? new ReadOnlySpan<byte>(_file + at, count) : throw _error($"says that {what} reaches past the file's end: it is cut, or damaged");
 
     /// <summary>The directory is the one that ends where the archive's last record begins: what else looks like one is data.</summary>
     private (long Start, long Bytes, long Count) FindDirectory()

@@ -72,12 +72,14 @@ public sealed unsafe class QuantizedModelTests : IDisposable
         using Device device = new CpuDevice(2);
         using DiaForConditionalGeneration model = Load(QuantizedFixture.Path("int4-keep-cross"), device);
         int[,,] rows = Greedy(model, "int4-keep-cross");
+        byte[] hash = model.Hash();
         Assert.Contains("are copied to", model.PlaceWeights(WeightPlacement.Copy, 1), StringComparison.Ordinal);
         Assert.Equal(rows, Greedy(model, "int4-keep-cross"));
         model.CompleteWeights();
         int[] matrices = model.Compiled.StepMatrices();
         Assert.All(matrices, i => Assert.Empty(model.Weights.MappedTensors(i)));
         Assert.Equal(rows, Greedy(model, "int4-keep-cross"));
+        Assert.Equal(hash, model.Hash());
 
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelFolder.Open(QuantizedFixture.Path("int4-keep-cross")), CompiledModels.All);
         long bytes = checkpoint.Parameters.Where((_, i) => matrices.Contains(i)).Sum(p => p.Storage.Bytes(p.Spec));

@@ -27,11 +27,11 @@ internal sealed class Mp3Reader(CompressedAudio audio, int start)
     {
         int at = FindFirst();
         Mp3Frame first = Mp3Frame.TryParse(audio.Bytes.AsMemory(at))!;
-        (int delay, long? total) = ReadTag(first, out bool isTag);
+        (int delay, long? total, int padding) = ReadTag(first, out bool isTag);
         if (isTag)
             at += first.FrameLength;
         bool warned = false;
-        for (; at < audio.Bytes.Length && !FrontTags.Follows(audio.Bytes.AsSpan(at));)
+        while (at < audio.Bytes.Length)
         {
             if (Mp3Frame.TryParse(audio.Bytes.AsMemory(at)) is { } frame && frame.IsLike(first))
             {
@@ -41,19 +41,32 @@ internal sealed class Mp3Reader(CompressedAudio audio, int start)
                 continue;
             }
 
+            // A tag behind the last frame, or between files that were joined.
+            bool isTagged = FrontTags.Follows(audio.Bytes.AsSpan(at));
             int next = FindNext(at, first);
-            if (!warned && next < audio.Bytes.Length)
+            if (!warned && !isTagged && next < audio.Bytes.Length)
                 audio.Warn($"offset {at}: {next - at} bytes that are no frame of it are passed over: the file is damaged.");
-            warned = true;
+            warned |= !isTagged;
             at = next;
         }
 
         int channels = first.Channels;
-        long there = _samples.Count / channels, end = Math.Min(there, total is { } length ? delay + length : there);
+        long there = _samples.Count / channels, end = End(there, total is { } length ? delay + length : there, padding, first.SampleCount);
         if (there == 0)
             throw audio.Error(at, "no frame of it is whole: the file was cut off.");
         _samples.Drop((int)(there - end) * channels);
         return new AudioBuffer(_samples.From((int)Math.Min(delay, end) * channels), first.SampleRate, channels);
+    }
+
+    // Where the sound ends that the tag says. More than its padding behind that is sound, of a file that was joined to this one.
+    private long End(long there, long said, int padding, int frame)
+    {
+        if (there < said - frame)
+            audio.Warn($"it holds {there} samples of {said}: the file was cut off. Everything up to the last whole frame is read.");
+        if (there <= said + padding + frame)
+            return Math.Min(there, said);
+        audio.Warn($"its header says {said} samples, and {there} are there: files were joined, or it is damaged. All of it is read.");
+        return there;
     }
 
     /// <summary>The first frame: one that another follows, or the file's end.</summary>
@@ -102,23 +115,23 @@ internal sealed class Mp3Reader(CompressedAudio audio, int start)
     }
 
     /// <summary>The tag in a first frame without sound.</summary>
-    /// <returns>Samples to drop at the start, and how many then follow; null: up to the end.</returns>
-    private static (int Delay, long? Total) ReadTag(Mp3Frame frame, out bool isTag)
+    /// <returns>Samples to drop at the start, how many then follow (null: up to the end), and how many of padding.</returns>
+    private static (int Delay, long? Total, int Padding) ReadTag(Mp3Frame frame, out bool isTag)
     {
         ReadOnlySpan<byte> tag = frame.AfterSideInformation;
         isTag = frame.IsWhole && (tag.StartsWith("Xing"u8) || tag.StartsWith("Info"u8)) && tag.Length >= 8;
         if (!isTag)
-            return (0, null);
+            return (0, null, 0);
         uint flags = BinaryPrimitives.ReadUInt32BigEndian(tag[4..]);
         long? frames = (flags & 1) != 0 && tag.Length >= 12 ? BinaryPrimitives.ReadUInt32BigEndian(tag[8..]) : null;
         // Counts of frames and bytes, a table of contents, the quality; then the encoder, and 21 bytes on the samples.
         int encoder = 8 + ((flags & 1) != 0 ? 4 : 0) + ((flags & 2) != 0 ? 4 : 0) + ((flags & 4) != 0 ? 100 : 0) + ((flags & 8) != 0 ? 4 : 0);
         if (tag.Length < encoder + 24)
-            return (0, null);
+            return (0, null, 0);
         tag = tag[encoder..];
         if (!tag.StartsWith("LAME"u8) && !tag.StartsWith("Lavf"u8) && !tag.StartsWith("Lavc"u8))
-            return (0, null);
+            return (0, null, 0);
         int front = tag[21] << 4 | tag[22] >> 4, behind = (tag[22] & 15) << 8 | tag[23];
-        return (front + DecoderDelay, frames is { } count ? Math.Max(0, count * frame.SampleCount - front - behind) : null);
+        return (front + DecoderDelay, frames is { } count ? Math.Max(0, count * frame.SampleCount - front - behind) : null, behind);
     }
 }

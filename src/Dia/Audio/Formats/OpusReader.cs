@@ -99,7 +99,9 @@ internal sealed class OpusReader : IOggDecoder
         int family = head[18];
         if (family == 0 && Channels <= 2)
             return (1, Channels - 1, Channels == 1 ? [0] : [0, 1]);
-        if (family != 1 || head.Length < MappingAt + Channels)
+        if (family == 1 && head.Length < MappingAt + Channels)
+            throw _audio.Error(offset, "an Opus header that is too short for its channels: the file is damaged.");
+        if (family != 1)
             throw _audio.Error(offset, $"an Opus stream of {Channels} channels and mapping family {family}; 0 and 1 are read. Convert it, for example with: ffmpeg -i IN -ac 1 OUT.wav");
         int streams = head[19], coupled = head[20];
         byte[] mapping = head.Slice(MappingAt, Channels).ToArray();
