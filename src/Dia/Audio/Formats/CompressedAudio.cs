@@ -39,12 +39,19 @@ internal sealed class DecodedSamples(CompressedAudio audio)
     /// <summary>How many there are.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Refuses more than are read: before they are decoded, where a file says how many it has.</summary>
+    /// <exception cref="DiaException">Input.</exception>
+    public void Check(long more)
+    {
+        if (more > AudioReader.MaxSamples - Count)
+            throw audio.Error(0, $"more than {AudioReader.MaxSamples} samples; cut the audio.");
+    }
+
     /// <summary>Room for more, which count at once.</summary>
     /// <exception cref="DiaException">Input: there are more than are read.</exception>
     public Span<float> Add(int count)
     {
-        if (count > AudioReader.MaxSamples - Count)
-            throw audio.Error(0, $"more than {AudioReader.MaxSamples} samples; cut the audio.");
+        Check(count);
         if (count > _samples.Length - Count)
             Array.Resize(ref _samples, (int)Math.Min(AudioReader.MaxSamples, Math.Max(Count + count, 2L * _samples.Length)));
         Count += count;

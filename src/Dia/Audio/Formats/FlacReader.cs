@@ -42,6 +42,7 @@ internal sealed class FlacReader(CompressedAudio audio, int start)
     public AudioBuffer Read()
     {
         int at = ReadMetadata(out FlacInfo info, out ReadOnlySpan<byte> hash);
+        _samples.Check(info.Total * info.Channels);
         var frame = new FlacFrame(info);
         long done = 0;
         bool isCut = false;
