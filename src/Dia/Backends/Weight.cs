@@ -33,6 +33,13 @@ public readonly unsafe struct Weight
     internal bool IsMissing => Data is null;
 }
 
+/// <summary>What is asked of a phase.</summary>
+internal static class PhaseExtensions
+{
+    /// <summary>Whether it is a decoding step's.</summary>
+    public static bool IsStep(this Phase phase) => phase is Phase.Decode or Phase.RoundedDecode;
+}
+
 /// <summary>Which work a product is part of: what its kernel is bound by.</summary>
 public enum Phase
 {

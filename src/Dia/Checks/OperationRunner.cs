@@ -30,7 +30,7 @@ internal static unsafe class OperationRunner
     {
         OperationKind.EmbeddingSum => "embed_sum",
         OperationKind.RmsNorm => "rms_norm",
-        OperationKind.Linear => phase is Phase.Decode or Phase.RoundedDecode ? "step_linear" : "block_linear",
+        OperationKind.Linear => phase.IsStep() ? "step_linear" : "block_linear",
         OperationKind.GatedActivation => "gated_activation",
         OperationKind.AddConstant => "add_row",
         OperationKind.RotaryTable => "rope_table",

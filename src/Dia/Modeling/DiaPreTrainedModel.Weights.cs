@@ -62,11 +62,9 @@ public abstract unsafe partial class DiaPreTrainedModel
         {
             StoredWeight weight = Weights.Weights[i];
             int columns = Specs[i].Columns;
-            bool isQuantized = weight.Storage.IsQuantized;
             long rows = Specs[i].Count / columns;
-            AddSamples(all, weight.Data, isQuantized ? rows * weight.Storage.RowBytes(columns) : WeightFormats.Bytes(weight.Format, Specs[i].Count));
-            if (isQuantized)
-                AddSamples(all, weight.Scales, rows * weight.Storage.ScaleBytes(columns));
+            AddSamples(all, weight.Data, rows * weight.Storage.RowBytes(columns));
+            AddSamples(all, weight.Scales, rows * weight.Storage.ScaleBytes(columns));
         }
 
         return Sha256.Hash(CollectionsMarshal.AsSpan(all));

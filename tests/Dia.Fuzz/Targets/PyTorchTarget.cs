@@ -22,19 +22,7 @@ internal sealed class PyTorchTarget() : FileTarget("pytorch", "input.pth")
     {
         Put(input);
         using var file = PyTorchFile.Open(FileName, DiaErrorKind.Input);
-        foreach (StoredTensor tensor in file.Tensors.Values)
-        {
-            try
-            {
-                _ = tensor.ToSingle();
-                _ = tensor.ToInt32();
-            }
-            catch (DiaException)
-            {
-                // Values that do not fit.
-            }
-        }
-
+        SafetensorsInputs.ReadAll(file.Tensors.Values);
         _ = OriginalCodec.Configuration(file);
         return true;
     }

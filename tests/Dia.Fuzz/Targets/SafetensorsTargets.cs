@@ -11,6 +11,23 @@ namespace Dia.Fuzz.Targets;
 /// <summary>Inputs for all that reads safetensors: the header as text, its length, the data.</summary>
 internal static class SafetensorsInputs
 {
+    /// <summary>Reads the values of tensors of whatever file, as floats and as integers.</summary>
+    public static void ReadAll(IEnumerable<StoredTensor> tensors)
+    {
+        foreach (StoredTensor tensor in tensors)
+        {
+            try
+            {
+                _ = tensor.ToSingle();
+                _ = tensor.ToInt32();
+            }
+            catch (DiaException)
+            {
+                // Values that do not fit.
+            }
+        }
+    }
+
     /// <summary>A small file with a tensor of every type, one without dimensions, one without values.</summary>
     public static byte[] EveryType()
     {
@@ -125,19 +142,7 @@ internal sealed class SafetensorsFileTarget() : FileTarget("safetensors", "input
     {
         Put(input);
         using var file = SafetensorsFile.Open(FileName, DiaErrorKind.Input);
-        foreach (StoredTensor tensor in file.Tensors.Values)
-        {
-            try
-            {
-                _ = tensor.ToSingle();
-                _ = tensor.ToInt32();
-            }
-            catch (DiaException)
-            {
-                // Values that do not fit.
-            }
-        }
-
+        SafetensorsInputs.ReadAll(file.Tensors.Values);
         return true;
     }
 }

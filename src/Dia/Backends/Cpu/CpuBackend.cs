@@ -124,7 +124,7 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
             return;
         }
         ref readonly CpuFormat kernels = ref CpuFormat.Of(w.IsQuantized ? WeightFormat.Float32 : w.Format);
-        (phase is Phase.Decode or Phase.RoundedDecode ? kernels.Decode : kernels.Prefill)(_threads, product);
+        (phase.IsStep() ? kernels.Decode : kernels.Prefill)(_threads, product);
     }
 
     /// <inheritdoc/>

@@ -44,7 +44,7 @@ public readonly unsafe partial struct CudaBackend : IBackend
     /// <inheritdoc/>
     public void Linear(float* y, float* x, in Weight w, int rows, int n, int k, Phase phase, bool accumulate)
     {
-        if (phase is Phase.Decode or Phase.RoundedDecode)
+        if (phase.IsStep())
             StepLinear(y, x, w, rows, n, k, accumulate);
         else if (_device.HasBlas && (long)rows * n * k >= LeastForBlas)
             BlasLinear(y, x, w, rows, n, k, accumulate);
