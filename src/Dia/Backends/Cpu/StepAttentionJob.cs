@@ -36,6 +36,7 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
 {
     private const int KeysAtOnce = 8;
     private const int HeadsAtOnce = 4;
+    private const int RowsAhead = 8;
 
     /// <summary>What attends to what.</summary>
     public AttentionCall C;
@@ -54,16 +55,29 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
             work += (long)C.Items[i].KeyCount * C.Heads * C.HeadDim;
         bool alone = work < Gemm.InlineWork / 4;
         // An item's key heads are divided only as far as the threads need it: the more side by side, the longer the runs in memory.
-        _itemParts = alone ? 1 : Math.Clamp((3 * threads.Count + C.ItemCount - 1) / C.ItemCount, 1, C.KeyHeads);
+        _itemParts = alone ? 1 : Parts(threads.Count);
         _partHeads = (C.KeyHeads + _itemParts - 1) / _itemParts;
         // Scores are written by eights and read by vectors; an odd cache line keeps those of the heads in different cache sets.
         _scoreStride = (C.MaxKeys + 15) / 16 * 16 + 16;
-        // Per thread: the scores, the queries and the outputs of a part's heads.
-        _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + 2 * C.HeadDim) * sizeof(float), out _scratchStride);
+        // Per thread: the scores, the queries, the outputs and eight vectors of sums of each of a part's heads.
+        _scratch = threads.Scratch((long)_partHeads * C.Group * (_scoreStride + 2 * C.HeadDim + KeysAtOnce * Vector<float>.Count) * sizeof(float),
+            out _scratchStride);
         threads.Run(ref this, C.ItemCount * _itemParts, alone);
     }
 
+    // The fewest of an item that give all threads the same.
+    private readonly int Parts(int threads)
+    {
+        int parts = 1;
+        while (parts < C.KeyHeads && C.ItemCount * parts % threads != 0 && C.ItemCount * parts < 3 * threads)
+            parts++;
+        return parts;
+    }
+
     private readonly long RowBytes => C.KeyStride * TFormat.Size;
+
+    // How far before it is used a cache line is asked for.
+    private readonly long Ahead => RowsAhead * RowBytes;
 
     private readonly int HeadBytes => C.HeadDim * TFormat.Size;
 
@@ -73,13 +87,14 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         AttentionItem* item = C.Items + part / _itemParts;
         int keyHead = KeyHead(part % _itemParts), keyHeads = KeyHead(part % _itemParts + 1) - keyHead, heads = keyHeads * C.Group, values = heads * C.HeadDim;
         float* p = (float*)(_scratch + thread * _scratchStride), q = p + (long)_partHeads * C.Group * _scoreStride, y = q + _partHeads * C.Group * C.HeadDim;
+        Vector<float>* sums = (Vector<float>*)(y + _partHeads * C.Group * C.HeadDim);
         long first = ((long)item->FirstRow * C.Heads + keyHead * C.Group) * C.HeadDim;
         long cache = (C.Layer * item->LayerStride + (long)keyHead * C.HeadDim) * TFormat.Size;
         int visible = item->CausalStart < 0 ? item->KeyCount : Math.Clamp(item->CausalStart + 1, 0, item->KeyCount);
 
         Multiply(q, C.Q + first, values);
         for (int j = 0; j < visible; j += KeysAtOnce)
-            Scores(p + j, q, (byte*)item->Keys + cache + j * RowBytes, Math.Min(visible - j, KeysAtOnce), keyHeads);
+            Scores(p + j, q, (byte*)item->Keys + cache + j * RowBytes, sums, Math.Min(visible - j, KeysAtOnce), keyHeads);
         bool even = false;
         for (int h = 0; h < heads; h++)
             even |= !AttentionJob.Softmax(p + (long)h * _scoreStride, item->Mask, visible, item->KeyCount);
@@ -117,39 +132,50 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     }
 
     // p[h, 0..8] = q[h]·keys[0..8, key head of h]; the last keys are filled up to eight with the last one, for which p has room.
-    private readonly void Scores(float* p, float* q, byte* keys, int count, int keyHeads)
+    private readonly void Scores(float* p, float* q, byte* keys, Vector<float>* sums, int count, int keyHeads)
     {
-        Vector<float>* sums = stackalloc Vector<float>[HeadsAtOnce * KeysAtOnce];
-        byte** key = stackalloc byte*[KeysAtOnce];
-        for (int k = 0; k < keyHeads; k++, keys += HeadBytes)
+        int fours = C.Group / HeadsAtOnce * HeadsAtOnce;
+        if (fours > 0)
         {
-            Prefetch(keys);
-            for (int i = 0; i < KeysAtOnce; i++)
-                key[i] = keys + Math.Min(i, count - 1) * RowBytes;
-            int g = 0;
-            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, q += HeadsAtOnce * C.HeadDim)
+            // All heads of two keys, then of the next two: rows are read in order.
+            for (int i = 0; i < KeysAtOnce; i += 2)
             {
-                for (int i = 0; i < KeysAtOnce; i += 2)
-                    FourHeads(sums + i, q, key[i], key[i + 1], C.HeadDim);
-                for (int h = 0; h < HeadsAtOnce; h++, p += _scoreStride)
-                    VectorMath.SumEight(sums + h * KeysAtOnce, p);
+                byte* key0 = keys + Math.Min(i, count - 1) * RowBytes, key1 = keys + Math.Min(i + 1, count - 1) * RowBytes;
+                FourHeads(sums + i, q, key0, key1, keyHeads, fours);
             }
-            for (; g < C.Group; g++, q += C.HeadDim, p += _scoreStride)
+        }
+        for (int k = 0; k < keyHeads; k++)
+        {
+            for (int g = fours; g < C.Group; g++)
+                EightKeys(sums + (k * C.Group + g) * KeysAtOnce, q + (k * C.Group + g) * C.HeadDim, keys + k * HeadBytes, count);
+        }
+        for (int h = 0; h < keyHeads * C.Group; h++)
+            VectorMath.SumEight(sums + h * KeysAtOnce, p + (long)h * _scoreStride);
+    }
+
+    // Sums of products of two keys with the heads of all key heads, four at a time.
+    private readonly void FourHeads(Vector<float>* sums, float* q, byte* key0, byte* key1, int keyHeads, int fours)
+    {
+        for (int k = 0; k < keyHeads; k++, key0 += HeadBytes, key1 += HeadBytes)
+        {
+            for (int g = 0; g < fours; g += HeadsAtOnce)
             {
-                EightKeys(sums, q, key, C.HeadDim);
-                VectorMath.SumEight(sums, p);
+                int head = k * C.Group + g;
+                FourHeads(sums + head * KeysAtOnce, q + head * C.HeadDim, key0, key1, C.HeadDim, Ahead);
             }
         }
     }
 
-    // Sums of products of four heads with two keys.
-    private static void FourHeads(Vector<float>* sums, float* q, byte* key0, byte* key1, int dims)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FourHeads(Vector<float>* sums, float* q, byte* key0, byte* key1, int dims, long ahead)
     {
         int v = Vector<float>.Count;
         float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
         Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         for (int d = 0; d < dims; d += 2 * v)
         {
+            Prefetch(key0 + ahead + d * TFormat.Size);
+            Prefetch(key1 + ahead + d * TFormat.Size);
             Vector<float> a = TFormat.First(key0 + d * TFormat.Size), b = TFormat.First(key1 + d * TFormat.Size);
             VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
             VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
@@ -168,14 +194,24 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     }
 
     // Sums of products of one head with eight keys.
-    private static void EightKeys(Vector<float>* sums, float* q, byte** keys, int dims)
+    private readonly void EightKeys(Vector<float>* sums, float* q, byte* keys, int count)
     {
-        byte* k0 = keys[0], k1 = keys[1], k2 = keys[2], k3 = keys[3], k4 = keys[4], k5 = keys[5], k6 = keys[6], k7 = keys[7];
+        long row = RowBytes, ahead = Ahead;
+        byte* k0 = keys, k1 = k0 + (count > 1 ? row : 0), k2 = k1 + (count > 2 ? row : 0), k3 = k2 + (count > 3 ? row : 0);
+        byte* k4 = k3 + (count > 4 ? row : 0), k5 = k4 + (count > 5 ? row : 0), k6 = k5 + (count > 6 ? row : 0), k7 = k6 + (count > 7 ? row : 0);
         Vector<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
-        for (int i = 0; i < dims; i += 2 * Vector<float>.Count)
+        for (int i = 0; i < C.HeadDim; i += 2 * Vector<float>.Count)
         {
             Vector<float> x0 = Vector.Load(q + i), x1 = Vector.Load(q + i + Vector<float>.Count);
             int d = i * TFormat.Size;
+            Prefetch(k0 + ahead + d);
+            Prefetch(k1 + ahead + d);
+            Prefetch(k2 + ahead + d);
+            Prefetch(k3 + ahead + d);
+            Prefetch(k4 + ahead + d);
+            Prefetch(k5 + ahead + d);
+            Prefetch(k6 + ahead + d);
+            Prefetch(k7 + ahead + d);
             s0 = Vector.FusedMultiplyAdd(TFormat.Second(k0 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k0 + d), x0, s0));
             s1 = Vector.FusedMultiplyAdd(TFormat.Second(k1 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k1 + d), x0, s1));
             s2 = Vector.FusedMultiplyAdd(TFormat.Second(k2 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k2 + d), x0, s2));
@@ -188,61 +224,58 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
     }
 
-    // Asks for the same head of the next eight rows, into the second-level cache: with all heads they are more than the first holds.
+    // Into the second-level cache: with all heads, what is ahead is more than the first holds.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly void Prefetch(byte* row)
+    private static void Prefetch(byte* p)
     {
-        if (!Sse.IsSupported)
-            return;
-        row += KeysAtOnce * RowBytes;
-        for (int i = 0; i < KeysAtOnce; i++, row += RowBytes)
-        {
-            for (int d = 0; d < HeadBytes; d += 64)
-                Sse.Prefetch1(row + d);
-        }
+        if (Sse.IsSupported)
+            Sse.Prefetch1(p);
     }
 
     // y[h] += Σ_j p[h, j]·values[j, key head of h] over eight keys or fewer. What is masked is not read: it may be a NaN.
     private readonly void Accumulate(float* y, float* p, byte* values, byte* mask, int count, int keyHeads)
     {
-        byte** seen = stackalloc byte*[KeysAtOnce];
-        int* index = stackalloc int[KeysAtOnce];
-        for (int k = 0; k < keyHeads; k++, values += HeadBytes)
+        for (int first = 0, end; first < count; first = end + 1)
         {
-            Prefetch(values);
-            int keys = 0;
-            for (int j = 0; j < count; j++)
-            {
-                if (mask != null && mask[j] == 0)
-                    continue;
-                seen[keys] = values + j * RowBytes;
-                index[keys++] = j;
-            }
-            int g = 0;
-            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, y += HeadsAtOnce * C.HeadDim, p += HeadsAtOnce * _scoreStride)
-                AccumulateFour(y, p, _scoreStride, seen, index, keys, C.HeadDim);
-            for (; g < C.Group; g++, y += C.HeadDim, p += _scoreStride)
-                AccumulateOne(y, p, seen, index, keys, C.HeadDim);
+            end = first;
+            while (end < count && (mask == null || mask[end] != 0))
+                end++;
+            if (end > first)
+                AccumulateSeen(y, p + first, values + first * RowBytes, end - first, keyHeads);
         }
     }
 
-    private static void AccumulateFour(float* y, float* p, int stride, byte** values, int* index, int keys, int dims)
+    private readonly void AccumulateSeen(float* y, float* p, byte* values, int keys, int keyHeads)
     {
-        int v = Vector<float>.Count;
-        float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
-        for (int d = 0; d < dims; d += 2 * v)
+        for (int k = 0; k < keyHeads; k++, values += HeadBytes)
+        {
+            int g = 0;
+            for (; g <= C.Group - HeadsAtOnce; g += HeadsAtOnce, y += HeadsAtOnce * C.HeadDim, p += HeadsAtOnce * _scoreStride)
+                AccumulateFour(y, p, values, keys);
+            for (; g < C.Group; g++, y += C.HeadDim, p += _scoreStride)
+                AccumulateOne(y, p, values, keys);
+        }
+    }
+
+    private readonly void AccumulateFour(float* y, float* p, byte* values, int keys)
+    {
+        int v = Vector<float>.Count, dims = C.HeadDim;
+        long row = RowBytes, ahead = Ahead, stride = _scoreStride;
+        float* y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
+        for (int d = 0; d < dims; d += 2 * v, values += 2 * v * TFormat.Size)
         {
             Vector<float> s00 = Vector.Load(y + d), s01 = Vector.Load(y + d + v), s10 = Vector.Load(y1 + d), s11 = Vector.Load(y1 + d + v);
             Vector<float> s20 = Vector.Load(y2 + d), s21 = Vector.Load(y2 + d + v), s30 = Vector.Load(y3 + d), s31 = Vector.Load(y3 + d + v);
-            for (int i = 0; i < keys; i++)
+            byte* value = values;
+            float* w = p;
+            for (float* end = p + keys; w < end; w++, value += row)
             {
-                byte* value = values[i] + d * TFormat.Size;
+                Prefetch(value + ahead);
                 Vector<float> a = TFormat.First(value), b = TFormat.Second(value);
-                int j = index[i];
-                VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
-                VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
-                VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
-                VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, ref s30, ref s31);
+                VectorMath.AddProducts(new Vector<float>(*w), a, b, ref s00, ref s01);
+                VectorMath.AddProducts(new Vector<float>(w[stride]), a, b, ref s10, ref s11);
+                VectorMath.AddProducts(new Vector<float>(w[2 * stride]), a, b, ref s20, ref s21);
+                VectorMath.AddProducts(new Vector<float>(w[3 * stride]), a, b, ref s30, ref s31);
             }
             VectorMath.StorePair(y + d, s00, s01);
             VectorMath.StorePair(y1 + d, s10, s11);
@@ -251,15 +284,17 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         }
     }
 
-    private static void AccumulateOne(float* y, float* p, byte** values, int* index, int keys, int dims)
+    private readonly void AccumulateOne(float* y, float* p, byte* values, int keys)
     {
-        for (int d = 0; d < dims; d += 2 * Vector<float>.Count)
+        long row = RowBytes, ahead = Ahead;
+        for (int d = 0; d < C.HeadDim; d += 2 * Vector<float>.Count)
         {
             Vector<float> s0 = Vector.Load(y + d), s1 = Vector.Load(y + d + Vector<float>.Count);
-            for (int i = 0; i < keys; i++)
+            byte* value = values + d * TFormat.Size;
+            for (int i = 0; i < keys; i++, value += row)
             {
-                byte* value = values[i] + d * TFormat.Size;
-                VectorMath.AddProducts(new Vector<float>(p[index[i]]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
+                Prefetch(value + ahead);
+                VectorMath.AddProducts(new Vector<float>(p[i]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
             }
             VectorMath.StorePair(y + d, s0, s1);
         }
