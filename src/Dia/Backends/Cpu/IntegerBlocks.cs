@@ -79,13 +79,13 @@ internal static unsafe class IntegerBlocks
 
     private static void Store4(sbyte* integers, float scale, byte* block, int group)
     {
-        int sum = 0;
-        sbyte* even = (sbyte*)block + group * 16, odd = even + Odd4;
-        for (int i = 0; i < 16; i++)
-        {
-            (even[i], odd[i]) = (integers[2 * i], integers[2 * i + 1]);
-            sum += even[i] + odd[i];
-        }
+        Vector256<short> pairs = Vector256.Load(integers).AsInt16(), odd = Vector256.ShiftRightArithmetic(pairs, 8);
+        Vector256<short> even = Vector256.ShiftRightArithmetic(Vector256.ShiftLeft(pairs, 8), 8);
+        Vector256<sbyte> apart = Vector256.Narrow(even, odd);
+        apart.GetLower().Store((sbyte*)block + group * 16);
+        apart.GetUpper().Store((sbyte*)block + Odd4 + group * 16);
+        // Of 32 integers of at most 127: it fits 16 bits.
+        int sum = Vector256.Sum(even + odd);
         Vector128.CreateScalar(-8 * sum).Store((int*)(block + Starts4) + group * 4);
         Vector128.Create(scale).Store((float*)(block + Scales4) + group * 4);
     }

@@ -31,7 +31,9 @@ internal static unsafe class IntegerKernels
         {
             Vector256<float> scales0 = TScale.Load8(s0), scales1 = TScale.Load8(s1);
             TSource.Prefetch(w0 + ahead);
+            TSource.Prefetch(w0 + ahead + 64);
             TSource.Prefetch(w1 + ahead);
+            TSource.Prefetch(w1 + ahead + 64);
             Step<TSource, TProducts>(w0, Spread(scales0, 0), x0, x1, ref s00, ref s01);
             Step<TSource, TProducts>(w1, Spread(scales1, 0), x0, x1, ref s10, ref s11);
             Step<TSource, TProducts>(w0 + TSource.Bytes, Spread(scales0, 2), x0 + 32, x1 + 32, ref s00, ref s01);
@@ -186,7 +188,10 @@ internal unsafe interface IFourBits
     /// <summary>Reads them.</summary>
     static abstract void Load(byte* p, out Vector256<byte> even, out Vector256<byte> odd);
 
-    /// <summary>Asks for a block's bytes.</summary>
+    /// <summary>Reads twice as many.</summary>
+    static abstract void Load(byte* p, out Vector512<byte> even, out Vector512<byte> odd);
+
+    /// <summary>Asks for a cache line.</summary>
     static abstract void Prefetch(byte* p);
 }
 
@@ -204,12 +209,19 @@ internal readonly unsafe struct PackedFour : IFourBits
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<byte> even, out Vector512<byte> odd)
+    {
+        Vector512<byte> both = Vector512.Load(p), mask = Vector512.Create((byte)15);
+        even = both & mask;
+        odd = Vector512.ShiftRightLogical(both.AsUInt16(), 4).AsByte() & mask;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(byte* p)
     {
         if (!Sse.IsSupported)
             return;
         Sse.Prefetch0(p);
-        Sse.Prefetch0(p + 64);
     }
 }
 
@@ -223,6 +235,13 @@ internal readonly unsafe struct UnpackedFour : IFourBits
     {
         even = Vector256.Load(p);
         odd = Vector256.Load(p + 32);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<byte> even, out Vector512<byte> odd)
+    {
+        even = Vector512.Create(Vector256.Load(p), Vector256.Load(p + 64));
+        odd = Vector512.Create(Vector256.Load(p + 32), Vector256.Load(p + 96));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -6,9 +6,9 @@ namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// The linear layer of a decoding step with integer weights and rounded activations (<see cref="RoundedRow"/>): w [n, k] and its scales are read once, as
-/// they are stored. Up to two rows of activations are bound by memory: two rows of weights at a time, from end to end, where the processor
-/// reads them fastest (<see cref="StepTile.ReadsApart"/>). More are bound by arithmetic: eight rows of weights, a piece of k at a time, unpacked once for all
-/// rows of activations. Each output is the sum of eight lanes over ascending k, the same for any number of rows and threads.
+/// they are stored. Up to two rows of activations are bound by memory: two rows of weights at a time, far apart, from end to
+/// end. More are bound by arithmetic: eight rows of weights, a piece of k at a time, unpacked once for all
+/// rows of activations. Each output is the sum of eight or sixteen lanes over ascending k, the same for any number of rows and threads.
 /// </summary>
 internal unsafe struct IntegerLinearJob : IParallelJob
 {
@@ -20,10 +20,11 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     // Blocks of k that many rows take at a time: the tile's weights and those of two rows of activations stay in the first-level cache.
     private const int PieceBlocks = 4;
 
-    private const int SumsOfTwo = 4 * 8;
+    // Four vectors, of as many lanes as the kernels'.
+    private static readonly int SumsOfTwo = WideIntegerKernels.AreCompiled ? 4 * 16 : 4 * 8;
 
-    // Bytes ahead that are asked for: of rows of weights that lie side by side, those of the next.
-    private const int Ahead = 8192;
+    // Bytes ahead that are asked for.
+    private const int Ahead = 4096;
 
     /// <summary>What is multiplied.</summary>
     public MatrixProduct P;
@@ -72,7 +73,9 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     {
         if (P.Rows <= 0 || P.N <= 0)
             return;
-        if (AvxVnni.IsSupported)
+        if (WideIntegerKernels.AreCompiled)
+            ChooseWideKernels();
+        else if (AvxVnni.IsSupported)
             ChooseKernels<VnniProducts>();
         else if (Avx2.IsSupported)
             ChooseKernels<Avx2Products>();
@@ -109,6 +112,21 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         };
     }
 
+    private void ChooseWideKernels()
+    {
+        _eightBits = &WideIntegerKernels.EightBits;
+        WeightFormat scales = HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32;
+        _fourBits = (IsFew, scales) switch
+        {
+            (true, WeightFormat.BFloat16) => &WideIntegerKernels.FourBits<PackedFour, BFloat16Format>,
+            (true, WeightFormat.Float16) => &WideIntegerKernels.FourBits<PackedFour, Float16Format>,
+            (true, _) => &WideIntegerKernels.FourBits<PackedFour, Float32Format>,
+            (false, WeightFormat.BFloat16) => &WideIntegerKernels.FourBits<UnpackedFour, BFloat16Format>,
+            (false, WeightFormat.Float16) => &WideIntegerKernels.FourBits<UnpackedFour, Float16Format>,
+            (false, _) => &WideIntegerKernels.FourBits<UnpackedFour, Float32Format>,
+        };
+    }
+
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
@@ -119,7 +137,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         int first = _shares.First(part), end = _shares.First(part + 1);
         if (IsFew)
         {
-            int apart = StepTile.ReadsApart ? (end - first) / 2 : 0;
+            int apart = (end - first) / 2;
             for (int n = first; n < first + apart; n++)
                 RunTwo(n, n + apart, tile);
             for (int n = first + 2 * apart; n < end; n += 2)
@@ -161,7 +179,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
             long scales = s0 == null ? 0 : (long)whole * IntegerBlocks.Groups * sizeof(float), x = (long)whole * XBlockBytes;
             Kernel(tile.Tails, tile.Tails + IntegerBlocks.Values, s0 + scales, s1 + scales, _x + x, x1 + x, 1, sums);
         }
-        Vector128<float> four = IntegerKernels.SumFour(sums);
+        Vector128<float> four = SumFour(sums);
         for (int r = 0; r < P.Rows; r++)
         {
             Store(r, n0, four[2 * r]);
@@ -247,6 +265,19 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         Unsafe.CopyBlockUnaligned(to, Row(row) + offset, (uint)(_rowBytes - offset));
     }
 
+    private static Vector128<float> SumFour(float* vectors)
+    {
+        if (WideIntegerKernels.AreCompiled)
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                Vector512<float> sum = Vector512.Load(vectors + 16 * i);
+                (sum.GetLower() + sum.GetUpper()).Store(vectors + 8 * i);
+            }
+        }
+        return IntegerKernels.SumFour(vectors);
+    }
+
     private readonly void Store(in Tile tile)
     {
         float* sums = tile.Sums;
@@ -254,7 +285,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         {
             for (int i = 0; i < Outputs; i += 2, sums += SumsOfTwo)
             {
-                Vector128<float> four = IntegerKernels.SumFour(sums);
+                Vector128<float> four = SumFour(sums);
                 for (int j = 0; j < 4; j++)
                 {
                     int row = 2 * p + j / 2, output = i + j % 2;

@@ -16,12 +16,6 @@ internal static unsafe class StepTile
     /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>
     public const int Stride = KBlock + 16;
 
-    /// <summary>
-    /// Whether four rows far apart are read faster than four that lie side by side. Measured on Intel (a Xeon that reads 30 GB/s): 0.94 of plain reading, and
-    /// 0.87. On AMD (Zen 5, 70 GB/s) rows far apart give 0.7, and loops that read on in memory 0.9.
-    /// </summary>
-    public static bool ReadsApart { get; } = X86Base.IsSupported && X86Base.CpuId(0, 0).Ebx == 0x756e6547; // "Genu"
-
     /// <summary>sums[2, 6] += x[2, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors.</summary>
     /// <param name="rows">Where the six rows of w come from.</param>
     /// <param name="w">The rows in float32, <see cref="Stride"/> apart.</param>
