@@ -35,6 +35,18 @@ internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interrupt
         return "-";
     }
 
+    /// <summary>Refuses an output that is a file which is read too, by an option or as a word of the command.</summary>
+    /// <param name="outputs">What names each output, and its path; null, "-": there is none.</param>
+    /// <param name="words">The same of words that name what is read.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public void KeepInputs(IEnumerable<(string Source, string? Path)> outputs, params IEnumerable<(string Source, string? Path)> words)
+    {
+        // A file of text from the environment gives way to words.
+        IEnumerable<OptionSpec<string>> read = DiaOptions.OfInputs.Where(o => o != DiaOptions.File || Line.Words.Count == 0);
+        OutputNames.KeepInputs(outputs, [.. words, .. read.Select(o => (o.ShortName ?? o.Name, Line.Get(o))),
+            .. Line.GetAll(DiaOptions.Recordings).Select(r => (DiaOptions.Recordings.Name, (string?)r))]);
+    }
+
     /// <summary>An option that the command cannot do without.</summary>
     /// <exception cref="DiaException">Usage: it is missing.</exception>
     public T Required<T>(OptionSpec<T> option)

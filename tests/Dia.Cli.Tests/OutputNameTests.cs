@@ -75,6 +75,35 @@ public sealed class OutputNameTests : TestFolder
     }
 
     [Fact]
+    public void What_is_read_is_not_replaced()
+    {
+        File.Copy(Recording, In("a"));
+        File.CreateSymbolicLink(In("link"), "a");
+        byte[] before = File.ReadAllBytes(In("a"));
+        File.WriteAllText(In("list"), "[S1] Hi.\n");
+        string[] say = [.. Say, "--clone", In("a"), "--clone-text", "[S1] x"];
+        foreach (string same in new[] { In("a"), In("./a"), In("link") })
+        {
+            Fails(2, Dia.Run([.. say, "-o", same]), $"-o is '{same}', and so is --clone");
+            Fails(2, Dia.Run([.. say, "-o", In("out"), "--codes", same]), $"--codes is '{same}', and so is --clone");
+            Fails(2, Dia.Run("encode", In("a"), "-o", same), "and so is IN");
+            Fails(2, Dia.Run("decode", same, "-o", In("a")), "and so is CODES.safetensors");
+            Fails(2, Dia.Run("voice", In("a"), "--text", "[S1] x", "-o", same), "and so is IN");
+            Fails(2, Dia.Run("prepare", "--text", "[S1] x", "--audio", In("a"), "-o", same), "and so is --audio");
+            Fails(2, Dia.Run("forward", In("a"), same), "and so is IN.safetensors");
+            Fails(2, Dia.Run("generate", In("a"), same), "and so is IN.safetensors");
+            Fails(2, Dia.Run("-f", same, "-o", In("a")), "and so is -f");
+            Fails(2, Dia.Run("--lines", "-f", In("a"), "-o", In("out"), "--journal", same), $"--journal is '{same}', and so is -f");
+        }
+
+        string line = $"{{\"text\":\"[S1] Hi.\",\"clone\":\"a\",\"clone_text\":\"[S1] x\",\"output\":\"link\"}}\n";
+        Outcome lines = Dia.Run(["--jsonl", "--input-dir", Folder, "--output-dir", Folder], System.Text.Encoding.UTF8.GetBytes(line));
+        Assert.Contains("and so is clone: what is read would be replaced", lines.Text, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(In("a")));
+        Succeeds(Dia.Run("encode", In("a"), "-o", In("b")));
+    }
+
+    [Fact]
     public void Devices_and_pipes_may_be_called_anything()
     {
         File.CreateSymbolicLink(In("null.mp3"), "/dev/null");

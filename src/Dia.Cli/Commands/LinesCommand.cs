@@ -47,6 +47,7 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
     {
         if (run.Line.Has(DiaOptions.Resume) && run.Line.Get(DiaOptions.Journal) is null)
             throw CommandLine.Usage($"{DiaOptions.Resume.Name} goes on from a journal: name it with {DiaOptions.Journal.Name} FILE.");
+        run.KeepInputs([(DiaOptions.Journal.Name, run.Line.Get(DiaOptions.Journal))]);
         (Stream stream, string name) = TextInput.Open(run.Line);
         using Stream input = stream;
         bool json = run.Line.Has(DiaOptions.JsonLines), check = run.Line.Has(DiaOptions.Check);
@@ -184,6 +185,13 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         }
     }
 
+    /// <summary>Refuses files of a line that are read: the list, what the command names, the voice that the line names.</summary>
+    private void KeepInputs(LineNames names, LineRequest request)
+    {
+        (string, string?)[] outputs = [("output", names.Audio), (DiaOptions.Codes.Name, names.Codes)];
+        run.KeepInputs(outputs, request.OwnVoice ? request.VoiceFiles(targets.Paths) : []);
+    }
+
     /// <summary>Begins a line; null: its output is there already, and it is answered.</summary>
     private LineJob? Begin(long place, InputLine line, out string? id)
     {
@@ -201,6 +209,7 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         if (request.OwnVoice && voice!.NeedsCodec && Codec is null)
             throw NoCodec!;
         LineNames names = targets.Names(line.Number, request.Output);
+        KeepInputs(names, request);
         byte[]? hash = Journal?.Begin(line.Number, names, request, voice, speech);
         if (hash is not null && Journal!.Find(line.Number, hash, names) is { } entry)
         {

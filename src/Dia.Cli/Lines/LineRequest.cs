@@ -104,6 +104,11 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         return Sha256.Hash([.. Encoding.UTF8.GetBytes(said.Append(Text).ToString()), .. voice, .. model]);
     }
 
+    /// <summary>What the line names to be read, and where that is.</summary>
+    /// <exception cref="DiaException">Usage, Input: a path that is not allowed.</exception>
+    public IEnumerable<(string Source, string? Path)> VoiceFiles(LinePaths paths) => new[] { DiaOptions.Clone, DiaOptions.Voice }
+        .Where(o => Options.Get(o) is not null).Select(o => (Key(o), (string?)paths.Input(Key(o), Options.Get(o)!)));
+
     /// <summary>Reads the voice that the line names.</summary>
     /// <param name="run">The run.</param>
     /// <param name="paths">Where its paths may lead.</param>

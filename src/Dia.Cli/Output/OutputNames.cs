@@ -65,6 +65,22 @@ internal static class OutputNames
         });
     }
 
+    /// <summary>Refuses an output that is a file which is read: it would take the place of what it is made of.</summary>
+    /// <param name="outputs">What names each output, and its path; null, "-": there is none.</param>
+    /// <param name="inputs">The same of what is read.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public static void KeepInputs(IEnumerable<(string Source, string? Path)> outputs, IReadOnlyList<(string Source, string? Path)> inputs)
+    {
+        foreach ((string source, string? path) in outputs)
+        {
+            if (path is null or "-" || AtomicFile.IsWrittenInPlace(path))
+                continue;
+            string target = Target(path);
+            if (inputs.FirstOrDefault(i => i.Path is not (null or "-") && Target(i.Path) == target).Source is { } read)
+                throw CommandLine.Usage($"{source} is '{path}', and so is {read}: what is read would be replaced. Name another file.");
+        }
+    }
+
     private static bool IsOther(string name, OutputContent content)
     {
         string ending = Path.GetExtension(name).TrimStart('.').ToLowerInvariant();
