@@ -74,6 +74,23 @@ public sealed class OutputNameTests : TestFolder
         Assert.True(File.Exists(In("album.mp3/1.wav")));
     }
 
+    [Theory]
+    [InlineData("a.wav", true, "-o ends in .wav, and --raw writes samples without a header")]
+    [InlineData("a.MP3", true, "-o ends in .mp3, and --raw")]
+    [InlineData("a.raw", true, null)]
+    [InlineData("a.raw", false, "-o ends in .raw, and sound with a header is written")]
+    [InlineData("a.wav", false, null)]
+    public void Samples_under_the_name_of_a_WAV_and_the_opposite_are_written_as_asked_for_and_told(string name, bool raw, string? says)
+    {
+        string[] options = raw ? ["--raw"] : [];
+        string error = Succeeds(Dia.Run([.. Say, "-o", In(name), .. options])).Error;
+        Assert.Equal(says is not null, error.Contains("-o ends in", StringComparison.Ordinal));
+        Assert.Contains(says ?? "", error, StringComparison.Ordinal);
+        Assert.Equal(!raw, File.ReadAllBytes(In(name)).AsSpan().StartsWith("RIFF"u8));
+        error = Succeeds(Dia.Run(["--lines", "-o", In("{n}" + name), .. Say[1..], .. options], "[S1] Hi.\n[S1] No.\n"u8.ToArray())).Error;
+        Assert.Equal(says is null ? 0 : 1, error.Split("warning: -o ends").Length - 1);
+    }
+
     [Fact]
     public void What_is_read_is_not_replaced()
     {
