@@ -84,7 +84,7 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
             FrameRate = frameRate,
             CommonVoice = voice,
             OpenedVoice = opened,
-            Journal = journal is null ? null : new JournalOfList(run, journal, model, codec, voice),
+            Journal = journal is null ? null : new JournalOfList(run, journal, model, codec, voice, device),
         };
         command.Speak(stream, name, batch);
         answers.Finish();

@@ -32,7 +32,7 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
           error with its code (usage, model, input, output) and message.
         Lists that are ended before their end: with --journal FILE and the same command and --resume, outputs that are complete stay,
           and what is left is made, to the same bytes. A line that asks for something else than before, of another voice or another model,
-          or whose output is not what it was, is spoken again, and a note says so. Without --seed the journal's is taken. The journals of
+          on another kind of device or at another DIA_ISA, or whose output is not what it was, is spoken again, and a note says so. Without --seed the journal's is taken. The journals of
           all --shard parts, one after the other, are the journal of the list.
         With --check only lines that would fail or need a warning are answered, and nothing is spoken.
         """;
@@ -88,10 +88,10 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         }
     }
 
-    /// <summary>A hash of all that the output follows from, but for the device.</summary>
+    /// <summary>A hash of all that the output follows from.</summary>
     /// <param name="voice">A hash of the voice; empty: none.</param>
     /// <param name="generation">How it is generated, its seed included.</param>
-    /// <param name="model">A hash of model and codec.</param>
+    /// <param name="model">A hash of model and codec, and of what computes them.</param>
     public byte[] Hash(byte[] voice, GenerationConfig generation, byte[] model)
     {
         // A line that wants any seed asks for the same whatever was drawn.
