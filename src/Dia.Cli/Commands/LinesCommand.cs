@@ -50,10 +50,12 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         run.KeepInputs([(DiaOptions.Journal.Name, run.Line.Get(DiaOptions.Journal))]);
         (Stream stream, string name) = TextInput.Open(run.Line);
         using Stream input = stream;
+        CheckParts(run.Line, null);
         bool json = run.Line.Has(DiaOptions.JsonLines), check = run.Line.Has(DiaOptions.Check);
         int batch = run.Line.GetValue(DiaOptions.Batch) ?? DefaultBatch;
         var targets = new LineTargets(run);
         using LineJournal? journal = LineJournal.Open(run.Line);
+        CheckParts(run.Line, journal);
         ulong seed = run.Line.GetValue(DiaOptions.Seed)?.Value ?? journal?.Seed ?? SpeechOptions.RandomSeed();
         VoiceInput? voice = VoiceInput.Read(run);
         using var files = new Checkpoints(run);
@@ -108,6 +110,19 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
                 return null;
             }
         }
+    }
+
+    /// <summary>Refuses a part of a list that would draw a seed of its own: together the parts would not be the list.</summary>
+    /// <param name="line">The options.</param>
+    /// <param name="journal">What may have the seed; null: it is not open yet.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    private static void CheckParts(CommandLine line, LineJournal? journal)
+    {
+        bool mayHaveSeed = line.Values.ContainsKey(DiaOptions.Seed) || line.Has(DiaOptions.Greedy)
+            || (journal is null ? line.Has(DiaOptions.Resume) : journal.Seed is not null);
+        if (line.GetValue(DiaOptions.Shard) is not null && !mayHaveSeed)
+            throw CommandLine.Usage(
+                $"{DiaOptions.Shard.Name} needs {DiaOptions.Seed.Name} N, the same for all parts: each would draw one of its own, and together they would not be the list.");
     }
 
     private void Speak(Stream stream, string name, int batch)

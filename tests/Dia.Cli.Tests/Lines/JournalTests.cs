@@ -146,6 +146,7 @@ public sealed class JournalTests : LinesTest
     [InlineData(2, "--shard 0/3 -o out", "--shard", "K/N")]
     [InlineData(2, "--shard 4/3 -o out", "--shard", "K/N")]
     [InlineData(2, "--shard 3 -o out", "--shard", "K/N")]
+    [InlineData(2, "--shard 1/3 -o out", "--shard needs --seed N")]
     public void What_cannot_be_is_refused_and_nothing_is_written(int exitCode, string options, params string[] says)
     {
         File.WriteAllText(In("there"), "{\"line\":0,\"seed\":1}\n{\"line\":1}\n");
