@@ -24,7 +24,8 @@ internal static unsafe partial class InstructionLevel
     public static bool HasBFloat16Products => Vector512.IsHardwareAccelerated && CpuDevice.HasBFloat16Products
         && (Wanted is null ? CpuDevice.HasFasterBFloat16Products : Wanted == BFloat16Name);
 
-    private static string Name => HasBFloat16Products ? BFloat16Name : Vector512.IsHardwareAccelerated ? Avx512Name : Avx2.IsSupported ? Avx2Name
+    /// <summary>The level that this process runs at.</summary>
+    public static string Name => HasBFloat16Products ? BFloat16Name : Vector512.IsHardwareAccelerated ? Avx512Name : Avx2.IsSupported ? Avx2Name
         : RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
 
     /// <summary>The levels in this executable. What is not compiled ahead of time has one.</summary>

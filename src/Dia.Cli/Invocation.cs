@@ -24,8 +24,7 @@ internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interrupt
     {
         if (Line.Get(DiaOptions.Output) is { } path)
         {
-            if (content != OutputContent.Audio || !Line.Has(DiaOptions.Raw))
-                OutputNames.Check("-o", path, content, Line.Command.Title);
+            CheckName("-o", path, content);
             return path;
         }
 
@@ -33,6 +32,33 @@ internal sealed record Invocation(CommandLine Line, Reporter Reporter, Interrupt
             throw CommandLine.Usage(
                 $"there is nowhere to write to: name a file with -o FILE, or send standard output to a file or pipe ({Line.Command.Title} ... > FILE).");
         return "-";
+    }
+
+    /// <summary>Refuses a name of another format than the one that is written; samples alone may be called anything, but not without a word.</summary>
+    /// <param name="source">The option or key that names it.</param>
+    /// <param name="name">The name as it was given.</param>
+    /// <param name="content">What is written.</param>
+    /// <param name="path">Where it leads, if that is not the name.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public void CheckName(string source, string name, OutputContent content, string? path = null)
+    {
+        bool raw = content == OutputContent.Audio && Line.Has(DiaOptions.Raw);
+        if (!raw)
+            OutputNames.Check(source, name, content, Line.Command.Title, path);
+        if (content == OutputContent.Audio && OutputNames.Doubt(source, path ?? name, raw) is { } doubt)
+            Reporter.WarnOnce(doubt);
+    }
+
+    /// <summary>Refuses an output that is a file which is read too, by an option or as a word of the command.</summary>
+    /// <param name="outputs">What names each output, and its path; null, "-": there is none.</param>
+    /// <param name="words">The same of words that name what is read.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public void KeepInputs(IEnumerable<(string Source, string? Path)> outputs, params IEnumerable<(string Source, string? Path)> words)
+    {
+        // A file of text from the environment gives way to words.
+        IEnumerable<OptionSpec<string>> read = DiaOptions.OfInputs.Where(o => o != DiaOptions.File || Line.Words.Count == 0);
+        OutputNames.KeepInputs(outputs, [.. words, .. read.Select(o => (o.ShortName ?? o.Name, Line.Get(o))),
+            .. Line.GetAll(DiaOptions.Recordings).Select(r => (DiaOptions.Recordings.Name, (string?)r))]);
     }
 
     /// <summary>An option that the command cannot do without.</summary>

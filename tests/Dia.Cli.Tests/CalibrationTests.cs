@@ -79,7 +79,8 @@ public sealed class CalibrationTests : TestFolder
         foreach ((string line, string says) in new[]
         {
             ("{\"text\":\"[S1] Hi.\",\"temperature\":1}", "leave out temperature"), ("{\"text\":\"[S1] Hi.\",\"output\":\"a.wav\"}", "leave out output"),
-            ("{\"text\":\"[S1] Hi.\",\"voice\":\"gone.voice\"}", "gone.voice"), ("{\"text\":\"...\"}", "nothing to say"), ("[S1] Hi.", "not valid JSON"),
+            ("{\"text\":\"[S1] Hi.\",\"voice\":\"gone.voice\"}", "gone.voice"), ("{\"text\":\"...\"}", "nothing to say"), ("[S1] Hi.", "this is no JSON object, and the file is one of JSON lines"),
+            ("{\"txt\":1}", "unknown key txt. The keys are: id, text, clone, clone_text, voice."),
         })
         {
             File.WriteAllText(In("lines"), $"{{\"text\":\"[S1] One.\"}}\n\n{line}\n");

@@ -74,6 +74,52 @@ public sealed class OutputNameTests : TestFolder
         Assert.True(File.Exists(In("album.mp3/1.wav")));
     }
 
+    [Theory]
+    [InlineData("a.wav", true, "-o ends in .wav, and --raw writes samples without a header")]
+    [InlineData("a.MP3", true, "-o ends in .mp3, and --raw")]
+    [InlineData("a.raw", true, null)]
+    [InlineData("a.raw", false, "-o ends in .raw, and sound with a header is written")]
+    [InlineData("a.wav", false, null)]
+    public void Samples_under_the_name_of_a_WAV_and_the_opposite_are_written_as_asked_for_and_told(string name, bool raw, string? says)
+    {
+        string[] options = raw ? ["--raw"] : [];
+        string error = Succeeds(Dia.Run([.. Say, "-o", In(name), .. options])).Error;
+        Assert.Equal(says is not null, error.Contains("-o ends in", StringComparison.Ordinal));
+        Assert.Contains(says ?? "", error, StringComparison.Ordinal);
+        Assert.Equal(!raw, File.ReadAllBytes(In(name)).AsSpan().StartsWith("RIFF"u8));
+        error = Succeeds(Dia.Run(["--lines", "-o", In("{n}" + name), .. Say[1..], .. options], "[S1] Hi.\n[S1] No.\n"u8.ToArray())).Error;
+        Assert.Equal(says is null ? 0 : 1, error.Split("warning: -o ends").Length - 1);
+    }
+
+    [Fact]
+    public void What_is_read_is_not_replaced()
+    {
+        File.Copy(Recording, In("a"));
+        File.CreateSymbolicLink(In("link"), "a");
+        byte[] before = File.ReadAllBytes(In("a"));
+        File.WriteAllText(In("list"), "[S1] Hi.\n");
+        string[] say = [.. Say, "--clone", In("a"), "--clone-text", "[S1] x"];
+        foreach (string same in new[] { In("a"), In("./a"), In("link") })
+        {
+            Fails(2, Dia.Run([.. say, "-o", same]), $"-o is '{same}', and so is --clone");
+            Fails(2, Dia.Run([.. say, "-o", In("out"), "--codes", same]), $"--codes is '{same}', and so is --clone");
+            Fails(2, Dia.Run("encode", In("a"), "-o", same), "and so is IN");
+            Fails(2, Dia.Run("decode", same, "-o", In("a")), "and so is CODES.safetensors");
+            Fails(2, Dia.Run("voice", In("a"), "--text", "[S1] x", "-o", same), "and so is IN");
+            Fails(2, Dia.Run("prepare", "--text", "[S1] x", "--audio", In("a"), "-o", same), "and so is --audio");
+            Fails(2, Dia.Run("forward", In("a"), same), "and so is IN.safetensors");
+            Fails(2, Dia.Run("generate", In("a"), same), "and so is IN.safetensors");
+            Fails(2, Dia.Run("-f", same, "-o", In("a")), "and so is -f");
+            Fails(2, Dia.Run("--lines", "-f", In("a"), "-o", In("out"), "--journal", same), $"--journal is '{same}', and so is -f");
+        }
+
+        string line = $"{{\"text\":\"[S1] Hi.\",\"clone\":\"a\",\"clone_text\":\"[S1] x\",\"output\":\"link\"}}\n";
+        Outcome lines = Dia.Run(["--jsonl", "--input-dir", Folder, "--output-dir", Folder], System.Text.Encoding.UTF8.GetBytes(line));
+        Assert.Contains("and so is clone: what is read would be replaced", lines.Text, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(In("a")));
+        Succeeds(Dia.Run("encode", In("a"), "-o", In("b")));
+    }
+
     [Fact]
     public void Devices_and_pipes_may_be_called_anything()
     {

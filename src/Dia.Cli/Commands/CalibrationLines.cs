@@ -59,7 +59,10 @@ internal static class CalibrationLines
         {
             try
             {
-                LineRequest request = LineRequest.FromJson(line, run.Line, out _);
+                if (!line.TooLong && !IsObject(line))
+                    throw new DiaException(DiaErrorKind.Input,
+                        "this is no JSON object, and the file is one of JSON lines, by its name or its first line: write {\"text\":\"[S1] Hello there.\"}, or make all lines plain text.");
+                LineRequest request = LineRequest.FromJson(line, run.Line, out _, LineRequest.CalibrationKeys);
                 string[] others = [.. request.Options.Values.Keys.Except(run.Line.Values.Keys).Except(DiaOptions.VoiceSources).Select(LineRequest.Key)];
                 if (request.Output is not null || others.Length > 0)
                     throw CommandLine.Usage($"a calibration speaks as the checkpoint says, and writes no sound: leave out {(request.Output is not null ? "output" : others[0])}.");
@@ -73,6 +76,9 @@ internal static class CalibrationLines
                 throw new DiaException(DiaErrorKind.Input, $"{path}, line {line.Number}: {e.Message}", e);
             }
         }
+
+        static bool IsObject(InputLine line) =>
+            (line.Number == 1 ? line.Bytes.AsSpan().TrimStart(Encoding.UTF8.Preamble) : line.Bytes.AsSpan()).TrimStart(" \t"u8).StartsWith("{"u8);
 
         void CheckRoom(Voice? voice)
         {

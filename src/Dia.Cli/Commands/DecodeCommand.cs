@@ -23,6 +23,7 @@ internal static class DecodeCommand
     private static void Run(Invocation run)
     {
         string path = run.Line.Words[0], output = run.OutputPath(OutputContent.Audio);
+        run.KeepInputs([("-o", output)], ("CODES.safetensors", path));
         var form = SoundForm.Read(run.Line, output);
         int[,] codes = CodesFile.Read(path);
         using var files = new Checkpoints(run);

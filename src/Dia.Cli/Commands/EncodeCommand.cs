@@ -25,6 +25,7 @@ internal static class EncodeCommand
     private static void Run(Invocation run)
     {
         string path = run.Line.Words[0], output = run.OutputPath(OutputContent.Codes);
+        run.KeepInputs([("-o", output)], ("IN", path));
         AudioBuffer audio = VoiceInput.ReadAudio(run, path);
         if (audio.Frames == 0)
             throw new DiaException(DiaErrorKind.Input, $"{VoiceInput.Name(path)} holds no samples.");

@@ -36,6 +36,7 @@ internal static class GenerateCommand
     {
         string input = run.Line.Words[0], output = run.Line.Words[1];
         OutputNames.Check("OUT.safetensors", output, OutputContent.Tensors, run.Line.Command.Title);
+        run.KeepInputs([("OUT.safetensors", output)], ("IN.safetensors", input));
         GenerateOptions.Read(run.Line, new GenerationConfig()); // what contradicts itself is said before any work
         ForwardFile inputs = Inputs(input);
         using var files = new Checkpoints(run);

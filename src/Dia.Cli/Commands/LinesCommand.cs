@@ -47,12 +47,15 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
     {
         if (run.Line.Has(DiaOptions.Resume) && run.Line.Get(DiaOptions.Journal) is null)
             throw CommandLine.Usage($"{DiaOptions.Resume.Name} goes on from a journal: name it with {DiaOptions.Journal.Name} FILE.");
+        run.KeepInputs([(DiaOptions.Journal.Name, run.Line.Get(DiaOptions.Journal))]);
         (Stream stream, string name) = TextInput.Open(run.Line);
         using Stream input = stream;
+        CheckParts(run.Line, null);
         bool json = run.Line.Has(DiaOptions.JsonLines), check = run.Line.Has(DiaOptions.Check);
         int batch = run.Line.GetValue(DiaOptions.Batch) ?? DefaultBatch;
         var targets = new LineTargets(run);
         using LineJournal? journal = LineJournal.Open(run.Line);
+        CheckParts(run.Line, journal);
         ulong seed = run.Line.GetValue(DiaOptions.Seed)?.Value ?? journal?.Seed ?? SpeechOptions.RandomSeed();
         VoiceInput? voice = VoiceInput.Read(run);
         using var files = new Checkpoints(run);
@@ -83,7 +86,7 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
             FrameRate = frameRate,
             CommonVoice = voice,
             OpenedVoice = opened,
-            Journal = journal is null ? null : new JournalOfList(run, journal, model, codec, voice),
+            Journal = journal is null ? null : new JournalOfList(run, journal, model, codec, voice, device),
         };
         command.Speak(stream, name, batch);
         answers.Finish();
@@ -107,6 +110,19 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
                 return null;
             }
         }
+    }
+
+    /// <summary>Refuses a part of a list that would draw a seed of its own: together the parts would not be the list.</summary>
+    /// <param name="line">The options.</param>
+    /// <param name="journal">What may have the seed; null: it is not open yet.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    private static void CheckParts(CommandLine line, LineJournal? journal)
+    {
+        bool mayHaveSeed = line.Values.ContainsKey(DiaOptions.Seed) || line.Has(DiaOptions.Greedy)
+            || (journal is null ? line.Has(DiaOptions.Resume) : journal.Seed is not null);
+        if (line.GetValue(DiaOptions.Shard) is not null && !mayHaveSeed)
+            throw CommandLine.Usage(
+                $"{DiaOptions.Shard.Name} needs {DiaOptions.Seed.Name} N, the same for all parts: each would draw one of its own, and together they would not be the list.");
     }
 
     private void Speak(Stream stream, string name, int batch)
@@ -184,6 +200,13 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         }
     }
 
+    /// <summary>Refuses files of a line that are read: the list, what the command names, the voice that the line names.</summary>
+    private void KeepInputs(LineNames names, LineRequest request)
+    {
+        (string, string?)[] outputs = [("output", names.Audio), (DiaOptions.Codes.Name, names.Codes)];
+        run.KeepInputs(outputs, request.OwnVoice ? request.VoiceFiles(targets.Paths) : []);
+    }
+
     /// <summary>Begins a line; null: its output is there already, and it is answered.</summary>
     private LineJob? Begin(long place, InputLine line, out string? id)
     {
@@ -201,6 +224,7 @@ internal sealed class LinesCommand(Invocation run, CommandLine options, LineTarg
         if (request.OwnVoice && voice!.NeedsCodec && Codec is null)
             throw NoCodec!;
         LineNames names = targets.Names(line.Number, request.Output);
+        KeepInputs(names, request);
         byte[]? hash = Journal?.Begin(line.Number, names, request, voice, speech);
         if (hash is not null && Journal!.Find(line.Number, hash, names) is { } entry)
         {

@@ -38,6 +38,7 @@ internal static class PrepareCommand
         bool labels = run.Line.Has(DiaOptions.Labels);
         CheckCounts(texts, names, labels);
         string output = run.OutputPath(OutputContent.Tensors);
+        run.KeepInputs([("-o", output)]);
         AudioBuffer[] audio = [.. names.Select(name => VoiceInput.ReadAudio(run, name))];
         for (int i = 0; i < audio.Length; i++)
             if (audio[i].Frames == 0)

@@ -28,6 +28,7 @@ internal static class VoiceCommand
     private static void Run(Invocation run)
     {
         string path = run.Line.Words[0], name = VoiceInput.Name(path), output = run.OutputPath(OutputContent.Voice);
+        run.KeepInputs([("-o", output)], ("IN", path));
         string text = TextInput.Transcript(run.Line, DiaOptions.VoiceText, run.Required(DiaOptions.VoiceText));
         AudioBuffer audio = VoiceInput.ReadVoice(run, path);
         using var files = new Checkpoints(run);

@@ -1,3 +1,5 @@
+using Dia.Backends.Cpu;
+using Dia.Backends.Scalar;
 using Dia.Cli.Input;
 using Dia.Cli.Options;
 
@@ -9,12 +11,15 @@ namespace Dia.Cli.Lines;
 /// <param name="model">The model.</param>
 /// <param name="codec">Its codec; null: none is needed.</param>
 /// <param name="voice">The voice of lines without their own; null: they have none.</param>
-internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForConditionalGeneration model, DacModel? codec, VoiceInput? voice)
+/// <param name="device">What speaks.</param>
+internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForConditionalGeneration model, DacModel? codec, VoiceInput? voice,
+    Device device)
 {
     private readonly byte[] _voice = voice?.Hash() ?? [];
 
     private readonly byte[] _model = Sha256.Hash([.. model.Hash(), .. codec?.Identity.Hash() ?? [],
-        .. run.Line.Get(DiaOptions.Adapter) is { } adapter ? LoraFiles.Hash(ModelFolder.OpenAdapter(adapter)) : []]);
+        .. run.Line.Get(DiaOptions.Adapter) is { } adapter ? LoraFiles.Hash(ModelFolder.OpenAdapter(adapter)) : [],
+        .. Encoding.UTF8.GetBytes(Rounding(device))]);
 
     /// <summary>Looks at a line that is to be spoken.</summary>
     /// <param name="line">Its number.</param>
@@ -29,6 +34,14 @@ internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForC
         journal.Check(line, names);
         return request.Hash(own is null ? [] : own == voice ? _voice : own.Hash(), speech.Generation(model), _model);
     }
+
+    /// <summary>Whose rounding the sound has: that of the processor's instructions, of a GPU, of plain loops.</summary>
+    private static string Rounding(Device device) => device switch
+    {
+        CpuDevice => InstructionLevel.Name,
+        ScalarDevice => "scalar",
+        _ => "gpu",
+    };
 
     /// <summary>The entry of a line whose output is there; null: it is to be made, and if it is made again, that is said.</summary>
     public JournalEntry? Find(long line, byte[] request, LineNames names)

@@ -163,8 +163,8 @@ internal sealed class LineTargets
     /// <summary>A pattern of names must not promise another format; of a folder the endings are ours.</summary>
     private void CheckName(OptionSpec<string> option, OutputContent content)
     {
-        if (_run.Line.Get(option) is { } name && FilePattern.IsPattern(name) && (content != OutputContent.Audio || !_run.Line.Has(DiaOptions.Raw)))
-            OutputNames.Check(option.ShortName ?? option.Name, name, content, _run.Line.Command.Title);
+        if (_run.Line.Get(option) is { } name && FilePattern.IsPattern(name))
+            _run.CheckName(option.ShortName ?? option.Name, name, content);
     }
 
     /// <summary>Whether audio is made of every line; otherwise of those that name an output.</summary>
@@ -186,8 +186,8 @@ internal sealed class LineTargets
     public LineNames Names(long line, string? output)
     {
         string? path = output is null ? _audio?.For(line) : Paths.Output("output", output);
-        if (output is not null && !_run.Line.Has(DiaOptions.Raw))
-            OutputNames.Check("output", output, OutputContent.Audio, _run.Line.Command.Title, path);
+        if (output is not null)
+            _run.CheckName("output", output, OutputContent.Audio, path);
         return new LineNames(path, _codes?.For(line), AlwaysAudio || output is not null);
     }
 

@@ -1,4 +1,5 @@
 using Dia.Cli.Options;
+using Dia.Cli.Output;
 
 namespace Dia.Cli.Lines;
 
@@ -29,7 +30,7 @@ internal sealed class LineJournal : IDisposable
 
     private LineJournal(string path, bool resumes, bool onlyChecks)
     {
-        (_path, _fullPath, _resumes) = (path, Path.GetFullPath(path), resumes);
+        (_path, _fullPath, _resumes) = (path, OutputNames.Target(path), resumes);
         if (Directory.Exists(path) || AtomicFile.IsWrittenInPlace(path))
             throw CommandLine.Usage($"{DiaOptions.Journal.Name} is '{path}', which is no regular file: a journal is read again. Name another one.");
         if (onlyChecks && !File.Exists(path))
@@ -86,7 +87,7 @@ internal sealed class LineJournal : IDisposable
             throw CommandLine.Usage($"with {DiaOptions.Journal.Name} each line names its file as \"output\", or {DiaOptions.Codes.Name} a folder for its codes.");
         foreach (string name in names.All)
         {
-            string path = Path.GetFullPath(name);
+            string path = OutputNames.Target(name);
             if (AtomicFile.IsWrittenInPlace(name))
                 throw CommandLine.Usage($"{name} is no regular file, and what went there is not known afterwards: leave out {DiaOptions.Journal.Name}, or name a file.");
             if (path == _fullPath)

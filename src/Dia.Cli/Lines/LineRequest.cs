@@ -13,6 +13,9 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
 {
     private static readonly OptionSpec[] VoiceKeys = [DiaOptions.Clone, DiaOptions.CloneText, DiaOptions.Voice];
 
+    /// <summary>The keys of a line that is spoken to calibrate: a text, and whose voice.</summary>
+    public static IReadOnlyList<string> CalibrationKeys { get; } = [IdKey, TextKey, .. VoiceKeys.Select(Key)];
+
     /// <summary>The options that may stand in a JSON line, under their long names with `_`.</summary>
     public static IReadOnlyList<OptionSpec> Keys { get; } = [.. DiaOptions.SamplingGroup.Options, .. VoiceKeys];
 
@@ -32,7 +35,7 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
           error with its code (usage, model, input, output) and message.
         Lists that are ended before their end: with --journal FILE and the same command and --resume, outputs that are complete stay,
           and what is left is made, to the same bytes. A line that asks for something else than before, of another voice or another model,
-          or whose output is not what it was, is spoken again, and a note says so. Without --seed the journal's is taken. The journals of
+          on another kind of device or at another DIA_ISA, or whose output is not what it was, is spoken again, and a note says so. Without --seed the journal's is taken. The journals of
           all --shard parts, one after the other, are the journal of the list.
         With --check only lines that would fail or need a warning are answered, and nothing is spoken.
         """;
@@ -61,8 +64,9 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
     /// <param name="line">The line.</param>
     /// <param name="command">The command's options.</param>
     /// <param name="id">The line's id as JSON text, set as soon as it is known: an error's answer carries it too.</param>
+    /// <param name="keys">What messages say the keys are; null: all.</param>
     /// <exception cref="DiaException">Input: too long, not UTF-8, no JSON, or no text. Usage: a key or value that is wrong.</exception>
-    public static LineRequest FromJson(InputLine line, CommandLine command, out string? id)
+    public static LineRequest FromJson(InputLine line, CommandLine command, out string? id, IEnumerable<string>? keys = null)
     {
         id = null;
         CheckLength(line);
@@ -75,7 +79,7 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             using JsonDocument document = JsonDocument.Parse(json);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new DiaException(DiaErrorKind.Input, "the line is JSON, but no object: a request looks like {\"text\":\"[S1] Hello.\"}.");
-            return FromObject(document.RootElement, command, out id);
+            return FromObject(document.RootElement, command, out id, keys ?? [IdKey, TextKey, OutputKey, .. Keys.Select(Key)]);
         }
         catch (JsonException e)
         {
@@ -88,10 +92,10 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
         }
     }
 
-    /// <summary>A hash of all that the output follows from, but for the device.</summary>
+    /// <summary>A hash of all that the output follows from.</summary>
     /// <param name="voice">A hash of the voice; empty: none.</param>
     /// <param name="generation">How it is generated, its seed included.</param>
-    /// <param name="model">A hash of model and codec.</param>
+    /// <param name="model">A hash of model and codec, and of what computes them.</param>
     public byte[] Hash(byte[] voice, GenerationConfig generation, byte[] model)
     {
         // A line that wants any seed asks for the same whatever was drawn.
@@ -103,6 +107,11 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             said.Append(Format.Text($"{option.Name} {value}\n"));
         return Sha256.Hash([.. Encoding.UTF8.GetBytes(said.Append(Text).ToString()), .. voice, .. model]);
     }
+
+    /// <summary>What the line names to be read, and where that is.</summary>
+    /// <exception cref="DiaException">Usage, Input: a path that is not allowed.</exception>
+    public IEnumerable<(string Source, string? Path)> VoiceFiles(LinePaths paths) => new[] { DiaOptions.Clone, DiaOptions.Voice }
+        .Where(o => Options.Get(o) is not null).Select(o => (Key(o), (string?)paths.Input(Key(o), Options.Get(o)!)));
 
     /// <summary>Reads the voice that the line names.</summary>
     /// <param name="run">The run.</param>
@@ -122,7 +131,7 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
                 TextInput.Prepare(Options, transcript!, textKey));
     }
 
-    private static LineRequest FromObject(JsonElement request, CommandLine command, out string? id)
+    private static LineRequest FromObject(JsonElement request, CommandLine command, out string? id, IEnumerable<string> keys)
     {
         id = request.TryGetProperty(IdKey, out JsonElement given) && given.ValueKind is JsonValueKind.String or JsonValueKind.Number
             ? given.GetRawText() : null;
@@ -140,8 +149,7 @@ internal sealed record LineRequest(string Text, string? Output, CommandLine Opti
             if (key == Key(DiaOptions.Adapter) || key == Key(DiaOptions.AdapterStrength))
                 throw CommandLine.Usage($"{key}: all lines share one adapter; give the command {DiaOptions.Adapter.Name} DIR instead.");
             if (option is null && key is not (IdKey or TextKey or OutputKey))
-                throw CommandLine.Usage(
-                    $"unknown key {key}. The keys are: {string.Join(", ", Keys.Select(Key).Prepend(OutputKey).Prepend(TextKey).Prepend(IdKey))}.");
+                throw CommandLine.Usage($"unknown key {key}. The keys are: {string.Join(", ", keys)}.");
             if (property.Value.ValueKind == JsonValueKind.Null)
                 continue;
             if (option is not null)

@@ -215,6 +215,9 @@ internal static class DiaOptions
     /// <summary>Those that name a voice and its transcript.</summary>
     public static IReadOnlyList<OptionSpec> VoiceSources { get; } = [Clone, CloneText, Voice, PromptCodes];
 
+    /// <summary>Those that name a file which is read; what is written must be another.</summary>
+    public static IReadOnlyList<OptionSpec<string>> OfInputs { get; } = [File, Clone, Voice, PromptCodes, Cache, Model, Codec];
+
     /// <summary>Options of commands that load a model.</summary>
     public static OptionGroup ModelGroup { get; } = new("Model and machine", [Model, Adapter, AdapterStrength, Device, Threads, Weights]);
 

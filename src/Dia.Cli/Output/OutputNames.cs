@@ -34,6 +34,9 @@ internal static class OutputNames
         "w64", "rf64", "bw64", "mp4", "m4v", "mov", "mkv", "mka", "webm", "avi", "wmv", "mpg", "mpeg", "3gp",
     ];
 
+    // What samples without a header are called.
+    private static readonly string[] Headerless = ["raw", "pcm", "s16", "s16le"];
+
     private static readonly string[] Pictures = ["jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "svg", "pdf", "eps", "avif", "heic"];
 
     private static readonly string[] OtherTensors = ["npy", "npz", "pt", "pth", "bin", "gguf"];
@@ -63,6 +66,39 @@ internal static class OutputNames
             OutputContent.Tensors => $"tensors are written as safetensors: {stem}.safetensors.",
             _ => $"a voice is no sound: {stem}.voice (it is a safetensors file, for --voice).",
         });
+    }
+
+    /// <summary>
+    /// What is to be said of samples under a name of files with a header, or of the opposite: whoever asks for it gets it, and whoever opens it should know.
+    /// Null: nothing.
+    /// </summary>
+    /// <param name="source">The option or key that names it.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="raw">Whether samples alone are written.</param>
+    public static string? Doubt(string source, string name, bool raw)
+    {
+        string ending = Path.GetExtension(name).TrimStart('.').ToLowerInvariant();
+        if (name == "-" || !(raw ? Sounds.Concat(Written) : Headerless).Contains(ending) || AtomicFile.IsWrittenInPlace(name))
+            return null;
+        return raw
+            ? $"{source} ends in .{ending}, and {DiaOptions.Raw.Name} writes samples without a header, which no program opens under such a name. Name it .raw, or leave out {DiaOptions.Raw.Name}."
+            : $"{source} ends in .{ending}, and sound with a header is written. Name it .wav, or write samples alone with {DiaOptions.Raw.Name}.";
+    }
+
+    /// <summary>Refuses an output that is a file which is read: it would take the place of what it is made of.</summary>
+    /// <param name="outputs">What names each output, and its path; null, "-": there is none.</param>
+    /// <param name="inputs">The same of what is read.</param>
+    /// <exception cref="DiaException">Usage.</exception>
+    public static void KeepInputs(IEnumerable<(string Source, string? Path)> outputs, IReadOnlyList<(string Source, string? Path)> inputs)
+    {
+        foreach ((string source, string? path) in outputs)
+        {
+            if (path is null or "-" || AtomicFile.IsWrittenInPlace(path))
+                continue;
+            string target = Target(path);
+            if (inputs.FirstOrDefault(i => i.Path is not (null or "-") && Target(i.Path) == target).Source is { } read)
+                throw CommandLine.Usage($"{source} is '{path}', and so is {read}: what is read would be replaced. Name another file.");
+        }
     }
 
     private static bool IsOther(string name, OutputContent content)

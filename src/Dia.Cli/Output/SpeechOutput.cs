@@ -30,6 +30,7 @@ internal sealed record SpeechTargets(string? Audio, string? Codes, string? Plot,
             foreach (var (other, same) in files)
                 if (name != other && path is not null && same is not null && Path.GetFullPath(path) == Path.GetFullPath(same))
                     throw CommandLine.Usage($"{name} and {other} name the same file, {path}.");
+        run.KeepInputs(files);
         var form = SoundForm.Read(run.Line, audio);
         if (play)
             Player.Check();

@@ -89,13 +89,7 @@ public sealed class AtomicFile : IDisposable
     public static void DeleteAbandoned(string folder) => Quietly(() =>
     {
         foreach (string path in Directory.EnumerateFiles(folder, TemporaryStart + "*" + TemporaryEnd))
-        {
-            Quietly(() =>
-            {
-                using var alone = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-                File.Delete(path);
-            });
-        }
+            DeleteUnlocked(path);
     });
 
     /// <summary>.NET turns EFBIG, a file over its limit, into the third.</summary>
@@ -137,11 +131,9 @@ public sealed class AtomicFile : IDisposable
         if (!Directory.Exists(folder))
             throw new DiaException(DiaErrorKind.Output, $"cannot write {path}: the folder {folder} does not exist. Create it first.");
 
-        // Short, since the name it stands for may already be as long as the file system allows.
-        string temporary = System.IO.Path.Combine(folder, TemporaryStart + System.IO.Path.GetRandomFileName() + TemporaryEnd);
         if (mode is null && kind == FileKind.Regular && !OperatingSystem.IsWindows())
             mode = File.GetUnixFileMode(target);
-        var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 16);
+        FileStream file = CreateTemporary(folder, System.IO.Path.GetFileName(target), out string temporary);
         var made = new AtomicFile(path, target, temporary, file);
         try
         {
@@ -155,6 +147,36 @@ public sealed class AtomicFile : IDisposable
             throw;
         }
     }
+
+    /// <summary>
+    /// A new file whose name follows from the one that it gets, so that what a writer that was killed has left is replaced by the next one. Where that name
+    /// is taken by one who still writes, or whose file cannot be removed, it is any other.
+    /// </summary>
+    private static FileStream CreateTemporary(string folder, string name, out string path)
+    {
+        // Short, since the name it stands for may already be as long as the file system allows.
+        string own = Convert.ToHexStringLower(Sha256.Hash(Encoding.UTF8.GetBytes(name)).AsSpan(0, 8));
+        path = System.IO.Path.Combine(folder, TemporaryStart + own + TemporaryEnd);
+        DeleteUnlocked(path);
+        try
+        {
+            return New(path);
+        }
+        catch (IOException)
+        {
+            path = System.IO.Path.Combine(folder, TemporaryStart + System.IO.Path.GetRandomFileName() + TemporaryEnd);
+            return New(path);
+        }
+
+        // Read too: network file systems lock nothing for others that is only written.
+        static FileStream New(string path) => new(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, 1 << 16);
+    }
+
+    private static void DeleteUnlocked(string path) => Quietly(() =>
+    {
+        using var alone = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        File.Delete(path);
+    });
 
     private static bool IsDescriptor(string path)
     {

@@ -175,7 +175,7 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         if (IsPage(head))
             return new FileContent(FileContentKind.Page, "a web page", "Where a download should be, that failed: fetch it again.");
         if (IsText(head))
-            return Text(head);
+            return OnlyStart(head) ?? Text(head);
         return Tensors(head) ?? Recording(head) ?? Sound(head, name) ?? Other(head);
     }
 
@@ -246,6 +246,13 @@ public sealed record FileContent(FileContentKind Kind, string What, string Advic
         };
         return new FileContent(FileContentKind.Recording, $"a recording ({name})",
             "Speak in its voice with --clone FILE --clone-text TEXT; `dia voice` makes a voice file of it, `dia encode` audio codes.") { Format = format };
+    }
+
+    /// <summary>What is left of a recording where nothing is there but the letters that it begins with: no text, whatever they spell.</summary>
+    private static FileContent? OnlyStart(ReadOnlySpan<byte> whole)
+    {
+        string? name = whole.SequenceEqual("fLaC"u8) ? "FLAC" : whole.SequenceEqual("OggS"u8) ? "Ogg" : whole.SequenceEqual("RIFF"u8) ? "WAV" : null;
+        return name is null ? null : Foreign($"the first {whole.Length} bytes of a recording ({name}) that was cut off", "Fetch or write it again.");
     }
 
     /// <summary>The format that the first bytes of a recording say; null: none that is read.</summary>

@@ -55,10 +55,20 @@ public sealed class CalibrationScript
             number++;
             if (string.IsNullOrWhiteSpace(text.Trim('\uFEFF')))
                 continue;
+            if (IsRequest(text))
+                throw new DiaException(DiaErrorKind.Input,
+                    $"{path}, line {number}, is a JSON object among lines of plain text, and would be read aloud as it stands. Make all lines JSON, as in {{\"text\":\"[S1] Hello there.\"}}, or none.");
             Add(lines, new CalibrationLine(new ScriptPiece(ScriptText.Prepare(text, $"{path}, line {number},", raw: false))), path, number, positions);
         }
 
         return Of(lines, path);
+    }
+
+    /// <summary>Whether a line asks for a text as JSON lines do: then its file was meant to be one of them. Other braces are text.</summary>
+    private static bool IsRequest(string line)
+    {
+        line = line.Trim();
+        return line.StartsWith('{') && line.EndsWith('}') && line.Contains("\"text\"", StringComparison.Ordinal);
     }
 
     /// <summary>Lines that were read elsewhere.</summary>

@@ -2,6 +2,12 @@ using System.Buffers.Binary;
 
 namespace Dia.Weights;
 
+/// <summary>A file in a ZIP archive, where it lies.</summary>
+/// <param name="Offset">Bytes of the archive before it.</param>
+/// <param name="Length">Its bytes.</param>
+/// <param name="Check">Its CRC-32; 0: whoever wrote it left that out, as torch.save can be told to.</param>
+internal readonly record struct ArchiveEntry(long Offset, long Length, uint Check);
+
 /// <summary>
 /// The directory of a ZIP archive whose files are stored as they are, which is how PyTorch writes one: each can be mapped where it lies. Read as hostile:
 /// one directory, no file over another, nothing packed (APPNOTE 6.3.10, 4.3 and 4.5.3).
@@ -16,7 +22,7 @@ internal sealed unsafe class ArchiveDirectory
     private readonly byte* _file;
     private readonly long _length;
     private readonly Func<string, DiaException> _error;
-    private readonly Dictionary<string, (long Offset, long Length)> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ArchiveEntry> _entries = new(StringComparer.Ordinal);
     private readonly List<(long Begin, long End, string Name)> _places = [];
 
     private ArchiveDirectory(byte* file, long length, Func<string, DiaException> error)
@@ -29,7 +35,7 @@ internal sealed unsafe class ArchiveDirectory
     /// <param name="file">The archive's first byte.</param>
     /// <param name="length">Its length.</param>
     /// <param name="error">Makes the exception for what is wrong with it.</param>
-    public static IReadOnlyDictionary<string, (long Offset, long Length)> Read(byte* file, long length, Func<string, DiaException> error)
+    public static IReadOnlyDictionary<string, ArchiveEntry> Read(byte* file, long length, Func<string, DiaException> error)
     {
         var archive = new ArchiveDirectory(file, length, error);
         (long start, long bytes, long count) = archive.FindDirectory();
@@ -109,7 +115,7 @@ internal sealed unsafe class ArchiveDirectory
         long data = offset + LocalLength + localName + U16(local, 28);
         if (size < 0 || data > _length || size > _length - data)
             throw _error($"holds {shown}, which reaches past the file's end: it is cut, or damaged");
-        if (!_entries.TryAdd(name, (data, size)))
+        if (!_entries.TryAdd(name, new ArchiveEntry(data, size, U32(header, 16))))
             throw _error($"holds {shown} twice");
         _places.Add((offset, data + size, shown));
     }

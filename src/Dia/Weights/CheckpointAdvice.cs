@@ -28,6 +28,9 @@ internal static class CheckpointAdvice
         string missing = $"{folder.Describe(ModelFolder.ConfigName)} is missing, and every checkpoint has one.";
         if (folder.IsBundle)
             return Error(missing);
+        if (folder.TensorsAlone is { } file)
+            return Error(
+                $"{file} is a PyTorch file with tensors alone: {(modelType == "dac" ? "it has no metadata with the codec's arguments, as the authors' own file has, and " : "")}{folder.Describe(ModelFolder.ConfigName)}, which would say what they are of, is missing. Fetch that too, or name another file.");
         string path = folder.Description;
         if (Adapter(path) is { } adapter)
             return Error(adapter);

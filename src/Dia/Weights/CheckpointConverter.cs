@@ -44,6 +44,7 @@ public static unsafe class CheckpointConverter
         ArgumentNullException.ThrowIfNull(options);
         CheckFolders(model, Codec(model, codec), options, outDir);
         using var files = CheckpointFiles.Open(model);
+        files.CheckValues();
         using var weights = new ConvertedWeights(files, options);
         weights.CheckFinite();
     }
@@ -110,6 +111,7 @@ public static unsafe class CheckpointConverter
     private static void ConvertFolder(ModelFolder from, ConversionOptions options, string to, CancellationToken cancellationToken)
     {
         using var files = CheckpointFiles.Open(from);
+        files.CheckValues();
         using var weights = new ConvertedWeights(files, options);
         using var folder = new CheckpointWriter(to);
         foreach (string name in CheckpointFiles.TextNames(from))

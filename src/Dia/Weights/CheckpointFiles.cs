@@ -96,6 +96,14 @@ internal sealed class CheckpointFiles : IDisposable
         }
     }
 
+    /// <summary>Compares the values with the checks that the files have of them; before anything is made of the values.</summary>
+    /// <exception cref="DiaException">They are others: the file is damaged (Model).</exception>
+    public void CheckValues()
+    {
+        foreach (var file in _files)
+            file.CheckValues();
+    }
+
     /// <summary>Unmaps all files with the last holder, each of whom calls it once.</summary>
     public void Dispose()
     {

@@ -20,7 +20,7 @@ public sealed unsafe class LoadedWeights : IDisposable
     /// </summary>
     /// <param name="tensors">Where they are; it may be disposed before this.</param>
     /// <param name="isUsed">Which of them the model uses, by their number; null: all.</param>
-    /// <exception cref="DiaException">A pair that gives no weight, a scale that is none (Model), or no memory (Device).</exception>
+    /// <exception cref="DiaException">A damaged file, a pair that gives no weight, a scale that is none (Model), or no memory (Device).</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="tensors"/> is disposed.</exception>
     internal LoadedWeights(MatchedTensors tensors, Func<int, bool>? isUsed = null)
     {
@@ -28,6 +28,7 @@ public sealed unsafe class LoadedWeights : IDisposable
         _files.Hold();
         try
         {
+            _files.CheckValues();
             Weights = [.. tensors.Specs.Select((spec, i) => isUsed is null || isUsed(i) ? Make(spec, tensors.Sources[i]) : default)];
         }
         catch

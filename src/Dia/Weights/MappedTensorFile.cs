@@ -51,6 +51,12 @@ public abstract unsafe class MappedTensorFile : IDisposable
         }
     }
 
+    /// <summary>Compares the file's values with its own checks of them, where its format has any.</summary>
+    /// <exception cref="DiaException">They are others.</exception>
+    public virtual void CheckValues()
+    {
+    }
+
     /// <summary>Keeps the file mapped while it is read.</summary>
     internal MappedRange.Lease Hold() => _map.Hold();
 

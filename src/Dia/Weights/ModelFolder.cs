@@ -96,6 +96,9 @@ public sealed class ModelFolder
     /// <summary>Whether its file of tensors says in itself what it is; files beside it are others'.</summary>
     internal bool DescribesItself => Inside is not null;
 
+    /// <summary>The file of tensors that would have to say in itself what it is, and does not; null: there is none such.</summary>
+    internal string? TensorsAlone => PyTorchTensors is { } name && Inside is null && !HasFile(ConfigName) ? PlaceOf(name) : null;
+
     /// <summary>The PyTorch file with a name of its own, where there is one and no other; null: there is none.</summary>
     internal string? OnlyPyTorchFile => PyTorchFiles is [var name] ? name : null;
 

@@ -17,9 +17,14 @@ public sealed unsafe class PyTorchFile : MappedTensorFile
     /// <summary>Under these keys training programs put a model's tensors, beside what else they keep.</summary>
     private static readonly string[] Wrappers = ["state_dict", "model_state_dict", "model"];
 
-    private readonly IReadOnlyDictionary<string, (long Offset, long Length)> _entries;
+    // Bytes of a storage that are read at a time to be checked.
+    private const int Piece = 1 << 20;
+
+    private readonly IReadOnlyDictionary<string, ArchiveEntry> _entries;
+    private readonly SortedDictionary<string, string> _storages = new(StringComparer.Ordinal);
     private readonly string _prefix;
     private int _visited;
+    private bool _isChecked;
 
     /// <summary>Checks a mapped file.</summary>
     internal PyTorchFile(MappedRange map, string description, DiaErrorKind kind)
@@ -42,9 +47,11 @@ public sealed unsafe class PyTorchFile : MappedTensorFile
             throw Error("is a program (TorchScript), not tensors. Write its state_dict() with torch.save");
         if (_entries.TryGetValue(_prefix + "/byteorder", out var order) && !Bytes(order).SequenceEqual("little"u8))
             throw Error("was written in another order of bytes (big-endian)");
-        var pickle = _entries[pickles[0]];
+        ArchiveEntry pickle = _entries[pickles[0]];
         if (pickle.Length > Pickle.MaxLength)
             throw Error(FormattableString.Invariant($"has a pickle of {pickle.Length} bytes; at most {Pickle.MaxLength} are read"));
+        if (pickle.Check != 0 && Crc32.Of(Bytes(pickle)) != pickle.Check)
+            throw Damaged(pickles[0], "");
         Root = Pickle.Read(Bytes(pickle).ToArray(), Error);
         Add("", Unwrapped(Root), 0);
     }
@@ -60,6 +67,36 @@ public sealed unsafe class PyTorchFile : MappedTensorFile
     {
         ArgumentNullException.ThrowIfNull(path);
         return Open(FileRange.Whole(path, kind), path, kind) as PyTorchFile ?? throw new DiaException(kind, $"{path} is no file of torch.save.");
+    }
+
+    /// <summary>
+    /// Reads the values of all tensors, and compares the archive's checks with them: the file is mapped, and nothing else would see a value that changed
+    /// on its way. Who copies or converts the values asks for it once before.
+    /// </summary>
+    /// <exception cref="DiaException">Values are not those that were written; the message has file, entry and tensor.</exception>
+    public override void CheckValues()
+    {
+        if (_isChecked)
+            return;
+        byte[] buffer = new byte[Piece];
+        foreach ((string name, string tensor) in _storages)
+        {
+            ArchiveEntry entry = _entries[name];
+            if (entry.Check == 0)
+                continue;
+            uint check = 0;
+            for (long at = 0; at < entry.Length; at += Piece)
+            {
+                Span<byte> piece = buffer.AsSpan(0, (int)Math.Min(Piece, entry.Length - at));
+                Read(entry.Offset + at, piece);
+                check = Crc32.Of(piece, check);
+            }
+
+            if (check != entry.Check)
+                throw Damaged(name, $", which holds the tensor {SafetensorsHeader.Show(tensor)},");
+        }
+
+        _isChecked = true;
     }
 
     /// <summary>Whether a file is one of torch.save's, by its first bytes: an archive, or a pickle of before there were.</summary>
@@ -110,7 +147,8 @@ public sealed unsafe class PyTorchFile : MappedTensorFile
         string shown = SafetensorsHeader.Show(name);
         int size = SafetensorsTypes.Size(tensor.Type);
         var entry = new SafetensorsEntry(name, tensor.Type, tensor.Shape);
-        if (!_entries.TryGetValue($"{_prefix}/data/{tensor.Storage}", out var place))
+        string storage = $"{_prefix}/data/{tensor.Storage}";
+        if (!_entries.TryGetValue(storage, out ArchiveEntry place))
             throw Error($"lacks the storage {SafetensorsHeader.Show(tensor.Storage)} of tensor {shown}: it is damaged");
         if (place.Length != tensor.StorageBytes)
             throw Error(FormattableString.Invariant($"has {place.Length} bytes for the storage of tensor {shown}, which says {tensor.StorageBytes}: it is damaged"));
@@ -126,6 +164,7 @@ public sealed unsafe class PyTorchFile : MappedTensorFile
                     $"has a tensor {shown} of {entry.ByteLength} bytes that repeats the {place.Length} of its storage. Write it with .contiguous()"));
             if (!Named.TryAdd(name, new StoredTensor(entry, [view])))
                 throw Error($"has two tensors {shown}");
+            _storages.TryAdd(storage, name);
         }
         catch (OverflowException)
         {
@@ -133,7 +172,10 @@ public sealed unsafe class PyTorchFile : MappedTensorFile
         }
     }
 
-    private ReadOnlySpan<byte> Bytes((long Offset, long Length) entry) => new(At(entry.Offset), checked((int)entry.Length));
+    private ReadOnlySpan<byte> Bytes(ArchiveEntry entry) => new(At(entry.Offset), checked((int)entry.Length));
+
+    private DiaException Damaged(string entry, string holds) => new(Kind,
+        $"{Description} is damaged: its file {SafetensorsHeader.Show(entry)}{holds} is not what was written (its CRC-32 is another). Fetch or write it again.");
 
     private DiaException Error(string what) => new(Kind, $"{Description} is a PyTorch file that is not read: it {what}.");
 }

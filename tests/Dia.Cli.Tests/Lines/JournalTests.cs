@@ -75,6 +75,17 @@ public sealed class JournalTests : LinesTest
             Assert.DoesNotContain("already", Succeeds(Executable.WithFixtures.Run([.. speak, .. other])).Error, StringComparison.Ordinal);
     }
 
+    [Avx512Fact]
+    public void Another_instruction_level_and_another_arithmetic_are_other_requests()
+    {
+        File.WriteAllText(In("list"), "[S1] One.\n");
+        string[] speak = ["--lines", "-f", In("list"), "--max-tokens", "20", "--codes", In("codes"), "--journal", In("journal"), "--resume", "--seed", "7"];
+        Succeeds(Dia.Run(speak, [], ("DIA_ISA", "avx512")));
+        Assert.Contains("1 there already", Succeeds(Dia.Run(speak, [], ("DIA_ISA", "avx512"))).Error, StringComparison.Ordinal);
+        Assert.Contains("line 1 is spoken again", Succeeds(Dia.Run(speak, [], ("DIA_ISA", "avx2"))).Error, StringComparison.Ordinal);
+        Assert.Contains("line 1 is spoken again", Succeeds(Dia.Run([.. speak, "--exact"], [], ("DIA_ISA", "avx2"))).Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void JSON_lines_that_are_there_are_answered_as_such()
     {
@@ -135,6 +146,7 @@ public sealed class JournalTests : LinesTest
     [InlineData(2, "--shard 0/3 -o out", "--shard", "K/N")]
     [InlineData(2, "--shard 4/3 -o out", "--shard", "K/N")]
     [InlineData(2, "--shard 3 -o out", "--shard", "K/N")]
+    [InlineData(2, "--shard 1/3 -o out", "--shard needs --seed N")]
     public void What_cannot_be_is_refused_and_nothing_is_written(int exitCode, string options, params string[] says)
     {
         File.WriteAllText(In("there"), "{\"line\":0,\"seed\":1}\n{\"line\":1}\n");

@@ -100,6 +100,41 @@ public sealed class RecordingFormatsTests
         Assert.Equal(warns, warnings.Any(w => w.StartsWith("cut", StringComparison.Ordinal) && w.Contains("cut off", StringComparison.Ordinal)));
     }
 
+    [Theory]
+    [InlineData("mono.ogg")]
+    [InlineData("stereo.opus")]
+    public void An_Ogg_without_its_last_page_is_told(string name)
+    {
+        byte[] whole = Bytes(name);
+        int last = whole.AsSpan().LastIndexOf("OggS"u8);
+        List<string> warnings = [];
+        float[] samples = AudioReader.Read(new MemoryStream(whole[..last]), "cut", warnings).Samples;
+        Assert.Contains("last page", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.True(samples.Length < Read(name).Samples.Length);
+    }
+
+    [Theory]
+    [InlineData("stereo16.flac")]
+    [InlineData("mono.mp3")]
+    [InlineData("plain.mp3")]
+    public void Bytes_behind_the_last_frame_that_are_no_tag_are_told(string name)
+    {
+        byte[] whole = Bytes(name);
+        List<string> warnings = [];
+        float[] samples = AudioReader.Read(new MemoryStream([.. whole, .. new byte[50]]), "long", warnings).Samples;
+        Assert.Equal(Read(name).Samples, samples);
+        Assert.Contains($"offset {whole.Length}: 50 bytes behind its last frame", Assert.Single(warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Of_FLACs_that_were_joined_the_first_is_read_and_it_is_said()
+    {
+        byte[] one = Bytes("fixed.flac");
+        List<string> warnings = [];
+        Assert.Equal(Read("fixed.flac").Samples, AudioReader.Read(new MemoryStream([.. one, .. one]), "both", warnings).Samples);
+        Assert.Contains("files were joined, and the first alone is read", Assert.Single(warnings), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void MP3s_that_were_joined_are_read_to_the_end_and_it_is_said()
     {

@@ -52,6 +52,15 @@ public sealed class OriginalCodecTests
         Assert.Equal(own.Decode(new int[3, 9]), converted.Decode(new int[3, 9]));
     }
 
+    [Fact]
+    public void A_PyTorch_file_that_does_not_say_what_it_is_is_told_as_such()
+    {
+        using var folder = new TemporaryFolder();
+        File.Copy(Fixtures.Path("old/pth/dict.pth"), folder["x.pth"]);
+        string message = Assert.Throws<DiaException>(() => ModelCatalog.ReadCodecConfig(ModelFolder.OpenCodec(folder["x.pth"]))).Message;
+        Assert.All([$"{folder["x.pth"]} is a PyTorch file with tensors alone", "metadata", folder["config.json"]], part => Assert.Contains(part, message));
+    }
+
     private static int[,] Transposed(int[,] codes)
     {
         int[,] result = new int[codes.GetLength(1), codes.GetLength(0)];

@@ -33,6 +33,30 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void What_a_writer_that_was_killed_left_goes_with_the_next_file_of_its_name_and_who_still_writes_is_not_disturbed()
+    {
+        using (var first = AtomicFile.Create(_folder["a"]))
+            File.Copy(Assert.Single(Directory.GetFiles(_folder.Path)), _folder["copy"]);
+        string left;
+        using (var first = AtomicFile.Create(_folder["a"]))
+        {
+            left = Assert.Single(Directory.GetFiles(_folder.Path), p => p != _folder["copy"]);
+            first.Stream.Write("first"u8);
+            using var second = AtomicFile.Create(_folder["a"]);
+            second.Stream.Write("second"u8);
+            second.Commit();
+            first.Commit();
+            Assert.Equal("first", File.ReadAllText(_folder["a"]));
+        }
+
+        File.Move(_folder["copy"], left); // as if the first had been killed
+        Write(_folder["b"], "another name");
+        Assert.True(File.Exists(left));
+        Write(_folder["a"], "next");
+        Assert.Equal([_folder["a"], _folder["b"]], Directory.GetFiles(_folder.Path).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void Replacing_keeps_permissions()
     {
         File.SetUnixFileMode(_folder.Write("a", "old"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);

@@ -13,6 +13,9 @@ public sealed class FileContentTests
         { [], FileContentKind.Empty, "empty" },
         { "[S1] Hello."u8.ToArray(), FileContentKind.Text, "text" },
         { "OggS is how an Ogg file begins, ID3 an MP3, and this is text."u8.ToArray(), FileContentKind.Text, "text" },
+        { "fLaC"u8.ToArray(), FileContentKind.Foreign, "first 4 bytes of a recording (FLAC) that was cut off" },
+        { "OggS"u8.ToArray(), FileContentKind.Foreign, "recording (Ogg) that was cut off" },
+        { "RIFF"u8.ToArray(), FileContentKind.Foreign, "recording (WAV) that was cut off" },
         { [.. Enumerable.Repeat((byte)'a', FileContent.HeadBytes - 1), 0xC3], FileContentKind.Text, "text" }, // cut within a character
         { [0xEF, 0xBB, 0xBF, .. " {\"text\":1}"u8], FileContentKind.Text, "JSON" },
         { [.. "RIFF\0\0\0\0WAVE"u8], FileContentKind.Recording, "WAV" },

@@ -23,6 +23,7 @@ public sealed class CalibrationScriptTests
     [InlineData("", "no line")]
     [InlineData("\n \n", "no line")]
     [InlineData("[S1] Yes.\n\n[S1] ...\n", "script.txt, line 3, has no letter")]
+    [InlineData("[S1] Yes.\n {\"text\": \"[S1] No.\"}\n", "script.txt, line 2, is a JSON object among lines of plain text")]
     public void What_is_not_to_be_spoken_is_refused(string text, string message) =>
         Assert.Contains(message, Assert.Throws<DiaException>(() => Parse(text)).Message, StringComparison.Ordinal);
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Dia.IO;
 using Dia.Weights;
 using Xunit;
 
@@ -122,6 +123,31 @@ public sealed class PyTorchFileTests : IDisposable
             Assert.Contains(says, Assert.Throws<DiaException>(() => PyTorchFile.Open(_folder.Write("bad.pth", bytes))).Message);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void A_changed_byte_of_a_tensor_or_of_the_pickle_is_told_with_its_file_in_the_archive(int changed)
+    {
+        byte[] pickle = Latin("\x80\x02" + Named(Tensor("0", 6, 0, "K\x03K\x02\x86", "K\x02K\x01\x86")) + ".");
+        string[] names = ["x/data.pkl", "x/data/0"];
+        byte[] whole = Archive((names[0], pickle), (names[1], new byte[24]));
+        int directory = whole.AsSpan().IndexOf("PK\x01\x02"u8), second = directory + 4 + whole.AsSpan(directory + 4).IndexOf("PK\x01\x02"u8);
+        BitConverter.TryWriteBytes(whole.AsSpan(directory + 16), Crc32.Of(pickle));
+        BitConverter.TryWriteBytes(whole.AsSpan(second + 16), Crc32.Of(new byte[24]));
+        _folder.Write("x.pth", whole);
+        File.WriteAllText(_folder["config.json"], "{}");
+        using (var file = PyTorchFile.Open(_folder["x.pth"]))
+            file.CheckValues();
+
+        byte[] data = changed == 0 ? pickle : new byte[24];
+        whole[whole.AsSpan().IndexOf(Latin(names[changed])) + names[changed].Length + data.Length - 2] ^= 4;
+        _folder.Write("x.pth", whole);
+        string message = Assert.Throws<DiaException>(() =>
+            CheckpointConverter.Convert(ModelFolder.Open(_folder.Path), null, new ConversionOptions(WeightFormat.Float32), _folder["out"])).Message;
+        Assert.All(["x.pth is damaged", names[changed], "CRC-32"], part => Assert.Contains(part, message));
+        Assert.False(File.Exists(_folder["out/model.safetensors"]));
+    }
+
     [Fact]
     public void Shards_with_an_index_are_one_checkpoint_and_convert_to_safetensors()
     {
@@ -163,7 +189,7 @@ public sealed class PyTorchFileTests : IDisposable
         return changed;
     }
 
-    /// <summary>A ZIP archive of stored files, without checksums, which nobody reads.</summary>
+    /// <summary>A ZIP archive of stored files, without checks of them.</summary>
     private static byte[] Archive(params (string Name, byte[] Bytes)[] files)
     {
         var all = new MemoryStream();

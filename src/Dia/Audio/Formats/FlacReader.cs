@@ -70,7 +70,19 @@ internal sealed class FlacReader(CompressedAudio audio, int start)
             throw audio.Error(at, $"{done} samples where the file says {info.Total}: it is damaged.");
         else if (hash.ContainsAnyExcept((byte)0) && !hash.SequenceEqual(_md5.Finish()))
             throw audio.Error(start, "the samples are not those that its MD5 is of: the file is damaged.");
+        if (!isCut)
+            WarnOfRest(at);
         return new AudioBuffer(_samples.From(0), info.SamplingRate, info.Channels);
+    }
+
+    /// <summary>What lies behind the last frame and is no tag is not read: of files that were joined only the first one is.</summary>
+    private void WarnOfRest(int at)
+    {
+        ReadOnlySpan<byte> rest = audio.Bytes.AsSpan(at);
+        if (rest.StartsWith("fLaC"u8))
+            audio.Warn($"offset {at}: another FLAC begins where this one ends: files were joined, and the first alone is read. Join their sound, for example with: sox A.flac B.flac BOTH.flac");
+        else if (!rest.IsEmpty && !FrontTags.Follows(rest))
+            audio.Warn($"offset {at}: {rest.Length} bytes behind its last frame are no part of it, and are not read: something was added to the file, or it is damaged.");
     }
 
     /// <summary>Passes over the blocks in front of the frames; the first says what the frames are.</summary>

@@ -44,8 +44,10 @@ internal sealed class Mp3Reader(CompressedAudio audio, int start)
             // A tag behind the last frame, or between files that were joined.
             bool isTagged = FrontTags.Follows(audio.Bytes.AsSpan(at));
             int next = FindNext(at, first);
-            if (!warned && !isTagged && next < audio.Bytes.Length)
-                audio.Warn($"offset {at}: {next - at} bytes that are no frame of it are passed over: the file is damaged.");
+            if (!warned && !isTagged)
+                audio.Warn(next < audio.Bytes.Length
+                    ? $"offset {at}: {next - at} bytes that are no frame of it are passed over: the file is damaged."
+                    : $"offset {at}: {next - at} bytes behind its last frame are no part of it, and are not read: something was added to the file, or it is damaged.");
             warned |= !isTagged;
             at = next;
         }

@@ -28,6 +28,7 @@ internal sealed class OggPackets(CompressedAudio audio, int start)
     private uint? _serial;
     private uint _number;
     private bool _amongFirst, _isFirst, _isOpen;
+    private bool _isEnded = true; // nothing has begun yet
 
     /// <summary>What else is in it, for the message where nothing is read.</summary>
     public string? Other { get; private set; }
@@ -56,7 +57,7 @@ internal sealed class OggPackets(CompressedAudio audio, int start)
     {
         ReadOnlySpan<byte> rest = audio.Bytes.AsSpan(_at);
         if (rest.IsEmpty || FrontTags.Follows(rest))
-            return false;
+            return End();
         if (!rest.StartsWith("OggS"u8))
         {
             if (rest.Length >= 4)
@@ -84,7 +85,16 @@ internal sealed class OggPackets(CompressedAudio audio, int start)
     private bool CutOff()
     {
         audio.Warn($"offset {_at}: the file ends inside a page: it was cut off. Everything before is read.");
-        _at = audio.Bytes.Length;
+        (_at, _isEnded) = (audio.Bytes.Length, true);
+        return false;
+    }
+
+    /// <summary>There are no more pages; the last of a stream says that it is the last.</summary>
+    private bool End()
+    {
+        if (!_isEnded)
+            audio.Warn($"offset {_at}: its last page does not say that it is the last: the file was cut off, or its recorder. Everything that is there is read.");
+        _isEnded = true;
         return false;
     }
 
@@ -111,6 +121,7 @@ internal sealed class OggPackets(CompressedAudio audio, int start)
     /// <summary>The packets that end in a page, and what begins in it.</summary>
     private void Take(ReadOnlySpan<byte> page, int body)
     {
+        _isEnded = (page[5] & Ends) != 0;
         if (BinaryPrimitives.ReadUInt32LittleEndian(page[18..]) != _number++)
             throw audio.Error(_at, "pages are missing before this one: the file is damaged.");
         if ((page[5] & Continued) != 0 != _isOpen)
