@@ -84,6 +84,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
         // More pieces of 64 keys than a block joins at once.
         Attention("rows, many keys", 1, 1, 2, [(1, 16500, 16499), (1, 16500, -1), (1, 70, -1)], false);
+
+        // More queries and keys than a processor's block of them.
+        Attention("many rows", 4, 2, 64, [(70, 170, 100), (40, 150, -1), (33, 70, -1)], false);
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation) in (ReadOnlySpan<(int, int, int, int, int)>)
             [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (11, 4, 3, 1, 2), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1)])
         {

@@ -4,14 +4,22 @@ using Dia.Weights;
 namespace Dia.Backends.Cpu;
 
 /// <summary>
-/// Attention in tiles of four queries of one key head: query heads that share it, of one row or of neighbouring rows. Each query's
-/// result is the same in any tile: its scores, softmax and weighted sum are chains of their own over its visible keys.
+/// Attention in blocks of queries of one key head: query heads that share it, of one row or of neighbouring rows. Each query's result is the same in any
+/// block: its scores, softmax and weighted sum are chains of their own over its visible keys.
 /// </summary>
+/// <remarks>
+/// A head's keys are short runs at a large stride, many of which share cache sets: they are copied, some at a time, for all tiles of a block.
+/// </remarks>
 internal unsafe struct AttentionJob : IParallelJob
 {
-    private const int Tile = 4;
-    private const int KeyBlock = 32;
-    private const int KeysAtOnce = 8;
+    private const int Tile = AttentionTile.Queries;
+    private const int KeyBlock = AttentionTile.Keys;
+
+    // Scores of a block: they stay in the second-level cache.
+    private const int MostScores = 65536;
+
+    // Fewer queries than these are not worth the copies of keys and values that another block of them costs.
+    private const int FewQueries = 8 * Tile;
 
     /// <summary>What attends to what.</summary>
     public AttentionCall C;
@@ -20,30 +28,35 @@ internal unsafe struct AttentionJob : IParallelJob
     private long _scratchStride;
     private int _padded;
     private int _maxKeys;
+    private int _blockQueries;
 
     /// <summary>Runs the attention of all items.</summary>
     public void Start(CpuThreads threads)
     {
-        int parts = 0, width = C.KeyHeads * C.HeadDim;
-        long work = 0, widened = 0;
+        int width = C.KeyHeads * C.HeadDim, v = Math.Max(8, Vector<float>.Count);
+        long work = 0, widened = 0, queries = 0;
         _maxKeys = 0;
-        int v = Math.Max(KeysAtOnce, Vector<float>.Count);
         for (int i = 0; i < C.ItemCount; i++)
         {
-            parts += Tiles(C.Items[i]) * C.KeyHeads;
+            queries += (long)C.Items[i].Rows * C.Heads;
             work += (long)C.Items[i].Rows * C.Items[i].KeyCount * C.Heads * C.HeadDim;
             _maxKeys = Math.Max(_maxKeys, (C.Items[i].KeyCount + v - 1) / v * v);
             widened += C.Format == WeightFormat.Float32 ? 0 : sizeof(AttentionItem) + CacheRows.WidenedSize(C.Items[i], width) * sizeof(float);
         }
         _padded = (C.HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
-        // Per thread: four queries, their outputs, their scores.
-        _scratch = threads.Scratch(Tile * (2L * _padded + _maxKeys) * sizeof(float), out _scratchStride, widened);
+        _blockQueries = (int)Math.Clamp(queries / (8 * threads.Count), FewQueries, Math.Max(MostScores / Math.Max(1, _maxKeys), FewQueries)) / Tile * Tile;
+        // Per thread: queries, their outputs, their scores; a block of keys or values.
+        long floats = _blockQueries * (2L * _padded + _maxKeys) + KeyBlock * _padded;
+        _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride, widened);
         if (C.Format != WeightFormat.Float32)
             Widen(threads, width);
+        int parts = 0;
+        for (int i = 0; i < C.ItemCount; i++)
+            parts += Blocks(C.Items[i]) * C.KeyHeads;
         threads.Run(ref this, parts, alone: work < Gemm.InlineWork / 4);
     }
 
-    /// <summary>Keys and values are read by each tile of queries: they are widened once for all.</summary>
+    /// <summary>Keys and values are read by each block of queries: they are widened once for all.</summary>
     private void Widen(CpuThreads threads, int width)
     {
         AttentionItem* items = (AttentionItem*)(_scratch + threads.Count * _scratchStride);
@@ -68,119 +81,112 @@ internal unsafe struct AttentionJob : IParallelJob
         }
     }
 
-    private readonly int Tiles(in AttentionItem item) => (item.Rows * C.Group + Tile - 1) / Tile;
+    private readonly int Blocks(in AttentionItem item) => (item.Rows * C.Group + _blockQueries - 1) / _blockQueries;
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
     {
-        AttentionItem* item = C.Items;
-        float* map = C.Maps;
-        while (part >= Tiles(*item) * C.KeyHeads)
+        Block b = new() { Item = C.Items, Map = C.Maps };
+        while (part >= Blocks(*b.Item) * C.KeyHeads)
         {
-            part -= Tiles(*item) * C.KeyHeads;
-            map += map == null ? 0 : (long)C.Heads * item->Rows * item->KeyCount;
-            item++;
+            part -= Blocks(*b.Item) * C.KeyHeads;
+            b.Map += b.Map == null ? 0 : (long)C.Heads * b.Item->Rows * b.Item->KeyCount;
+            b.Item++;
         }
-        int tiles = Tiles(*item), keyHead = part / tiles, first = part % tiles * Tile;
-        int group = C.Group, count = Math.Min(Tile, item->Rows * group - first);
-        float* q = (float*)(_scratch + thread * _scratchStride), y = q + Tile * _padded, p = y + Tile * _padded;
-        new Span<float>(q, 2 * Tile * _padded).Clear();
-        for (int t = 0; t < count; t++)
-            Unsafe.CopyBlockUnaligned(q + t * _padded, C.Q + At(*item, keyHead, first + t), (uint)C.HeadDim * sizeof(float));
+        int blocks = Blocks(*b.Item);
+        b.KeyHead = part / blocks;
+        // Blocks of an item are as equal as tiles allow.
+        int queries = b.Item->Rows * C.Group, tiles = (queries + Tile - 1) / Tile;
+        b.First = (int)((long)tiles * (part % blocks) / blocks) * Tile;
+        b.Count = Math.Min((int)((long)tiles * (part % blocks + 1) / blocks) * Tile, queries) - b.First;
+        b.Q = (float*)(_scratch + thread * _scratchStride);
+        b.Y = b.Q + _blockQueries * _padded;
+        b.P = b.Y + _blockQueries * _padded;
+        b.Copies = b.P + (long)_blockQueries * _maxKeys;
+        long head = C.Layer * b.Item->LayerStride + (long)b.KeyHead * C.HeadDim;
+        b.Keys = (float*)b.Item->Keys + head;
+        b.Values = (float*)b.Item->Values + head;
+        while (b.Item->Mask != null && b.FirstSeen < b.Item->KeyCount && b.Item->Mask[b.FirstSeen] == 0)
+            b.FirstSeen++;
 
-        int* visible = stackalloc int[Tile];
-        bool* even = stackalloc bool[Tile];
-        float* keys = (float*)item->Keys + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
-        int most = 0, least = int.MaxValue;
-        for (int t = 0; t < Tile; t++)
-        {
-            // Queries that fill up the last tile are zeros, and see what the first one sees.
-            int row = (first + (t < count ? t : 0)) / group;
-            visible[t] = item->CausalStart < 0 ? item->KeyCount : (int)Math.Clamp((long)item->CausalStart + row + 1, 0, item->KeyCount);
-            most = Math.Max(most, visible[t]);
-            least = Math.Min(least, visible[t]);
-        }
-        Scores(p, q, keys, most);
-        for (int t = 0; t < Tile; t++)
-            even[t] = !Softmax(p + (long)t * _maxKeys, item->Mask, visible[t], item->KeyCount);
+        // What fills up queries to whole tiles, and rows to whole vectors, is zeros.
+        int floats = (b.Count + Tile - 1) / Tile * Tile * _padded;
+        new Span<float>(b.Y, floats).Clear();
+        new Span<float>(b.Q, floats).Clear();
+        for (int t = 0; t < b.Count; t++)
+            Unsafe.CopyBlockUnaligned(b.Q + t * _padded, C.Q + At(b, t), (uint)C.HeadDim * sizeof(float));
+        if (C.HeadDim < _padded)
+            new Span<float>(b.Copies, KeyBlock * _padded).Clear();
+        Scores(b);
+        Weights(b);
+        Accumulate(b);
+        for (int t = 0; t < b.Count; t++)
+            Unsafe.CopyBlockUnaligned(C.Y + At(b, t), b.Y + t * _padded, (uint)C.HeadDim * sizeof(float));
+    }
 
-        float* values = (float*)item->Values + C.Layer * item->LayerStride + (long)keyHead * C.HeadDim;
-        if (!even[0] && !even[1] && !even[2] && !even[3])
-            Accumulate4(y, p, values, item->Mask, least);
-        else
-            least = 0;
-        for (int t = 0; t < count; t++)
+    // Where a query of a block is in the whole array: heads of a group are neighbours within a row.
+    private readonly long At(in Block b, int t)
+    {
+        int group = C.Group, i = b.First + t;
+        return ((b.Item->FirstRow + i / group) * (long)C.Heads + b.KeyHead * group + i % group) * C.HeadDim;
+    }
+
+    // How many keys a query sees, masked ones included; the more, the later it is. Those that fill up the last tile see what the last one sees.
+    private readonly int Visible(in Block b, int t)
+    {
+        int row = (b.First + Math.Min(t, b.Count - 1)) / C.Group;
+        return b.Item->CausalStart < 0 ? b.Item->KeyCount : (int)Math.Clamp((long)b.Item->CausalStart + row + 1, 0, b.Item->KeyCount);
+    }
+
+    private readonly void Scores(in Block b)
+    {
+        int most = Visible(b, b.Count - 1);
+        for (int start = 0; start < most; start += KeyBlock)
         {
-            Accumulate1(y + t * _padded, p + (long)t * _maxKeys, values, even[t] ? null : item->Mask, least, even[t] ? item->KeyCount : visible[t]);
-            Unsafe.CopyBlockUnaligned(C.Y + At(*item, keyHead, first + t), y + t * _padded, (uint)C.HeadDim * sizeof(float));
-            if (map != null)
+            Copy(b.Copies, b.Keys, null, start, most);
+            for (int t = 0; t < b.Count; t += Tile)
             {
-                int head = keyHead * group + (first + t) % group, row = (first + t) / group;
-                Unsafe.CopyBlockUnaligned(map + ((long)head * item->Rows + row) * item->KeyCount, p + (long)t * _maxKeys, (uint)item->KeyCount * sizeof(float));
+                int count = Math.Min(KeyBlock, Visible(b, t + Tile - 1) - start);
+                AttentionTile.Scores(b.P + (long)t * _maxKeys + start, _maxKeys, b.Q + t * _padded, b.Copies, _padded, count);
             }
         }
     }
 
-    // Where query number i of a key head is in the whole array: heads of a group are neighbours within a row.
-    private readonly long At(in AttentionItem item, int keyHead, int i)
-    {
-        int group = C.Group;
-        return ((item.FirstRow + i / group) * (long)C.Heads + keyHead * group + i % group) * C.HeadDim;
-    }
-
-    private readonly Vector<float> LoadDims(float* from, int d) =>
-        d + Vector<float>.Count <= C.HeadDim ? Vector.Load(from + d) : VectorMath.LoadPart(from + d, C.HeadDim - d);
-
-    // p[t][j] = q[t]·keys[j] for four queries. The last keys are filled up to eight with the last one: p has room for them.
-    private readonly void Scores(float* p, float* q, float* keys, int count)
+    // A block of keys or values. Those that are masked may be NaN: they become -0, which times a weight of 0 changes no sum.
+    private readonly void Copy(float* to, float* from, byte* mask, int start, int end)
     {
         long stride = C.KeyStride;
-        Vector<float>* sums = stackalloc Vector<float>[Tile * KeysAtOnce];
-        for (int j = 0; j < count; j += KeysAtOnce)
+        from += start * stride;
+        for (int j = start; j < Math.Min(start + KeyBlock, end); j++, to += _padded, from += stride)
         {
-            for (int i = 0; i < KeysAtOnce; i += 2)
-                TwoScores(sums + i, q, keys + Math.Min(j + i, count - 1) * stride, keys + Math.Min(j + i + 1, count - 1) * stride);
-            for (int t = 0; t < Tile; t++)
-                VectorMath.SumEight(sums + t * KeysAtOnce, p + (long)t * _maxKeys + j);
+            Prefetch(from + KeyBlock * stride);
+            if (mask == null || mask[j] != 0)
+                Gemm.Copy(to, from, C.HeadDim);
+            else
+                new Span<float>(to, C.HeadDim).Fill(-0f);
         }
     }
 
-    private readonly void TwoScores(Vector<float>* sums, float* q, float* key0, float* key1)
+    // Asks for a row of the next block, into the second-level cache: a head's rows, short runs at a large stride, are not foreseen by the hardware.
+    private readonly void Prefetch(float* row)
     {
-        Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
-        float* q1 = q + _padded, q2 = q1 + _padded, q3 = q2 + _padded;
-        long ahead = (long)KeysAtOnce * C.KeyHeads * C.HeadDim;
-        int d = 0;
-        for (; d <= C.HeadDim - Vector<float>.Count; d += Vector<float>.Count)
+        for (int d = 0; Sse.IsSupported && d < C.HeadDim; d += 16)
+            Sse.Prefetch1(row + d);
+    }
+
+    private readonly void Weights(in Block b)
+    {
+        int group = C.Group, keys = b.Item->KeyCount;
+        for (int t = 0; t < b.Count; t++)
         {
-            // A head's keys are short runs at a large stride, which the hardware does not foresee.
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(key0 + d + ahead);
-                Sse.Prefetch0(key1 + d + ahead);
-            }
-            Vector<float> a = Vector.Load(key0 + d), b = Vector.Load(key1 + d);
-            VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(Vector.Load(q2 + d), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(Vector.Load(q3 + d), a, b, ref s30, ref s31);
-        }
-        sums[0] = s00;
-        sums[1] = s01;
-        sums[KeysAtOnce] = s10;
-        sums[KeysAtOnce + 1] = s11;
-        sums[2 * KeysAtOnce] = s20;
-        sums[2 * KeysAtOnce + 1] = s21;
-        sums[3 * KeysAtOnce] = s30;
-        sums[3 * KeysAtOnce + 1] = s31;
-        if (d == C.HeadDim)
-            return;
-        Vector<float> last0 = LoadDims(key0, d), last1 = LoadDims(key1, d);
-        for (int t = 0; t < Tile; t++)
-        {
-            Vector<float> x = Vector.Load(q + t * _padded + d);
-            sums[t * KeysAtOnce] = Vector.FusedMultiplyAdd(last0, x, sums[t * KeysAtOnce]);
-            sums[t * KeysAtOnce + 1] = Vector.FusedMultiplyAdd(last1, x, sums[t * KeysAtOnce + 1]);
+            float* p = b.P + (long)t * _maxKeys;
+            if (t < KeyBlock)
+                Prefetch(b.Values + t * C.KeyStride);
+            Softmax(p, b.Item->Mask, Visible(b, t), keys);
+            if (b.Map == null)
+                continue;
+            int i = b.First + t, head = b.KeyHead * group + i % group;
+            Unsafe.CopyBlockUnaligned(b.Map + ((long)head * b.Item->Rows + i / group) * keys, p, (uint)keys * sizeof(float));
         }
     }
 
@@ -189,35 +195,22 @@ internal unsafe struct AttentionJob : IParallelJob
     public static bool Softmax(float* p, byte* mask, int visible, int keyCount)
     {
         int v = Vector<float>.Count;
-        bool any = visible > 0;
-        if (mask != null)
-        {
-            any = false;
-            for (int j = 0; j < visible; j++)
-            {
-                if (mask[j] == 0)
-                    p[j] = float.NegativeInfinity;
-                else
-                    any = true;
-            }
-        }
-        if (!any)
+        if (visible == 0 || (mask != null && !new ReadOnlySpan<byte>(mask, visible).ContainsAnyExcept((byte)0)))
         {
             new Span<float>(p, keyCount).Fill(1f / keyCount);
             return false;
         }
 
-        int whole = (visible + v - 1) / v * v;
-        for (int j = visible; j < whole; j++)
-            p[j] = float.NegativeInfinity;
-        Vector<float> max = Vector.Load(p);
-        for (int j = v; j < whole; j += v)
-            max = Vector.Max(max, Vector.Load(p + j));
-        float largest = max[0];
-        for (int i = 1; i < v; i++)
-            largest = MathF.Max(largest, max[i]);
-
-        Vector<float> sum = default, shift = new(largest);
+        if (mask != null)
+            Fill(p, mask, visible, float.NegativeInfinity);
+        int last = (visible - 1) / v * v, whole = last + v;
+        Vector<int> seen = Vector.LessThan(Vector<int>.Indices, new Vector<int>(visible - last));
+        Vector<float> max = Vector.ConditionalSelect(seen, Vector.Load(p + last), new Vector<float>(float.NegativeInfinity));
+        max.Store(p + last);
+        // A NaN may be passed over here: the sum is one.
+        for (int j = 0; j < last; j += v)
+            max = Vector.MaxNative(max, Vector.Load(p + j));
+        Vector<float> sum = default, shift = new(VectorMath.Largest(max));
         for (int j = 0; j < whole; j += v)
         {
             Vector<float> e = VectorMath.Exp(Vector.Load(p + j) - shift);
@@ -228,78 +221,88 @@ internal unsafe struct AttentionJob : IParallelJob
         for (int j = 0; j < whole; j += v)
             (Vector.Load(p + j) * scale).Store(p + j);
         if (mask != null)
-        {
-            for (int j = 0; j < visible; j++)
-                p[j] = mask[j] == 0 ? 0 : p[j];
-        }
-        for (int j = visible; j < keyCount; j++)
-            p[j] = 0;
+            Fill(p, mask, visible, 0);
+        if (visible < keyCount)
+            new Span<float>(p + visible, keyCount - visible).Clear();
         return true;
     }
 
-    // y[t] += Σ_j p[t][j]·values[j] for four queries, in blocks of keys: their values are read from memory once, by whole rows.
-    private readonly void Accumulate4(float* y, float* p, float* values, byte* mask, int count)
+    // p[j] = value for masked keys, which are few or follow one another.
+    private static void Fill(float* p, byte* mask, int count, float value)
     {
-        int v = Vector<float>.Count;
-        for (int start = 0; start < count; start += KeyBlock)
+        for (int j = 0; j < count; j++)
         {
-            int keys = Math.Min(count - start, KeyBlock), d = 0;
-            byte* blockMask = mask == null ? null : mask + start;
-            float* block = values + start * C.KeyStride;
-            for (; d <= C.HeadDim - 2 * v; d += 2 * v)
-                AccumulateTwo(y + d, p + start, block + d, blockMask, keys);
-            for (; d < C.HeadDim; d += v)
+            if (mask[j] != 0)
             {
-                for (int t = 0; t < Tile; t++)
-                    AccumulateOne(y + t * _padded + d, p + (long)t * _maxKeys + start, block, d, blockMask, keys);
+                int next = new ReadOnlySpan<byte>(mask + j, count - j).IndexOf((byte)0);
+                if (next < 0)
+                    return;
+                j += next;
+            }
+            p[j] = value;
+        }
+    }
+
+    private readonly void Accumulate(in Block b)
+    {
+        byte* mask = b.Item->Mask;
+        int most = Shared(b, b.Count - 1);
+        for (int start = 0; start < most; start += KeyBlock)
+        {
+            Copy(b.Copies, b.Values, mask, start, most);
+            for (int t = 0; t < b.Count; t += Tile)
+            {
+                int count = Math.Min(KeyBlock, Shared(b, t) - start);
+                AttentionTile.Accumulate(b.Y + t * _padded, b.P + (long)t * _maxKeys + start, _maxKeys, b.Copies, _padded, count);
             }
         }
-    }
-
-    private readonly void AccumulateTwo(float* y, float* p, float* values, byte* mask, int keys)
-    {
-        int v = Vector<float>.Count;
-        long stride = C.KeyStride;
-        float* p1 = p + _maxKeys, p2 = p1 + _maxKeys, p3 = p2 + _maxKeys, y1 = y + _padded, y2 = y1 + _padded, y3 = y2 + _padded;
-        Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
-        Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
-        for (int j = 0; j < keys; j++, values += stride)
+        for (int t = 0; t < b.Count; t++)
         {
-            if (Sse.IsSupported)
-                Sse.Prefetch0(values + KeyBlock * stride);
-            if (mask != null && mask[j] == 0)
-                continue;
-            Vector<float> a = Vector.Load(values), b = Vector.Load(values + v);
-            VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, ref s30, ref s31);
+            bool even = IsEven(b, t);
+            Accumulate1(b, t, even ? null : mask, Shared(b, t / Tile * Tile), even ? b.Item->KeyCount : Visible(b, t));
         }
-        VectorMath.StorePair(y, s00, s01);
-        VectorMath.StorePair(y1, s10, s11);
-        VectorMath.StorePair(y2, s20, s21);
-        VectorMath.StorePair(y3, s30, s31);
     }
 
-    private readonly void AccumulateOne(float* y, float* p, float* values, int d, byte* mask, int keys)
+    // Whether a query sees no key, and attends to all of them.
+    private readonly bool IsEven(in Block b, int t) => Visible(b, t) <= b.FirstSeen;
+
+    // How many keys all queries of a tile see, of which this is the first.
+    private readonly int Shared(in Block b, int t) => IsEven(b, t) ? 0 : Visible(b, t);
+
+    // y += Σ_j p[j]·values[j] over keys that not all queries of a tile see.
+    private readonly void Accumulate1(in Block b, int t, byte* mask, int first, int end)
     {
-        long stride = C.KeyStride;
-        Vector<float> s = Vector.Load(y);
-        for (int j = 0; j < keys; j++)
+        float* p = b.P + (long)t * _maxKeys, y = b.Y + t * _padded;
+        for (int d = 0; first < end && d < C.HeadDim; d += Vector<float>.Count)
         {
-            if (mask == null || mask[j] != 0)
-                s = Vector.FusedMultiplyAdd(LoadDims(values + j * stride, d), new Vector<float>(p[j]), s);
+            Vector<float> s = Vector.Load(y + d);
+            for (int j = first; j < end; j++)
+            {
+                if (mask == null || mask[j] != 0)
+                    s = Vector.FusedMultiplyAdd(LoadDims(b.Values + j * C.KeyStride, d), new Vector<float>(p[j]), s);
+            }
+            s.Store(y + d);
         }
-        s.Store(y);
     }
 
-    // The keys that only this query sees of its tile.
-    private readonly void Accumulate1(float* y, float* p, float* values, byte* mask, int first, int end)
+    private readonly Vector<float> LoadDims(float* from, int d) =>
+        d + Vector<float>.Count <= C.HeadDim ? Vector.Load(from + d) : VectorMath.LoadPart(from + d, C.HeadDim - d);
+
+    /// <summary>Some queries of a key head, and its scratch memory: those of a row follow one another.</summary>
+    private struct Block
     {
-        if (first >= end)
-            return;
-        for (int d = 0; d < C.HeadDim; d += Vector<float>.Count)
-            AccumulateOne(y + d, p + first, values + (long)first * C.KeyHeads * C.HeadDim, d, mask == null ? null : mask + first, end - first);
+        public AttentionItem* Item;
+        public float* Map;
+        public int KeyHead;
+        public int First;
+        public int Count;
+        public int FirstSeen;
+        public float* Keys;
+        public float* Values;
+        public float* Q;
+        public float* Y;
+        public float* P;
+        public float* Copies;
     }
 }
 

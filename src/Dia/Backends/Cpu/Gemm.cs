@@ -29,8 +29,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         if (P.Rows <= 0 || P.N <= 0)
             return;
         int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
-        // Some parts per thread even out the threads' speeds; large parts reuse what they copied.
-        int parts = Divide(threadCount == 1 ? 1 : 4 * threadCount);
+        // Two parts per thread even out the threads' speeds; large parts reuse what they copied.
+        int parts = Divide(threadCount == 1 ? 1 : 2 * threadCount);
         long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (IsOneBlock ? 1L : _groupPanels) * _rowBlock * Gemm.PanelColumns
             + WidenedFloats;
         _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
@@ -57,12 +57,14 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     // Whether a panel's sums are done after one block of k: then those of other panels need no room beside them.
     private readonly bool IsOneBlock => P.K <= Gemm.KBlock;
 
-    // The number of parts, not much more than are wanted.
+    // The number of parts, not much more than are wanted. Rows of weights are laid out for each block of rows: so their panels are divided first.
     private int Divide(int wanted)
     {
         int panels = Gemm.Panels(P.N);
         _rowBlocks = (P.Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
         int groups = IsOneBlock ? 1 : (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
+        while (P.WOrder == WeightOrder.Rows && _rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
+            groups++;
         while (_rowBlocks * groups < wanted && P.Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
             _rowBlocks++;
         while (_rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
@@ -102,6 +104,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                 float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, widened, firstPanel + p, k, count);
                 for (int t = 0; t < tiles; t++)
                 {
+                    if (P.WOrder == WeightOrder.Rows && !P.HasIntegers)
+                        PrefetchWeights(t, tiles, firstPanel + (p + 1) % panels, p + 1 < panels ? k : k + Gemm.KBlock);
                     if (isLast)
                         PrefetchResults(firstRow + t * Gemm.TileRows, firstPanel + p);
                     Gemm.Tile(a + (long)t * Gemm.TileRows * Gemm.AStride, panel, tile + (long)t * tileSize, count);
@@ -109,6 +113,21 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                 if (isLast)
                     StorePanel(tile, firstRow, rows, firstPanel + p);
             }
+        }
+    }
+
+    // Beside each tile, its share of the rows of weights of the panel that comes next: short runs too, whose reading was an eighth of a thread's time.
+    private void PrefetchWeights(int tile, int tiles, int panel, long k)
+    {
+        if (!Sse.IsSupported)
+            return;
+        int bytes = (int)Math.Clamp(P.K - k, 0, Gemm.KBlock) * TFormat.Size, first = panel * Gemm.PanelColumns;
+        int end = Math.Min(first + Gemm.PanelColumns * (tile + 1) / tiles, P.N);
+        for (int column = first + Gemm.PanelColumns * tile / tiles; column < end; column++)
+        {
+            byte* w = P.W + (column * P.WStride + k) * TFormat.Size;
+            for (int i = 0; i < bytes; i += 64)
+                Sse.Prefetch1(w + i);
         }
     }
 

@@ -46,6 +46,21 @@ internal static unsafe class VectorMath
         second.Store(p + Vector<float>.Count);
     }
 
+    /// <summary>The largest lane; a NaN may be passed over.</summary>
+    public static float Largest(Vector<float> v)
+    {
+        if (Vector<float>.Count < 8)
+            return Largest(v.AsVector128());
+        Vector256<float> half = Vector<float>.Count == 16 ? Vector256.MaxNative(v.AsVector512().GetLower(), v.AsVector512().GetUpper()) : v.AsVector256();
+        return Largest(Vector128.MaxNative(half.GetLower(), half.GetUpper()));
+    }
+
+    private static float Largest(Vector128<float> v)
+    {
+        v = Vector128.MaxNative(v, Vector128.Shuffle(v, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(v, Vector128.Shuffle(v, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
     /// <summary>The sums over lanes of eight vectors, in one fixed order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SumEight(Vector<float>* vectors, float* sums)
