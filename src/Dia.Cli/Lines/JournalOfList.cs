@@ -52,7 +52,7 @@ internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForC
         if (same && entry.Has(names))
             return entry;
         run.Reporter.Note(Format.Text(
-            $"line {line} is spoken again: {(same ? $"{string.Join(" or ", names.All)} is not there, or not what the journal says" : "it asks for something else than the journal says")}."));
+            $"line {line} is spoken again: {(same ? $"{string.Join(" or ", names.All)} is not there, or not what the journal says" : "it asks for something else than the journal says, or was spoken at another DIA_ISA or on another kind of device")}."));
         return null;
     }
 }

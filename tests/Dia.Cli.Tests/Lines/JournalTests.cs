@@ -60,7 +60,7 @@ public sealed class JournalTests : LinesTest
         File.AppendAllText(In("journal"), "{\"line\":5,\"requ"); // torn
         Outcome outcome = Succeeds(Executable.WithFixtures.Run(speak));
         Assert.Equal(
-            ["line 2 is spoken again: it asks for something else than the journal says.", $"line 3 is spoken again: {In("codes/3.safetensors")} is not there, or not what the journal says.", $"line 4 is spoken again: {In("codes/4.safetensors")} is not there, or not what the journal says."],
+            ["line 2 is spoken again: it asks for something else than the journal says, or was spoken at another DIA_ISA or on another kind of device.", $"line 3 is spoken again: {In("codes/3.safetensors")} is not there, or not what the journal says.", $"line 4 is spoken again: {In("codes/4.safetensors")} is not there, or not what the journal says."],
             Regex.Matches(outcome.Error, "(?<=note: )line .*again.*").Select(m => m.Value));
         Assert.Matches("5 lines, 0 failed, .*1 there already", outcome.Error);
         SortedDictionary<string, byte[]> after = Files("codes"); // The seed is the journal's: nobody gave one.
