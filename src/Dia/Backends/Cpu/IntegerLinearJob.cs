@@ -73,9 +73,7 @@ internal unsafe struct IntegerLinearJob : IParallelJob
     {
         if (P.Rows <= 0 || P.N <= 0)
             return;
-        if (WideIntegerKernels.AreCompiled)
-            ChooseWideKernels();
-        else if (AvxVnni.IsSupported)
+        if (AvxVnni.IsSupported)
             ChooseKernels<VnniProducts>();
         else if (Avx2.IsSupported)
             ChooseKernels<Avx2Products>();
@@ -95,37 +93,36 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         threads.Run(ref this, _shares.Parts);
     }
 
-    // Of weights of 4 bits it depends on where their scales are, and on whether they are unpacked for many rows.
     private void ChooseKernels<TProducts>()
         where TProducts : struct, IIntegerProducts
     {
-        _eightBits = &IntegerKernels.EightBits<TProducts>;
-        WeightFormat scales = HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32;
-        _fourBits = (IsFew, scales) switch
+        _eightBits = WideIntegerKernels.AreCompiled ? &WideIntegerKernels.EightBits : &IntegerKernels.EightBits<TProducts>;
+        // Scales are float32 where they are widened.
+        switch (HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32)
         {
-            (true, WeightFormat.BFloat16) => &IntegerKernels.FourBits<PackedFour, BFloat16Format, TProducts>,
-            (true, WeightFormat.Float16) => &IntegerKernels.FourBits<PackedFour, Float16Format, TProducts>,
-            (true, _) => &IntegerKernels.FourBits<PackedFour, Float32Format, TProducts>,
-            (false, WeightFormat.BFloat16) => &IntegerKernels.FourBits<UnpackedFour, BFloat16Format, TProducts>,
-            (false, WeightFormat.Float16) => &IntegerKernels.FourBits<UnpackedFour, Float16Format, TProducts>,
-            (false, _) => &IntegerKernels.FourBits<UnpackedFour, Float32Format, TProducts>,
-        };
+            case WeightFormat.BFloat16:
+                ChooseFourBits<BFloat16Format, TProducts>();
+                break;
+            case WeightFormat.Float16:
+                ChooseFourBits<Float16Format, TProducts>();
+                break;
+            default:
+                ChooseFourBits<Float32Format, TProducts>();
+                break;
+        }
     }
 
-    private void ChooseWideKernels()
-    {
-        _eightBits = &WideIntegerKernels.EightBits;
-        WeightFormat scales = HasStoredScales ? Storage.ScaleFormat : WeightFormat.Float32;
-        _fourBits = (IsFew, scales) switch
+    // Many rows have weights unpacked for all of them.
+    private void ChooseFourBits<TScale, TProducts>()
+        where TScale : struct, IStoredFormat
+        where TProducts : struct, IIntegerProducts =>
+        _fourBits = (WideIntegerKernels.AreCompiled, IsFew) switch
         {
-            (true, WeightFormat.BFloat16) => &WideIntegerKernels.FourBits<PackedFour, BFloat16Format>,
-            (true, WeightFormat.Float16) => &WideIntegerKernels.FourBits<PackedFour, Float16Format>,
-            (true, _) => &WideIntegerKernels.FourBits<PackedFour, Float32Format>,
-            (false, WeightFormat.BFloat16) => &WideIntegerKernels.FourBits<UnpackedFour, BFloat16Format>,
-            (false, WeightFormat.Float16) => &WideIntegerKernels.FourBits<UnpackedFour, Float16Format>,
-            (false, _) => &WideIntegerKernels.FourBits<UnpackedFour, Float32Format>,
+            (true, true) => &WideIntegerKernels.FourBits<PackedFour, TScale>,
+            (true, false) => &WideIntegerKernels.FourBits<UnpackedFour, TScale>,
+            (false, true) => &IntegerKernels.FourBits<PackedFour, TScale, TProducts>,
+            (false, false) => &IntegerKernels.FourBits<UnpackedFour, TScale, TProducts>,
         };
-    }
 
     /// <inheritdoc/>
     public readonly void Run(int part, int thread)
