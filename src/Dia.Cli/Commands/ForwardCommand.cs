@@ -41,7 +41,9 @@ internal static class ForwardCommand
             OutputNames.Check(DiaOptions.CacheOut.Name, cacheOut, OutputContent.Tensors, run.Line.Command.Title);
         if (cacheOut is not null && Target(cacheOut) == Target(output))
             throw CommandLine.Usage($"{DiaOptions.CacheOut.Name} is '{cacheOut}', and so is OUT.safetensors: name two files.");
-        run.KeepInputs([("OUT.safetensors", output), (DiaOptions.CacheOut.Name, cacheOut)], ("IN.safetensors", input));
+        // Rows may go on in the file of those before.
+        bool goesOn = cacheOut is not null && run.Line.Get(DiaOptions.Cache) is { } before && Target(cacheOut) == Target(before);
+        run.KeepInputs([("OUT.safetensors", output), (DiaOptions.CacheOut.Name, goesOn ? null : cacheOut)], ("IN.safetensors", input));
         CacheFile? cache = run.Line.Get(DiaOptions.Cache) is { } path ? CacheFile.Read(path) : null;
         var inputs = ForwardFile.Read(input, hasText: cache is not null);
         using var files = new Checkpoints(run) { NeedsHead = false };

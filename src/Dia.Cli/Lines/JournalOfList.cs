@@ -51,8 +51,10 @@ internal sealed class JournalOfList(Invocation run, LineJournal journal, DiaForC
         bool same = entry.Request.AsSpan().SequenceEqual(request);
         if (same && entry.Has(names))
             return entry;
-        run.Reporter.Note(Format.Text(
-            $"line {line} is spoken again: {(same ? $"{string.Join(" or ", names.All)} is not there, or not what the journal says" : "it asks for something else than the journal says, or was spoken at another DIA_ISA or on another kind of device")}."));
+        string why = same
+            ? $"{string.Join(" or ", names.All)} is not there, or not what the journal says"
+            : "it asks for something else than the journal says, or was spoken at another DIA_ISA or on another kind of device";
+        run.Reporter.Note(Format.Text($"line {line} is spoken again: {why}."));
         return null;
     }
 }
