@@ -262,18 +262,8 @@ internal unsafe struct IntegerLinearJob : IParallelJob
         Unsafe.CopyBlockUnaligned(to, Row(row) + offset, (uint)(_rowBytes - offset));
     }
 
-    private static Vector128<float> SumFour(float* vectors)
-    {
-        if (WideIntegerKernels.AreCompiled)
-        {
-            for (int i = 0; i < 4; i++)
-            {
-                Vector512<float> sum = Vector512.Load(vectors + 16 * i);
-                (sum.GetLower() + sum.GetUpper()).Store(vectors + 8 * i);
-            }
-        }
-        return IntegerKernels.SumFour(vectors);
-    }
+    private static Vector128<float> SumFour(float* vectors) =>
+        WideIntegerKernels.AreCompiled ? WideIntegerKernels.SumFour(vectors) : IntegerKernels.SumFour(vectors);
 
     private readonly void Store(in Tile tile)
     {

@@ -107,6 +107,17 @@ internal static unsafe class WideIntegerKernels
         s11.Store(sums + 48);
     }
 
+    /// <summary>The sums over lanes of four vectors, in one fixed order: halves are added, in place, then as <see cref="IntegerKernels.SumFour"/> does.</summary>
+    public static Vector128<float> SumFour(float* vectors)
+    {
+        for (int i = 0; i < 4; i++)
+        {
+            Vector512<float> sum = Vector512.Load(vectors + 16 * i);
+            (sum.GetLower() + sum.GetUpper()).Store(vectors + 8 * i);
+        }
+        return IntegerKernels.SumFour(vectors);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<short> Widened(Vector256<byte> bytes) => Avx512BW.ConvertToVector512Int16(bytes.AsSByte());
 
