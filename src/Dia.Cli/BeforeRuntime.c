@@ -7,8 +7,9 @@
  * `ulimit -s`: below half a megabyte the runtime ends with a segmentation fault before its first message.
  *
  * `ulimit -v`:
- * - The heap reserves half of the limit. Measured with 10.0.12: where that is no power of two, its second large region can end the program
- *   with a segmentation fault. Here it is one: at most a quarter of the limit, and the rest is for weights and caches.
+ * - The heap reserves half of the limit. Here it is at most a quarter, and the rest is for weights and caches.
+ * - A heap that fills what it reserved ended the program with a segmentation fault: without concurrent collection the runtime (measured with
+ *   10.0.12) does not commit the page that describes its last regions. https://github.com/dotnet/runtime/issues/129681
  * - A thread that allocates reserves an arena of 128 MiB for a moment, which can fail what another thread reserves meanwhile, and keeps 64.
  */
 #include <malloc.h>
@@ -55,5 +56,6 @@ __attribute__((constructor)) static void before_runtime(int argc, char **argv)
         heap *= 2;
     snprintf(text, sizeof text, "%llX", heap);
     setenv("DOTNET_GCRegionRange", text, 0);
+    setenv("DOTNET_gcConcurrent", "1", 0);
     mallopt(M_ARENA_MAX, 1);
 }
