@@ -46,5 +46,12 @@ public sealed partial class DacModel
     /// <summary>Its training, in a turn.</summary>
     /// <exception cref="DiaException">The device cannot train (Device), or it was compiled without training (Model).</exception>
     /// <exception cref="InvalidOperationException">It is filtered.</exception>
-    private DacTrainingNetwork Training() => IsFiltered ? throw new InvalidOperationException("A codec that is filtered cannot be trained: load it without.") : _training ??= _compiled.Train(Tenant.Device, Network);
+    private DacTrainingNetwork Training()
+    {
+        if (IsFiltered)
+            throw new InvalidOperationException("A codec that is filtered cannot be trained: load it without.");
+        Network.PrepareKernels(encoding: true);
+        Network.PrepareKernels(encoding: false);
+        return _training ??= _compiled.Train(Tenant.Device, Network);
+    }
 }

@@ -123,7 +123,9 @@ public sealed partial class DacModel : IAudioCodec, IDisposable
         var codec = new DacModel(checkpoint, device, filters);
         try
         {
-            codec.Network.Prepare(codec.Tenant, codec.Layout.PreparedSpecs(codec.Specs), codec.Weights.Weights);
+            // A device's memory is planned with all kernels before its windows.
+            HashSet<int>? later = device.Memory.IsHost ? [.. codec.Layout.Kernels(encoding: true), .. codec.Layout.Kernels(encoding: false)] : null;
+            codec.Network.Prepare(codec.Tenant, codec.Layout.PreparedSpecs(codec.Specs), codec.Weights.Weights, later);
             return codec;
         }
         catch

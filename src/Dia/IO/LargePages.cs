@@ -19,9 +19,14 @@ internal static unsafe partial class LargePages
     /// Asks for large pages for a block or a mapped file before it is touched. A file gets them where the kernel reads it from the disk for this
     /// mapping (Linux 6.16 on ext4, earlier on others), not where it is in memory in small pages already. Advice: refusal is not an error.
     /// </summary>
-    public static void Ask(void* memory, long bytes)
+    public static void Ask(void* memory, long bytes) => Ask(memory, bytes, LeastBytes);
+
+    /// <summary>The same for a block that is filled at once: there a single page is worth it.</summary>
+    public static void AskToFill(void* memory, long bytes) => Ask(memory, bytes, 2L * Bytes);
+
+    private static void Ask(void* memory, long bytes, long least)
     {
-        if (!OperatingSystem.IsLinux() || bytes < LeastBytes)
+        if (!OperatingSystem.IsLinux() || bytes < least)
             return;
         nuint page = (nuint)Environment.SystemPageSize, first = ((nuint)memory + page - 1) / page * page;
         _ = Madvise((void*)first, (nuint)memory + (nuint)bytes - first, MadviseHugePage);

@@ -24,8 +24,8 @@ public sealed class CodecLayout
     {
         ArgumentNullException.ThrowIfNull(operations);
         (Operations, HopLength, WindowFrames, ArenaSize, IsFiltered, Filtered) = (operations, hopLength, windowFrames, arenaSize, isFiltered, this);
-        _encoder = Steps(o => o.Function != Function.CodecDecode);
-        _decoder = Steps(o => o.Function == Function.CodecDecode);
+        _encoder = Steps(OperationsOf(encoding: true));
+        _decoder = Steps(OperationsOf(encoding: false));
         (_encoderValues, _decoderValues) = (1 + _encoder.Max(s => Math.Max(s.Result, s.Operand)), 1 + _decoder.Max(s => Math.Max(s.Result, s.Operand)));
         LookAheadFrames = (int)FramesFor(new RowRange(0, hopLength)).End - 1;
         // Tiles begin anew with frames that are so many apart; a window that begins within a frame needs no more than one of a frame more that does not.
@@ -92,7 +92,13 @@ public sealed class CodecLayout
         return prepared;
     }
 
-    private Step[] Steps(Func<OperationInfo, bool> part) => [.. Operations.Where(o => part(o) && o.Kind != OperationKind.Observe)
+    /// <summary>The convolutions' kernels that encoding or decoding needs, by the numbers of their weights.</summary>
+    internal IEnumerable<int> Kernels(bool encoding) =>
+        OperationsOf(encoding).Where(o => o.Kind is OperationKind.Convolution or OperationKind.TransposedConvolution).Select(o => o.Weight);
+
+    private IEnumerable<OperationInfo> OperationsOf(bool encoding) => Operations.Where(o => o.Function == Function.CodecDecode != encoding);
+
+    private Step[] Steps(IEnumerable<OperationInfo> part) => [.. part.Where(o => o.Kind != OperationKind.Observe)
         .Select(o => new Step(o.Result, o.Operand, o.Other, WindowOf(o)))];
 
     private static CodecValue[] Fill(Step[] operations, int count, long input, RowRange window, CodecValue[]? reuse)

@@ -83,6 +83,7 @@ public sealed unsafe class CodecPass : IDisposable
                 (SampleCount, Frames, Codebooks, Trace) = (samples.Length, frames, codebooks, trace);
                 var window = new RowRange(start, Math.Min(_layout.WindowFrames, frames - start));
                 HoldCodes(window);
+                _network.PrepareKernels(encoding: true);
                 try
                 {
                     _samples = from;
@@ -140,6 +141,7 @@ public sealed unsafe class CodecPass : IDisposable
         (Frames, SampleCount, Codebooks, Trace) = (frames, _layout.SamplesOf(frames), codebooks, trace);
         needed = needed.Clip(frames);
         HoldCodes(needed);
+        _network.PrepareKernels(encoding: false);
         ReadOnlySpan<int> held = CopyCodes(codes, needed);
         fixed (int* from = held)
         fixed (float* to = samples)

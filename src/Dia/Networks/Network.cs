@@ -7,6 +7,7 @@ namespace Dia.Networks;
 public abstract class Network
 {
     private WeightSpec[] _specs = [];
+    private StoredWeight[] _stored = [];
 
     /// <summary>The prepared weights, in the order of the specs.</summary>
     protected internal Weight[] Weights { get; private set; } = [];
@@ -20,14 +21,24 @@ public abstract class Network
     /// <summary>Frees what <see cref="Prepare(WeightSpec, in StoredWeight)"/> made.</summary>
     protected abstract void Release(WeightSpec spec, in Weight weight);
 
-    /// <summary>Prepares all weights in a turn; what a failure leaves is for <see cref="Release()"/> to free.</summary>
-    internal void Prepare(Tenant tenant, WeightSpec[] specs, StoredWeight[] stored)
+    /// <summary>
+    /// Prepares weights in a turn, all but those that <see cref="PrepareLeft"/> will; what a failure leaves is for <see cref="Release()"/> to free.
+    /// </summary>
+    internal void Prepare(Tenant tenant, WeightSpec[] specs, StoredWeight[] stored, IReadOnlySet<int>? later = null)
     {
         using Lock.Scope turn = tenant.Enter();
-        (_specs, Weights) = (specs, new Weight[specs.Length]);
+        (_specs, _stored, Weights) = (specs, stored, new Weight[specs.Length]);
         for (int i = 0; i < specs.Length; i++)
-            if (!stored[i].IsMissing)
-                Weights[i] = Prepare(specs[i], stored[i]);
+            if (later?.Contains(i) != true)
+                PrepareLeft(i);
+    }
+
+    /// <summary>Prepares a weight if it is not yet, in a turn.</summary>
+    /// <exception cref="DiaException">No memory (Device).</exception>
+    private protected void PrepareLeft(int index)
+    {
+        if (Weights[index].IsMissing && !_stored[index].IsMissing)
+            Weights[index] = Prepare(_specs[index], _stored[index]);
     }
 
     /// <summary>Has a weight that is none of the model's prepared; in a turn.</summary>

@@ -68,7 +68,7 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
                 kernels.Widen(values, stored.Data, 0, count);
                 return new Weight(values, WeightFormat.Float32);
             case WeightRole.Convolution when spec.IsFiltered:
-                return FilteredKernel.Prepare(_threads, Memory, spec, stored);
+                return new Weight(kernels.Filter(_threads, Memory, spec, stored.Data), WeightFormat.Float32) { IsFiltered = true };
             case WeightRole.Convolution or WeightRole.TransposedConvolution:
                 return new Weight(kernels.Pack(_threads, Memory, spec, stored.Data), stored.Format);
             default:

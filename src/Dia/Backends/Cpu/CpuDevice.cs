@@ -72,7 +72,7 @@ public sealed class CpuDevice : Device
 
     /// <inheritdoc/>
     internal override long PreparedBytes(WeightSpec spec, WeightStorage format) =>
-        spec.IsFiltered ? FilteredKernel.Bytes(spec) : base.PreparedBytes(spec, format);
+        spec.IsFiltered ? MinimalFilter.KernelValues(spec) * sizeof(float) : base.PreparedBytes(spec, format);
 
     /// <inheritdoc/>
     internal override DeviceClock CreateClock() => new CpuClock(_backend.Threads);

@@ -24,6 +24,9 @@ internal readonly unsafe struct CpuFormat
     /// <summary>A convolution's kernel as panels, in memory of its own.</summary>
     public delegate*<CpuThreads, DeviceMemory, WeightSpec, void*, void*> Pack { get; private init; }
 
+    /// <summary>A convolution's kernel of 7 taps as minimal filtering multiplies it, in memory of its own.</summary>
+    public delegate*<CpuThreads, DeviceMemory, WeightSpec, void*, void*> Filter { get; private init; }
+
     /// <summary>The kernels for a format.</summary>
     public static ref readonly CpuFormat Of(WeightFormat format) => ref Formats[(int)format];
 
@@ -36,6 +39,7 @@ internal readonly unsafe struct CpuFormat
             Decode = &RunStep<TFormat>,
             Widen = &WidenValues<TFormat>,
             Pack = &PackJob<TValue>.Pack,
+            Filter = &FilteredKernel<TFormat>.Prepare,
         };
 
     private static void RunGemm<TFormat>(CpuThreads threads, in MatrixProduct product)

@@ -17,7 +17,7 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
     public float* Y;
     public float* X;
 
-    /// <summary>As <see cref="FilteredKernel"/> makes it.</summary>
+    /// <summary>As <see cref="FilteredKernel{TFormat}"/> makes it.</summary>
     public float* W;
     public float* Bias;
     public int Inputs;

@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Dia.Graph;
+using Dia.IO;
 using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
@@ -155,6 +156,9 @@ internal static unsafe class GemmPanels
 internal unsafe struct PackJob<T> : IParallelJob
     where T : unmanaged
 {
+    // Cache lines that columns are written to in turn.
+    private const int MostLines = 256;
+
     public T* From;
     public T* To;
     public int Inputs;
@@ -176,7 +180,9 @@ internal unsafe struct PackJob<T> : IParallelJob
             Transposed = transposed,
         };
         int panels = Gemm.Panels(job.Columns);
-        job.To = (T*)memory.Allocate(((long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T) + 3) / 4);
+        long bytes = (long)panels * job.Taps * job.Inputs * Gemm.PanelColumns * sizeof(T);
+        job.To = (T*)memory.Allocate((bytes + 3) / 4);
+        LargePages.AskToFill(job.To, bytes);
         try
         {
             threads.Run(ref job, panels);
@@ -198,23 +204,49 @@ internal unsafe struct PackJob<T> : IParallelJob
     /// <summary>Packs one panel.</summary>
     public readonly void Run(int part, int thread)
     {
-        int width = Gemm.PanelColumns, count = Math.Min(width, Columns - part * width);
-        long taps = Taps, tapOfPrevious = Kernel / 2, inputStep = Transposed ? (long)Outputs * Kernel : Kernel;
-        T** columns = stackalloc T*[width];
-        for (int j = 0; j < count; j++)
+        int first = part * Gemm.PanelColumns, count = Math.Min(Gemm.PanelColumns, Columns - first);
+        T* panel = To + (long)part * Taps * Inputs * Gemm.PanelColumns;
+        if (Transposed)
+            PackTransposed(panel, first, count);
+        else
+            PackForward(panel, first, count);
+    }
+
+    // A column's values lie in order of inputs, then taps; they go to one line each, so lines of few inputs, which stay in the cache, get all columns.
+    private readonly void PackForward(T* panel, int first, int count)
+    {
+        int width = Gemm.PanelColumns, block = Math.Max(1, MostLines / Kernel);
+        long tapStride = (long)Inputs * width;
+        for (int start = 0; start < Inputs; start += block)
         {
-            int column = part * width + j;
-            columns[j] = From + (Transposed ? (long)(column % Outputs) * Kernel + column / Outputs : (long)column * Inputs * Kernel);
-        }
-        T* panel = To + part * taps * Inputs * width;
-        for (long i = 0; i < Inputs; i++)
-        {
+            int end = Math.Min(start + block, Inputs);
             for (int j = 0; j < count; j++)
             {
-                T* from = columns[j] + i * inputStep;
-                T* to = panel + i * width + j;
-                for (long t = 0; t < taps; t++)
-                    to[t * Inputs * width] = from[!Transposed ? t : t == 0 ? tapOfPrevious : 0];
+                T* from = From + ((long)(first + j) * Inputs + start) * Kernel;
+                for (int i = start; i < end; i++)
+                {
+                    T* to = panel + (long)i * width + j;
+                    for (int t = 0; t < Kernel; t++, to += tapStride)
+                        *to = *from++;
+                }
+            }
+        }
+    }
+
+    private readonly void PackTransposed(T* panel, int first, int count)
+    {
+        int width = Gemm.PanelColumns, stride = Kernel / 2;
+        int* columns = stackalloc int[width];
+        for (int j = 0; j < count; j++)
+            columns[j] = (first + j) % Outputs * Kernel + (first + j) / Outputs;
+        T* current = panel + (long)Inputs * width;
+        for (int i = 0; i < Inputs; i++, panel += width, current += width)
+        {
+            T* from = From + (long)i * Outputs * Kernel;
+            for (int j = 0; j < count; j++)
+            {
+                panel[j] = from[columns[j] + stride];
+                current[j] = from[columns[j]];
             }
         }
     }

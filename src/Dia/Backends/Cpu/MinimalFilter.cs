@@ -1,4 +1,6 @@
+using System.Runtime.Intrinsics;
 using Dia.Graph;
+using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
@@ -22,24 +24,28 @@ internal static class MinimalFilter
     private const double P = 3 / 8.0, Q = 7 / 8.0, R = 5 / 4.0, S = 5 / 2.0;
     private const double P2 = P * P, Q2 = Q * Q, R2 = R * R, S2 = S * S;
 
-    /// <summary>G·taps: what the taps of a kernel are multiplied as.</summary>
-    /// <param name="taps">The taps [7].</param>
-    /// <param name="products">A value for each point [10].</param>
-    public static void Kernel(ReadOnlySpan<float> taps, Span<float> products)
-    {
-        products[0] = (float)(taps[0] / (P2 * Q2 * R2 * S2));
-        Pair(taps, products[1..], P, (P2 - Q2) * (P2 - R2) * (P2 - S2));
-        Pair(taps, products[3..], Q, (Q2 - P2) * (Q2 - R2) * (Q2 - S2));
-        Pair(taps, products[5..], R, (R2 - P2) * (R2 - Q2) * (R2 - S2));
-        Pair(taps, products[7..], S, (S2 - P2) * (S2 - Q2) * (S2 - R2));
-        products[9] = taps[6];
+    /// <summary>Values of a kernel [outputs, inputs, 7] that is prepared for it.</summary>
+    public static long KernelValues(WeightSpec spec) => (long)Points * Gemm.Panels(spec.Shape[0]) * Gemm.PanelColumns * spec.Shape[1];
 
-        static void Pair(ReadOnlySpan<float> g, Span<float> to, double p, double others)
-        {
-            double square = p * p, scale = 1 / (2 * square * others);
-            double even = ((g[6] * square + g[4]) * square + g[2]) * square + g[0], odd = ((g[5] * square + g[3]) * square + g[1]) * p;
-            (to[0], to[1]) = ((float)((even + odd) * scale), (float)((even - odd) * scale));
-        }
+    /// <summary>G·taps: what the taps of four kernels are multiplied as.</summary>
+    /// <param name="g">Their taps [7].</param>
+    /// <param name="products">Values for each point [10].</param>
+    public static void Kernel(ReadOnlySpan<Vector256<double>> g, Span<Vector256<double>> products)
+    {
+        products[0] = g[0] / Vector256.Create(P2 * Q2 * R2 * S2);
+        Pair(g, products[1..], P, (P2 - Q2) * (P2 - R2) * (P2 - S2));
+        Pair(g, products[3..], Q, (Q2 - P2) * (Q2 - R2) * (Q2 - S2));
+        Pair(g, products[5..], R, (R2 - P2) * (R2 - Q2) * (R2 - S2));
+        Pair(g, products[7..], S, (S2 - P2) * (S2 - Q2) * (S2 - R2));
+        products[9] = g[6];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pair(ReadOnlySpan<Vector256<double>> g, Span<Vector256<double>> to, double p, double others)
+    {
+        double square = p * p, scale = 1 / (2 * square * others);
+        Vector256<double> even = ((g[6] * square + g[4]) * square + g[2]) * square + g[0], odd = ((g[5] * square + g[3]) * square + g[1]) * p;
+        (to[0], to[1]) = ((even + odd) * scale, (even - odd) * scale);
     }
 
     /// <summary>Bᵀ·d of a vector of channels.</summary>
