@@ -22,7 +22,7 @@ internal static unsafe partial class LargePages
     public static void Ask(void* memory, long bytes) => Ask(memory, bytes, LeastBytes);
 
     /// <summary>The same for a block that is filled at once: there a single page is worth it.</summary>
-    public static void AskToFill(void* memory, long bytes) => Ask(memory, bytes, 2L * Bytes);
+    public static void AskToFill(void* memory, long bytes) => Ask(memory, bytes, Bytes);
 
     private static void Ask(void* memory, long bytes, long least)
     {

@@ -157,6 +157,11 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
             job.Start(_threads, rows);
             return;
         }
+        if (outputs == 1 && dilation == 1)
+        {
+            ConvolveToOne(y, x, w, bias, rows, checked(kernel * inputs), (long)stride * inputs, accumulate);
+            return;
+        }
         // Without dilation the window of a row is one contiguous run.
         int tapLength = dilation == 1 ? checked(kernel * inputs) : inputs;
         Convolve(w, new MatrixProduct
@@ -173,6 +178,22 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
             Y = y, YStride = (long)stride * outputs, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = checked(stride * outputs),
             K = 2L * inputs, RowStride = inputs, TapLength = checked(2 * inputs), TapStride = inputs,
         });
+
+    private void ConvolveToOne(float* y, float* x, in Weight w, in Weight bias, int rows, int count, long rowStride, bool accumulate)
+    {
+        int padded = (count + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
+        float* weights = (float*)_threads.Scratch((padded * (long)sizeof(float) + _threads.Count - 1) / _threads.Count, out _);
+        new Span<float>(weights, padded).Clear();
+        // They are the first column of a panel.
+        for (int k = 0; k < count; k++)
+            Widen(weights + k, w, (long)k * Gemm.PanelColumns, 1);
+        SingleOutputJob job = new()
+        {
+            Y = y, X = x, RowStride = rowStride, W = weights, Count = count, Bias = bias.IsMissing ? 0 : *(float*)bias.Data,
+            Accumulate = accumulate,
+        };
+        RowParts.Run(_threads, ref job, rows, count);
+    }
 
     private void Convolve(in Weight w, MatrixProduct product)
     {

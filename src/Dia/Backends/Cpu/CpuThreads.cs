@@ -93,6 +93,7 @@ internal sealed unsafe class CpuThreads : IDisposable
             _scratchBytes = 0;
             // Twice what is needed: scratch that follows a growing cache is renewed rarely.
             _scratch = (byte*)HostMemory.AllocateBytes(2 * bytes);
+            LargePages.AskToFill(_scratch, 2 * bytes);
             _scratchBytes = 2 * bytes;
         }
         return _scratch;

@@ -116,7 +116,8 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
     private readonly void Multiply(float* a, float* c, int firstTile, int tiles, int panel)
     {
         int width = Gemm.PanelColumns, resultStride = _blockTiles * width;
-        new Span<float>(c, MinimalFilter.Points * resultStride).Clear();
+        float* zeros = stackalloc float[width];
+        new Span<float>(zeros, width).Clear();
         for (int p = 0; p < MinimalFilter.Points; p++, c += resultStride)
         {
             float* w = W + ((long)p * Gemm.Panels(Outputs) + panel) * Inputs * width;
@@ -124,7 +125,9 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
             {
                 for (int t = 0; t < tiles; t += Gemm.TileRows)
                 {
-                    Gemm.Tile(a + t * Gemm.AStride, w + (long)k * width, c + t * width, Math.Min(Gemm.KBlock, Inputs - k));
+                    float* sums = c + t * width;
+                    Gemm.Tile(a + t * Gemm.AStride, w + (long)k * width, Math.Min(Gemm.KBlock, Inputs - k), k == 0 ? zeros : sums, k == 0 ? 0 : width,
+                        sums, width, false);
                     if (p == MinimalFilter.Points - 1)
                         PrefetchResults(firstTile + t, Math.Min(Gemm.TileRows, tiles - t), panel);
                 }

@@ -14,6 +14,9 @@ namespace Dia.Backends.Cpu;
 internal unsafe struct GemmJob<TFormat> : IParallelJob
     where TFormat : struct, IStoredFormat
 {
+    // Rows whose copying waits for memory unless they are asked for so long before.
+    private const int RowsAhead = 12;
+
     /// <summary>What is multiplied.</summary>
     public MatrixProduct P;
 
@@ -87,41 +90,83 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         float* b = a + (long)_rowBlock * Gemm.AStride;
         float* widened = b + Panels * Gemm.PanelStride;
         float* c = widened + WidenedFloats;
-        int tileSize = Gemm.TileRows * Gemm.PanelColumns, loaded = Panels;
+        int loaded = Panels;
+        float* bias = stackalloc float[Gemm.PanelColumns];
 
         for (long k = 0; k == 0 || k < P.K; k += Gemm.KBlock)
         {
             int count = (int)Math.Min(Gemm.KBlock, P.K - k);
-            bool isLast = k + count == P.K;
             CopyRows(a, firstRow, rows, tiles, k, count);
             for (int p = 0; p < panels; p++)
             {
                 if (P.WOrder == WeightOrder.Columns && p % loaded == 0)
                     LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
-                float* tile = IsOneBlock ? c : c + (long)p * tiles * tileSize;
-                if (k == 0)
-                    StartPanel(tile, tiles, firstPanel + p);
                 float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, widened, firstPanel + p, k, count);
-                for (int t = 0; t < tiles; t++)
+                if (k == 0)
+                    LoadBias(bias, firstPanel + p);
+                bool isLast = p + 1 == panels;
+                MultiplyPanel(new()
                 {
-                    if (P.WOrder == WeightOrder.Rows && !P.HasIntegers)
-                        PrefetchWeights(t, tiles, firstPanel + (p + 1) % panels, p + 1 < panels ? k : k + Gemm.KBlock);
-                    if (isLast)
-                        PrefetchResults(firstRow + t * Gemm.TileRows, firstPanel + p);
-                    Gemm.Tile(a + (long)t * Gemm.TileRows * Gemm.AStride, panel, tile + (long)t * tileSize, count);
-                }
-                if (isLast)
-                    StorePanel(tile, firstRow, rows, firstPanel + p);
+                    A = a, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns, Bias = k == 0 ? bias : null,
+                    FirstRow = firstRow, Rows = rows, Number = firstPanel + p, K = k, Count = count,
+                    NextNumber = isLast ? firstPanel : firstPanel + p + 1, NextK = isLast ? k + Gemm.KBlock : k,
+                });
             }
         }
     }
 
-    // Beside each tile, its share of the rows of weights of the panel that comes next: short runs too, whose reading was an eighth of a thread's time.
-    private void PrefetchWeights(int tile, int tiles, int panel, long k)
+    // All of a part's rows with a panel's weights of a block of k.
+    private struct PanelRows
     {
-        if (!Sse.IsSupported)
+        public float* A, Panel, Sums;
+
+        // What sums start from; null: from those of the blocks before.
+        public float* Bias;
+        public int FirstRow, Rows, Number, Count, NextNumber;
+        public long K, NextK;
+    }
+
+    // Sums are kept between blocks of k; the last block's go to the results.
+    private readonly void MultiplyPanel(in PanelRows b)
+    {
+        int width = Gemm.PanelColumns, column = b.Number * width, tiles = (b.Rows + Gemm.TileRows - 1) / Gemm.TileRows;
+        bool isLast = b.K + b.Count == P.K, isWhole = column + width <= P.N && P.YStep == 1;
+        float* y = P.Y + b.FirstRow * P.YStride + (long)column * P.YStep, a = b.A, sums = b.Sums;
+        for (int t = 0, row = 0; t < tiles; t++, row += Gemm.TileRows, y += Gemm.TileRows * P.YStride, a += Gemm.TileRows * Gemm.AStride)
+        {
+            PrefetchWeights(t, tiles, b.NextNumber, b.NextK);
+            float* from = b.Bias != null ? b.Bias : sums;
+            int fromStride = b.Bias != null ? 0 : width;
+            if (isLast)
+                PrefetchResults(y);
+            if (isLast && isWhole && row + Gemm.TileRows <= b.Rows)
+            {
+                Gemm.Tile(a, b.Panel, b.Count, from, fromStride, y, P.YStride, P.Accumulate);
+            }
+            else
+            {
+                Gemm.Tile(a, b.Panel, b.Count, from, fromStride, sums, width, accumulate: false);
+                if (isLast)
+                    Store(sums, y, Math.Min(Gemm.TileRows, b.Rows - row), Math.Min(width, P.N - column));
+            }
+            sums += Gemm.TileRows * width;
+        }
+    }
+
+    // Beside each tile, its share of the weights of the panel that comes next: short runs too, whose reading was an eighth of a thread's time.
+    private readonly void PrefetchWeights(int tile, int tiles, int panel, long k)
+    {
+        if (!Sse.IsSupported || P.HasIntegers || P.WOrder is not (WeightOrder.Rows or WeightOrder.Panels))
             return;
         int bytes = (int)Math.Clamp(P.K - k, 0, Gemm.KBlock) * TFormat.Size, first = panel * Gemm.PanelColumns;
+        if (P.WOrder == WeightOrder.Panels)
+        {
+            byte* weights = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
+            int lines = bytes * Gemm.PanelColumns / 64;
+            for (int i = lines * tile / tiles; i < lines * (tile + 1) / tiles; i++)
+                Sse.Prefetch1(weights + i * 64);
+            return;
+        }
         int end = Math.Min(first + Gemm.PanelColumns * (tile + 1) / tiles, P.N);
         for (int column = first + Gemm.PanelColumns * tile / tiles; column < end; column++)
         {
@@ -132,11 +177,10 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     }
 
     // A panel's results are a short run of each row: the hardware does not foresee the next one.
-    private void PrefetchResults(int row, int panel)
+    private readonly void PrefetchResults(float* y)
     {
         if (!Sse.IsSupported)
             return;
-        float* y = P.Y + row * P.YStride + (long)panel * Gemm.PanelColumns * P.YStep;
         for (int r = 0; r < Gemm.TileRows; r++, y += P.YStride)
         {
             for (int i = 0; i < Gemm.PanelColumns; i += 16)
@@ -144,38 +188,22 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         }
     }
 
-    private void StartPanel(float* c, int tiles, int panel)
+    // What a panel's sums start from.
+    private readonly void LoadBias(float* bias, int panel)
     {
-        float* start = stackalloc float[Gemm.PanelColumns];
         for (int i = 0; i < Gemm.PanelColumns; i++)
         {
             int column = panel * Gemm.PanelColumns + i;
-            start[i] = P.Bias != null && column < P.N ? P.Bias[column % P.BiasCount] : 0;
-        }
-        Vector<float> first = Vector.Load(start), second = Vector.Load(start + Vector<float>.Count);
-        for (int r = 0; r < tiles * Gemm.TileRows; r++, c += Gemm.PanelColumns)
-        {
-            first.Store(c);
-            second.Store(c + Vector<float>.Count);
+            bias[i] = P.Bias != null && column < P.N ? P.Bias[column % P.BiasCount] : 0;
         }
     }
 
-    private void StorePanel(float* c, int firstRow, int rows, int panel)
+    private readonly void Store(float* sums, float* y, int rows, int columns)
     {
-        int column = panel * Gemm.PanelColumns;
-        int columns = Math.Min(Gemm.PanelColumns, P.N - column);
-        float* y = P.Y + firstRow * P.YStride + (long)column * P.YStep;
-        for (int r = 0; r < rows; r++, c += Gemm.PanelColumns, y += P.YStride)
+        for (int r = 0; r < rows; r++, sums += Gemm.PanelColumns, y += P.YStride)
         {
-            if (columns == Gemm.PanelColumns && P.YStep == 1)
-            {
-                Vector<float> first = Vector.Load(c), second = Vector.Load(c + Vector<float>.Count);
-                (P.Accumulate ? Vector.Load(y) + first : first).Store(y);
-                (P.Accumulate ? Vector.Load(y + Vector<float>.Count) + second : second).Store(y + Vector<float>.Count);
-                continue;
-            }
             for (int i = 0; i < columns; i++)
-                y[(long)i * P.YStep] = P.Accumulate ? y[(long)i * P.YStep] + c[i] : c[i];
+                y[(long)i * P.YStep] = P.Accumulate ? y[(long)i * P.YStep] + sums[i] : sums[i];
         }
     }
 
@@ -196,7 +224,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             for (int done = 0; done < count; tap++, offset = 0)
             {
                 int run = Math.Min(P.TapLength - offset, count - done);
-                Gemm.Copy(to + done, x + tap * P.TapStride + offset, run);
+                Gemm.Copy(to + done, x + tap * P.TapStride + offset, run, RowsAhead * P.RowStride);
                 done += run;
             }
         }
@@ -242,8 +270,11 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         byte* stored = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
         if (typeof(TFormat) == typeof(Float32Format))
             return (float*)stored;
-        for (int i = 0; i < count * Gemm.PanelColumns; i += 8)
-            System.Runtime.Intrinsics.Vector256.Store(TFormat.Load8(stored + i * TFormat.Size), b + i);
+        for (int i = 0; i < count * Gemm.PanelColumns; i += Gemm.PanelColumns)
+        {
+            TFormat.Load(stored + i * TFormat.Size, out Vector<float> first, out Vector<float> second);
+            VectorMath.StorePair(b + i, first, second);
+        }
         return b;
     }
 }
@@ -281,17 +312,19 @@ internal static unsafe class Gemm
     /// <summary>Panels of n columns.</summary>
     public static int Panels(int n) => (int)(((long)n + PanelColumns - 1) / PanelColumns);
 
-    /// <summary>c[6, columns] += a[6, count]·b[count, columns].</summary>
+    /// <summary>to[6, columns] = from[6, columns] + a[6, count]·b[count, columns] (+ to). Rows of from and to are so far apart; 0: from is one row.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Tile(float* a, float* b, float* c, int count)
+    public static void Tile(float* a, float* b, int count, float* from, long fromStride, float* to, long toStride, bool accumulate)
     {
         int v = Vector<float>.Count;
-        Vector<float> c00 = Vector.Load(c), c01 = Vector.Load(c + v);
-        Vector<float> c10 = Vector.Load(c + 2 * v), c11 = Vector.Load(c + 3 * v);
-        Vector<float> c20 = Vector.Load(c + 4 * v), c21 = Vector.Load(c + 5 * v);
-        Vector<float> c30 = Vector.Load(c + 6 * v), c31 = Vector.Load(c + 7 * v);
-        Vector<float> c40 = Vector.Load(c + 8 * v), c41 = Vector.Load(c + 9 * v);
-        Vector<float> c50 = Vector.Load(c + 10 * v), c51 = Vector.Load(c + 11 * v);
+        Vector<float> c00 = Vector.Load(from), c01 = Vector.Load(from + v);
+        Vector<float> c10 = Vector.Load(from + fromStride), c11 = Vector.Load(from + fromStride + v);
+        from += 2 * fromStride;
+        Vector<float> c20 = Vector.Load(from), c21 = Vector.Load(from + v);
+        Vector<float> c30 = Vector.Load(from + fromStride), c31 = Vector.Load(from + fromStride + v);
+        from += 2 * fromStride;
+        Vector<float> c40 = Vector.Load(from), c41 = Vector.Load(from + v);
+        Vector<float> c50 = Vector.Load(from + fromStride), c51 = Vector.Load(from + fromStride + v);
         // The next tile of a: it comes from the second-level cache, in rows that the hardware does not foresee.
         float* next = a + TileRows * AStride;
         for (float* end = a + (count & ~1); a < end; a += 2, b += 4 * v, next += 16)
@@ -303,13 +336,19 @@ internal static unsafe class Gemm
         }
         if ((count & 1) != 0)
             Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-        VectorMath.StorePair(c, c00, c01);
-        VectorMath.StorePair(c + 2 * v, c10, c11);
-        VectorMath.StorePair(c + 4 * v, c20, c21);
-        VectorMath.StorePair(c + 6 * v, c30, c31);
-        VectorMath.StorePair(c + 8 * v, c40, c41);
-        VectorMath.StorePair(c + 10 * v, c50, c51);
+        StoreRow(to, c00, c01, accumulate);
+        StoreRow(to + toStride, c10, c11, accumulate);
+        to += 2 * toStride;
+        StoreRow(to, c20, c21, accumulate);
+        StoreRow(to + toStride, c30, c31, accumulate);
+        to += 2 * toStride;
+        StoreRow(to, c40, c41, accumulate);
+        StoreRow(to + toStride, c50, c51, accumulate);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreRow(float* to, Vector<float> first, Vector<float> second, bool accumulate) => VectorMath.StorePair(to,
+        accumulate ? Vector.Load(to) + first : first, accumulate ? Vector.Load(to + Vector<float>.Count) + second : second);
 
     // One value of each row of a with a row of b.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -327,12 +366,16 @@ internal static unsafe class Gemm
         VectorMath.AddProducts(new Vector<float>(a[5 * AStride]), b0, b1, ref c50, ref c51);
     }
 
-    /// <summary>Copies count values; short runs are common (one input channel), and cheaper here than a call.</summary>
-    public static void Copy(float* to, float* from, int count)
+    /// <summary>Copies count values and asks for those so far ahead. Short runs are common (one input channel), and cheaper here than a call.</summary>
+    public static void Copy(float* to, float* from, int count, long ahead = 0)
     {
         int v = Vector<float>.Count, i = 0;
         for (; i <= count - v; i += v)
+        {
+            if (Sse.IsSupported)
+                Sse.Prefetch0(from + ahead + i);
             Vector.Load(from + i).Store(to + i);
+        }
         for (; i < count; i++)
             to[i] = from[i];
     }

@@ -24,6 +24,9 @@ internal unsafe interface IStoredFormat
     /// <summary>Eight values in order.</summary>
     static abstract Vector256<float> Load8(byte* p);
 
+    /// <summary>2·Vector.Count values in order.</summary>
+    static abstract void Load(byte* p, out Vector<float> first, out Vector<float> second);
+
     /// <summary>The first half of the 2·Vector.Count values at p.</summary>
     static abstract Vector<float> First(byte* p);
 
@@ -51,6 +54,9 @@ internal readonly unsafe struct Float32Format : IStoredFormat
     public static float Read(byte* p) => *(float*)p;
 
     public static Vector256<float> Load8(byte* p) => Vector256.Load((float*)p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector<float> first, out Vector<float> second) => (first, second) = (First(p), Second(p));
 
     public static Vector<float> First(byte* p) => Vector.Load((float*)p);
 
@@ -80,6 +86,13 @@ internal readonly unsafe struct BFloat16Format : IStoredFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load8(byte* p) =>
         Vector256.ShiftLeft(Vector256.WidenLower(Vector128.Load((ushort*)p).ToVector256Unsafe()), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector<float> first, out Vector<float> second)
+    {
+        Vector.Widen(Vector.Load((ushort*)p), out Vector<uint> lower, out Vector<uint> upper);
+        (first, second) = (Vector.AsVectorSingle(Vector.ShiftLeft(lower, 16)), Vector.AsVectorSingle(Vector.ShiftLeft(upper, 16)));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> First(byte* p) => Vector.AsVectorSingle(Vector.ShiftLeft(Vector.Load((uint*)p), 16));
@@ -115,6 +128,13 @@ internal readonly unsafe struct Float16Format : IStoredFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load8(byte* p) =>
         Convert(Vector256.ShiftLeft(Vector256.WidenLower(Vector128.Load((ushort*)p).ToVector256Unsafe()), 16).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector<float> first, out Vector<float> second)
+    {
+        Vector.Widen(Vector.Load((ushort*)p), out Vector<uint> lower, out Vector<uint> upper);
+        (first, second) = (Convert(Vector.AsVectorInt32(Vector.ShiftLeft(lower, 16))), Convert(Vector.AsVectorInt32(Vector.ShiftLeft(upper, 16))));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> First(byte* p) => Convert(Vector.ShiftLeft(Vector.Load((int*)p), 16));
