@@ -93,13 +93,12 @@ static int second_image(const char *name)
 /* What people and shells wait for: writing the second image took 17 ms on a virtual machine. */
 static int computes_nothing(char **argv)
 {
-    static const char *const names[] = {"--version", "--help", "-h", "completion", "man"};
-    size_t i;
-
     if (argv[0] == NULL || argv[1] == NULL)
         return 0;
-    for (i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(argv[1], names[i]) == 0)
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "completion") == 0 || strcmp(argv[1], "man") == 0)
+        return 1;
+    for (argv++; *argv != NULL && strcmp(*argv, "--") != 0; argv++) /* behind it all is text */
+        if (strcmp(*argv, "--help") == 0 || strcmp(*argv, "-h") == 0)
             return 1;
     return 0;
 }

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
@@ -170,8 +169,8 @@ internal unsafe struct AttentionJob : IParallelJob
     // Asks for a row of the next block, into the second-level cache: a head's rows, short runs at a large stride, are not foreseen by the hardware.
     private readonly void Prefetch(float* row)
     {
-        for (int d = 0; Sse.IsSupported && d < C.HeadDim; d += 16)
-            Sse.Prefetch1(row + d);
+        for (int d = 0; d < C.HeadDim; d += 16)
+            VectorMath.PrefetchSecond(row + d);
     }
 
     private readonly void Weights(in Block b)

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Dia.IO;
 
 namespace Dia.Backends.Cpu;
@@ -78,13 +77,10 @@ public static unsafe class CpuMeasure
             Vector<float> a = default, b = default, c = default, d = default;
             for (; p < end; p += Vector<float>.Count)
             {
-                if (Sse.IsSupported)
-                {
-                    Sse.Prefetch0(p + Ahead);
-                    Sse.Prefetch0(p + quarter + Ahead);
-                    Sse.Prefetch0(p + 2 * quarter + Ahead);
-                    Sse.Prefetch0(p + 3 * quarter + Ahead);
-                }
+                VectorMath.Prefetch(p + Ahead);
+                VectorMath.Prefetch(p + quarter + Ahead);
+                VectorMath.Prefetch(p + 2 * quarter + Ahead);
+                VectorMath.Prefetch(p + 3 * quarter + Ahead);
                 a += Vector.Load(p);
                 b += Vector.Load(p + quarter);
                 c += Vector.Load(p + 2 * quarter);

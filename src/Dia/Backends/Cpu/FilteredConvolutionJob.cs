@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Dia.Backends.Cpu;
 
 /// <summary>
@@ -138,15 +136,13 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
     // A panel's results are a short run of each row: the hardware does not foresee them.
     private readonly void PrefetchResults(int firstTile, int tiles, int panel)
     {
-        if (!Sse.IsSupported)
-            return;
         for (int t = 0; t < tiles; t++)
         {
             float* y = Y + FirstRow(firstTile + t) * Outputs + (long)panel * Gemm.PanelColumns;
             for (int r = 0; r < MinimalFilter.Results; r++, y += (long)Dilation * Outputs)
             {
                 for (int i = 0; i < Gemm.PanelColumns; i += 16)
-                    Sse.Prefetch0(y + i);
+                    VectorMath.Prefetch(y + i);
             }
         }
     }

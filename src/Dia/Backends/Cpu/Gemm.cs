@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Dia.Backends.Cpu;
 
 /// <summary>
@@ -156,7 +154,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     // Beside each tile, its share of the weights of the panel that comes next: short runs too, whose reading was an eighth of a thread's time.
     private readonly void PrefetchWeights(int tile, int tiles, int panel, long k)
     {
-        if (!Sse.IsSupported || P.HasIntegers || P.WOrder is not (WeightOrder.Rows or WeightOrder.Panels))
+        if (P.HasIntegers || P.WOrder is not (WeightOrder.Rows or WeightOrder.Panels))
             return;
         int bytes = (int)Math.Clamp(P.K - k, 0, Gemm.KBlock) * TFormat.Size, first = panel * Gemm.PanelColumns;
         if (P.WOrder == WeightOrder.Panels)
@@ -164,7 +162,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             byte* weights = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
             int lines = bytes * Gemm.PanelColumns / 64;
             for (int i = lines * tile / tiles; i < lines * (tile + 1) / tiles; i++)
-                Sse.Prefetch1(weights + i * 64);
+                VectorMath.PrefetchSecond(weights + i * 64);
             return;
         }
         int end = Math.Min(first + Gemm.PanelColumns * (tile + 1) / tiles, P.N);
@@ -172,19 +170,17 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         {
             byte* w = P.W + (column * P.WStride + k) * TFormat.Size;
             for (int i = 0; i < bytes; i += 64)
-                Sse.Prefetch1(w + i);
+                VectorMath.PrefetchSecond(w + i);
         }
     }
 
     // A panel's results are a short run of each row: the hardware does not foresee the next one.
     private readonly void PrefetchResults(float* y)
     {
-        if (!Sse.IsSupported)
-            return;
         for (int r = 0; r < Gemm.TileRows; r++, y += P.YStride)
         {
             for (int i = 0; i < Gemm.PanelColumns; i += 16)
-                Sse.Prefetch0(y + i);
+                VectorMath.Prefetch(y + i);
         }
     }
 
@@ -329,8 +325,7 @@ internal static unsafe class Gemm
         float* next = a + TileRows * AStride;
         for (float* end = a + (count & ~1); a < end; a += 2, b += 4 * v, next += 16)
         {
-            if (Sse.IsSupported)
-                Sse.Prefetch0(next);
+            VectorMath.Prefetch(next);
             Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
             Step(a + 1, b + 2 * v, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
         }
@@ -372,8 +367,7 @@ internal static unsafe class Gemm
         int v = Vector<float>.Count, i = 0;
         for (; i <= count - v; i += v)
         {
-            if (Sse.IsSupported)
-                Sse.Prefetch0(from + ahead + i);
+            VectorMath.Prefetch(from + ahead + i);
             Vector.Load(from + i).Store(to + i);
         }
         for (; i < count; i++)

@@ -79,8 +79,8 @@ internal static unsafe class IntegerKernels
             {
                 if (g % 2 == 0)
                 {
-                    Prefetch(w0 + ahead);
-                    Prefetch(w1 + ahead);
+                    VectorMath.Prefetch(w0 + ahead);
+                    VectorMath.Prefetch(w1 + ahead);
                 }
                 Vector256<float> a = Vector256.Create(c0[g]), b = Vector256.Create(c1[g]);
                 Vector256<sbyte> w = (Vector256.Load(w0) ^ flips).AsSByte(), x = Vector256.Load((sbyte*)x0), y = Vector256.Load((sbyte*)x1);
@@ -170,13 +170,6 @@ internal static unsafe class IntegerKernels
         where TProducts : struct, IIntegerProducts =>
         TProducts.OfFourBits(Vector256.Load((int*)(x + IntegerBlocks.Starts4)), even, Vector256.Load((sbyte*)x), odd,
             Vector256.Load((sbyte*)x + IntegerBlocks.Odd4));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* p)
-    {
-        if (Sse.IsSupported)
-            Sse.Prefetch0(p);
-    }
 }
 
 /// <summary>64 weights of 4 bits plus 8, those of even index and those of odd.</summary>
@@ -217,12 +210,7 @@ internal readonly unsafe struct PackedFour : IFourBits
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(byte* p)
-    {
-        if (!Sse.IsSupported)
-            return;
-        Sse.Prefetch0(p);
-    }
+    public static void Prefetch(byte* p) => VectorMath.Prefetch(p);
 }
 
 /// <summary>Unpacked in the cache, for many rows.</summary>

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
@@ -174,8 +173,8 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         for (int d = 0; d < dims; d += 2 * v)
         {
-            Prefetch(key0 + ahead + d * TFormat.Size);
-            Prefetch(key1 + ahead + d * TFormat.Size);
+            VectorMath.PrefetchSecond(key0 + ahead + d * TFormat.Size);
+            VectorMath.PrefetchSecond(key1 + ahead + d * TFormat.Size);
             Vector<float> a = TFormat.First(key0 + d * TFormat.Size), b = TFormat.First(key1 + d * TFormat.Size);
             VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
             VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
@@ -204,14 +203,14 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         {
             Vector<float> x0 = Vector.Load(q + i), x1 = Vector.Load(q + i + Vector<float>.Count);
             int d = i * TFormat.Size;
-            Prefetch(k0 + ahead + d);
-            Prefetch(k1 + ahead + d);
-            Prefetch(k2 + ahead + d);
-            Prefetch(k3 + ahead + d);
-            Prefetch(k4 + ahead + d);
-            Prefetch(k5 + ahead + d);
-            Prefetch(k6 + ahead + d);
-            Prefetch(k7 + ahead + d);
+            VectorMath.PrefetchSecond(k0 + ahead + d);
+            VectorMath.PrefetchSecond(k1 + ahead + d);
+            VectorMath.PrefetchSecond(k2 + ahead + d);
+            VectorMath.PrefetchSecond(k3 + ahead + d);
+            VectorMath.PrefetchSecond(k4 + ahead + d);
+            VectorMath.PrefetchSecond(k5 + ahead + d);
+            VectorMath.PrefetchSecond(k6 + ahead + d);
+            VectorMath.PrefetchSecond(k7 + ahead + d);
             s0 = Vector.FusedMultiplyAdd(TFormat.Second(k0 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k0 + d), x0, s0));
             s1 = Vector.FusedMultiplyAdd(TFormat.Second(k1 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k1 + d), x0, s1));
             s2 = Vector.FusedMultiplyAdd(TFormat.Second(k2 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k2 + d), x0, s2));
@@ -222,14 +221,6 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
             s7 = Vector.FusedMultiplyAdd(TFormat.Second(k7 + d), x1, Vector.FusedMultiplyAdd(TFormat.First(k7 + d), x0, s7));
         }
         (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
-    }
-
-    // Into the second-level cache: with all heads, what is ahead is more than the first holds.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* p)
-    {
-        if (Sse.IsSupported)
-            Sse.Prefetch1(p);
     }
 
     // y[h] += Σ_j p[h, j]·values[j, key head of h] over eight keys or fewer. What is masked is not read: it may be a NaN.
@@ -270,7 +261,7 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
             float* w = p;
             for (float* end = p + keys; w < end; w++, value += row)
             {
-                Prefetch(value + ahead);
+                VectorMath.PrefetchSecond(value + ahead);
                 Vector<float> a = TFormat.First(value), b = TFormat.Second(value);
                 VectorMath.AddProducts(new Vector<float>(*w), a, b, ref s00, ref s01);
                 VectorMath.AddProducts(new Vector<float>(w[stride]), a, b, ref s10, ref s11);
@@ -293,7 +284,7 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
             byte* value = values + d * TFormat.Size;
             for (int i = 0; i < keys; i++, value += row)
             {
-                Prefetch(value + ahead);
+                VectorMath.PrefetchSecond(value + ahead);
                 VectorMath.AddProducts(new Vector<float>(p[i]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
             }
             VectorMath.StorePair(y + d, s0, s1);

@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Dia.Backends.Cpu;
 
@@ -350,10 +349,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* w)
     {
-        if (!Sse.IsSupported)
-            return;
-        Sse.Prefetch0(w);
+        VectorMath.Prefetch(w);
         if (Block * TFormat.Size > 64)
-            Sse.Prefetch0(w + 64);
+            VectorMath.Prefetch(w + 64);
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Dia.Backends.Cpu;
 
 /// <summary>The constant sizes and the inner kernel of <see cref="StepLinearJob{TFormat}"/> for many rows.</summary>
@@ -77,17 +75,15 @@ internal static unsafe class StepTile
     /// <summary>Asks for the bytes first .. end of each of six rows.</summary>
     public static void Prefetch(byte* row, long stride, int first, int end)
     {
-        if (!Sse.IsSupported)
-            return;
         byte* row3 = row + 3 * stride;
         for (int i = first; i < end; i += 64)
         {
-            Sse.Prefetch0(row + i);
-            Sse.Prefetch0(row + i + stride);
-            Sse.Prefetch0(row + i + 2 * stride);
-            Sse.Prefetch0(row3 + i);
-            Sse.Prefetch0(row3 + i + stride);
-            Sse.Prefetch0(row3 + i + 2 * stride);
+            VectorMath.Prefetch(row + i);
+            VectorMath.Prefetch(row + i + stride);
+            VectorMath.Prefetch(row + i + 2 * stride);
+            VectorMath.Prefetch(row3 + i);
+            VectorMath.Prefetch(row3 + i + stride);
+            VectorMath.Prefetch(row3 + i + 2 * stride);
         }
     }
 }

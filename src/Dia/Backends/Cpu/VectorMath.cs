@@ -38,6 +38,22 @@ internal static unsafe class VectorMath
         t = Vector.FusedMultiplyAdd(x, b, t);
     }
 
+    /// <summary>Asks for a cache line, into all caches. No access: any address will do.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(void* p)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(p);
+    }
+
+    /// <summary>The same, into the second-level cache: for more than the first holds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchSecond(void* p)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch1(p);
+    }
+
     /// <summary>Stores two vectors one after the other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePair(float* p, Vector<float> first, Vector<float> second)

@@ -67,8 +67,8 @@ internal static unsafe class WideIntegerKernels
             {
                 if (g % 2 == 0)
                 {
-                    Sse.Prefetch0(w0 + ahead);
-                    Sse.Prefetch0(w1 + ahead);
+                    VectorMath.Prefetch(w0 + ahead);
+                    VectorMath.Prefetch(w1 + ahead);
                 }
                 Vector512<float> a = Vector512.Create(c0[g]), b = Vector512.Create(c1[g]);
                 Vector512<short> x = Widened(Vector256.Load(x0)), y = Widened(Vector256.Load(x1));
