@@ -92,7 +92,10 @@ public sealed partial class DacModel : IAudioCodec, IDisposable
         return Layout.SamplesOf(frames);
     }
 
-    /// <summary>Loads a codec's checkpoint (plain weights or weight-norm pairs).</summary>
+    /// <summary>
+    /// Loads a codec's checkpoint (plain weights or weight-norm pairs). On the processor the kernels of encoding and of decoding are laid out at the first use
+    /// of either: that call takes longer, and may find no memory.
+    /// </summary>
     /// <param name="folder">The codec's folder: config.json, model.safetensors.</param>
     /// <param name="models">What is compiled in.</param>
     /// <param name="device">Where it runs.</param>
