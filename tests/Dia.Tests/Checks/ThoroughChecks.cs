@@ -56,7 +56,7 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
 
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation, int rows) in (ReadOnlySpan<(int, int, int, int, int, int)>)
             [(1, 1, 1, 1, 1, 1), (1, 64, 7, 1, 1, 50), (24, 1, 7, 1, 1, 50), (24, 24, 7, 1, 3, 33), (12, 20, 7, 1, 9, 400), (6, 33, 10, 5, 1, 19),
-                (300, 17, 3, 1, 1, 11), (5, 40, 1, 1, 1, 9)])
+                (300, 17, 3, 1, 1, 11), (5, 40, 1, 1, 1, 9), (37, 1, 5, 2, 1, 11), (24, 1, 7, 1, 3, 50)])
         {
             checks.Convolution(inputs, outputs, kernel, stride, dilation, rows);
         }

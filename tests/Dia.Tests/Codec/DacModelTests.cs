@@ -142,6 +142,27 @@ public sealed class DacModelTests
         }
     }
 
+    [Theory]
+    [InlineData("cpu2")]
+    [InlineData(Filtered)]
+    public void Kernels_of_a_direction_are_laid_out_at_its_first_use(string deviceName)
+    {
+        using Device device = TestDevice.Create(deviceName.Split(',')[0]);
+        using DacModel codec = Load("dac", "base", device, deviceName == Filtered);
+        HashSet<int> ofDecoding = [.. codec.Layout.Kernels(encoding: false)], ofEncoding = [.. codec.Layout.Kernels(encoding: true)];
+        bool AreThere(IEnumerable<int> kernels, bool there) => kernels.All(i => codec.Network.Weights[i].IsMissing != there);
+        Assert.True(AreThere(ofEncoding.Union(ofDecoding), false));
+
+        var codes = new int[5, codec.Codebooks];
+        float[] samples = codec.Decode(codes);
+        Assert.True(AreThere(ofDecoding, true));
+        Assert.True(AreThere(ofEncoding.Except(ofDecoding), false)); // what a quantizer gives back is both's
+
+        codec.Encode(samples);
+        Assert.True(AreThere(ofEncoding.Union(ofDecoding), true));
+        Assert.Equal(samples, codec.Decode(codes));
+    }
+
     [Fact]
     public void A_filtered_codec_is_planned_for_with_its_larger_kernels_and_not_trained()
     {
