@@ -267,10 +267,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         if (typeof(TFormat) == typeof(Float32Format))
             return (float*)stored;
         for (int i = 0; i < count * Gemm.PanelColumns; i += Gemm.PanelColumns)
-        {
-            TFormat.Load(stored + i * TFormat.Size, out Vector<float> first, out Vector<float> second);
-            VectorMath.StorePair(b + i, first, second);
-        }
+            GemmPanels.CopyColumns<TFormat>(b + i, stored + i * TFormat.Size, Gemm.PanelColumns);
         return b;
     }
 }

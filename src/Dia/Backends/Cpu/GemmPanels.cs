@@ -22,16 +22,14 @@ internal static unsafe class GemmPanels
     public static void CopyColumns<TFormat>(float* panel, byte* w, int columns)
         where TFormat : struct, IStoredFormat
     {
-        for (int c = 0; c < Gemm.PanelColumns; c += 8)
+        if (columns >= Gemm.PanelColumns)
         {
-            if (c + 8 <= columns)
-            {
-                TFormat.Load8(w + c * TFormat.Size).Store(panel + c);
-                continue;
-            }
-            for (int j = c; j < c + 8; j++)
-                panel[j] = j < columns ? TFormat.Read(w + j * TFormat.Size) : 0;
+            TFormat.Load(w, out Vector<float> first, out Vector<float> second);
+            VectorMath.StorePair(panel, first, second);
+            return;
         }
+        for (int j = 0; j < Gemm.PanelColumns; j++)
+            panel[j] = j < columns ? TFormat.Read(w + j * TFormat.Size) : 0;
     }
 
     /// <summary>The panel of positions column.. of <see cref="WeightOrder.PanelColumns"/>, for their columns k .. k + count.</summary>

@@ -23,10 +23,11 @@ internal unsafe struct SingleOutputJob : IRowJob
     /// <inheritdoc/>
     public readonly void Run(long first, long end)
     {
-        long r = first;
-        for (; r <= end - Together; r += Together)
+        for (long r = first; r < end; r += Together)
         {
-            float* x = X + r * RowStride, x1 = x + RowStride, x2 = x1 + RowStride, x3 = x2 + RowStride;
+            // Where fewer are left, the last is multiplied again.
+            long last = Math.Min(Together, end - r) - 1;
+            float* x = X + r * RowStride, x1 = x + Math.Min(1, last) * RowStride, x2 = x + Math.Min(2, last) * RowStride, x3 = x + last * RowStride;
             Vector<float> sum0 = default, sum1 = default, sum2 = default, sum3 = default;
             int k = 0;
             for (; k <= Count - Vector<float>.Count; k += Vector<float>.Count)
@@ -38,18 +39,12 @@ internal unsafe struct SingleOutputJob : IRowJob
                 sum3 = Vector.FusedMultiplyAdd(Vector.Load(x3 + k), w, sum3);
             }
             Store(r, x, k, sum0);
-            Store(r + 1, x1, k, sum1);
-            Store(r + 2, x2, k, sum2);
-            Store(r + 3, x3, k, sum3);
-        }
-        for (; r < end; r++)
-        {
-            float* x = X + r * RowStride;
-            Vector<float> sum = default;
-            int k = 0;
-            for (; k <= Count - Vector<float>.Count; k += Vector<float>.Count)
-                sum = Vector.FusedMultiplyAdd(Vector.Load(x + k), Vector.Load(W + k), sum);
-            Store(r, x, k, sum);
+            if (last >= 1)
+                Store(r + 1, x1, k, sum1);
+            if (last >= 2)
+                Store(r + 2, x2, k, sum2);
+            if (last >= 3)
+                Store(r + 3, x3, k, sum3);
         }
     }
 
