@@ -7,15 +7,19 @@ namespace Dia.Checks;
 // Sums of products: linear layers and convolutions.
 public sealed unsafe partial class KernelChecks<TBackend>
 {
-    /// <summary>A linear layer for few rows, at every size of tile; each row must be the same bits whatever rows are beside it.</summary>
+    /// <summary>
+    /// A linear layer for few rows, at every size of tile; each row must be the same bits whatever rows are beside it, and NaN and infinity stay in theirs.
+    /// </summary>
     public void StepLinear(int n, int k)
     {
         foreach (WeightFormat format in Formats)
         {
             using CheckMemory<TBackend> memory = Memory(10);
             (Weight host, Weight device) = memory.Weight(WeightRole.Linear, format, [n, k]);
-            const int Most = 11;
-            Mirrored<float> x = memory.Floats(Most * k), y = memory.Floats(Most * n);
+            const int Most = 13;
+            float[] values = memory.Floats(Most * k).Values.ToArray();
+            (values[4 * k - 1], values[6 * k], values[Most * k - 1 - k / 2]) = (float.NaN, float.PositiveInfinity, float.NegativeInfinity);
+            Mirrored<float> x = memory.Place<float>(values), y = memory.Floats(Most * n);
             float[] single = new float[Most * n];
             for (int r = 0; r < Most; r++)
             {
@@ -26,16 +30,19 @@ public sealed unsafe partial class KernelChecks<TBackend>
 
             _scalar.Linear(y.OnHost, x.OnHost, host, Most, n, k, Phase.Decode, false);
             Compare("step_linear " + format, $"[1, {n}, {k}]", single, y.Values, SumTolerance(k), k / 4.0);
-            foreach (int rows in (ReadOnlySpan<int>)[2, 3, 4, 7, Most])
+            foreach (int rows in (ReadOnlySpan<int>)[2, 3, 4, 6, 7, Most])
             {
                 _backend.Linear(y.OnDevice, x.OnDevice, device, rows, n, k, Phase.Decode, false);
                 Compare($"step_linear rows alike {format}", $"[{rows}, {n}, {k}]", memory.Download(y).AsSpan(0, rows * n), single.AsSpan(0, rows * n), 0);
             }
 
-            Mirrored<float> unaligned = memory.Unaligned(k), sum = memory.Floats(n);
-            _scalar.Linear(sum.OnHost, unaligned.OnHost, host, 1, n, k, Phase.Decode, true);
-            _backend.Linear(sum.OnDevice, unaligned.OnDevice, device, 1, n, k, Phase.Decode, true);
-            Compare("step_linear accumulated, unaligned " + format, $"[1, {n}, {k}]", memory.Download(sum), sum.Values, SumTolerance(k), Math.Max(1, k / 4.0));
+            foreach (int rows in (ReadOnlySpan<int>)[1, 7])
+            {
+                Mirrored<float> unaligned = memory.Unaligned(rows * k), sum = memory.Floats(rows * n);
+                _scalar.Linear(sum.OnHost, unaligned.OnHost, host, rows, n, k, Phase.Decode, true);
+                _backend.Linear(sum.OnDevice, unaligned.OnDevice, device, rows, n, k, Phase.Decode, true);
+                Compare("step_linear accumulated, unaligned " + format, $"[{rows}, {n}, {k}]", memory.Download(sum), sum.Values, SumTolerance(k), Math.Max(1, k / 4.0));
+            }
         }
     }
 

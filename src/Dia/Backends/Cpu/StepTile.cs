@@ -1,29 +1,42 @@
 namespace Dia.Backends.Cpu;
 
-/// <summary>The constant sizes and the inner kernel of <see cref="StepLinearJob{TFormat}"/> for many rows.</summary>
+/// <summary>The constant sizes and the inner kernels of <see cref="StepLinearJob{TFormat}"/> for many rows.</summary>
 internal static unsafe class StepTile
 {
-    /// <summary>Outputs of a register tile: 6 outputs of 2 rows are 12 sums, which with 2 activations and 1 weight fit 16 registers.</summary>
+    /// <summary>Outputs of a register tile: 6 of 2 rows are 12 sums, which with 2 activations and 1 weight fit 16 registers; 6 of 4 rows fit 32.</summary>
     public const int Outputs = 6;
 
-    /// <summary>
-    /// Values of k that are converted at a time: 6 rows of them in float32 (6 KiB) stay in the first-level cache beside those of 16 rows of x.
-    /// </summary>
-    public const int KBlock = 256;
+    /// <summary>Values of k that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
+    public const int KBlock = 1024;
 
     /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>
     public const int Stride = KBlock + 16;
 
-    /// <summary>sums[2, 6] += x[2, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors.</summary>
-    /// <param name="rows">Where the six rows of w come from.</param>
-    /// <param name="w">The rows in float32, <see cref="Stride"/> apart.</param>
-    /// <param name="x0">A row of x.</param>
-    /// <param name="x1">The next.</param>
+    /// <summary>
+    /// sums[rows, 6] += x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what comes next.
+    /// </summary>
+    /// <param name="rows">Rows of x: two, or four where there are 32 registers.</param>
+    /// <param name="w">The first row of w.</param>
+    /// <param name="stride">Bytes from a row of w to the next.</param>
+    /// <param name="x">Of each row the first vector of a block, then of each the second, then the next block.</param>
     /// <param name="blocks">How many.</param>
-    /// <param name="sums">The sums, those of x0 first.</param>
+    /// <param name="sums">The sums, those of the first row first.</param>
+    /// <param name="ahead">What is asked for.</param>
+    /// <param name="step">Bytes of it that are asked for with a block.</param>
+    public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+        where TFormat : struct, IStoredFormat
+    {
+        // Both pointers are the same, which the compiler does not know: it would keep what it loaded once for the second half, and has no registers left.
+        if (Vector<float>.Count == 16 && rows == 4)
+            SixByFour<TFormat>(w, w, stride, x, blocks, sums, ahead, step);
+        else
+            SixByTwo<TFormat>(w, stride, x, blocks, sums, ahead, step);
+    }
+
+    // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void SixByTwo<TRows>(TRows rows, float* w, float* x0, float* x1, int blocks, float* sums)
-        where TRows : struct, IWeightRows
+    private static void SixByTwo<TFormat>(byte* w, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+        where TFormat : struct, IStoredFormat
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(sums), s01 = Vector.Load(sums + 6 * v);
@@ -32,24 +45,27 @@ internal static unsafe class StepTile
         Vector<float> s30 = Vector.Load(sums + 3 * v), s31 = Vector.Load(sums + 9 * v);
         Vector<float> s40 = Vector.Load(sums + 4 * v), s41 = Vector.Load(sums + 10 * v);
         Vector<float> s50 = Vector.Load(sums + 5 * v), s51 = Vector.Load(sums + 11 * v);
-        for (float* end = w + blocks * 2 * v; w < end; w += 2 * v, x0 += 2 * v, x1 += 2 * v)
+        byte* w3 = w + 3 * stride;
+        for (float* end = x + blocks * 4 * v; x < end; x += 4 * v, ahead += step)
         {
-            Vector<float> a = Vector.Load(x0), b = Vector.Load(x1);
-            VectorMath.AddProducts(rows.First(0, w), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(rows.First(1, w), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(rows.First(2, w), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(rows.First(3, w), a, b, ref s30, ref s31);
-            VectorMath.AddProducts(rows.First(4, w), a, b, ref s40, ref s41);
-            VectorMath.AddProducts(rows.First(5, w), a, b, ref s50, ref s51);
-            a = Vector.Load(x0 + v);
-            b = Vector.Load(x1 + v);
-            VectorMath.AddProducts(rows.Second(0, w), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(rows.Second(1, w), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(rows.Second(2, w), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(rows.Second(3, w), a, b, ref s30, ref s31);
-            VectorMath.AddProducts(rows.Second(4, w), a, b, ref s40, ref s41);
-            VectorMath.AddProducts(rows.Second(5, w), a, b, ref s50, ref s51);
-            rows.Advance();
+            Ask(ahead);
+            Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
+            VectorMath.AddProducts(TFormat.First(w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.First(w + stride), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(TFormat.First(w + 2 * stride), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(TFormat.First(w3), a, b, ref s30, ref s31);
+            VectorMath.AddProducts(TFormat.First(w3 + stride), a, b, ref s40, ref s41);
+            VectorMath.AddProducts(TFormat.First(w3 + 2 * stride), a, b, ref s50, ref s51);
+            a = Vector.Load(x + 2 * v);
+            b = Vector.Load(x + 3 * v);
+            VectorMath.AddProducts(TFormat.Second(w), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.Second(w + stride), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(TFormat.Second(w + 2 * stride), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(TFormat.Second(w3), a, b, ref s30, ref s31);
+            VectorMath.AddProducts(TFormat.Second(w3 + stride), a, b, ref s40, ref s41);
+            VectorMath.AddProducts(TFormat.Second(w3 + 2 * stride), a, b, ref s50, ref s51);
+            w += 2 * v * TFormat.Size;
+            w3 += 2 * v * TFormat.Size;
         }
         VectorMath.StorePair(sums, s00, s10);
         VectorMath.StorePair(sums + 2 * v, s20, s30);
@@ -57,6 +73,83 @@ internal static unsafe class StepTile
         VectorMath.StorePair(sums + 6 * v, s01, s11);
         VectorMath.StorePair(sums + 8 * v, s21, s31);
         VectorMath.StorePair(sums + 10 * v, s41, s51);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void SixByFour<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+        where TFormat : struct, IStoredFormat
+    {
+        int v = Vector<float>.Count;
+        Vector<float> s00 = Vector.Load(sums), s10 = Vector.Load(sums + v);
+        Vector<float> s20 = Vector.Load(sums + 2 * v), s30 = Vector.Load(sums + 3 * v);
+        Vector<float> s40 = Vector.Load(sums + 4 * v), s50 = Vector.Load(sums + 5 * v);
+        Vector<float> s01 = Vector.Load(sums + 6 * v), s11 = Vector.Load(sums + 7 * v);
+        Vector<float> s21 = Vector.Load(sums + 8 * v), s31 = Vector.Load(sums + 9 * v);
+        Vector<float> s41 = Vector.Load(sums + 10 * v), s51 = Vector.Load(sums + 11 * v);
+        Vector<float> s02 = Vector.Load(sums + 12 * v), s12 = Vector.Load(sums + 13 * v);
+        Vector<float> s22 = Vector.Load(sums + 14 * v), s32 = Vector.Load(sums + 15 * v);
+        Vector<float> s42 = Vector.Load(sums + 16 * v), s52 = Vector.Load(sums + 17 * v);
+        Vector<float> s03 = Vector.Load(sums + 18 * v), s13 = Vector.Load(sums + 19 * v);
+        Vector<float> s23 = Vector.Load(sums + 20 * v), s33 = Vector.Load(sums + 21 * v);
+        Vector<float> s43 = Vector.Load(sums + 22 * v), s53 = Vector.Load(sums + 23 * v);
+        byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
+        for (float* end = x + blocks * 8 * v; x < end; x += 8 * v, ahead += step)
+        {
+            Ask(ahead);
+            Vector<float> a = Vector.Load(x), b = Vector.Load(x + v), c = Vector.Load(x + 2 * v), d = Vector.Load(x + 3 * v);
+            AddFour(TFormat.First(w), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
+            AddFour(TFormat.First(w + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            AddFour(TFormat.First(w + 2 * stride), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
+            AddFour(TFormat.First(w3), a, b, c, d, ref s30, ref s31, ref s32, ref s33);
+            AddFour(TFormat.First(w3 + stride), a, b, c, d, ref s40, ref s41, ref s42, ref s43);
+            AddFour(TFormat.First(w3 + 2 * stride), a, b, c, d, ref s50, ref s51, ref s52, ref s53);
+            a = Vector.Load(x + 4 * v);
+            b = Vector.Load(x + 5 * v);
+            c = Vector.Load(x + 6 * v);
+            d = Vector.Load(x + 7 * v);
+            AddFour(TFormat.Second(again), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
+            AddFour(TFormat.Second(again + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            AddFour(TFormat.Second(again + 2 * stride), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
+            AddFour(TFormat.Second(again3), a, b, c, d, ref s30, ref s31, ref s32, ref s33);
+            AddFour(TFormat.Second(again3 + stride), a, b, c, d, ref s40, ref s41, ref s42, ref s43);
+            AddFour(TFormat.Second(again3 + 2 * stride), a, b, c, d, ref s50, ref s51, ref s52, ref s53);
+            w += 2 * v * TFormat.Size;
+            w3 += 2 * v * TFormat.Size;
+            again += 2 * v * TFormat.Size;
+            again3 += 2 * v * TFormat.Size;
+        }
+        VectorMath.StorePair(sums, s00, s10);
+        VectorMath.StorePair(sums + 2 * v, s20, s30);
+        VectorMath.StorePair(sums + 4 * v, s40, s50);
+        VectorMath.StorePair(sums + 6 * v, s01, s11);
+        VectorMath.StorePair(sums + 8 * v, s21, s31);
+        VectorMath.StorePair(sums + 10 * v, s41, s51);
+        VectorMath.StorePair(sums + 12 * v, s02, s12);
+        VectorMath.StorePair(sums + 14 * v, s22, s32);
+        VectorMath.StorePair(sums + 16 * v, s42, s52);
+        VectorMath.StorePair(sums + 18 * v, s03, s13);
+        VectorMath.StorePair(sums + 20 * v, s23, s33);
+        VectorMath.StorePair(sums + 22 * v, s43, s53);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddFour(Vector<float> w, Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, ref Vector<float> s0,
+        ref Vector<float> s1, ref Vector<float> s2, ref Vector<float> s3)
+    {
+        VectorMath.AddProducts(w, a, b, ref s0, ref s1);
+        VectorMath.AddProducts(w, c, d, ref s2, ref s3);
+    }
+
+    // As many lines as a block takes for eight rows or more of 16-bit weights; more than that are found by the processor.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Ask(byte* ahead)
+    {
+        VectorMath.Prefetch(ahead);
+        if (Vector<float>.Count == 16)
+        {
+            VectorMath.Prefetch(ahead + 64);
+            VectorMath.Prefetch(ahead + 128);
+        }
     }
 
     /// <summary>Converts blocks of stored values to float32 in the order of <see cref="IStoredFormat.First"/> and Second.</summary>
@@ -71,76 +164,4 @@ internal static unsafe class StepTile
             TFormat.Second(from).Store(to + v);
         }
     }
-
-    /// <summary>Asks for the bytes first .. end of each of six rows.</summary>
-    public static void Prefetch(byte* row, long stride, int first, int end)
-    {
-        byte* row3 = row + 3 * stride;
-        for (int i = first; i < end; i += 64)
-        {
-            VectorMath.Prefetch(row + i);
-            VectorMath.Prefetch(row + i + stride);
-            VectorMath.Prefetch(row + i + 2 * stride);
-            VectorMath.Prefetch(row3 + i);
-            VectorMath.Prefetch(row3 + i + stride);
-            VectorMath.Prefetch(row3 + i + 2 * stride);
-        }
-    }
-}
-
-/// <summary>Six rows of weights, a block of two vectors at a time.</summary>
-internal unsafe interface IWeightRows
-{
-    /// <summary>The first vector of a row's block.</summary>
-    Vector<float> First(int row, float* w);
-
-    /// <summary>Its second vector.</summary>
-    Vector<float> Second(int row, float* w);
-
-    /// <summary>Goes on to the next block.</summary>
-    void Advance();
-}
-
-/// <summary>Rows that are in float32 already.</summary>
-internal readonly unsafe struct ConvertedRows : IWeightRows
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector<float> First(int row, float* w) => Vector.Load(w + row * StepTile.Stride);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Vector<float> Second(int row, float* w) => Vector.Load(w + row * StepTile.Stride + Vector<float>.Count);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Advance()
-    {
-    }
-}
-
-/// <summary>
-/// Stored rows, which are converted, and kept, beside the multiply-adds (<see cref="StepTile.Convert"/> in the same pass). For formats that are
-/// <see cref="IStoredFormat.IsPlain"/>.
-/// </summary>
-/// <param name="from">The first row.</param>
-/// <param name="stride">Bytes from a row to the next.</param>
-internal unsafe struct StoredRows<TFormat>(byte* from, long stride) : IWeightRows
-    where TFormat : struct, IStoredFormat
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly Vector<float> First(int row, float* w)
-    {
-        Vector<float> values = TFormat.First(from + row * stride);
-        values.Store(w + row * StepTile.Stride);
-        return values;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly Vector<float> Second(int row, float* w)
-    {
-        Vector<float> values = TFormat.Second(from + row * stride);
-        values.Store(w + row * StepTile.Stride + Vector<float>.Count);
-        return values;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Advance() => from += 2 * Vector<float>.Count * TFormat.Size;
 }
