@@ -218,6 +218,7 @@ public sealed class DeviceTests : TestFolder
         string text = Succeeds(Dia.Run("bench", "--device", "cpu", "--threads", "1")).Text;
         foreach (string part in new[] { "of bandwidth", "step_linear BFloat16", "attention over the rows", "block_linear", "transposed_convolution",
             "measured read bandwidth", "a step at row 100, guided", "matrices", "the rest", "of which sampling", "growth of a step from row 100 to",
+            "a step of 8 utterances at row 100, guided", "8 utterances at once", "times the frames of one",
             "steps a second", "times real time", "first audio", "loading" })
             Assert.Contains(part, text, StringComparison.Ordinal);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);

@@ -12,6 +12,7 @@ internal static class BenchCommand
     private const int CachedRows = 1000;
     private const int Rows = 128;
     private static readonly int[] StepRows = [100, 1000, 3000];
+    private const int AtOnce = 8;
     private const int Utterances = 8;
     private const int WarmUpRows = 12;
     private const int Frames = 128;
@@ -111,7 +112,8 @@ internal static class BenchCommand
         if (processor is not null && !double.IsNaN(step))
             whole.Add("a step, guided", Format.Text($"{step * 1e3:0.000} ms; threads share its work, and wait for each other, {forks:0} times"));
         int most = model.Config.DecoderConfig.MaxPositionEmbeddings - 1;
-        AddSteps(bench.TimeSteps(model, textLength, [.. StepRows.Select(r => Math.Min(r, most)).Distinct()]), whole);
+        int[] rows = [.. StepRows.Select(r => Math.Min(r, most)).Distinct()];
+        AddSteps(bench.TimeSteps(model, textLength, [.. rows.Select(r => (1, r)), (AtOnce, rows[0])]), whole);
         if (bench.TimePrompt(model, textLength, Math.Min(PromptRows, most)) is { } prompt)
         {
             whole.Add($"encoder, {prompt.TextLength} bytes", Rate(prompt.EncoderSeconds, prompt.EncoderOperations, bench));
@@ -134,18 +136,23 @@ internal static class BenchCommand
     private static string Rate(double seconds, double operations, DeviceBenchmark bench) => Format.Text(
         $"{seconds:0.000} s: products of {operations / 1e9:0.0} GFLOP, {operations / seconds / bench.Operations:0.00} of the rate if nothing else took time");
 
-    /// <summary>What a step is made of, and how it grows with the rows that it looks back at.</summary>
+    /// <summary>What a step is made of, how it grows with the rows that it looks back at, and what several utterances gain by taking it together.</summary>
     private static void AddSteps(IReadOnlyList<StepTiming> steps, TextTable whole)
     {
         foreach (StepTiming step in steps)
         {
             double rest = step.Seconds - step.Matrices;
-            whole.Add(Format.Text($"a step at row {step.Rows}, guided"), Format.Text(
+            string what = step.Utterances == 1 ? "a step" : Format.Text($"a step of {step.Utterances} utterances");
+            whole.Add(Format.Text($"{what} at row {step.Rows}, guided"), Format.Text(
                 $"{step.Seconds * 1e3:0.00} ms: matrices {step.Matrices * 1e3:0.00}, the rest {rest * 1e3:0.00} ({rest / step.Seconds:0.0%}), of which sampling {step.Sampling * 1e3:0.00}"));
         }
 
-        if (steps.Count > 1)
-            whole.Add(Format.Text($"growth of a step from row {steps[0].Rows} to {steps[^1].Rows}"), Format.Text($"{steps[^1].Seconds / steps[0].Seconds - 1:0.0%}"));
+        StepTiming[] one = [.. steps.Where(s => s.Utterances == 1)];
+        if (one.Length > 1)
+            whole.Add(Format.Text($"growth of a step from row {one[0].Rows} to {one[^1].Rows}"), Format.Text($"{one[^1].Seconds / one[0].Seconds - 1:0.0%}"));
+        foreach (StepTiming more in steps.Where(s => s.Utterances > 1))
+            whole.Add(Format.Text($"{more.Utterances} utterances at once"), Format.Text(
+                $"{more.Utterances * one.First(s => s.Rows == more.Rows).Seconds / more.Seconds:0.00} times the frames of one"));
     }
 
     private static (double StepSeconds, double? FirstAudio, double Forks) Steps(

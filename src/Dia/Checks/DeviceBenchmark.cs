@@ -59,23 +59,25 @@ public sealed class DeviceBenchmark : IDisposable
 
     /// <summary>Times whole decoding steps on a device that computes in the host's memory; elsewhere there are none.</summary>
     /// <param name="model">The model, on this device.</param>
-    /// <param name="textLength">Bytes of the text.</param>
-    /// <param name="rows">Rows in the caches, case by case.</param>
+    /// <param name="textLength">Bytes of each text.</param>
+    /// <param name="steps">Utterances, and rows in the caches of each, case by case.</param>
     /// <exception cref="ArgumentException">The model is on another device.</exception>
     /// <exception cref="ObjectDisposedException">The device or the model is disposed.</exception>
     /// <exception cref="DiaException">No memory, or the device fails (Device).</exception>
-    public IReadOnlyList<StepTiming> TimeSteps(DiaForConditionalGeneration model, int textLength, params IReadOnlyList<int> rows)
+    public IReadOnlyList<StepTiming> TimeSteps(
+        DiaForConditionalGeneration model, int textLength, params IReadOnlyList<(int Utterances, int Rows)> steps)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(rows);
+        ArgumentNullException.ThrowIfNull(steps);
         ArgumentOutOfRangeException.ThrowIfLessThan(textLength, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(rows.DefaultIfEmpty(0).Min(), nameof(rows));
+        ArgumentOutOfRangeException.ThrowIfNegative(steps.Select(s => s.Rows).DefaultIfEmpty(0).Min(), nameof(steps));
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps.Select(s => s.Utterances).DefaultIfEmpty(1).Min(), 1, nameof(steps));
         if (model.Tenant.Device != _device)
             throw new ArgumentException("The model is on another device.", nameof(model));
-        if (!_device.Memory.IsHost || rows.Count == 0)
+        if (!_device.Memory.IsHost || steps.Count == 0)
             return [];
         using Lock.Scope turn = _device.Enter(), modelTurn = model.Tenant.Enter();
-        return _device.Accept(new Steps(model, textLength, rows))();
+        return _device.Accept(new Steps(model, textLength, steps))();
     }
 
     /// <summary>Times the encoder and a prompt on a device that computes in the host's memory; elsewhere null.</summary>
@@ -111,10 +113,11 @@ public sealed class DeviceBenchmark : IDisposable
 
     private Lock.Scope Turn(Tenant? tenant) => tenant is null ? _device.Enter() : tenant.Enter();
 
-    private sealed class Steps(DiaForConditionalGeneration model, int textLength, IReadOnlyList<int> rows) : IBackendVisitor<Func<StepTiming[]>>
+    private sealed class Steps(
+        DiaForConditionalGeneration model, int textLength, IReadOnlyList<(int Utterances, int Rows)> steps) : IBackendVisitor<Func<StepTiming[]>>
     {
         public Func<StepTiming[]> Visit<TBackend>(TBackend backend)
-            where TBackend : struct, IBackend => () => new StepTimings<TBackend>(backend, model).Run(textLength, rows);
+            where TBackend : struct, IBackend => () => new StepTimings<TBackend>(backend, model).Run(textLength, steps);
     }
 
     private sealed class Timings(DeviceClock clock, DiaPreTrainedModel? model, DacModel? codec, int rows, int textLength, Action<KernelTiming> report)

@@ -6,16 +6,17 @@ using Dia.Modeling;
 
 namespace Dia.Checks;
 
-/// <summary>How long a decoding step of one utterance with guidance takes, sampling included, where its caches hold so many rows.</summary>
-/// <param name="Rows">Rows in the caches.</param>
+/// <summary>How long a decoding step with guidance takes, sampling included, where the caches of its utterances hold so many rows each.</summary>
+/// <param name="Utterances">How many take the step together.</param>
+/// <param name="Rows">Rows in the caches of each.</param>
 /// <param name="Seconds">The whole step.</param>
 /// <param name="Matrices">Of that, the products with weights.</param>
 /// <param name="Sampling">Of that, from logits to ids.</param>
-public sealed record StepTiming(int Rows, double Seconds, double Matrices, double Sampling);
+public sealed record StepTiming(int Utterances, int Rows, double Seconds, double Matrices, double Sampling);
 
 /// <summary>
-/// Times whole steps of a device that computes in the host's memory, and their products with weights alone. Both take turns, at all numbers of rows, since
-/// a shared machine changes from second to second; medians.
+/// Times whole steps of a device that computes in the host's memory, and their products with weights alone. They take turns, for all numbers of utterances
+/// and rows, since a shared machine changes from second to second; medians.
 /// </summary>
 internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForConditionalGeneration model)
     where TBackend : struct, IBackend
@@ -23,40 +24,41 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
     private const int MostPasses = 21;
 
     // Seconds that are enough.
-    private const double Patience = 6;
-
-    private readonly DiaDecoderConfig _config = model.Config.DecoderConfig;
+    private const double Patience = 8;
 
     /// <summary>Times the steps, in a turn.</summary>
-    /// <param name="textLength">Bytes of the text.</param>
-    /// <param name="rows">Rows in the caches, case by case.</param>
-    public StepTiming[] Run(int textLength, IReadOnlyList<int> rows)
+    /// <param name="textLength">Bytes of each text.</param>
+    /// <param name="steps">Utterances, and rows in the caches of each, case by case.</param>
+    public StepTiming[] Run(int textLength, IReadOnlyList<(int Utterances, int Rows)> steps)
     {
-        using DecoderSession session = model.CreateSession(1, guidance: true);
-        int[] text = new int[textLength], ids = new int[_config.NumChannels];
-        text.AsSpan().Fill('a');
-        session.Open(0, text, default, rows.Max() + 1, guidance: true);
-        session.FillCaches(0, rows.Max());
-        float[] logits = new float[2 * ids.Length * _config.VocabSize];
-        var sampling = new Sampling(model, logits);
-        using var products = new Products(backend, model);
-        List<(double Step, double Matrices, double Sampling)>[] times = [.. rows.Select(_ => new List<(double, double, double)>())];
-        long started = Stopwatch.GetTimestamp();
-
-        // The first pass brings everything into place.
-        for (int pass = 0; pass <= MostPasses && (pass <= 3 || Stopwatch.GetElapsedTime(started).TotalSeconds < Patience); pass++)
+        Dictionary<int, Batch> batches = [];
+        try
         {
-            for (int i = 0; i < rows.Count; i++)
-            {
-                session.SetCached(0, rows[i]);
-                double matrices = Seconds(products.Run), step = Seconds(() => session.Step([0], ids, logits)), sample = Seconds(sampling.Run);
-                if (pass > 0)
-                    times[i].Add((step + sample, matrices, sample));
-            }
-        }
+            foreach (IGrouping<int, (int Utterances, int Rows)> of in steps.GroupBy(s => s.Utterances))
+                batches.Add(of.Key, new Batch(backend, model, of.Key, textLength, of.Max(s => s.Rows)));
+            List<(double Step, double Matrices, double Sampling)>[] times = [.. steps.Select(_ => new List<(double, double, double)>())];
+            long started = Stopwatch.GetTimestamp();
 
-        return [.. rows.Select((r, i) =>
-            new StepTiming(r, Median(times[i], t => t.Step), Median(times[i], t => t.Matrices), Median(times[i], t => t.Sampling)))];
+            // The first pass brings everything into place.
+            for (int pass = 0; pass <= MostPasses && (pass <= 3 || Stopwatch.GetElapsedTime(started).TotalSeconds < Patience); pass++)
+            {
+                for (int i = 0; i < steps.Count; i++)
+                {
+                    Batch batch = batches[steps[i].Utterances];
+                    double matrices = Seconds(batch.Multiply), step = Seconds(() => batch.Step(steps[i].Rows)), sample = Seconds(batch.Sample);
+                    if (pass > 0)
+                        times[i].Add((step + sample, matrices, sample));
+                }
+            }
+
+            return [.. steps.Select((s, i) =>
+                new StepTiming(s.Utterances, s.Rows, Median(times[i], t => t.Step), Median(times[i], t => t.Matrices), Median(times[i], t => t.Sampling)))];
+        }
+        finally
+        {
+            foreach (Batch batch in batches.Values)
+                batch.Dispose();
+        }
     }
 
     private static double Seconds(Action run)
@@ -68,53 +70,74 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
 
     private static double Median<T>(List<T> times, Func<T, double> of) => times.Select(of).Order().ElementAt(times.Count / 2);
 
-    /// <summary>From logits to ids, as <see cref="GenerationSteps"/> does it.</summary>
-    private sealed class Sampling
+    /// <summary>Utterances that take their steps together.</summary>
+    private sealed class Batch : IDisposable
     {
+        private readonly TBackend _backend;
+        private readonly DiaForConditionalGeneration _model;
+        private readonly DecoderSession _session;
+        private readonly int[] _items, _ids;
         private readonly float[] _logits, _scores;
         private readonly int _vocabulary;
         private readonly LogitsProcessors _processors;
         private readonly TokenSampler _sampler;
-
-        public Sampling(DiaForConditionalGeneration model, float[] logits)
-        {
-            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, Seed = 1 };
-            (_logits, _scores, _vocabulary) = (logits, new float[logits.Length / 2], model.Config.DecoderConfig.VocabSize);
-            (_processors, _sampler) = (new LogitsProcessors(config, _vocabulary), new TokenSampler(_vocabulary));
-        }
-
-        public void Run()
-        {
-            _processors.Process(_logits.AsSpan(0, _scores.Length), _logits.AsSpan(_scores.Length), _scores);
-            for (int start = 0; start < _scores.Length; start += _vocabulary)
-                _sampler.Draw(_scores.AsSpan(start, _vocabulary), Philox4x32.Uniform(1, 0, start, 0));
-        }
-    }
-
-    /// <summary>A step's products with weights, in their order, with the rows that they have there.</summary>
-    private sealed class Products : IDisposable
-    {
-        private readonly TBackend _backend;
-        private readonly DiaForConditionalGeneration _model;
         private readonly OperationInfo[] _operations;
         private readonly float* _x, _y;
 
-        public Products(TBackend backend, DiaForConditionalGeneration model)
+        public Batch(TBackend backend, DiaForConditionalGeneration model, int utterances, int textLength, int mostRows)
         {
-            (_backend, _model) = (backend, model);
+            (_backend, _model, _vocabulary) = (backend, model, model.Config.DecoderConfig.VocabSize);
+            GenerationConfig config = model.GenerationConfig() with { GuidanceScale = 3, TopK = 45, TopP = 0.95, Temperature = 1.2, DoSample = true, Seed = 1 };
+            (_processors, _sampler) = (new LogitsProcessors(config, _vocabulary), new TokenSampler(_vocabulary));
+            _items = [.. Enumerable.Range(0, utterances)];
+            _ids = new int[utterances * model.Config.DecoderConfig.NumChannels];
+            (_logits, _scores) = (new float[2 * _ids.Length * _vocabulary], new float[_ids.Length / utterances * _vocabulary]);
             _operations = [.. model.Compiled.Operations().Where(o => o is { Kind: OperationKind.Linear, Function: Function.Decode or Function.Logits })];
-            _x = backend.Memory.Allocate(2L * _operations.Max(o => o.K));
-            _y = backend.Memory.Allocate(2L * _operations.Max(o => o.N));
+            int[] text = new int[textLength];
+            text.AsSpan().Fill('a');
+            _session = model.CreateSession(utterances, guidance: true);
+            foreach (int item in _items)
+            {
+                _session.Open(item, text, default, mostRows + 1, guidance: true);
+                _session.FillCaches(item, mostRows);
+            }
+            _x = backend.Memory.Allocate(2L * utterances * _operations.Max(o => o.K));
+            _y = backend.Memory.Allocate(2L * utterances * _operations.Max(o => o.N));
         }
 
-        public void Run()
+        /// <summary>A step behind so many rows.</summary>
+        public void Step(int rows)
+        {
+            foreach (int item in _items)
+                _session.SetCached(item, rows);
+            _session.Step(_items, _ids, _logits);
+        }
+
+        /// <summary>From logits to ids, as <see cref="GenerationSteps"/> does it.</summary>
+        public void Sample()
+        {
+            for (int item = 0; item < _items.Length; item++)
+            {
+                ReadOnlySpan<float> logits = _logits.AsSpan(item * _scores.Length), other = _logits.AsSpan((_items.Length + item) * _scores.Length);
+                _processors.Process(logits[.._scores.Length], other[.._scores.Length], _scores);
+                for (int start = 0; start < _scores.Length; start += _vocabulary)
+                    _sampler.Draw(_scores.AsSpan(start, _vocabulary), Philox4x32.Uniform(1, item, start, 0));
+            }
+        }
+
+        /// <summary>A step's products with weights, in their order, with the rows that they have there.</summary>
+        public void Multiply()
         {
             foreach (OperationInfo o in _operations)
-                _backend.Linear(_y, _x, _model.Network.Weights[o.Weight], o.Rows == Rows.All ? 2 : 1, o.N, o.K, _model.StepPhase, false);
+            {
+                int rows = (o.Rows == Rows.All ? 2 : 1) * _items.Length;
+                _backend.Linear(_y, _x, _model.Network.Weights[o.Weight], rows, o.N, o.K, _model.StepPhase, false);
+            }
         }
 
         public void Dispose()
         {
+            _session.Dispose();
             _backend.Memory.Free(_x);
             _backend.Memory.Free(_y);
         }
