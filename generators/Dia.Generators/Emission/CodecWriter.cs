@@ -12,8 +12,11 @@ namespace Dia.Generators.Emission;
 /// </summary>
 internal sealed class CodecWriter
 {
-    /// <summary>Frames of one window: enough rows for the first, widest convolutions to be bound by arithmetic, few enough for tens of megabytes.</summary>
-    private const int WindowFrames = 64;
+    /// <summary>
+    /// Frames of one window: enough that what a window makes again of its neighbours' is little beside its own (with 64 decoding took 6% longer, encoding
+    /// 12%), few enough for a hundred megabytes.
+    /// </summary>
+    private const int WindowFrames = 128;
 
     private readonly string _name;
     private readonly DacConfig _config;
