@@ -30,12 +30,12 @@ internal static unsafe class StepTile
         if (Vector<float>.Count == 16 && rows == 4)
             SixByFour<TFormat>(w, w, stride, x, blocks, sums, ahead, step);
         else
-            SixByTwo<TFormat>(w, stride, x, blocks, sums, ahead, step);
+            SixByTwo<TFormat>(w, w, stride, x, blocks, sums, ahead, step);
     }
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByTwo<TFormat>(byte* w, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+    private static void SixByTwo<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
         where TFormat : struct, IStoredFormat
     {
         int v = Vector<float>.Count;
@@ -45,7 +45,7 @@ internal static unsafe class StepTile
         Vector<float> s30 = Vector.Load(sums + 3 * v), s31 = Vector.Load(sums + 9 * v);
         Vector<float> s40 = Vector.Load(sums + 4 * v), s41 = Vector.Load(sums + 10 * v);
         Vector<float> s50 = Vector.Load(sums + 5 * v), s51 = Vector.Load(sums + 11 * v);
-        byte* w3 = w + 3 * stride;
+        byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
         for (float* end = x + blocks * 4 * v; x < end; x += 4 * v, ahead += step)
         {
             Ask(ahead);
@@ -58,14 +58,16 @@ internal static unsafe class StepTile
             VectorMath.AddProducts(TFormat.First(w3 + 2 * stride), a, b, ref s50, ref s51);
             a = Vector.Load(x + 2 * v);
             b = Vector.Load(x + 3 * v);
-            VectorMath.AddProducts(TFormat.Second(w), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(TFormat.Second(w + stride), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(TFormat.Second(w + 2 * stride), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(TFormat.Second(w3), a, b, ref s30, ref s31);
-            VectorMath.AddProducts(TFormat.Second(w3 + stride), a, b, ref s40, ref s41);
-            VectorMath.AddProducts(TFormat.Second(w3 + 2 * stride), a, b, ref s50, ref s51);
+            VectorMath.AddProducts(TFormat.Second(again), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(TFormat.Second(again + stride), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(TFormat.Second(again + 2 * stride), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(TFormat.Second(again3), a, b, ref s30, ref s31);
+            VectorMath.AddProducts(TFormat.Second(again3 + stride), a, b, ref s40, ref s41);
+            VectorMath.AddProducts(TFormat.Second(again3 + 2 * stride), a, b, ref s50, ref s51);
             w += 2 * v * TFormat.Size;
             w3 += 2 * v * TFormat.Size;
+            again += 2 * v * TFormat.Size;
+            again3 += 2 * v * TFormat.Size;
         }
         VectorMath.StorePair(sums, s00, s10);
         VectorMath.StorePair(sums + 2 * v, s20, s30);
