@@ -96,13 +96,21 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
             int[] text = new int[textLength];
             text.AsSpan().Fill('a');
             _session = model.CreateSession(utterances, guidance: true);
-            foreach (int item in _items)
+            try
             {
-                _session.Open(item, text, default, mostRows + 1, guidance: true);
-                _session.FillCaches(item, mostRows);
+                foreach (int item in _items)
+                {
+                    _session.Open(item, text, default, mostRows + 1, guidance: true);
+                    _session.FillCaches(item, mostRows);
+                }
+                _x = backend.Memory.Allocate(2L * utterances * _operations.Max(o => o.K));
+                _y = backend.Memory.Allocate(2L * utterances * _operations.Max(o => o.N));
             }
-            _x = backend.Memory.Allocate(2L * utterances * _operations.Max(o => o.K));
-            _y = backend.Memory.Allocate(2L * utterances * _operations.Max(o => o.N));
+            catch
+            {
+                Dispose();
+                throw;
+            }
         }
 
         /// <summary>A step behind so many rows.</summary>
