@@ -86,8 +86,8 @@ public sealed class MemoryTests : TestFolder
         // Not even the model's copies fit; then they do, but the caches do not.
         Fails(5, Dia.Shell(script, Folder, (24 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the model",
             "the control group allows 24.0 MiB");
-        Fails(5, Dia.Shell(script, Folder, (34 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the work",
-            "the control group allows 34.0 MiB");
+        Fails(5, Dia.Shell(script, Folder, (40 << 20).ToString(CultureInfo.InvariantCulture)), "too little memory for the work",
+            "the control group allows 40.0 MiB");
         Assert.Empty(Names());
     }
 
