@@ -154,15 +154,13 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         new Span<float>(sums, _sumFloats).Clear();
         if (count < StepTile.Outputs)
             new Span<float>(weights, StepTile.Outputs * StepTile.Stride).Clear();
-        // What memory brings meanwhile: the next tile, in as many pieces as there are blocks to multiply.
-        byte* ahead = w + StepTile.Outputs * RowBytes;
         for (int k = 0; k < whole; k += StepTile.KBlock)
         {
             int blocks = Math.Min(StepTile.KBlock, whole - k) / Block;
-            ahead = Multiply(n, w + (long)k * TFormat.Size, RowBytes, count, weights, k, blocks, sums, ahead);
+            Multiply(n, w + (long)k * TFormat.Size, RowBytes, count, weights, k, blocks, sums);
         }
         if (whole < K)
-            Multiply(n, tails, size, count, weights, whole, 1, sums, ahead);
+            Multiply(n, tails, size, count, weights, whole, 1, sums);
 
         // Each vector to its sum, in place: a sum is written where vectors have been read already.
         for (int j = 0; j < _sumFloats / v; j += 8)
@@ -180,7 +178,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     }
 
     // A block of up to six rows of w with every group of rows of x.
-    private readonly byte* Multiply(int n, byte* w, long stride, int count, float* weights, int k, int blocks, float* sums, byte* ahead)
+    private readonly void Multiply(int n, byte* w, long stride, int count, float* weights, int k, int blocks, float* sums)
     {
         bool stored = TFormat.IsPlain && count == StepTile.Outputs && !P.HasIntegers;
         for (int i = 0; !stored && i < count; i++)
@@ -190,6 +188,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             else
                 StepTile.Convert<TFormat>(w + i * stride, weights + i * StepTile.Stride, blocks);
         }
+        // What memory brings meanwhile: as much of the next tile as this is of this one, a piece with each group of rows.
+        byte* ahead = P.W + (n + StepTile.Outputs) * RowBytes + (long)StepTile.Outputs * k * TFormat.Size;
         long step = P.HasIntegers ? 0 : StepTile.Outputs * Block * TFormat.Size / (_paddedRows / 2 - _rowsInFours / 4);
         for (int row = 0, rows; row < _paddedRows; row += rows, ahead += blocks * step)
         {
@@ -200,7 +200,6 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             else
                 StepTile.Multiply<Float32Format>(rows, (byte*)weights, StepTile.Stride * sizeof(float), Group(row, k), blocks, to, ahead, step);
         }
-        return ahead;
     }
 
     private readonly void WidenIntegers(int row, int k, int count, float* to)
