@@ -14,7 +14,7 @@ internal static class Trained
     public static IReadOnlyList<FunctionGraph> Of(GraphBuilder g, Value[] results, long budget)
     {
         Backward.Differentiate(g);
-        IReadOnlyList<FunctionGraph> functions = Copies.Insert(Recomputation.Apply(Rewrites.Apply(g.Functions), results, budget), results);
+        IReadOnlyList<FunctionGraph> functions = Copies.Insert(Recomputation.Apply(Rewrites.Apply(g.Functions, training: true), results, budget), results);
         int number = 0;
         foreach (Value value in functions.SelectMany(f => f.Operations).SelectMany(o => o.Outputs))
             value.Number = number++;

@@ -79,9 +79,12 @@ internal sealed class CodecWriter
         var need = new Dictionary<Value, long>();
         foreach (Operation operation in functions.SelectMany(f => f.Operations).Reverse().Where(o => o is not Observe))
         {
-            long rows = count;
+            long[] wanted = [.. operation.Outputs.Where(need.ContainsKey).Select(y => need[y])];
+            long rows = wanted.Length > 0 ? wanted.Max() : count;
+            if (operation.Outputs.Length > 0)
+                rows = operation.Window.MostCovered(rows);
             foreach (Value y in operation.Outputs)
-                rows = need[y] = operation.Window.MostCovered(need.TryGetValue(y, out long wanted) ? wanted : count);
+                need[y] = rows;
             foreach (Value x in operation.Inputs)
             {
                 long read = x == operation.InPlace ? rows : operation.Window.MostRead(rows);

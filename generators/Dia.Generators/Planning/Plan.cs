@@ -37,6 +37,7 @@ internal sealed class Plan
             Value? from = plan.Continues(operations[i], last, i);
             foreach (Value value in operations[i].Outputs.Where(v => v.Home == Home.Arena && !plan._stored.ContainsKey(v)))
             {
+                from = value == operations[i].Y ? from : null; // other results have memory of their own
                 Value root = plan._roots[value] = from is null ? value : plan._roots[from];
                 long size = rows(value) * value.Width;
                 lives[root] = from is null ? (size, i, last[value]) : (Math.Max(size, lives[root].Size), lives[root].First, last[value]);

@@ -37,7 +37,8 @@ internal static class InfoGraph
         string last = "";
         foreach (OperationInfo o in function)
         {
-            string weight = o.Weight < 0 ? "" : $"{weights[o.Weight].Name} [{string.Join(", ", weights[o.Weight].Shape)}]";
+            string weight = o.Weight < 0 ? "" : $"{weights[o.Weight].Name} [{string.Join(", ", weights[o.Weight].Shape)}]"
+                + (o.Alpha < 0 ? "" : $", {weights[o.Alpha].Name}");
             table.Add("  " + (o.Stage == last ? "" : o.Stage), Statement(o), weight, o.Offset < 0
                 ? "" : Format.Text($"{o.Offset}"), Cost(o.Flops, o.FlopsOfKey), Cost(o.Values + o.TableValues, o.ValuesOfKey));
             last = o.Stage;
@@ -52,7 +53,8 @@ internal static class InfoGraph
         string result = o.Y.Length == 0 ? "" : $"{o.Y} [{rows}{(o.N == 0 ? "" : $", {o.N}")}] = ";
         string sizes = o.Kernel == 0 ? "" : $", kernel {o.Kernel}, stride {o.Stride}, dilation {o.Dilation}, padding {o.Padding}";
         string heads = o.HeadDim == 0 ? "" : $", {(o.Heads > 0 ? $"{o.Heads}" : "")}{(o.KeyHeads > 0 ? $"/{o.KeyHeads}" : "")} heads of {o.HeadDim}";
-        return $"{result}{o.Kind}({o.X}{heads}{sizes}{(o.Kind == OperationKind.GatedActivation ? $", {o.Activation}" : "")})";
+        string snake = o.Alpha < 0 ? "" : o.SnakeResult > 0 ? ", and Snake of it" : ", through Snake";
+        return $"{result}{o.Kind}({o.X}{heads}{sizes}{snake}{(o.Kind == OperationKind.GatedActivation ? $", {o.Activation}" : "")})";
     }
 
     private static string Cost(long row, long key) => (row, key) switch

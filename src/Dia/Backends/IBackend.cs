@@ -82,16 +82,19 @@ public unsafe interface IBackend
     /// <summary>
     /// Convolution over channels-last rows: y[r, o] = bias[o] + Σ_k Σ_i x[r·stride + k·dilation, i]·w[o, i, k] for r in 0..rows−1; x points at
     /// the row that tap 0 of the first output reads, padding rows included. Plus what y held if <paramref name="accumulate"/>. With a kernel that was
-    /// prepared for minimal filtering rows are whole tiles.
+    /// prepared for minimal filtering rows are whole tiles. Snake of that goes to <paramref name="snake"/>, if there is one: y, where only it is wanted.
     /// </summary>
-    void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate);
+    void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation, bool accumulate,
+        float* snake = null, in Weight alpha = default);
 
     /// <summary>
     /// Transposed convolution of kernel 2·stride, written per input row: y[r·stride + p, o] = bias[o] + Σ_i x[r, i]·w[i, o, p + stride] + x[r + 1, i]·w[i, o,
     /// p]
     /// for r in 0..rows−1, p in 0..stride−1: x points at the row before the first, y is [rows·stride, outputs].
+    /// Snake of that as for a convolution.
     /// </summary>
-    void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride);
+    void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride, float* snake = null,
+        in Weight alpha = default);
 
     /// <summary>Snake over rows of channels: y = x + sin²(αx)/(α + 1e-9). y may be x.</summary>
     void Snake(float* y, float* x, in Weight alpha, int rows, int channels);

@@ -99,6 +99,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             _backend.Convolution(part.OnDevice, x.OnDevice + from * stride * inputs, device, deviceBias, rows - from, inputs, outputs, kernel, stride,
                 dilation, false);
             Compare("convolution rows alike " + format, shapes, memory.Download(part), whole.AsSpan(from * outputs), 0);
+            ThroughSnake("convolution", $"{shapes} {format}", memory, rows, outputs, (to, snake, alpha) => _backend.Convolution(
+                (float*)to, x.OnDevice, device, deviceBias, rows, inputs, outputs, kernel, stride, dilation, true, (float*)snake, alpha));
         }
     }
 
@@ -132,6 +134,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
             int last = (tiles - 1) * tile;
             _backend.Convolution(part.OnDevice, x.OnDevice + last * inputs, device, deviceBias, tile, inputs, outputs, Taps, 1, dilation, false);
             Compare("filtered convolution tiles alike " + format, shapes, memory.Download(part), whole.AsSpan(last * outputs), 0);
+            ThroughSnake("filtered convolution", $"{shapes} {format}", memory, rows, outputs, (to, snake, alpha) => _backend.Convolution(
+                (float*)to, x.OnDevice, device, deviceBias, rows, inputs, outputs, Taps, 1, dilation, true, (float*)snake, alpha));
 
             // Of the last sequence's last tile the sixth row, which is the last one's row in the tile before, too.
             float[] values = x.Values.ToArray();
@@ -160,7 +164,29 @@ public sealed unsafe partial class KernelChecks<TBackend>
             _backend.TransposedConvolution(y.OnDevice, x.OnDevice, device, deviceBias, rows, inputs, outputs, stride);
             Compare("transposed_convolution " + format, Text($"[{rows}, {inputs}, {outputs}] s{stride}"), memory.Download(y), y.Values,
                 ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
+            ThroughSnake("transposed_convolution", Text($"[{rows}, {inputs}, {outputs}] s{stride} {format}"), memory, rows * stride, outputs,
+                (to, snake, alpha) => _backend.TransposedConvolution(
+                    (float*)to, x.OnDevice, device, deviceBias, rows, inputs, outputs, stride, (float*)snake, alpha));
         }
+    }
+
+    private delegate void Convolve(nint y, nint snake, Weight alpha);
+
+    /// <summary>What goes through Snake as it is computed, beside the results or in their place, has the bits of Snake of the results.</summary>
+    private void ThroughSnake(string name, string shapes, CheckMemory<TBackend> memory, int rows, int outputs, Convolve convolve)
+    {
+        (_, Weight alpha) = memory.Weight(WeightRole.Vector, WeightFormat.Float32, [outputs], 0.9f, 1.2f);
+        float[] start = memory.Floats(rows * outputs).Values.ToArray();
+        Mirrored<float> plain = memory.Place<float>(start), expected = memory.Place<float>(start), beside = memory.Place<float>(start),
+            snake = memory.Place<float>(start), inPlace = memory.Place<float>(start);
+        convolve((nint)plain.OnDevice, 0, default);
+        _backend.Snake(expected.OnDevice, plain.OnDevice, alpha, rows, outputs);
+        float[] results = memory.Download(plain), through = memory.Download(expected);
+        convolve((nint)beside.OnDevice, (nint)snake.OnDevice, alpha);
+        convolve((nint)inPlace.OnDevice, (nint)inPlace.OnDevice, alpha);
+        Compare(name + " beside snake", shapes, memory.Download(beside), results, 0);
+        Compare(name + " through snake", shapes, memory.Download(snake), through, 0);
+        Compare(name + " through snake in place", shapes, memory.Download(inPlace), through, 0);
     }
 
     internal static double SumTolerance(int k) => (4 + Math.Sqrt(k)) * U;

@@ -16,6 +16,9 @@ internal unsafe struct Operands
     public AttentionBatch Batch;
     public Weight Weight;
     public Weight Bias;
+
+    /// <summary>Of the Snake that a convolution's results go through, in place; missing: they do not.</summary>
+    public Weight Alpha;
     public int Rows;
     public int Layer;
     public Phase Phase;
@@ -102,10 +105,11 @@ internal static unsafe class OperationRunner
                 b.Attention(p.Y, p.X, p.Batch, p.Layer, o.Heads, o.KeyHeads, o.HeadDim, null);
                 break;
             case OperationKind.Convolution:
-                b.Convolution(p.Y, p.X, p.Weight, p.Bias, p.Rows, o.K, o.N, o.Kernel, o.Stride, o.Dilation, false);
+                b.Convolution(p.Y, p.X, p.Weight, p.Bias, p.Rows, o.K, o.N, o.Kernel, o.Stride, o.Dilation, false, p.Alpha.IsMissing ? null : p.Y,
+                    p.Alpha);
                 break;
             case OperationKind.TransposedConvolution:
-                b.TransposedConvolution(p.Y, p.X, p.Weight, p.Bias, p.Rows / o.Stride, o.K, o.N, o.Stride);
+                b.TransposedConvolution(p.Y, p.X, p.Weight, p.Bias, p.Rows / o.Stride, o.K, o.N, o.Stride, p.Alpha.IsMissing ? null : p.Y, p.Alpha);
                 break;
             case OperationKind.Snake:
                 b.Snake(p.Y, p.X, p.Weight, p.Rows, o.N);

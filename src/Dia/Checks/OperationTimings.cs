@@ -54,7 +54,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         OperationInfo[] operations = [.. codec.Network.Layout.Operations.Where(o => o.Function == Function.CodecDecode)];
         var rates = new Dictionary<int, int> { [0] = 1 };
         foreach (OperationInfo o in operations.Where(o => o.Result > 0))
-            rates[o.Result] = rates[o.Operand] * (o.Window.Transposed ? o.Stride : 1);
+            rates[o.Result] = rates[Math.Max(o.SnakeResult, o.Result)] = rates[o.Operand] * (o.Window.Transposed ? o.Stride : 1);
         var works = operations.Where(o => o.Kind is OperationKind.Convolution or OperationKind.TransposedConvolution or OperationKind.Snake)
             .Select(o => (Rate: rates[o.Result], Work: new Work(o, codec.Specs, codec.Weights.Weights, codec.Network.Weights)));
         foreach (var group in works.GroupBy(w => (w.Rate, w.Work.Shape)).OrderBy(g => g.Key.Shape.Kind))
@@ -72,7 +72,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
             for (int layer = 0; layer < works.Length; layer++)
             {
                 Operands p = operands;
-                (p.Layer, p.Weight, p.Bias) = (layer, works[layer].Weight, works[layer].Bias);
+                (p.Layer, p.Weight, p.Bias, p.Alpha) = (layer, works[layer].Weight, works[layer].Bias, works[layer].Alpha);
                 OperationRunner.Run(backend, o, p);
             }
         });
@@ -83,7 +83,8 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     private static string Name(Work work, Load load) => (work.Weight.IsFiltered ? "filtered " : "") + OperationRunner.Name(work.Operation.Kind, load.Phase)
         + work.Operation.Kind switch
     {
-        OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution => $" {work.Storage.Format}",
+        OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution =>
+            $" {work.Storage.Format}{(work.Operation.Alpha < 0 ? "" : " through snake")}",
         OperationKind.Attention => work.Operation.Function == Function.Encode ? " of the encoder" : load.IsCausal ? " over the rows" : " over the text",
         _ => "",
     };
@@ -119,6 +120,8 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
 
         public Weight Bias => Operation.Weight + 1 < Prepared.Length ? Prepared[Operation.Weight + 1] : default; // of those that have one
 
+        public Weight Alpha => Operation.Alpha < 0 ? default : Prepared[Operation.Alpha];
+
         /// <summary>So many rows, or to the next whole tile of minimal filtering.</summary>
         public int Rows(int rows) => Weight.IsFiltered ? (rows + Operation.Tile - 1) / Operation.Tile * Operation.Tile : rows;
 
@@ -128,8 +131,9 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         public double WeightBytes => Operation.Weight < 0 ? 0
             : (Specs[Operation.Weight].Role == WeightRole.Vector ? WeightFormat.Float32 : Storage).Bytes(Specs[Operation.Weight]);
 
-        public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, WeightStorage Storage) Shape =>
-            (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation, Storage);
+        public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, bool IsSnaked, WeightStorage Storage)
+            Shape => (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation,
+                Operation.Alpha >= 0, Storage);
 
         public double Flops(Load load) => load.Rows * (Operation.Flops + (double)load.Keys * Operation.FlopsOfKey);
 

@@ -20,8 +20,14 @@ public sealed record OperationInfo(Function Function, string Stage, OperationKin
     /// <summary>Its weight's number in the model's table of weights; −1: it has none. A convolution's bias is the next.</summary>
     public int Weight { get; init; } = -1;
 
+    /// <summary>The number of Snake's α, which a convolution's results go through as they are computed; −1: they do not.</summary>
+    public int Alpha { get; init; } = -1;
+
     /// <summary>Where its result lies in the arena, in float32 values (of a row, but for the codec); −1: elsewhere.</summary>
     public long Offset { get; init; }
+
+    /// <summary>Where Snake of its result lies, if that has memory of its own (<see cref="SnakeResult"/>).</summary>
+    public long SnakeOffset { get; init; }
 
     /// <summary>Values of a row of its result.</summary>
     public int N { get; init; }
@@ -79,6 +85,9 @@ public sealed record OperationInfo(Function Function, string Stage, OperationKin
 
     /// <summary>A codec's value that it defines, counted from 1; 0: none.</summary>
     public int Result { get; init; }
+
+    /// <summary>A codec's value that is Snake of its result, counted from 1; 0: none, or the result itself is.</summary>
+    public int SnakeResult { get; init; }
 
     /// <summary>A codec's value that it reads, counted from 1; 0: none.</summary>
     public int Operand { get; init; }

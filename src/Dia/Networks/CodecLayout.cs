@@ -26,7 +26,7 @@ public sealed class CodecLayout
         (Operations, HopLength, WindowFrames, ArenaSize, IsFiltered, Filtered) = (operations, hopLength, windowFrames, arenaSize, isFiltered, this);
         _encoder = Steps(OperationsOf(encoding: true));
         _decoder = Steps(OperationsOf(encoding: false));
-        (_encoderValues, _decoderValues) = (1 + _encoder.Max(s => Math.Max(s.Result, s.Operand)), 1 + _decoder.Max(s => Math.Max(s.Result, s.Operand)));
+        (_encoderValues, _decoderValues) = (1 + _encoder.Max(s => s.LastValue), 1 + _decoder.Max(s => s.LastValue));
         LookAheadFrames = (int)FramesFor(new RowRange(0, hopLength)).End - 1;
         // Tiles begin anew with frames that are so many apart; a window that begins within a frame needs no more than one of a frame more that does not.
         MostFrames = Enumerable.Range(0, TilePeriod).Max(t => FramesFor(new RowRange((long)t * hopLength, WindowSamples + hopLength)).Count);
@@ -99,7 +99,7 @@ public sealed class CodecLayout
     private IEnumerable<OperationInfo> OperationsOf(bool encoding) => Operations.Where(o => o.Function == Function.CodecDecode != encoding);
 
     private Step[] Steps(IEnumerable<OperationInfo> part) => [.. part.Where(o => o.Kind != OperationKind.Observe)
-        .Select(o => new Step(o.Result, o.Operand, o.Other, WindowOf(o)))];
+        .Select(o => new Step(o.Result, o.SnakeResult, o.Operand, o.Other, WindowOf(o)))];
 
     private static CodecValue[] Fill(Step[] operations, int count, long input, RowRange window, CodecValue[]? reuse)
     {
@@ -120,8 +120,12 @@ public sealed class CodecLayout
         // Rows of every value's whole timeline, the first operations' first.
         values.Clear();
         foreach (Step o in operations)
+        {
             if (o.Result > 0)
                 values[o.Result].Total = o.Operand == 0 ? input : o.Window.Rows(values[o.Operand].Total);
+            if (o.SnakeResult > 0)
+                values[o.SnakeResult].Total = values[o.Result].Total;
+        }
         Ranges(operations, values, window);
     }
 
@@ -131,10 +135,14 @@ public sealed class CodecLayout
         for (int i = operations.Length - 1; i >= 0; i--)
         {
             Step o = operations[i];
+            if (o.SnakeResult > 0)
+                Need(values, o.Result, values[o.SnakeResult].Range);
             RowRange rows = o.Result == 0 || values[o.Result].Range.Count == 0 ? window : values[o.Result].Range;
             rows = o.Window.Covered(rows);
             if (o.Result > 0)
                 values[o.Result].Range = rows;
+            if (o.SnakeResult > 0)
+                values[o.SnakeResult].Range = rows;
             Need(values, o.Operand, o.Window.Read(rows));
             Need(values, o.Other, rows);
         }
@@ -147,7 +155,10 @@ public sealed class CodecLayout
     }
 
     // An operation: its values, as they are numbered in the table, and its window.
-    private readonly record struct Step(int Result, int Operand, int Other, ConvolutionWindow Window);
+    private readonly record struct Step(int Result, int SnakeResult, int Operand, int Other, ConvolutionWindow Window)
+    {
+        public int LastValue => Math.Max(Math.Max(Result, SnakeResult), Operand);
+    }
 }
 
 /// <summary>A value of the codec in a window.</summary>

@@ -49,9 +49,12 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         // Snake of zero is zero: padding stays padding.
         b.Snake(data, x.Checked(range), alpha, checked((int)range.Count), channels);
 
-    /// <summary>Convolution of x, added to what these rows hold if <paramref name="accumulate"/>.</summary>
+    /// <summary>
+    /// Convolution of x, added to what these rows hold if <paramref name="accumulate"/>; <paramref name="snake"/>, the same rows in their own memory or in
+    /// this, is Snake of that, if it is given.
+    /// </summary>
     public void Convolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int kernel, int stride, int dilation, int padding,
-        bool accumulate)
+        bool accumulate, CodecRows snake = default, in Weight alpha = default)
         where TBackend : struct, IBackend
     {
         // What is filtered minimally is made in whole tiles, which may reach past the timeline.
@@ -60,22 +63,28 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         {
             RowRange rows = window.Covered(Inside);
             b.Convolution(Checked(rows), x.Checked(window.Read(rows)), w, bias, checked((int)rows.Count), x.Channels, channels, kernel, stride, dilation,
-                accumulate);
+                accumulate, snake.Of(rows), alpha);
         }
 
         if (!accumulate || w.IsFiltered)
             ZeroOutside(b.Memory);
+        if (snake.IsElsewhere(data))
+            snake.ZeroOutside(b.Memory);
     }
 
     /// <summary>
     /// Transposed convolution of x, kernel 2·stride; these rows must hold all that their input rows give (<see cref="ConvolutionWindow.Covered"/>).
+    /// Snake of it as for a convolution.
     /// </summary>
-    public void TransposedConvolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int stride, int padding)
+    public void TransposedConvolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int stride, int padding, CodecRows snake = default,
+        in Weight alpha = default)
         where TBackend : struct, IBackend
     {
         (RowRange rows, RowRange input) = Transposed(stride, padding);
-        b.TransposedConvolution(Checked(rows), x.Checked(input), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride);
+        b.TransposedConvolution(Checked(rows), x.Checked(input), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride, snake.Of(rows), alpha);
         ZeroOutside(b.Memory);
+        if (snake.IsElsewhere(data))
+            snake.ZeroOutside(b.Memory);
     }
 
     /// <summary>tanh of x; these rows may be x's.</summary>
@@ -109,6 +118,11 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
     private float* Checked(RowRange part) => part.Start >= range.Start && part.End <= range.End
         ? At(part.Start)
         : throw new InvalidOperationException("A codec operation reads rows that were not computed.");
+
+    // The same, or null where there are no such rows.
+    private float* Of(RowRange part) => data == null ? null : Checked(part);
+
+    private bool IsElsewhere(float* other) => data != null && data != other;
 
     private void Zero(DeviceMemory memory, long from, long to)
     {

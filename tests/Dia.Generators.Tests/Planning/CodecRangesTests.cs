@@ -55,8 +55,8 @@ public sealed class CodecRangesTests
     {
         // Of each value: its memory, and the first value that began there.
         var places = new Dictionary<int, (long Start, long End, int Root)>();
-        var last = operations.SelectMany((o, i) => new[] { (o.Result, i), (o.Operand, i), (o.Other, i) }).Where(u => u.Item1 > 0).GroupBy(u => u.Item1)
-            .ToDictionary(g => g.Key, g => g.Max(u => u.i));
+        var last = operations.SelectMany((o, i) => new[] { (o.Result, i), (o.SnakeResult, i), (o.Operand, i), (o.Other, i) }).Where(u => u.Item1 > 0)
+            .GroupBy(u => u.Item1).ToDictionary(g => g.Key, g => g.Max(u => u.i));
         Assert.Equal(window, values[operations[^1].Result == 0 ? operations[^1].Operand : operations[^1].Result].Range);
         for (int i = 0; i < operations.Length; i++)
         {
@@ -79,11 +79,26 @@ public sealed class CodecRangesTests
             foreach (var (other, p) in places.Where(p => p.Key != from && last[p.Key] >= i))
                 Assert.True(end <= p.Start || p.End <= start, $"{o} would be written over value {other}");
             places[o.Result] = (start, end, root);
+            if (o.SnakeResult > 0)
+                places[o.SnakeResult] = SnakePlace(o, i);
+        }
+
+        // Beside the results: the same rows, in memory of its own.
+        (long Start, long End, int Root) SnakePlace(OperationInfo o, int at)
+        {
+            RowRange range = values[o.SnakeResult].Range;
+            Assert.Equal(values[o.Result].Range, range);
+            long end = o.SnakeOffset + range.Count * o.N;
+            Assert.True(end <= layout.ArenaSize, $"{o}: Snake to {end}");
+            foreach (var (other, p) in places.Where(p => last[p.Key] >= at))
+                Assert.True(end <= p.Start || p.End <= o.SnakeOffset, $"Snake of {o} would be written over value {other}");
+            return (o.SnakeOffset, end, o.SnakeResult);
         }
 
         // In place where the offset is its input's, which nothing reads any more.
         int Root(OperationInfo o, int input) =>
-            operations.First(p => p.Result == input) is var made && made.Offset == o.Offset && last[input] == Array.IndexOf(operations, o)
+            operations.First(p => p.Result == input || p.SnakeResult == input) is var made
+                && (made.Result == input ? made.Offset : made.SnakeOffset) == o.Offset && last[input] == Array.IndexOf(operations, o)
                 ? places[input].Root : 0;
     }
 }

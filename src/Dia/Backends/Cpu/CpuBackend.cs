@@ -146,13 +146,14 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
 
     /// <inheritdoc/>
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
-        bool accumulate)
+        bool accumulate, float* snake = null, in Weight alpha = default)
     {
         if (w.IsFiltered)
         {
             FilteredConvolutionJob job = new()
             {
                 Y = y, X = x, W = (float*)w.Data, Bias = (float*)bias.Data, Inputs = inputs, Outputs = outputs, Dilation = dilation, Accumulate = accumulate,
+                Snake = snake, Alpha = (float*)alpha.Data,
             };
             job.Start(_threads, rows);
             return;
@@ -160,6 +161,8 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
         if (outputs == 1 && dilation == 1)
         {
             ConvolveToOne(y, x, w, bias, rows, checked(kernel * inputs), (long)stride * inputs, accumulate);
+            if (snake != null)
+                Snake(snake, y, alpha, rows, outputs);
             return;
         }
         // Without dilation the window of a row is one contiguous run.
@@ -168,15 +171,17 @@ public readonly unsafe partial struct CpuBackend : ITrainingBackend, IDisposable
         {
             Y = y, YStride = outputs, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = outputs, K = (long)kernel * inputs,
             RowStride = (long)stride * inputs, TapLength = tapLength, TapStride = (long)dilation * inputs, Accumulate = accumulate,
+            Snake = snake, Alpha = (float*)alpha.Data,
         });
     }
 
     /// <inheritdoc/>
-    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride) =>
+    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride, float* snake = null,
+        in Weight alpha = default) =>
         Convolve(w, new MatrixProduct
         {
             Y = y, YStride = (long)stride * outputs, X = x, Bias = (float*)bias.Data, BiasCount = outputs, Rows = rows, N = checked(stride * outputs),
-            K = 2L * inputs, RowStride = inputs, TapLength = checked(2 * inputs), TapStride = inputs,
+            K = 2L * inputs, RowStride = inputs, TapLength = checked(2 * inputs), TapStride = inputs, Snake = snake, Alpha = (float*)alpha.Data,
         });
 
     private void ConvolveToOne(float* y, float* x, in Weight w, in Weight bias, int rows, int count, long rowStride, bool accumulate)

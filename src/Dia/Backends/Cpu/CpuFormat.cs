@@ -115,6 +115,10 @@ internal unsafe struct MatrixProduct
     /// <summary>Bias of column c at c modulo BiasCount; null: none.</summary>
     public float* Bias;
     public int BiasCount;
+
+    /// <summary>Where Snake of the results goes, laid out like Y, which it may be, and its α of BiasCount columns; null: none is wanted.</summary>
+    public float* Snake;
+    public float* Alpha;
     public int Rows;
     public int N;
     public long K;

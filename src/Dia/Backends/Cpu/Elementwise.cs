@@ -199,9 +199,26 @@ internal readonly unsafe struct Snake(float* y, float* x, float* alpha, int widt
     public void Compute<TLanes>(long i, TLanes lanes)
         where TLanes : struct, ILanes
     {
-        Vector<float> v = lanes.Load(x + i), a = lanes.Load(alpha + i);
-        lanes.Store(y + i, v + VectorMath.SinSquared(a * v) / (a + new Vector<float>(1e-9f)));
+        Store(y + i, lanes.Load(x + i), lanes.Load(alpha + i), lanes);
     }
+
+    /// <summary>Stores Snake of v.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store<TLanes>(float* to, Vector<float> v, Vector<float> alpha, TLanes lanes)
+        where TLanes : struct, ILanes
+    {
+        // Two ways that share nothing: what is used after a call would lie in memory on both.
+        Vector<float> turns = alpha * v;
+        if (VectorMath.IsBeyondReduced(turns))
+            StoreLarge(to, v, alpha, lanes);
+        else
+            lanes.Store(to, v + VectorMath.ReducedSinSquared(turns) / (alpha + new Vector<float>(1e-9f)));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StoreLarge<TLanes>(float* to, Vector<float> v, Vector<float> alpha, TLanes lanes)
+        where TLanes : struct, ILanes =>
+        lanes.Store(to, v + VectorMath.SinSquared(alpha * v) / (alpha + new Vector<float>(1e-9f)));
 }
 
 /// <summary>Rotates the pairs (x[i], x[i + half]) of each head; a row is a head.</summary>

@@ -18,6 +18,10 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
     /// <summary>As <see cref="FilteredKernel{TFormat}"/> makes it.</summary>
     public float* W;
     public float* Bias;
+
+    /// <summary>Where Snake of the results goes, and its α; null: none is wanted. What goes in place of the results is not stored before.</summary>
+    public float* Snake;
+    public float* Alpha;
     public int Inputs;
     public int Outputs;
     public int Dilation;
@@ -153,27 +157,44 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
         long pointStride = (long)_blockTiles * width;
         for (int t = 0; t < tiles; t++)
         {
-            float* y = Y + FirstRow(firstTile + t) * Outputs;
+            long row = FirstRow(firstTile + t) * Outputs;
             for (int column = panel * width, i = 0; i < width && column < Outputs; i += v, column += v)
             {
                 if (column + v <= Outputs)
-                    Store(c + t * width + i, pointStride, y + column, Bias + column, default(AllLanes));
+                    Store(c + t * width + i, pointStride, row, column, default(AllLanes));
                 else
-                    Store(c + t * width + i, pointStride, y + column, Bias + column, new FirstLanes(Outputs - column));
+                    Store(c + t * width + i, pointStride, row, column, new FirstLanes(Outputs - column));
             }
         }
     }
 
+    // Four results of each column, of rows a dilation apart.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly void Store<TLanes>(float* c, long pointStride, float* y, float* bias, TLanes lanes)
+    private readonly void Store<TLanes>(float* c, long pointStride, long row, int column, TLanes lanes)
         where TLanes : struct, ILanes
     {
         (Vector<float> y0, Vector<float> y1, Vector<float> y2, Vector<float> y3) = MinimalFilter.Output(c, pointStride);
-        Vector<float> b = lanes.Load(bias);
+        Vector<float> b = lanes.Load(Bias + column);
         long stride = (long)Dilation * Outputs;
-        lanes.Store(y, Accumulate ? lanes.Load(y) + (y0 + b) : y0 + b);
-        lanes.Store(y + stride, Accumulate ? lanes.Load(y + stride) + (y1 + b) : y1 + b);
-        lanes.Store(y + 2 * stride, Accumulate ? lanes.Load(y + 2 * stride) + (y2 + b) : y2 + b);
-        lanes.Store(y + 3 * stride, Accumulate ? lanes.Load(y + 3 * stride) + (y3 + b) : y3 + b);
+        float* y = Y + row + column;
+        y0 = Accumulate ? lanes.Load(y) + (y0 + b) : y0 + b;
+        y1 = Accumulate ? lanes.Load(y + stride) + (y1 + b) : y1 + b;
+        y2 = Accumulate ? lanes.Load(y + 2 * stride) + (y2 + b) : y2 + b;
+        y3 = Accumulate ? lanes.Load(y + 3 * stride) + (y3 + b) : y3 + b;
+        if (Snake != Y)
+        {
+            lanes.Store(y, y0);
+            lanes.Store(y + stride, y1);
+            lanes.Store(y + 2 * stride, y2);
+            lanes.Store(y + 3 * stride, y3);
+        }
+        if (Snake == null)
+            return;
+        Vector<float> alpha = lanes.Load(Alpha + column);
+        y = Snake + row + column;
+        Cpu.Snake.Store(y, y0, alpha, lanes);
+        Cpu.Snake.Store(y + stride, y1, alpha, lanes);
+        Cpu.Snake.Store(y + 2 * stride, y2, alpha, lanes);
+        Cpu.Snake.Store(y + 3 * stride, y3, alpha, lanes);
     }
 }

@@ -89,7 +89,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         float* widened = b + Panels * Gemm.PanelStride;
         float* c = widened + WidenedFloats;
         int loaded = Panels;
-        float* bias = stackalloc float[Gemm.PanelColumns];
+        float* bias = stackalloc float[Gemm.PanelColumns], alpha = stackalloc float[Gemm.PanelColumns];
 
         for (long k = 0; k == 0 || k < P.K; k += Gemm.KBlock)
         {
@@ -101,11 +101,14 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                     LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
                 float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, widened, firstPanel + p, k, count);
                 if (k == 0)
-                    LoadBias(bias, firstPanel + p);
+                    LoadOfColumns(bias, P.Bias, firstPanel + p);
+                if (P.Snake != null)
+                    LoadOfColumns(alpha, P.Alpha, firstPanel + p);
                 bool isLast = p + 1 == panels;
                 MultiplyPanel(new()
                 {
-                    A = a, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns, Bias = k == 0 ? bias : null,
+                    A = a, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns,
+                    Bias = k == 0 ? bias : null, Alpha = alpha,
                     FirstRow = firstRow, Rows = rows, Number = firstPanel + p, K = k, Count = count,
                     NextNumber = isLast ? firstPanel : firstPanel + p + 1, NextK = isLast ? k + Gemm.KBlock : k,
                 });
@@ -118,8 +121,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     {
         public float* A, Panel, Sums;
 
-        // What sums start from; null: from those of the blocks before.
-        public float* Bias;
+        // What sums start from; null: from those of the blocks before. And α of the Snake that results go through.
+        public float* Bias, Alpha;
         public int FirstRow, Rows, Number, Count, NextNumber;
         public long K, NextK;
     }
@@ -137,6 +140,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             int fromStride = b.Bias != null ? 0 : width;
             if (isLast)
                 PrefetchResults(y);
+            if (isLast && P.Snake != null && P.Snake != P.Y)
+                PrefetchResults(P.Snake + (y - P.Y));
             if (isLast && isWhole && row + Gemm.TileRows <= b.Rows)
             {
                 Gemm.Tile(a, b.Panel, b.Count, from, fromStride, y, P.YStride, P.Accumulate);
@@ -147,6 +152,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                 if (isLast)
                     Store(sums, y, Math.Min(Gemm.TileRows, b.Rows - row), Math.Min(width, P.N - column));
             }
+            if (isLast && P.Snake != null)
+                StoreSnake(y, b.Alpha, Math.Min(Gemm.TileRows, b.Rows - row), Math.Min(width, P.N - column));
             sums += Gemm.TileRows * width;
         }
     }
@@ -184,13 +191,13 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         }
     }
 
-    // What a panel's sums start from.
-    private readonly void LoadBias(float* bias, int panel)
+    // A panel's columns of a vector of BiasCount values; zeros where there is none.
+    private readonly void LoadOfColumns(float* to, float* from, int panel)
     {
         for (int i = 0; i < Gemm.PanelColumns; i++)
         {
             int column = panel * Gemm.PanelColumns + i;
-            bias[i] = P.Bias != null && column < P.N ? P.Bias[column % P.BiasCount] : 0;
+            to[i] = from != null && column < P.N ? from[column % P.BiasCount] : 0;
         }
     }
 
@@ -201,6 +208,14 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             for (int i = 0; i < columns; i++)
                 y[(long)i * P.YStep] = P.Accumulate ? y[(long)i * P.YStep] + sums[i] : sums[i];
         }
+    }
+
+    // Of a tile's results, which the first-level cache still has.
+    private readonly void StoreSnake(float* y, float* alpha, int rows, int columns)
+    {
+        float* to = P.Snake + (y - P.Y);
+        for (int r = 0; r < rows; r++, y += P.YStride, to += P.YStride)
+            Elementwise.Run(new Snake(to, y, alpha, 0), 0, columns);
     }
 
     // Rows of a at columns k .. k + count; the rows that fill up the last tile are zeros.

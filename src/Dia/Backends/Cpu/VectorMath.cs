@@ -173,10 +173,21 @@ internal static unsafe class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> SinSquared(Vector<float> x)
     {
-        Vector<float> p = SinSeries(WithinHalfPi(x));
-        p *= p;
-        return Vector.GreaterThanAny(Vector.Abs(x), new Vector<float>(LargestReduced)) ? LargeSinSquared(x, p) : p;
+        Vector<float> p = ReducedSinSquared(x);
+        return IsBeyondReduced(x) ? LargeSinSquared(x, p) : p;
     }
+
+    /// <summary>The same where no value <see cref="IsBeyondReduced"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> ReducedSinSquared(Vector<float> x)
+    {
+        Vector<float> p = SinSeries(WithinHalfPi(x));
+        return p * p;
+    }
+
+    /// <summary>Whether a value is too large to be reduced in float32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsBeyondReduced(Vector<float> x) => Vector.GreaterThanAny(Vector.Abs(x), new Vector<float>(LargestReduced));
 
     /// <summary>sin(2x), absolute error below 1e-6: 2·sin(r)·cos(r), the cosine's series to r^14 (remainder 7e-11).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -151,19 +151,24 @@ public readonly unsafe partial struct CudaBackend : IBackend
 
     /// <inheritdoc/>
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
-        bool accumulate)
+        bool accumulate, float* snake = null, in Weight alpha = default)
     {
         // Without dilation the window of a row is one contiguous run.
         int k = checked(kernel * inputs), tapLength = dilation == 1 ? k : inputs;
         Kernels.ProductMma(w.Format, Tiles(rows, outputs), y, x, w.Data, bias.Data, (long)stride * inputs, (long)dilation * inputs, tapLength, outputs, rows,
             outputs, k, accumulate ? 1 : 0);
+        if (snake != null)
+            Snake(snake, y, alpha, rows, outputs);
     }
 
     /// <inheritdoc/>
-    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride)
+    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride, float* snake = null,
+        in Weight alpha = default)
     {
         int n = checked(stride * outputs), k = checked(2 * inputs);
         Kernels.ProductMma(w.Format, Tiles(rows, n), y, x, w.Data, bias.Data, rowStride: inputs, tapStride: inputs, tapLength: k, outputs, rows, n, k, 0);
+        if (snake != null)
+            Snake(snake, y, alpha, checked(rows * stride), outputs);
     }
 
     /// <inheritdoc/>

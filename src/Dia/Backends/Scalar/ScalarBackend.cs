@@ -274,7 +274,7 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
 
     /// <inheritdoc/>
     public void Convolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int kernel, int stride, int dilation,
-        bool accumulate)
+        bool accumulate, float* snake = null, in Weight alpha = default)
     {
         Values weights = new(w), biases = new(bias);
         for (long r = 0; r < rows; r++)
@@ -290,10 +290,13 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
                 y[r * outputs + o] = (float)sum;
             }
         }
+        if (snake != null)
+            Snake(snake, y, alpha, rows, outputs);
     }
 
     /// <inheritdoc/>
-    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride)
+    public void TransposedConvolution(float* y, float* x, in Weight w, in Weight bias, int rows, int inputs, int outputs, int stride, float* snake = null,
+        in Weight alpha = default)
     {
         Values weights = new(w), biases = new(bias);
         for (long r = 0; r < rows; r++)
@@ -313,6 +316,8 @@ public readonly unsafe partial struct ScalarBackend : ITrainingBackend
                 }
             }
         }
+        if (snake != null)
+            Snake(snake, y, alpha, checked(rows * stride), outputs);
     }
 
     /// <inheritdoc/>
