@@ -21,8 +21,8 @@ try
             && Matrices.Formats.TryGetValue(format, out WeightStorage storage):
             Products.Run(threads, storage);
             return 0;
-        case ["rounding", var number, var folder] when int.TryParse(number, out int threads) && threads > 0:
-            Rounding.Run(threads, folder);
+        case ["rounding", var number, var folder, .. var quantized] when int.TryParse(number, out int threads) && threads > 0:
+            Rounding.Run(threads, folder, quantized);
             return 0;
         case ["training", var number] when int.TryParse(number, out int threads) && threads > 0:
             Training.Run(threads);
@@ -40,7 +40,7 @@ try
             new Figures(new Report(), threads).Placement(folder);
             return 0;
         default:
-            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS bf16|int8|int4 | products THREADS bf16|int8|int4 | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER | rounding THREADS FOLDER");
+            Console.Error.WriteLine("usage: Dia.Bench kernels THREADS | matrices THREADS ROWS bf16|int8|int4 | products THREADS bf16|int8|int4 | training THREADS | steps THREADS | figures THREADS FOLDER | weights THREADS FOLDER | rounding THREADS FOLDER [QUANTIZED...]");
             return 2;
     }
 }

@@ -23,7 +23,8 @@ public sealed class CommandTests : TestFolder
                 "Encode: ", "CrossKeyValues: ", "UnconditionalCross: ", "Decode: ", "Logits: ", "Loss: ", "CodecEncode: ", "CodecQuantize: ", "CodecDecode: ",
                     "104.5 KiB a row",
                 "query [rows, 2048] = Linear(normed)", "model.decoder.layers.17.mlp.down_proj.weight [2048, 8192]", "16/4 heads of 128",
-                    "[unconditional rows, 2048] = AddConstant", "kernel 7, stride 1, dilation 9, padding 27",
+                    "[unconditional rows, 2048] = AddConstant", "kernel 7, stride 1, dilation 9, padding 27, through Snake",
+                "kernel 1, stride 1, dilation 1, padding 0, and Snake of it", "decoder.block.0.res_unit1.snake2.alpha",
             })
             Assert.Contains(part, text, StringComparison.Ordinal);
 

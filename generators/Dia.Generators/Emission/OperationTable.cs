@@ -56,8 +56,8 @@ internal static class OperationTable
             yield return ("Rows", "Rows." + o.Rows);
         if (o.Parameters.Length > 0)
             yield return ("Weight", parameters.Index(o.Parameters[0]));
-        if (Snake.AlphaOf(o) is { } alpha)
-            yield return ("Alpha", parameters.Index(alpha));
+        if (Snake.EndOf(o) is { } snake)
+            yield return ("Alpha", parameters.Index(snake.Alpha));
     }
 
     /// <summary>What is 0 need not be said.</summary>
@@ -68,8 +68,8 @@ internal static class OperationTable
         foreach (var size in o.Sizes)
             yield return size;
         yield return Number("Offset", y is not null && plan.Places(y) ? plan.Buffer(y).Offset : -1);
-        Value? second = o is ISnaked ? o.Outputs.ElementAtOrDefault(1) : null;
-        yield return Number("SnakeOffset", second is not null ? plan.Buffer(second).Offset : 0);
+        Value? snake = Snake.EndOf(o) is { } end && end.Y != y ? end.Y : null;
+        yield return Number("SnakeOffset", snake is not null ? plan.Buffer(snake).Offset : 0);
         yield return Number("Flops", o.Cost.Flops);
         yield return Number("Values", o.Cost.Values);
         yield return Number("FlopsOfKey", o.Cost.FlopsOfKey);
@@ -78,7 +78,7 @@ internal static class OperationTable
         if (!numbered)
             yield break;
         yield return Number("Result", 1 + (y?.Number ?? -1));
-        yield return Number("SnakeResult", 1 + (second?.Number ?? -1));
+        yield return Number("SnakeResult", 1 + (snake?.Number ?? -1));
         yield return Number("Operand", 1 + (o.Inputs.FirstOrDefault()?.Number ?? -1));
         yield return Number("Other", 1 + (o.Inputs.ElementAtOrDefault(1)?.Number ?? -1));
     }

@@ -8,11 +8,9 @@ internal static class Rewrites
     /// <summary>Two neighbours, of which the second reads the first's result, as one operation; null: they are not one.</summary>
     private delegate Operation? Rewrite(Operation first, Operation next, bool isReadElsewhere);
 
-    /// <summary>All of them, in order; a backend may ask for others.</summary>
-    private static readonly Rewrite[] All = [ResidualIntoProduct, RotationIntoAppend, SnakeIntoConvolution];
-
-    // A backward pass has Snake computed again rather than kept.
-    private static readonly Rewrite[] Training = [.. All.Except([SnakeIntoConvolution])];
+    // In order. A backward pass has Snake computed again rather than kept.
+    private static readonly Rewrite[] Training = [ResidualIntoProduct, RotationIntoAppend];
+    private static readonly Rewrite[] All = [.. Training, SnakeIntoConvolution];
 
     /// <summary>The functions after all rewrites.</summary>
     /// <param name="functions">The functions.</param>
@@ -24,7 +22,7 @@ internal static class Rewrites
         return [.. functions.Select(f => f with { Stages = Apply(f.Stages, uses, rewrites) })];
     }
 
-    // What is done at once with the last operation of a stage is done there, unless it may be left out.
+    // What a stage begins with may be done at once with the last operation of the one before, unless either of these stages may be left out.
     private static List<Stage> Apply(List<Stage> stages, Dictionary<Value, int> uses, Rewrite[] rewrites)
     {
         var result = new List<Stage>();
@@ -34,7 +32,7 @@ internal static class Rewrites
             var operations = new List<Operation>();
             foreach (Operation next in stage.Operations)
             {
-                List<Operation>? neighbours = operations.Count > 0 ? operations : before;
+                List<Operation>? neighbours = operations.Count > 0 ? operations : stage.LeastCodebooks == 0 ? before : null;
                 if (neighbours?.LastOrDefault() is { } last && Both(last, next, uses, rewrites) is { } both)
                     neighbours[neighbours.Count - 1] = both;
                 else
@@ -57,7 +55,7 @@ internal static class Rewrites
     {
         _ when isReadElsewhere => null,
         (Linear p, Add add) when add.X == p.Y => p with { Inputs = [p.X, add.A], Outputs = [add.Y] },
-        (Convolution p, Add add) when add.X == p.Y && Snake.AlphaOf(p) is null => p with { Inputs = [p.X, add.A], Outputs = [add.Y] },
+        (Convolution p, Add add) when add.X == p.Y && Snake.EndOf(p) is null => p with { Inputs = [p.X, add.A], Outputs = [add.Y] },
         _ => null,
     };
 
@@ -69,5 +67,8 @@ internal static class Rewrites
 
     /// <summary>A convolution's results go through Snake while they are at hand, and stay beside that where they are read again.</summary>
     private static Operation? SnakeIntoConvolution(Operation convolution, Operation next, bool isReadElsewhere) =>
-        convolution is ISnaked c && Snake.AlphaOf(convolution) is null && next is Snake snake ? c.Through(snake, keepY: isReadElsewhere) : null;
+        convolution is Convolution or TransposedConvolution && Snake.EndOf(convolution) is null && next is Snake snake ? convolution with
+        {
+            Outputs = isReadElsewhere ? [convolution.Y, snake.Y] : [snake.Y], Parameters = [.. convolution.Parameters, snake.Alpha],
+        } : null;
 }

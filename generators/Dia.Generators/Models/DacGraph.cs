@@ -145,8 +145,8 @@ internal sealed class DacGraph
         for (int unit = 1, dilation = 1; unit <= 3; unit++, dilation *= 3)
         {
             string name = $"{block}.res_unit{unit}";
-            g.Remark($"res_unit{unit}: x + conv2(snake2(conv1(snake1(x)))), dilation {dilation}");
             Value y = Snake(g, x, name + ".snake1");
+            g.Remark($"res_unit{unit}: x + conv2(snake2(conv1(snake1(x)))), dilation {dilation}");
             int tile = ConvolutionWindow.FilterResults * dilation;
             y = Convolution(g, y, name + ".conv1", x.Width, ConvolutionWindow.FilterTaps, padding: 3 * dilation, dilation: dilation,
                 tile: tile <= MostFramesOfTile * rowsOfFrame ? tile : 1);

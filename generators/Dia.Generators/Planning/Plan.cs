@@ -37,10 +37,10 @@ internal sealed class Plan
             Value? from = plan.Continues(operations[i], last, i);
             foreach (Value value in operations[i].Outputs.Where(v => v.Home == Home.Arena && !plan._stored.ContainsKey(v)))
             {
-                from = value == operations[i].Y ? from : null; // other results have memory of their own
-                Value root = plan._roots[value] = from is null ? value : plan._roots[from];
+                bool continues = from is not null && value == operations[i].Y; // other results have memory of their own
+                Value root = plan._roots[value] = continues ? plan._roots[from!] : value;
                 long size = rows(value) * value.Width;
-                lives[root] = from is null ? (size, i, last[value]) : (Math.Max(size, lives[root].Size), lives[root].First, last[value]);
+                lives[root] = !continues ? (size, i, last[value]) : (Math.Max(size, lives[root].Size), lives[root].First, last[value]);
             }
         }
 

@@ -40,7 +40,7 @@ internal static class InfoGraph
             string weight = o.Weight < 0 ? "" : $"{weights[o.Weight].Name} [{string.Join(", ", weights[o.Weight].Shape)}]"
                 + (o.Alpha < 0 ? "" : $", {weights[o.Alpha].Name}");
             table.Add("  " + (o.Stage == last ? "" : o.Stage), Statement(o), weight, o.Offset < 0
-                ? "" : Format.Text($"{o.Offset}"), Cost(o.Flops, o.FlopsOfKey), Cost(o.Values + o.TableValues, o.ValuesOfKey));
+                ? "" : Format.Text($"{o.Offset}{(o.SnakeResult > 0 ? Format.Text($", {o.SnakeOffset}") : "")}"), Cost(o.Flops, o.FlopsOfKey), Cost(o.Values + o.TableValues, o.ValuesOfKey));
             last = o.Stage;
         }
 

@@ -14,15 +14,15 @@ public sealed unsafe partial class KernelChecks<TBackend>
     // Values of a weight up to which the scalar side makes all outputs: seconds for all shapes of a small model.
     private const int Whole = 1 << 20;
 
-    private readonly HashSet<(OperationKind, int, int, int, int, int, int, int, int, int, HiddenActivation)> _seen = [];
+    private readonly HashSet<(OperationKind, bool, int, int, int, int, int, int, int, int, int, HiddenActivation)> _seen = [];
 
     /// <summary>Every operation at the shapes of a network, in every format of weights. A shape that an earlier one has is not repeated.</summary>
     public void RunCompiled(CompiledNetwork network)
     {
         ArgumentNullException.ThrowIfNull(network);
-        foreach (OperationInfo o in network.Operations())
+        foreach (OperationInfo o in network.Operations().SelectMany(WithSnake))
         {
-            if (!_seen.Add((o.Kind, o.N, o.K, o.Entries, o.Heads, o.KeyHeads, o.HeadDim, o.Kernel, o.Stride, o.Dilation, o.Activation)))
+            if (!_seen.Add((o.Kind, o.Alpha >= 0, o.N, o.K, o.Entries, o.Heads, o.KeyHeads, o.HeadDim, o.Kernel, o.Stride, o.Dilation, o.Activation)))
                 continue;
             if (o.Kind == OperationKind.Attention && network is CompiledModel { Config: var config })
                 Attention(o, o is { Function: Function.Decode, Rows: Graph.Rows.All } ? config.RowCapacity : config.EncoderConfig.MaxPositionEmbeddings);
@@ -30,6 +30,10 @@ public sealed unsafe partial class KernelChecks<TBackend>
                 Check(o, (long)o.N * o.K * Math.Max(o.Kernel, 1) > Whole);
         }
     }
+
+    // The Snake at a convolution's end also by itself, against plain loops.
+    private static OperationInfo[] WithSnake(OperationInfo o) =>
+        o.Alpha < 0 ? [o] : [o, new OperationInfo(o.Function, o.Stage, OperationKind.Snake) { N = o.N }];
 
     private void Check(OperationInfo o, bool isLarge)
     {
@@ -61,7 +65,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
                     FilteredConvolution(o.K, o.N, o.Dilation);
                 break;
             case OperationKind.TransposedConvolution when isLarge:
-                LargeTransposedConvolution(o.K, o.N, o.Stride);
+                LargeTransposedConvolution(o.K, o.N, o.Stride, o.Alpha >= 0);
                 break;
             case OperationKind.TransposedConvolution:
                 TransposedConvolution(o.K, o.N, o.Stride);
@@ -111,6 +115,12 @@ public sealed unsafe partial class KernelChecks<TBackend>
                     0);
             }
 
+            if (o.Alpha >= 0)
+            {
+                ThroughSnake("convolution", $"{shapes} {format}", memory, rows, o.N, (to, snake, alpha) => _backend.Convolution(
+                    (float*)to, x.OnDevice, device.Weight, device.Bias, rows, o.K, o.N, o.Kernel, o.Stride, o.Dilation, true, (float*)snake, alpha));
+            }
+
             memory.ReleaseWeights();
         }
     }
@@ -140,7 +150,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
         }
     }
 
-    private void LargeTransposedConvolution(int inputs, int outputs, int stride)
+    private void LargeTransposedConvolution(int inputs, int outputs, int stride, bool snakes)
     {
         using CheckMemory<TBackend> memory = Memory(32);
         const int Rows = 21, Sampled = 1;
@@ -159,6 +169,13 @@ public sealed unsafe partial class KernelChecks<TBackend>
             Compare("transposed_convolution " + format, Text($"[{Rows}, {inputs}, {outputs}] s{stride}, {2 * Sampled} rows of it"),
                 [.. actual.AsSpan(0, Sampled * width), .. actual.AsSpan(last * width)], [.. y.Values[..(Sampled * width)], .. y.Values[(last * width)..]],
                 ConvolutionTolerance(format, 2 * inputs), Math.Max(2, inputs / 2.0));
+            if (snakes)
+            {
+                ThroughSnake("transposed_convolution", Text($"[{Rows}, {inputs}, {outputs}] s{stride} {format}"), memory, Rows * stride, outputs,
+                    (to, snake, alpha) => _backend.TransposedConvolution(
+                        (float*)to, x.OnDevice, device, deviceBias, Rows, inputs, outputs, stride, (float*)snake, alpha));
+            }
+
             memory.ReleaseWeights();
         }
     }

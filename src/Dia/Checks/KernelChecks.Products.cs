@@ -175,7 +175,9 @@ public sealed unsafe partial class KernelChecks<TBackend>
     /// <summary>What goes through Snake as it is computed, beside the results or in their place, has the bits of Snake of the results.</summary>
     private void ThroughSnake(string name, string shapes, CheckMemory<TBackend> memory, int rows, int outputs, Convolve convolve)
     {
-        (_, Weight alpha) = memory.Weight(WeightRole.Vector, WeightFormat.Float32, [outputs], 0.9f, 1.2f);
+        float[] alphas = memory.Floats(outputs, 0.9f, 1.2f).Values.ToArray();
+        alphas[outputs / 2] = 3e6f; // so many turns of the sine are reduced in another way
+        (_, Weight alpha) = memory.Weight(new WeightSpec("check", [outputs], WeightRole.Vector), WeightFormat.Float32, alphas);
         float[] start = memory.Floats(rows * outputs).Values.ToArray();
         Mirrored<float> plain = memory.Place<float>(start), expected = memory.Place<float>(start), beside = memory.Place<float>(start),
             snake = memory.Place<float>(start), inPlace = memory.Place<float>(start);

@@ -88,7 +88,8 @@ public sealed unsafe partial class KernelChecks<TBackend>
         // More queries and keys than a processor's block of them.
         Attention("many rows", 4, 2, 64, [(70, 170, 100), (40, 150, -1), (33, 70, -1)], false);
         foreach ((int inputs, int outputs, int kernel, int stride, int dilation) in (ReadOnlySpan<(int, int, int, int, int)>)
-            [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (11, 4, 3, 1, 2), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1)])
+            [(1, 5, 7, 1, 1), (3, 1, 3, 2, 1), (8, 70, 7, 1, 3), (12, 16, 8, 4, 1), (40, 65, 1, 1, 1), (11, 4, 3, 1, 2), (5, 6, 7, 1, 9), (64, 8, 1, 1, 1),
+                (90, 70, 3, 1, 1)])
         {
             Convolution(inputs, outputs, kernel, stride, dilation);
         }
@@ -97,7 +98,7 @@ public sealed unsafe partial class KernelChecks<TBackend>
             FilteredConvolution(inputs, outputs, dilation);
         FilteredConvolution(8, 8, 1, tiles: 1000);
 
-        foreach ((int inputs, int outputs, int stride) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 1), (6, 4, 2), (40, 24, 8), (16, 3, 5)])
+        foreach ((int inputs, int outputs, int stride) in (ReadOnlySpan<(int, int, int)>)[(1, 1, 1), (6, 4, 2), (40, 24, 8), (16, 3, 5), (140, 24, 2)])
             TransposedConvolution(inputs, outputs, stride);
         Codes(6, 8);
         Codes(300, 5);

@@ -17,7 +17,8 @@ internal unsafe struct Operands
     public Weight Weight;
     public Weight Bias;
 
-    /// <summary>Of the Snake that a convolution's results go through, in place; missing: they do not.</summary>
+    /// <summary>Where Snake of a convolution's results goes, with its α: Y, or memory of its own; null: nowhere.</summary>
+    public float* Snake;
     public Weight Alpha;
     public int Rows;
     public int Layer;
@@ -105,11 +106,10 @@ internal static unsafe class OperationRunner
                 b.Attention(p.Y, p.X, p.Batch, p.Layer, o.Heads, o.KeyHeads, o.HeadDim, null);
                 break;
             case OperationKind.Convolution:
-                b.Convolution(p.Y, p.X, p.Weight, p.Bias, p.Rows, o.K, o.N, o.Kernel, o.Stride, o.Dilation, false, p.Alpha.IsMissing ? null : p.Y,
-                    p.Alpha);
+                b.Convolution(p.Y, p.X, p.Weight, p.Bias, p.Rows, o.K, o.N, o.Kernel, o.Stride, o.Dilation, false, p.Snake, p.Alpha);
                 break;
             case OperationKind.TransposedConvolution:
-                b.TransposedConvolution(p.Y, p.X, p.Weight, p.Bias, p.Rows / o.Stride, o.K, o.N, o.Stride, p.Alpha.IsMissing ? null : p.Y, p.Alpha);
+                b.TransposedConvolution(p.Y, p.X, p.Weight, p.Bias, p.Rows / o.Stride, o.K, o.N, o.Stride, p.Snake, p.Alpha);
                 break;
             case OperationKind.Snake:
                 b.Snake(p.Y, p.X, p.Weight, p.Rows, o.N);

@@ -54,8 +54,13 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         OperationInfo[] operations = [.. codec.Network.Layout.Operations.Where(o => o.Function == Function.CodecDecode)];
         var rates = new Dictionary<int, int> { [0] = 1 };
         foreach (OperationInfo o in operations.Where(o => o.Result > 0))
-            rates[o.Result] = rates[Math.Max(o.SnakeResult, o.Result)] = rates[o.Operand] * (o.Window.Transposed ? o.Stride : 1);
-        var works = operations.Where(o => o.Kind is OperationKind.Convolution or OperationKind.TransposedConvolution or OperationKind.Snake)
+        {
+            rates[o.Result] = rates[o.Operand] * (o.Window.Transposed ? o.Stride : 1);
+            if (o.SnakeResult > 0)
+                rates[o.SnakeResult] = rates[o.Result];
+        }
+
+        var works = operations.Where(o => o.Kind is OperationKind.Convolution or OperationKind.TransposedConvolution)
             .Select(o => (Rate: rates[o.Result], Work: new Work(o, codec.Specs, codec.Weights.Weights, codec.Network.Weights)));
         foreach (var group in works.GroupBy(w => (w.Rate, w.Work.Shape)).OrderBy(g => g.Key.Shape.Kind))
             Time("codec", [.. group.Select(g => g.Work)], new Load(1, group.First().Work.Rows(checked(frames * group.Key.Rate)), 0, false, Phase.Prefill),
@@ -76,7 +81,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
                 OperationRunner.Run(backend, o, p);
             }
         });
-        double flops = (part == "step" && o.Kind != OperationKind.Linear) || o.Kind == OperationKind.Snake ? 0 : works.Sum(w => w.Flops(load));
+        double flops = part == "step" && o.Kind != OperationKind.Linear ? 0 : works.Sum(w => w.Flops(load));
         report(new KernelTiming(part, Name(works[0], load), Sizes(works, load), works.Sum(w => w.Bytes(load)), flops, seconds, launches));
     }
 
@@ -84,7 +89,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         + work.Operation.Kind switch
     {
         OperationKind.Linear or OperationKind.Convolution or OperationKind.TransposedConvolution =>
-            $" {work.Storage.Format}{(work.Operation.Alpha < 0 ? "" : " through snake")}",
+            $" {work.Storage.Format}{work.Snake}",
         OperationKind.Attention => work.Operation.Function == Function.Encode ? " of the encoder" : load.IsCausal ? " over the rows" : " over the text",
         _ => "",
     };
@@ -92,7 +97,7 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
     private static string Sizes(Work[] works, Load load)
     {
         OperationInfo o = works[0].Operation;
-        string count = works.Length > 1 || o.Kernel > 0 || o.Kind is OperationKind.Linear or OperationKind.Snake ? $"{works.Length} x " : "";
+        string count = works.Length > 1 || o.Kernel > 0 || o.Kind == OperationKind.Linear ? $"{works.Length} x " : "";
         FormattableString sizes = o.Kind switch
         {
             OperationKind.EmbeddingSum => $"[{load.Rows}, {o.Heads}, {o.N}]",
@@ -131,9 +136,12 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         public double WeightBytes => Operation.Weight < 0 ? 0
             : (Specs[Operation.Weight].Role == WeightRole.Vector ? WeightFormat.Float32 : Storage).Bytes(Specs[Operation.Weight]);
 
-        public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, bool IsSnaked, WeightStorage Storage)
-            Shape => (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation,
-                Operation.Alpha >= 0, Storage);
+        public (OperationKind Kind, int N, int K, int Heads, int KeyHeads, Rows Rows, int Kernel, int Dilation, string Snake, WeightStorage Storage) Shape =>
+            (Operation.Kind, Operation.N, Operation.K, Operation.Heads, Operation.KeyHeads, Operation.Rows, Operation.Kernel, Operation.Dilation, Snake,
+                Storage);
+
+        /// <summary>What becomes of its results besides.</summary>
+        public string Snake => Operation.Alpha < 0 ? "" : Operation.SnakeResult > 0 ? " beside snake" : " through snake";
 
         public double Flops(Load load) => load.Rows * (Operation.Flops + (double)load.Keys * Operation.FlopsOfKey);
 
@@ -159,9 +167,11 @@ internal sealed unsafe class OperationTimings<TBackend>(TBackend backend, Device
         public Operands Operands(OperationInfo o, Load load, int layers)
         {
             int rows = load.Rows, half = Math.Max(o.HeadDim / 2, o.Kind == OperationKind.RotaryTable ? o.N : 0);
+            float* y = Floats((long)rows * o.N);
             return new Operands
             {
-                Y = Floats((long)rows * o.N),
+                Y = y,
+                Snake = o.Alpha < 0 ? null : o.SnakeResult > 0 ? Floats((long)rows * o.N) : y,
                 X = Floats(OperationRunner.InputValues(o, rows)),
                 Ids = (int*)Floats((long)rows * Math.Max(o.Heads, 1)),
                 Cos = Floats((long)rows * half),

@@ -20,7 +20,7 @@ public sealed record OperationInfo(Function Function, string Stage, OperationKin
     /// <summary>Its weight's number in the model's table of weights; −1: it has none. A convolution's bias is the next.</summary>
     public int Weight { get; init; } = -1;
 
-    /// <summary>The number of Snake's α, which a convolution's results go through as they are computed; −1: they do not.</summary>
+    /// <summary>The number of the α of Snake, where a convolution's results go through that as they are computed; −1: they do not.</summary>
     public int Alpha { get; init; } = -1;
 
     /// <summary>Where its result lies in the arena, in float32 values (of a row, but for the codec); −1: elsewhere.</summary>

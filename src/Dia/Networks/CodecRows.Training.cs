@@ -11,6 +11,12 @@ public readonly unsafe partial struct CodecRows
         where TBackend : struct, ITrainingBackend =>
         b.Copy(data, x.Checked(range), range.Count * channels);
 
+    /// <summary>Snake of x, which is kept; without gradients it is a part of the convolution before. These rows may be x's.</summary>
+    public void Snake<TBackend>(in TBackend b, CodecRows x, in Weight alpha)
+        where TBackend : struct, ITrainingBackend =>
+        // Snake of zero is zero: padding stays padding.
+        b.Snake(data, x.Checked(range), alpha, checked((int)range.Count), channels);
+
     /// <summary>The gradient of what was subtracted: −dy.</summary>
     public void SubtractGradient<TBackend>(in TBackend b, CodecRows dy)
         where TBackend : struct, ITrainingBackend

@@ -43,12 +43,6 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
     internal void Store(DeviceMemory memory, float* samples) =>
         memory.Download(samples + Inside.Start, At(Inside.Start), Inside.Count * channels * sizeof(float));
 
-    /// <summary>Snake of x; these rows may be x's.</summary>
-    public void Snake<TBackend>(in TBackend b, CodecRows x, in Weight alpha)
-        where TBackend : struct, IBackend =>
-        // Snake of zero is zero: padding stays padding.
-        b.Snake(data, x.Checked(range), alpha, checked((int)range.Count), channels);
-
     /// <summary>
     /// Convolution of x, added to what these rows hold if <paramref name="accumulate"/>; <paramref name="snake"/>, the same rows in their own memory or in
     /// this, is Snake of that, if it is given.
@@ -63,7 +57,7 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         {
             RowRange rows = window.Covered(Inside);
             b.Convolution(Checked(rows), x.Checked(window.Read(rows)), w, bias, checked((int)rows.Count), x.Channels, channels, kernel, stride, dilation,
-                accumulate, snake.Of(rows), alpha);
+                accumulate, snake.CheckedOrNull(rows), alpha);
         }
 
         if (!accumulate || w.IsFiltered)
@@ -81,7 +75,8 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         where TBackend : struct, IBackend
     {
         (RowRange rows, RowRange input) = Transposed(stride, padding);
-        b.TransposedConvolution(Checked(rows), x.Checked(input), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride, snake.Of(rows), alpha);
+        b.TransposedConvolution(Checked(rows), x.Checked(input), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride,
+            snake.CheckedOrNull(rows), alpha);
         ZeroOutside(b.Memory);
         if (snake.IsElsewhere(data))
             snake.ZeroOutside(b.Memory);
@@ -119,8 +114,7 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         ? At(part.Start)
         : throw new InvalidOperationException("A codec operation reads rows that were not computed.");
 
-    // The same, or null where there are no such rows.
-    private float* Of(RowRange part) => data == null ? null : Checked(part);
+    private float* CheckedOrNull(RowRange part) => data == null ? null : Checked(part);
 
     private bool IsElsewhere(float* other) => data != null && data != other;
 

@@ -8,7 +8,7 @@ namespace Dia.Generators.Graph;
 /// y = convolution of x, plus a residual and through Snake where rewrites found these. A tile of more rows than one is for devices that filter minimally.
 /// </summary>
 internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Padding = 0, int Stride = 1, int Dilation = 1, int Tile = 1)
-    : Operation(OperationKind.Convolution, [X], [new(null, W.Shape[0])], [W, Bias]), ISnaked
+    : Operation(OperationKind.Convolution, [X], [new(null, W.Shape[0])], [W, Bias])
 {
     public Value X => Inputs[0];
 
@@ -21,7 +21,7 @@ internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Pad
 
     public override ConvolutionWindow Window => new(W.Shape[2], Stride, Dilation, Padding, false, Tile);
 
-    public override Cost Cost => Snake.Within(this, new(2L * Window.Kernel * X.Width * Y.Width, (long)Stride * X.Width + Y.Width));
+    public override Cost Cost => new(2L * Window.Kernel * X.Width * Y.Width, (long)Stride * X.Width + Outputs.Sum(y => (long)y.Width));
 
     public override IEnumerable<(string, string)> Sizes =>
     [
@@ -33,10 +33,7 @@ internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Pad
     public string Taps => $"kernel: {Window.Kernel}, stride: {Stride}, dilation: {Dilation}, padding: {Padding}";
 
     public override string Print(Scope s) =>
-        $"{s[Y]}.Convolution(b, {s[X]}, {s[W]}, {s[Bias]}, {Taps}, accumulate: {(Residual is null ? "false" : "true")}{Snake.Argument(this, s)});";
-
-    /// <inheritdoc/>
-    public Operation Through(Snake snake, bool keepY) => this with { Outputs = Snake.Results(Y, snake, keepY), Parameters = [W, Bias, snake.Alpha] };
+        $"{s[Y]}.Convolution(b, {s[X]}, {s[W]}, {s[Bias]}, {Taps}, accumulate: {(Residual is null ? "false" : "true")}{Snake.Arguments(this, s)});";
 
     /// <summary>
     /// With row r of y reading row at(r, t) of x by tap t: dx[at(r, t)] += dy[r]·w[t], dw[t] += Σ dy[r]ᵀ·x[at(r, t)], dbias += Σ dy[r].

@@ -4,13 +4,6 @@ using Dia.Graph;
 
 namespace Dia.Generators.Graph;
 
-/// <summary>An operation that can have its result go through Snake as it is computed.</summary>
-internal interface ISnaked
-{
-    /// <summary>The same, through Snake: to a second result, or in place of the first if nothing else reads that.</summary>
-    Operation Through(Snake snake, bool keepY);
-}
-
 /// <summary>y = x + sin²(αx)/(α + 1e-9) (Ziyin et al. 2020).</summary>
 internal sealed record Snake(Value X, Parameter Alpha) : Operation(OperationKind.Snake, [X], [new(null, X.Width)], [Alpha])
 {
@@ -26,19 +19,12 @@ internal sealed record Snake(Value X, Parameter Alpha) : Operation(OperationKind
 
     public override string Print(Scope s) => $"{s[Y]}.Snake(b, {s[X]}, {s[Alpha]});";
 
-    /// <summary>The results of an operation that Snake became a part of.</summary>
-    public static Value[] Results(Value y, Snake snake, bool keepY) => keepY ? [y, snake.Y] : [snake.Y];
+    /// <summary>The Snake that a rewrite made the end of a convolution: its α and its result, which are the last of that; null: there is none.</summary>
+    public static (Parameter Alpha, Value Y)? EndOf(Operation o) =>
+        o is Convolution or TransposedConvolution && o.Parameters.Length == 3 ? (o.Parameters[2], o.Outputs[o.Outputs.Length - 1]) : null;
 
-    /// <summary>What such an operation costs: its own, and what Snake computes, which is written once more where both are kept.</summary>
-    public static Cost Within(Operation o, Cost own) => AlphaOf(o) is null
-        ? own : own with { Flops = own.Flops + 6L * o.Y.Width, Values = own.Values + (o.Outputs.Length - 1) * (long)o.Y.Width };
-
-    /// <summary>What such an operation is called with more.</summary>
-    public static string Argument(Operation o, Scope s) =>
-        AlphaOf(o) is { } alpha ? $",\n    snake: {s[o.Outputs[o.Outputs.Length - 1]]}, alpha: {s[alpha]}" : "";
-
-    /// <summary>α of the Snake that is a part of a convolution; null: none is.</summary>
-    public static Parameter? AlphaOf(Operation o) => o is ISnaked ? o.Parameters.ElementAtOrDefault(2) : null;
+    /// <summary>The arguments that a convolution has for it.</summary>
+    public static string Arguments(Operation o, Scope s) => EndOf(o) is { } snake ? $",\n    snake: {s[snake.Y]}, alpha: {s[snake.Alpha]}" : "";
 
     /// <summary>dx = dy·(1 + α·sin(2αx)/(α + 1e-9)), dα += Σ dy·(x·sin(2αx) − sin²(αx)/(α + 1e-9))/(α + 1e-9).</summary>
     public override void Differentiate(Adjoints a)

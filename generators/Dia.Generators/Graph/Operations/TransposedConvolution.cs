@@ -6,7 +6,7 @@ namespace Dia.Generators.Graph;
 
 /// <summary>y = transposed convolution of x, kernel 2·stride, through Snake where a rewrite found one.</summary>
 internal sealed record TransposedConvolution(Value X, Parameter W, Parameter Bias, int Stride, int Padding)
-    : Operation(OperationKind.TransposedConvolution, [X], [new(null, W.Shape[1])], [W, Bias]), ISnaked
+    : Operation(OperationKind.TransposedConvolution, [X], [new(null, W.Shape[1])], [W, Bias])
 {
     public Value X => Inputs[0];
 
@@ -15,16 +15,13 @@ internal sealed record TransposedConvolution(Value X, Parameter W, Parameter Bia
     public override ConvolutionWindow Window => new(2 * Stride, Stride, 1, Padding, true);
 
     // Of an output row: two taps of each input channel, and a stride-th of an input row.
-    public override Cost Cost => Snake.Within(this, new(4L * X.Width * Y.Width, X.Width / Stride + Y.Width));
+    public override Cost Cost => new(4L * X.Width * Y.Width, X.Width / Stride + Outputs.Sum(y => (long)y.Width));
 
     public override IEnumerable<(string, string)> Sizes =>
         [Size("K", X.Width), Size("Kernel", 2 * Stride), Size("Stride", Stride), Size("Dilation", 1), Size("Padding", Padding)];
 
     public override string Print(Scope s) =>
-        $"{s[Y]}.TransposedConvolution(b, {s[X]}, {s[W]}, {s[Bias]}, stride: {Stride}, padding: {Padding}{Snake.Argument(this, s)});";
-
-    /// <inheritdoc/>
-    public Operation Through(Snake snake, bool keepY) => this with { Outputs = Snake.Results(Y, snake, keepY), Parameters = [W, Bias, snake.Alpha] };
+        $"{s[Y]}.TransposedConvolution(b, {s[X]}, {s[W]}, {s[Bias]}, stride: {Stride}, padding: {Padding}{Snake.Arguments(this, s)});";
 
     /// <summary>The convolution that it transposes: dx = that of dy, dw += Σ xᵀ·dy tap by tap, dbias += Σ dy.</summary>
     public override void Differentiate(Adjoints a)

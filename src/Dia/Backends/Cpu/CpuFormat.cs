@@ -116,7 +116,7 @@ internal unsafe struct MatrixProduct
     public float* Bias;
     public int BiasCount;
 
-    /// <summary>Where Snake of the results goes, laid out like Y, which it may be, and its α of BiasCount columns; null: none is wanted.</summary>
+    /// <summary>Where Snake of the results goes, laid out like Y, which it may be (YStep is 1), and its α of BiasCount columns; null: none is wanted.</summary>
     public float* Snake;
     public float* Alpha;
     public int Rows;

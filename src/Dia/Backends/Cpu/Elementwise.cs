@@ -207,7 +207,7 @@ internal readonly unsafe struct Snake(float* y, float* x, float* alpha, int widt
     public static void Store<TLanes>(float* to, Vector<float> v, Vector<float> alpha, TLanes lanes)
         where TLanes : struct, ILanes
     {
-        // Two ways that share nothing: what is used after a call would lie in memory on both.
+        // Two ways that share nothing: what one of them used after its call, both would spill.
         Vector<float> turns = alpha * v;
         if (VectorMath.IsBeyondReduced(turns))
             StoreLarge(to, v, alpha, lanes);

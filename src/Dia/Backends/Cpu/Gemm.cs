@@ -101,9 +101,9 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                     LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
                 float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, widened, firstPanel + p, k, count);
                 if (k == 0)
-                    LoadOfColumns(bias, P.Bias, firstPanel + p);
+                    GatherColumns(bias, P.Bias, firstPanel + p);
                 if (P.Snake != null)
-                    LoadOfColumns(alpha, P.Alpha, firstPanel + p);
+                    GatherColumns(alpha, P.Alpha, firstPanel + p);
                 bool isLast = p + 1 == panels;
                 MultiplyPanel(new()
                 {
@@ -139,21 +139,27 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
             float* from = b.Bias != null ? b.Bias : sums;
             int fromStride = b.Bias != null ? 0 : width;
             if (isLast)
-                PrefetchResults(y);
-            if (isLast && P.Snake != null && P.Snake != P.Y)
-                PrefetchResults(P.Snake + (y - P.Y));
-            if (isLast && isWhole && row + Gemm.TileRows <= b.Rows)
             {
-                Gemm.Tile(a, b.Panel, b.Count, from, fromStride, y, P.YStride, P.Accumulate);
+                int rows = Math.Min(Gemm.TileRows, b.Rows - row), columns = Math.Min(width, P.N - column);
+                PrefetchResults(y);
+                if (P.Snake != null && P.Snake != P.Y)
+                    PrefetchResults(P.Snake + (y - P.Y));
+                if (isWhole && rows == Gemm.TileRows)
+                {
+                    Gemm.Tile(a, b.Panel, b.Count, from, fromStride, y, P.YStride, P.Accumulate);
+                }
+                else
+                {
+                    Gemm.Tile(a, b.Panel, b.Count, from, fromStride, sums, width, accumulate: false);
+                    Store(sums, y, rows, columns);
+                }
+                if (P.Snake != null)
+                    StoreSnake(y, b.Alpha, rows, columns);
             }
             else
             {
                 Gemm.Tile(a, b.Panel, b.Count, from, fromStride, sums, width, accumulate: false);
-                if (isLast)
-                    Store(sums, y, Math.Min(Gemm.TileRows, b.Rows - row), Math.Min(width, P.N - column));
             }
-            if (isLast && P.Snake != null)
-                StoreSnake(y, b.Alpha, Math.Min(Gemm.TileRows, b.Rows - row), Math.Min(width, P.N - column));
             sums += Gemm.TileRows * width;
         }
     }
@@ -192,7 +198,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
     }
 
     // A panel's columns of a vector of BiasCount values; zeros where there is none.
-    private readonly void LoadOfColumns(float* to, float* from, int panel)
+    private readonly void GatherColumns(float* to, float* from, int panel)
     {
         for (int i = 0; i < Gemm.PanelColumns; i++)
         {
