@@ -8,6 +8,8 @@ namespace Dia.Cli;
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource _source = new();
     private readonly ManualResetEventSlim _ended = new();
     private readonly List<OutputFile> _files = [];
@@ -94,9 +96,15 @@ internal sealed class Interruption : IDisposable
         _source.Cancel();
         if (_ended.Wait(Patience))
             return;
-        DropFiles();
-        _reporter.EndProgress();
-        Report();
+        // A terminal, or what is behind a pipe, may never take what is said.
+        var end = new Thread(() =>
+        {
+            DropFiles();
+            _reporter.EndProgress();
+            Report();
+        }) { IsBackground = true };
+        end.Start();
+        end.Join(LastWords);
         Environment.Exit(exitCode);
     }
 

@@ -61,6 +61,10 @@ public sealed class StreamingTests : TestFolder
     // Plain loops are slow enough to be stopped in the middle.
     private static readonly string[] Slow = [.. Script, "--device", "scalar", "--greedy", "--max-tokens", "170"];
 
+    // All of it, spoken once for all tests.
+    private static readonly Lazy<byte[]> WholeRaw = new(() => Succeeds(Executable.Dia.Run([.. Slow, "--raw"])).Output),
+        WholeWav = new(() => Succeeds(Executable.Dia.Run([.. Slow, "--quiet"])).Output);
+
     [Theory]
     [InlineData("INT", 130, "--raw", 0)]
     [InlineData("TERM", 143, "--raw", 0)]
@@ -79,7 +83,7 @@ public sealed class StreamingTests : TestFolder
         Assert.Equal(option == "--quiet" ? "" : "dia: interrupted: standard output has what was written so far.\n", process.StandardError.ReadToEnd());
         process.WaitForExit();
         Assert.Equal(exitCode, process.ExitCode);
-        byte[] whole = Succeeds(Dia.Run([.. Slow, option])).Output;
+        byte[] whole = (header == 0 ? WholeRaw : WholeWav).Value;
         Assert.InRange(output.Length, first.Length, whole.Length - 2048);
         // Whole frames of the codec: the chunk that was being written is complete.
         Assert.Equal(0, (output.Length - header) % 1024);
@@ -108,7 +112,7 @@ public sealed class StreamingTests : TestFolder
     [InlineData("TERM", 143)]
     public void A_signal_leaves_whole_samples_in_a_file_that_the_shell_has_opened(string signal, int exitCode)
     {
-        byte[] whole = Succeeds(Dia.Run([.. Slow, "--raw"])).Output;
+        byte[] whole = WholeRaw.Value;
         // The shell's file cannot be taken back; exec makes the process that is signalled the program itself.
         using Process process = Dia.StartShell("exec $DIA \"$@\" > $0", [In("a.raw"), .. Slow, "--raw"]);
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromMinutes(1)
@@ -130,11 +134,11 @@ public sealed class StreamingTests : TestFolder
         // A reader that takes a second, reads some, so that there is progress to show, and then no more: once the FIFO is full (64 KiB) the program
         // waits for it. All of the text makes 700 KB.
         Outcome outcome = Dia.Shell(
-            "mkfifo $1/fifo; (sleep 1; head -c 300000; exec sleep 60) < $1/fifo > /dev/null 2>&1 & reader=$!; $DIA \"$3\" --seed 1 --raw -o $1/fifo 2> $2 & pid=$!; sleep 5; kill -TERM $pid; wait $pid; echo $?; kill $reader",
+            "mkfifo $1/fifo; (sleep 1; head -c 300000; exec sleep 60) < $1/fifo > /dev/null 2>&1 & reader=$!; $DIA \"$3\" --seed 1 --raw -o $1/fifo 2> $2 & pid=$!; sleep 5; kill -TERM $pid; wait $pid; echo $?; kill $reader && echo the reader still waits",
             Folder,
             terminal.Path,
             Fixtures.LongText);
-        Assert.Equal("143\n", outcome.Text);
+        Assert.Equal("143\nthe reader still waits\n", outcome.Text);
         string shown = terminal.Read();
         Assert.Contains("times real time", shown, StringComparison.Ordinal);
         Assert.Matches(@"\r\e\[Kdia: interrupted: .*/fifo has what was written so far\.\r?\n$", shown);

@@ -118,8 +118,9 @@ public sealed class AtomicFile : IDisposable
         }
     }
 
+    // Without a buffer: closing one would write it, and wait for a reader that may take no more.
     private static AtomicFile Direct(string path) =>
-        new(path, path, null, new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 1 << 16));
+        new(path, path, null, new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));
 
     private static AtomicFile Temporary(string path, FileKind kind, UnixFileMode? mode)
     {
