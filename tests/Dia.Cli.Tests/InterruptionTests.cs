@@ -60,4 +60,16 @@ public sealed class InterruptionTests : TestFolder
         Assert.Equal(143, outcome.ExitCode);
         Assert.DoesNotContain("interrupted:", outcome.Error, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_standard_error_that_nobody_reads_does_not_keep_it()
+    {
+        // The FIFO is full before the program says its first word, and its reader takes none.
+        Outcome outcome = Dia.Shell(
+            "mkfifo $1/e; (exec sleep 60) < $1/e & reader=$!; (yes | head -c 70000 > $1/e) 2> /dev/null & sleep 0.5; "
+                + "$DIA '[S1] Hello world.' -o $1/a.wav 2> $1/e & pid=$!; sleep 3; kill -TERM $pid; wait $pid; echo $?; "
+                + "kill $reader && echo the reader still waits",
+            Folder);
+        Assert.Equal("143\nthe reader still waits\n", outcome.Text);
+    }
 }
