@@ -69,6 +69,7 @@ internal sealed class Interruption : IDisposable
     /// <summary>Says what is there after an interruption, and what is not.</summary>
     public void Report()
     {
+        string message;
         lock (_files)
         {
             if (_reported)
@@ -85,8 +86,10 @@ internal sealed class Interruption : IDisposable
                     $"{string.Join(", ", dropped)} {(dropped.Length == 1 ? "was" : "were")} not complete and {(dropped.Length == 1 ? "was" : "were")} dropped");
             if (cut.Length > 0)
                 said.Add($"{string.Join(", ", cut)} {(cut.Length == 1 ? "has" : "have")} what was written so far");
-            _reporter.Summary($"dia: interrupted: {(said.Count == 0 ? "nothing was written" : string.Join("; ", said))}.");
+            message = $"dia: interrupted: {(said.Count == 0 ? "nothing was written" : string.Join("; ", said))}.";
         }
+
+        _reporter.Summary(message); // Not within the lock: who waits for a reader must not keep others from dropping files.
     }
 
     private void Stop(PosixSignalContext context, int exitCode)
@@ -96,10 +99,10 @@ internal sealed class Interruption : IDisposable
         _source.Cancel();
         if (_ended.Wait(Patience))
             return;
+        DropFiles();
         // A terminal, or what is behind a pipe, may never take what is said.
         var end = new Thread(() =>
         {
-            DropFiles();
             _reporter.EndProgress();
             Report();
         }) { IsBackground = true };

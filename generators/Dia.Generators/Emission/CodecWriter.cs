@@ -79,10 +79,7 @@ internal sealed class CodecWriter
         var need = new Dictionary<Value, long>();
         foreach (Operation operation in functions.SelectMany(f => f.Operations).Reverse().Where(o => o is not Observe))
         {
-            long[] wanted = [.. operation.Outputs.Where(need.ContainsKey).Select(y => need[y])];
-            long rows = wanted.Length > 0 ? wanted.Max() : count;
-            if (operation.Outputs.Length > 0)
-                rows = operation.Window.MostCovered(rows);
+            long rows = operation.Window.MostCovered(operation.Outputs.Where(need.ContainsKey).Select(y => need[y]).DefaultIfEmpty(count).Max());
             foreach (Value y in operation.Outputs)
                 need[y] = rows;
             foreach (Value x in operation.Inputs)
