@@ -6,8 +6,8 @@ namespace Dia.Codec;
 /// <summary>
 /// Decodes a sound while its frames arrive: windows come out as soon as the frames that their receptive field reaches are known, and
 /// together they are what <see cref="DacModel.Decode(int[,])"/> gives for all frames at once, sample for sample. The first window has
-/// one frame, so that sound starts early; each further one has twice as many, because a window's context costs the same whatever its
-/// length. For one thread at a time.
+/// one frame, so that sound starts early; each further one has twice as many, because every window reads the weights, and on a GPU makes its context
+/// again. For one thread at a time.
 /// </summary>
 /// <param name="codec">The codec.</param>
 /// <param name="codebooks">Codes of a frame: the codec's first so many codebooks.</param>
@@ -16,6 +16,7 @@ namespace Dia.Codec;
 public sealed class CodecStream(DacModel codec, int codebooks, int capacity = 0)
 {
     private int[] _codes = Room(codec, codebooks, capacity);
+    private readonly CodecCache? _cache = codec.CreateCache();
     private int _chunk = 1;
     private bool _completed;
 
@@ -67,7 +68,7 @@ public sealed class CodecStream(DacModel codec, int codebooks, int capacity = 0)
 
         // While frames may follow, the sound has no end: none of it lies in what this window reads.
         long frames = _completed ? Frames : int.MaxValue;
-        pass.Decode(_codes.AsSpan(0, Frames * codebooks), codebooks, frames, new RowRange(Samples, ready), to);
+        pass.Decode(_codes.AsSpan(0, Frames * codebooks), codebooks, frames, new RowRange(Samples, ready), to, cache: _cache);
         Samples += ready;
         _chunk = Math.Min(2 * _chunk, codec.WindowFrames);
         return (int)ready;

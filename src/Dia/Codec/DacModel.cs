@@ -200,11 +200,12 @@ public sealed partial class DacModel : IAudioCodec, IDisposable
     {
         Check(codes);
         CodecPass pass = Pass;
+        CodecCache? cache = CreateCache();
         float[] samples = new float[LengthOf(codes)];
         for (long start = 0; start < samples.Length; start += Layout.WindowSamples)
         {
             var window = new RowRange(start, Math.Min(Layout.WindowSamples, samples.Length - start));
-            pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples.AsSpan((int)start), trace);
+            pass.Decode(Flat(codes), codes.GetLength(1), codes.GetLength(0), window, samples.AsSpan((int)start), trace, cache);
         }
 
         return samples;
@@ -234,6 +235,9 @@ public sealed partial class DacModel : IAudioCodec, IDisposable
         using Lock.Scope turn = Tenant.Enter();
         return new CodecPass(Tenant, Network, Layout, Codebooks, Config.CodebookSize);
     }
+
+    /// <summary>What windows of a sound that is decoded leave for the next; null where a pass works without.</summary>
+    internal CodecCache? CreateCache() => CodecPass.CreateCache(Network, Layout, encoding: false);
 
     /// <summary>Refuses a pass of another codec.</summary>
     internal void CheckPass(CodecPass pass, string argument)

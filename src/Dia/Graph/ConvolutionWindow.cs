@@ -38,10 +38,10 @@ public readonly record struct ConvolutionWindow(int Kernel, int Stride, int Dila
         return new RowRange(first * Group - Before, (last - first + 1) * Group);
     }
 
-    /// <summary>The input rows that are read for these output rows, which are <see cref="Covered"/>.</summary>
-    public RowRange Read(RowRange rows) => Transposed
-        ? new(FloorDivide(rows.Start + Padding, Stride) - 1, MostRead(rows.Count))
-        : new(rows.Start * Stride - Padding, MostRead(rows.Count));
+    /// <summary>The input rows that are read for these output rows, which are <see cref="Covered"/>; none for none.</summary>
+    public RowRange Read(RowRange rows) => new(
+        Transposed ? FloorDivide(rows.Start + Padding, Stride) - 1 : rows.Start * Stride - Padding,
+        rows.Count == 0 ? 0 : MostRead(rows.Count));
 
     /// <summary>The most rows that <see cref="Covered"/> has for so many, wherever they start.</summary>
     public long MostCovered(long count) => ((count + Group - 2) / Group + 1) * Group;

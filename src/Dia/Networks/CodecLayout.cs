@@ -74,11 +74,16 @@ public sealed class CodecLayout
     /// <summary>The frames that a window of samples depends on; it may reach past either end of the sound.</summary>
     public RowRange FramesFor(RowRange window) => Walk(_decoder, _decoderValues, 0, window, 1).Range;
 
-    /// <summary>The values of a window of frames to encode, of a sound of so many samples.</summary>
-    internal CodecValue[] Encoding(long samples, RowRange window, CodecValue[]? reuse = null) => Fill(_encoder, _encoderValues, samples, window, reuse);
+    /// <summary>The values of a window of frames to encode, of a sound of so many samples; of one that continues others, only what they have not made.</summary>
+    internal CodecValue[] Encoding(long samples, RowRange window, CodecValue[]? reuse = null, CodecCache? cache = null) =>
+        Fill(_encoder, _encoderValues, samples, window, reuse, cache);
 
-    /// <summary>The values of a window of samples to decode, of a sound of so many frames.</summary>
-    internal CodecValue[] Decoding(long frames, RowRange window, CodecValue[]? reuse = null) => Fill(_decoder, _decoderValues, frames, window, reuse);
+    /// <summary>The values of a window of samples to decode, of a sound of so many frames; of one that continues others, only what they have not made.</summary>
+    internal CodecValue[] Decoding(long frames, RowRange window, CodecValue[]? reuse = null, CodecCache? cache = null) =>
+        Fill(_decoder, _decoderValues, frames, window, reuse, cache);
+
+    /// <summary>How many values it has, and one for none.</summary>
+    internal int Values(bool encoding) => encoding ? _encoderValues : _decoderValues;
 
     /// <summary>Which rows of its operand an operation reads.</summary>
     internal ConvolutionWindow WindowOf(OperationInfo operation) => IsFiltered ? operation.Window : operation.Window.RowByItself();
@@ -101,21 +106,21 @@ public sealed class CodecLayout
     private Step[] Steps(IEnumerable<OperationInfo> part) => [.. part.Where(o => o.Kind != OperationKind.Observe)
         .Select(o => new Step(o.Result, o.SnakeResult, o.Operand, o.Other, WindowOf(o)))];
 
-    private static CodecValue[] Fill(Step[] operations, int count, long input, RowRange window, CodecValue[]? reuse)
+    private static CodecValue[] Fill(Step[] operations, int count, long input, RowRange window, CodecValue[]? reuse, CodecCache? cache)
     {
         CodecValue[] values = reuse?.Length == count ? reuse : new CodecValue[count];
-        Fill(operations, input, window, values);
+        Fill(operations, input, window, values, cache is null ? [] : cache.Ends);
         return values;
     }
 
     private static CodecValue Walk(Step[] operations, int count, long input, RowRange window, int value)
     {
         Span<CodecValue> values = count <= FewValues ? stackalloc CodecValue[FewValues] : new CodecValue[count];
-        Fill(operations, input, window, values);
+        Fill(operations, input, window, values, []);
         return values[value];
     }
 
-    private static void Fill(Step[] operations, long input, RowRange window, Span<CodecValue> values)
+    private static void Fill(Step[] operations, long input, RowRange window, Span<CodecValue> values, ReadOnlySpan<long> ends)
     {
         // Rows of every value's whole timeline, the first operations' first.
         values.Clear();
@@ -126,32 +131,41 @@ public sealed class CodecLayout
             if (o.SnakeResult > 0)
                 values[o.SnakeResult].Total = values[o.Result].Total;
         }
-        Ranges(operations, values, window);
+
+        for (int v = 0; v < ends.Length; v++)
+            (values[v].Range, values[v].Fresh) = (new RowRange(ends[v], 0), ends[v]);
+        Ranges(operations, values, window, continues: ends.Length > 0);
     }
 
-    /// <summary>The rows that every value must hold, from the last operation back to the first: what the operations after it read.</summary>
-    private static void Ranges(Step[] operations, Span<CodecValue> values, RowRange window)
+    /// <summary>
+    /// The rows that every value must hold, from the last operation back to the first: what the operations after it read. Where windows before have made
+    /// some of them, the others are made.
+    /// </summary>
+    private static void Ranges(Step[] operations, Span<CodecValue> values, RowRange window, bool continues)
     {
         for (int i = operations.Length - 1; i >= 0; i--)
         {
             Step o = operations[i];
-            if (o.SnakeResult > 0)
-                Need(values, o.Result, values[o.SnakeResult].Range);
-            RowRange rows = o.Result == 0 || values[o.Result].Range.Count == 0 ? window : values[o.Result].Range;
-            rows = o.Window.Covered(rows);
-            if (o.Result > 0)
-                values[o.Result].Range = rows;
-            if (o.SnakeResult > 0)
-                values[o.SnakeResult].Range = rows;
-            Need(values, o.Operand, o.Window.Read(rows));
-            Need(values, o.Other, rows);
+            if (o.SnakeResult > 0 && values[o.SnakeResult].IsRead)
+                Need(values, o.Result, values[o.SnakeResult].Made, continues);
+            RowRange rows = o.Window.Covered(values[o.Result].IsRead ? values[o.Result].Made : window);
+            Need(values, o.Result, rows, continues);
+            Need(values, o.SnakeResult, rows, continues);
+            Need(values, o.Operand, o.Window.Read(rows), continues);
+            // The result lies in its memory, with what it holds of earlier rows.
+            Need(values, o.Other, o.Result > 0 ? values[o.Result].Range : rows, continues);
         }
     }
 
-    private static void Need(Span<CodecValue> values, int value, RowRange range)
+    private static void Need(Span<CodecValue> values, int value, RowRange rows, bool continues)
     {
-        if (value > 0)
-            values[value].Range = values[value].Range.Count == 0 ? range : values[value].Range.Union(range);
+        if (value == 0)
+            return;
+        ref CodecValue v = ref values[value];
+        v.Range = v.IsRead || continues ? v.Range.Union(rows) : rows;
+        v.IsRead = true;
+        if (!continues)
+            v.Fresh = v.Range.Start;
     }
 
     // An operation: its values, as they are numbered in the table, and its window.
@@ -169,4 +183,13 @@ internal struct CodecValue
 
     /// <summary>The rows that it must hold.</summary>
     public RowRange Range;
+
+    /// <summary>The first of them that the window makes; windows before it made the others.</summary>
+    public long Fresh;
+
+    /// <summary>Whether something reads it.</summary>
+    public bool IsRead;
+
+    /// <summary>The rows that the window makes.</summary>
+    public readonly RowRange Made => new(Fresh, Range.End - Fresh);
 }

@@ -17,6 +17,7 @@ public sealed unsafe class CodecPass : IDisposable
     private readonly int _maxCodebooks;
     private readonly int _codebookSize;
     private CodecValue[] _values = [];
+    private CodecCache? _cache;
     private int[] _window = [];
     private float* _arena;
     private int* _codes;
@@ -74,6 +75,7 @@ public sealed unsafe class CodecPass : IDisposable
         long frames = Math.Max(0, _layout.FramesOf(samples.Length));
         trace?.Check(_memory, frames, codebooks, nameof(trace));
         int[,] codes = new int[frames, codebooks];
+        CodecCache? cache = CreateCache(_network, _layout, encoding: true);
         fixed (float* from = samples)
         fixed (int* to = codes)
         {
@@ -84,12 +86,14 @@ public sealed unsafe class CodecPass : IDisposable
                 var window = new RowRange(start, Math.Min(_layout.WindowFrames, frames - start));
                 HoldCodes(window);
                 _network.PrepareKernels(encoding: true);
+                Begin(window, cache);
+                _values = _layout.Encoding(SampleCount, window, _values, cache);
+                _samples = from;
                 try
                 {
-                    _samples = from;
-                    _values = _layout.Encoding(SampleCount, window, _values);
                     _network.Encode(this);
                     _network.Quantize(this);
+                    cache?.Complete(window, _values);
                 }
                 finally
                 {
@@ -111,6 +115,7 @@ public sealed unsafe class CodecPass : IDisposable
     /// <param name="window">Which samples; at most WindowFrames·hop of them.</param>
     /// <param name="samples">Receives them [window.Count].</param>
     /// <param name="trace">What to record, or null.</param>
+    /// <param name="cache">What the windows before this one left: rows that it has are not made again. Null: all are made.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// The window is too long, outside the sound, or needs codes that are not there; there is less room for samples than it has; or the codec has not so
     /// many codebooks.
@@ -118,7 +123,8 @@ public sealed unsafe class CodecPass : IDisposable
     /// <exception cref="ArgumentException">The codes are not whole frames, or the trace is for another sound.</exception>
     /// <exception cref="ObjectDisposedException">The pass, its codec or the device is disposed.</exception>
     /// <exception cref="DiaException">Input: a code that no codebook holds. Device: no memory.</exception>
-    public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null)
+    public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null,
+        CodecCache? cache = null)
     {
         CheckCodebooks(codebooks);
         if (codes.Length % codebooks != 0)
@@ -136,10 +142,14 @@ public sealed unsafe class CodecPass : IDisposable
         if (known < frames && needed.End > known)
             throw new ArgumentOutOfRangeException(nameof(window), window, $"It needs the codes of {needed.End} frames; there are {known}.");
         trace?.Check(_memory, frames, codebooks, nameof(trace));
+        if (cache is not null && (cache.Layout != _layout || cache.IsEncoding))
+            throw new ArgumentException("It is what windows of another codec left, or of a sound that is encoded.", nameof(cache));
 
         using Lock.Scope turn = Enter();
         (Frames, SampleCount, Codebooks, Trace) = (frames, _layout.SamplesOf(frames), codebooks, trace);
-        needed = needed.Clip(frames);
+        Begin(window, cache);
+        _values = _layout.Decoding(frames, window, _values, cache);
+        needed = _values[1].Made.Clip(frames);
         HoldCodes(needed);
         _network.PrepareKernels(encoding: false);
         ReadOnlySpan<int> held = CopyCodes(codes, needed);
@@ -147,12 +157,12 @@ public sealed unsafe class CodecPass : IDisposable
         fixed (float* to = samples)
         {
             _memory.Upload(_codes, from, held.Length * (long)sizeof(int));
+            _samples = to;
+            _firstSample = window.Start;
             try
             {
-                _samples = to;
-                _firstSample = window.Start;
-                _values = _layout.Decoding(frames, window, _values);
                 _network.Decode(this);
+                cache?.Complete(window, _values);
             }
             finally
             {
@@ -160,6 +170,11 @@ public sealed unsafe class CodecPass : IDisposable
             }
         }
     }
+
+    /// <summary>
+    /// What windows of a sound leave for the next; null on a device: there so many small copies would cost more than the few rows that are made again.
+    /// </summary>
+    internal static CodecCache? CreateCache(DacNetwork network, CodecLayout layout, bool encoding) => network.Memory.IsHost ? new(layout, encoding) : null;
 
     /// <summary>The codes of the window's frames.</summary>
     public CodecCodes Codes => new(_codes, _firstFrame, Codebooks);
@@ -179,7 +194,7 @@ public sealed unsafe class CodecPass : IDisposable
             || whole.Count > (_layout.ArenaSize - offset) / channels)
             throw new ArgumentOutOfRangeException(nameof(offset), offset, "These rows are not in the codec's arena.");
         ObjectDisposedException.ThrowIf(_arena is null, this);
-        return new(this[offset] + (range.Start - whole.Start) * channels, range, channels, _values[value + 1].Total);
+        return new(this[offset] + (range.Start - whole.Start) * channels, range, channels, _values[value + 1].Total, _values[value + 1].Fresh, value, _cache);
     }
 
     /// <summary>Copies the sound's samples to rows of one channel, zeros outside.</summary>
@@ -207,6 +222,12 @@ public sealed unsafe class CodecPass : IDisposable
         _arena = null;
         _codes = null;
         _codesSize = 0;
+    }
+
+    private void Begin(RowRange window, CodecCache? cache)
+    {
+        cache?.Begin(window);
+        _cache = cache;
     }
 
     private Lock.Scope Enter()

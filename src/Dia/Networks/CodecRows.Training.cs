@@ -61,7 +61,7 @@ public readonly unsafe partial struct CodecRows
     {
         // The rows that are cut off have no gradient.
         dy.ZeroOutside(b.Memory);
-        (RowRange rows, RowRange input) = dy.Transposed(stride, padding);
+        RowRange rows = Transposed(stride, padding).Covered(dy.Inside), input = Transposed(stride, padding).Read(rows);
         ZeroAround(b.Memory, input);
         b.TransposedConvolutionInputGradient(Checked(input), dy.Checked(rows), w, (int)(rows.Count / stride), channels, dy.Channels, stride);
     }
@@ -71,7 +71,7 @@ public readonly unsafe partial struct CodecRows
         where TBackend : struct, ITrainingBackend
     {
         ZeroOutside(b.Memory);
-        (RowRange rows, RowRange input) = Transposed(stride, padding);
+        RowRange rows = Transposed(stride, padding).Covered(Inside), input = Transposed(stride, padding).Read(rows);
         b.TransposedConvolutionWeightGradient(dw, dbias, Checked(rows), x.Checked(input), (int)(rows.Count / stride), x.Channels, channels, stride);
     }
 

@@ -11,16 +11,25 @@ namespace Dia.Networks;
 /// <param name="range">Which rows of the timeline these are.</param>
 /// <param name="channels">Values a row.</param>
 /// <param name="total">Rows of the whole timeline.</param>
-public readonly unsafe partial struct CodecRows(float* data, RowRange range, int channels, long total)
+/// <param name="made">The first row that is made now: windows before have made those before it.</param>
+/// <param name="value">The value's number.</param>
+/// <param name="cache">What these windows left, or null.</param>
+public readonly unsafe partial struct CodecRows(float* data, RowRange range, int channels, long total, long made, int value, CodecCache? cache)
 {
-    /// <summary>Which rows of the timeline these are.</summary>
-    public RowRange Range => range;
+    /// <summary>Rows that are all made now.</summary>
+    internal CodecRows(float* data, RowRange range, int channels, long total)
+        : this(data, range, channels, total, range.Start, 0, null)
+    {
+    }
+
+    /// <summary>Which rows of the timeline are made now.</summary>
+    public RowRange Made => new(made, range.End - made);
 
     /// <summary>Values a row.</summary>
     public int Channels => channels;
 
-    /// <summary>Those of them that are inside the timeline.</summary>
-    public RowRange Inside => range.Clip(total);
+    /// <summary>Those that are made now and are inside the timeline.</summary>
+    public RowRange Inside => Made.Clip(total);
 
     /// <summary>The row of that place on the timeline.</summary>
     public float* At(long row) => data + (row - range.Start) * channels;
@@ -28,8 +37,8 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
     /// <summary>Zeroes the rows before and after the timeline.</summary>
     public void ZeroOutside(DeviceMemory memory)
     {
-        Zero(memory, range.Start, Math.Min(Inside.Start, range.End));
-        Zero(memory, Math.Max(Inside.End, range.Start), range.End);
+        Zero(memory, made, Math.Min(Inside.Start, range.End));
+        Zero(memory, Math.Max(Inside.End, made), range.End);
     }
 
     /// <summary>Takes samples from the host's memory, where those of the timeline's first row are; zeros outside.</summary>
@@ -44,15 +53,19 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         memory.Download(samples + Inside.Start, At(Inside.Start), Inside.Count * channels * sizeof(float));
 
     /// <summary>
-    /// Convolution of x, added to what these rows hold if <paramref name="accumulate"/>; <paramref name="snake"/>, the same rows in their own memory or in
-    /// this, is Snake of that, if it is given.
+    /// Convolution of x, added to <paramref name="residual"/> if it is given, whose memory these rows are in; <paramref name="snake"/>, the same rows in
+    /// their own memory or in this, is Snake of that, if it is given.
     /// </summary>
     public void Convolution<TBackend>(in TBackend b, CodecRows x, in Weight w, in Weight bias, int kernel, int stride, int dilation, int padding,
-        bool accumulate, CodecRows snake = default, in Weight alpha = default)
+        CodecRows residual = default, CodecRows snake = default, in Weight alpha = default)
         where TBackend : struct, IBackend
     {
         // What is filtered minimally is made in whole tiles, which may reach past the timeline.
         var window = new ConvolutionWindow(kernel, stride, dilation, padding, false, w.IsFiltered ? ConvolutionWindow.FilterResults * dilation : 1);
+        Continue(x, window);
+        bool accumulate = residual.Exists;
+        if (accumulate)
+            Continue(residual, ConvolutionWindow.RowByRow, isResidual: true);
         if (Inside.Count > 0)
         {
             RowRange rows = window.Covered(Inside);
@@ -74,9 +87,14 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         in Weight alpha = default)
         where TBackend : struct, IBackend
     {
-        (RowRange rows, RowRange input) = Transposed(stride, padding);
-        b.TransposedConvolution(Checked(rows), x.Checked(input), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride,
-            snake.CheckedOrNull(rows), alpha);
+        Continue(x, Transposed(stride, padding));
+        if (Inside.Count > 0)
+        {
+            RowRange rows = Transposed(stride, padding).Covered(Inside);
+            b.TransposedConvolution(Checked(rows), x.Checked(Transposed(stride, padding).Read(rows)), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride,
+                snake.CheckedOrNull(rows), alpha);
+        }
+
         ZeroOutside(b.Memory);
         if (snake.IsElsewhere(data))
             snake.ZeroOutside(b.Memory);
@@ -84,13 +102,19 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
 
     /// <summary>tanh of x; these rows may be x's.</summary>
     public void Tanh<TBackend>(in TBackend b, CodecRows x)
-        where TBackend : struct, IBackend =>
-        b.Tanh(data, x.Checked(range), range.Count * channels);
+        where TBackend : struct, IBackend
+    {
+        Continue(x, ConvolutionWindow.RowByRow);
+        b.Tanh(At(made), x.Checked(Made), Made.Count * channels);
+    }
 
     /// <summary>x subtracted from what these rows hold.</summary>
     public void Subtract<TBackend>(in TBackend b, CodecRows x)
-        where TBackend : struct, IBackend =>
-        b.Subtract(data, x.Checked(range), range.Count * channels);
+        where TBackend : struct, IBackend
+    {
+        Continue(x, ConvolutionWindow.RowByRow);
+        b.Subtract(At(made), x.Checked(Made), Made.Count * channels);
+    }
 
     /// <summary>The codes of these rows in a codebook go to the pass.</summary>
     public void NearestCode<TBackend>(in TBackend b, CodecCodes codes, int codebook, in Weight table, int entries)
@@ -102,13 +126,23 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         where TBackend : struct, IBackend =>
         b.LookUpCode(At(Inside.Start), codes.At(Inside.Start, codebook), codes.Codebooks, table, (int)Inside.Count, channels);
 
-    /// <summary>What a transposed convolution computes to have the rows inside, and what it reads for them.</summary>
-    private (RowRange Rows, RowRange Input) Transposed(int stride, int padding)
+    private bool Exists => data != null;
+
+    private static ConvolutionWindow Transposed(int stride, int padding) => new(2 * stride, stride, 1, padding, true);
+
+    /// <summary>
+    /// Completes an operand whose last rows lie in front of those that it has made, as far as these rows are made of them, and keeps what the next window's
+    /// will be made of.
+    /// </summary>
+    private void Continue(CodecRows x, ConvolutionWindow window, bool isResidual = false)
     {
-        var window = new ConvolutionWindow(2 * stride, stride, 1, padding, true);
-        RowRange rows = window.Covered(Inside);
-        return (rows, window.Read(rows));
+        if (cache is null)
+            return;
+        (long first, long next) = (window.Read(Made).Start, window.Read(new RowRange(range.End, 0)).Start);
+        cache.Exchange(2 * value + (isResidual ? 1 : 0), x.Span(first, x.Made.Start), x.Span(next, x.Made.End));
     }
+
+    private Span<float> Span(long from, long to) => to <= from ? [] : new(Checked(new RowRange(from, to - from)), checked((int)(to - from) * channels));
 
     private float* Checked(RowRange part) => part.Start >= range.Start && part.End <= range.End
         ? At(part.Start)

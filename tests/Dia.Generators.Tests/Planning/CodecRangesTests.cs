@@ -2,6 +2,7 @@ extern alias engine;
 
 using Dia.Configuration;
 using Xunit;
+using CodecCache = engine::Dia.Networks.CodecCache;
 using CodecLayout = engine::Dia.Networks.CodecLayout;
 using CodecValue = engine::Dia.Networks.CodecValue;
 using Function = engine::Dia.Graph.Function;
@@ -12,8 +13,8 @@ using RowRange = engine::Dia.Graph.RowRange;
 namespace Dia.Generators.Tests.Planning;
 
 /// <summary>
-/// The codec's emitted table, replayed for random windows: no value needs more rows than the plan gives it, nothing reads rows
-/// outside the memory it works in, and no value is written over before its last reader.
+/// The codec's emitted table, replayed for random windows, by themselves and one after the other: no value needs more rows than the plan gives it,
+/// nothing reads rows outside the memory it works in, and no value is written over before its last reader.
 /// </summary>
 public sealed class CodecRangesTests
 {
@@ -37,17 +38,35 @@ public sealed class CodecRangesTests
         {
             foreach (CodecLayout of in new[] { layout, layout.Filtered })
             {
-                Check(of, o => o.Function != Function.CodecDecode, of.WindowFrames, (total, window) => of.Encoding(total, window));
-                Check(of, o => o.Function == Function.CodecDecode, of.WindowSamples, (total, window) => of.Decoding(total, window));
+                Check(of, encoding: true, of.WindowFrames, (total, window, cache) => of.Encoding(total, window, null, cache));
+                Check(of, encoding: false, of.WindowSamples, (total, window, cache) => of.Decoding(total, window, null, cache));
             }
         }
 
-        // Small, odd and largest windows, at the start and further on.
-        void Check(CodecLayout of, Func<OperationInfo, bool> part, long maximum, Func<long, RowRange, CodecValue[]> values)
+        // Small, odd and largest windows, at the start and further on, each followed by some that continue it.
+        void Check(CodecLayout of, bool encoding, long maximum, Func<long, RowRange, CodecCache?, CodecValue[]> values)
         {
-            var window = new RowRange(random.Next(3) == 0 ? 0 : random.NextInt64(100_000), random.Next(4) == 0 ? maximum : random.NextInt64(1, maximum + 1));
-            Replay(of, [.. of.Operations.Where(o => part(o) && o.Kind != OperationKind.Observe)], values(200_000, window), window);
-            Assert.InRange(of.FramesFor(window).Count, 1, maximum == of.WindowSamples ? of.MostFrames : long.MaxValue);
+            OperationInfo[] operations = [.. of.Operations.Where(o => o.Function != Function.CodecDecode == encoding && o.Kind != OperationKind.Observe)];
+            var cache = new CodecCache(of, encoding);
+            long start = random.Next(3) == 0 ? 0 : random.NextInt64(100_000);
+            for (int i = 0; i < 4; i++)
+            {
+                var window = new RowRange(start, random.Next(4) == 0 ? maximum : random.NextInt64(1, maximum + 1));
+                CodecValue[] alone = values(200_000, window, null);
+                Replay(of, operations, alone, window);
+                Assert.InRange(of.FramesFor(window).Count, 1, encoding ? long.MaxValue : of.MostFrames);
+                cache.Begin(window);
+                long[] ends = [.. cache.Ends];
+                CodecValue[] continued = values(200_000, window, cache);
+                Replay(of, operations, continued, window);
+                for (int v = 1; v < alone.Length; v++)
+                {
+                    Assert.Equal(i == 0 ? alone[v].Fresh : ends[v], continued[v].Fresh);
+                    Assert.True(alone[v].Range.Start <= continued[v].Range.Start && alone[v].Range.End <= continued[v].Range.End, $"value {v}");
+                }
+                cache.Complete(window, continued);
+                start = window.End;
+            }
         }
     }
 
@@ -57,13 +76,13 @@ public sealed class CodecRangesTests
         var places = new Dictionary<int, (long Start, long End, int Root)>();
         var last = operations.SelectMany((o, i) => new[] { (o.Result, i), (o.SnakeResult, i), (o.Operand, i), (o.Other, i) }).Where(u => u.Item1 > 0)
             .GroupBy(u => u.Item1).ToDictionary(g => g.Key, g => g.Max(u => u.i));
-        Assert.Equal(window, values[operations[^1].Result == 0 ? operations[^1].Operand : operations[^1].Result].Range);
+        Assert.Equal(window, values[operations[^1].Result == 0 ? operations[^1].Operand : operations[^1].Result].Made);
         for (int i = 0; i < operations.Length; i++)
         {
             OperationInfo o = operations[i];
             if (o.Operand > 0)
             {
-                RowRange made = o.Result == 0 ? window : values[o.Result].Range, held = values[o.Operand].Range;
+                RowRange made = o.Result == 0 ? window : values[o.Result].Made, held = values[o.Operand].Range;
                 Assert.Equal(made, layout.WindowOf(o).Covered(made));
                 RowRange read = layout.WindowOf(o).Read(made);
                 Assert.True(held.Start <= read.Start && held.End >= read.End, $"{o} reads {read} of {held}");
@@ -87,7 +106,7 @@ public sealed class CodecRangesTests
         (long Start, long End, int Root) SnakePlace(OperationInfo o, int at)
         {
             RowRange range = values[o.SnakeResult].Range;
-            Assert.Equal(values[o.Result].Range, range);
+            Assert.Equal(values[o.Result].Made, values[o.SnakeResult].Made);
             long end = o.SnakeOffset + range.Count * o.N;
             Assert.True(end <= layout.ArenaSize, $"{o}: Snake to {end}");
             foreach (var (other, p) in places.Where(p => last[p.Key] >= at))

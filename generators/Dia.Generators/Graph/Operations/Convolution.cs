@@ -33,7 +33,7 @@ internal sealed record Convolution(Value X, Parameter W, Parameter Bias, int Pad
     public string Taps => $"kernel: {Window.Kernel}, stride: {Stride}, dilation: {Dilation}, padding: {Padding}";
 
     public override string Print(Scope s) =>
-        $"{s[Y]}.Convolution(b, {s[X]}, {s[W]}, {s[Bias]}, {Taps}, accumulate: {(Residual is null ? "false" : "true")}{Snake.Arguments(this, s)});";
+        $"{s[Y]}.Convolution(b, {s[X]}, {s[W]}, {s[Bias]}, {Taps}{(Residual is null ? "" : $", residual: {s[Residual]}")}{Snake.Arguments(this, s)});";
 
     /// <summary>
     /// With row r of y reading row at(r, t) of x by tap t: dx[at(r, t)] += dy[r]·w[t], dw[t] += Σ dy[r]ᵀ·x[at(r, t)], dbias += Σ dy[r].
