@@ -128,8 +128,8 @@ internal unsafe struct FilteredConvolutionJob : IParallelJob
                 for (int t = 0; t < tiles; t += Gemm.TileRows)
                 {
                     float* sums = c + t * width;
-                    Gemm.Tile(a + t * Gemm.AStride, w + (long)k * width, Math.Min(Gemm.KBlock, Inputs - k), k == 0 ? zeros : sums, k == 0 ? 0 : width,
-                        sums, width, false);
+                    Gemm.Tile(a + t * Gemm.AStride, Gemm.AStride, w + (long)k * width, Math.Min(Gemm.KBlock, Inputs - k), k == 0 ? zeros : sums,
+                        k == 0 ? 0 : width, sums, width, false);
                     if (p == MinimalFilter.Points - 1)
                         PrefetchResults(firstTile + t, Math.Min(Gemm.TileRows, tiles - t), panel);
                 }

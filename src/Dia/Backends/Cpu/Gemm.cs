@@ -1,298 +1,5 @@
 namespace Dia.Backends.Cpu;
 
-/// <summary>
-/// The matrix product behind linear layers and convolutions: y[r, c] = Σ_k a[r, k]·w[c, k] (+ bias, + y). Each output is one chain of
-/// fused multiply-adds over ascending k, started from the bias, whatever the blocking; threads and blocks divide outputs only.
-/// </summary>
-/// <remarks>
-/// Blocks of a and of w are first copied into the thread's scratch memory, in float32, padded with zeros to whole tiles: so the inner kernel
-/// knows one shape only and no address is out of bounds. How operands lie is a choice of the copy: gradients are the same product. One of narrower
-/// numbers would be another inner kernel and another type of those copies.
-/// </remarks>
-internal unsafe struct GemmJob<TFormat> : IParallelJob
-    where TFormat : struct, IStoredFormat
-{
-    // Rows whose copying waits for memory unless they are asked for so long before.
-    private const int RowsAhead = 12;
-
-    /// <summary>What is multiplied.</summary>
-    public MatrixProduct P;
-
-    private byte* _scratch;
-    private long _scratchStride;
-    private int _rowBlock;
-    private int _rowBlocks;
-    private int _groupPanels;
-
-    /// <summary>Runs the product.</summary>
-    public void Start(CpuThreads threads)
-    {
-        if (P.Rows <= 0 || P.N <= 0)
-            return;
-        int threadCount = (long)P.Rows * P.N * P.K < Gemm.InlineWork ? 1 : threads.Count;
-        // Two parts per thread even out the threads' speeds; large parts reuse what they copied.
-        int parts = Divide(threadCount == 1 ? 1 : 2 * threadCount);
-        long floats = (long)_rowBlock * Gemm.AStride + Panels * Gemm.PanelStride + (IsOneBlock ? 1L : _groupPanels) * _rowBlock * Gemm.PanelColumns
-            + WidenedFloats;
-        _scratch = threads.Scratch(floats * sizeof(float), out _scratchStride);
-        threads.Run(ref this, parts, alone: threadCount == 1);
-    }
-
-    /// <summary>Runs the product as part of another job, on its thread and in its scratch memory, of <see cref="Gemm.ScratchFloats"/> values.</summary>
-    public void RunWithin(float* scratch)
-    {
-        if (P.Rows <= 0 || P.N <= 0)
-            return;
-        _scratch = (byte*)scratch;
-        int parts = Divide(1);
-        for (int part = 0; part < parts; part++)
-            Run(part, 0);
-    }
-
-    // How many panels are loaded at a time.
-    private readonly int Panels => P.WOrder == WeightOrder.Columns ? Math.Min(_groupPanels, Gemm.MaxGroupPanels) : 1;
-
-    // Room for integer weights of a panel in float32.
-    private readonly int WidenedFloats => P.HasIntegers ? Gemm.PanelColumns * Gemm.AStride : 0;
-
-    // Whether a panel's sums are done after one block of k: then those of other panels need no room beside them.
-    private readonly bool IsOneBlock => P.K <= Gemm.KBlock;
-
-    // The number of parts, not much more than are wanted. Rows of weights are laid out for each block of rows: so their panels are divided first.
-    private int Divide(int wanted)
-    {
-        int panels = Gemm.Panels(P.N);
-        _rowBlocks = (P.Rows + Gemm.MaxRowBlock - 1) / Gemm.MaxRowBlock;
-        int groups = IsOneBlock ? 1 : (panels + Gemm.MaxGroupPanels - 1) / Gemm.MaxGroupPanels;
-        while (P.WOrder == WeightOrder.Rows && _rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
-            groups++;
-        while (_rowBlocks * groups < wanted && P.Rows / _rowBlocks > 2 * Gemm.MinRowBlock)
-            _rowBlocks++;
-        while (_rowBlocks * groups < wanted && panels / groups > 2 * Gemm.MinGroupPanels)
-            groups++;
-        _rowBlock = ((P.Rows + _rowBlocks - 1) / _rowBlocks + Gemm.TileRows - 1) / Gemm.TileRows * Gemm.TileRows;
-        _rowBlocks = (P.Rows + _rowBlock - 1) / _rowBlock;
-        _groupPanels = (panels + groups - 1) / groups;
-        return _rowBlocks * ((panels + _groupPanels - 1) / _groupPanels);
-    }
-
-    /// <inheritdoc/>
-    public void Run(int part, int thread)
-    {
-        int firstRow = part % _rowBlocks * _rowBlock;
-        int rows = Math.Min(_rowBlock, P.Rows - firstRow);
-        int tiles = (rows + Gemm.TileRows - 1) / Gemm.TileRows;
-        int firstPanel = part / _rowBlocks * _groupPanels;
-        int panels = Math.Min(_groupPanels, Gemm.Panels(P.N) - firstPanel);
-        float* a = (float*)(_scratch + thread * _scratchStride);
-        float* b = a + (long)_rowBlock * Gemm.AStride;
-        float* widened = b + Panels * Gemm.PanelStride;
-        float* c = widened + WidenedFloats;
-        int loaded = Panels;
-        float* bias = stackalloc float[Gemm.PanelColumns], alpha = stackalloc float[Gemm.PanelColumns];
-
-        for (long k = 0; k == 0 || k < P.K; k += Gemm.KBlock)
-        {
-            int count = (int)Math.Min(Gemm.KBlock, P.K - k);
-            CopyRows(a, firstRow, rows, tiles, k, count);
-            for (int p = 0; p < panels; p++)
-            {
-                if (P.WOrder == WeightOrder.Columns && p % loaded == 0)
-                    LoadPanels(b, firstPanel + p, Math.Min(loaded, panels - p), k, count);
-                float* panel = P.WOrder == WeightOrder.Columns ? b + p % loaded * Gemm.PanelStride : LoadPanel(b, widened, firstPanel + p, k, count);
-                if (k == 0)
-                    GatherColumns(bias, P.Bias, firstPanel + p);
-                if (P.Snake != null)
-                    GatherColumns(alpha, P.Alpha, firstPanel + p);
-                bool isLast = p + 1 == panels;
-                MultiplyPanel(new()
-                {
-                    A = a, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns,
-                    Bias = k == 0 ? bias : null, Alpha = alpha,
-                    FirstRow = firstRow, Rows = rows, Number = firstPanel + p, K = k, Count = count,
-                    NextNumber = isLast ? firstPanel : firstPanel + p + 1, NextK = isLast ? k + Gemm.KBlock : k,
-                });
-            }
-        }
-    }
-
-    // All of a part's rows with a panel's weights of a block of k.
-    private struct PanelRows
-    {
-        public float* A, Panel, Sums;
-
-        // What sums start from; null: from those of the blocks before. And α of the Snake that results go through.
-        public float* Bias, Alpha;
-        public int FirstRow, Rows, Number, Count, NextNumber;
-        public long K, NextK;
-    }
-
-    // Sums are kept between blocks of k; the last block's go to the results.
-    private readonly void MultiplyPanel(in PanelRows b)
-    {
-        int width = Gemm.PanelColumns, column = b.Number * width, tiles = (b.Rows + Gemm.TileRows - 1) / Gemm.TileRows;
-        bool isLast = b.K + b.Count == P.K, isWhole = column + width <= P.N && P.YStep == 1;
-        float* y = P.Y + b.FirstRow * P.YStride + (long)column * P.YStep, a = b.A, sums = b.Sums;
-        for (int t = 0, row = 0; t < tiles; t++, row += Gemm.TileRows, y += Gemm.TileRows * P.YStride, a += Gemm.TileRows * Gemm.AStride)
-        {
-            PrefetchWeights(t, tiles, b.NextNumber, b.NextK);
-            float* from = b.Bias != null ? b.Bias : sums;
-            int fromStride = b.Bias != null ? 0 : width;
-            if (isLast)
-            {
-                int rows = Math.Min(Gemm.TileRows, b.Rows - row), columns = Math.Min(width, P.N - column);
-                PrefetchResults(y);
-                if (P.Snake != null && P.Snake != P.Y)
-                    PrefetchResults(P.Snake + (y - P.Y));
-                if (isWhole && rows == Gemm.TileRows)
-                {
-                    Gemm.Tile(a, b.Panel, b.Count, from, fromStride, y, P.YStride, P.Accumulate);
-                }
-                else
-                {
-                    Gemm.Tile(a, b.Panel, b.Count, from, fromStride, sums, width, accumulate: false);
-                    Store(sums, y, rows, columns);
-                }
-                if (P.Snake != null)
-                    StoreSnake(y, b.Alpha, rows, columns);
-            }
-            else
-            {
-                Gemm.Tile(a, b.Panel, b.Count, from, fromStride, sums, width, accumulate: false);
-            }
-            sums += Gemm.TileRows * width;
-        }
-    }
-
-    // Beside each tile, its share of the weights of the panel that comes next: short runs too, whose reading was an eighth of a thread's time.
-    private readonly void PrefetchWeights(int tile, int tiles, int panel, long k)
-    {
-        if (P.HasIntegers || P.WOrder is not (WeightOrder.Rows or WeightOrder.Panels))
-            return;
-        int bytes = (int)Math.Clamp(P.K - k, 0, Gemm.KBlock) * TFormat.Size, first = panel * Gemm.PanelColumns;
-        if (P.WOrder == WeightOrder.Panels)
-        {
-            byte* weights = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
-            int lines = bytes * Gemm.PanelColumns / 64;
-            for (int i = lines * tile / tiles; i < lines * (tile + 1) / tiles; i++)
-                VectorMath.PrefetchSecond(weights + i * 64);
-            return;
-        }
-        int end = Math.Min(first + Gemm.PanelColumns * (tile + 1) / tiles, P.N);
-        for (int column = first + Gemm.PanelColumns * tile / tiles; column < end; column++)
-        {
-            byte* w = P.W + (column * P.WStride + k) * TFormat.Size;
-            for (int i = 0; i < bytes; i += 64)
-                VectorMath.PrefetchSecond(w + i);
-        }
-    }
-
-    // A panel's results are a short run of each row: the hardware does not foresee the next one.
-    private readonly void PrefetchResults(float* y)
-    {
-        for (int r = 0; r < Gemm.TileRows; r++, y += P.YStride)
-        {
-            for (int i = 0; i < Gemm.PanelColumns; i += 16)
-                VectorMath.Prefetch(y + i);
-        }
-    }
-
-    // A panel's columns of a vector of BiasCount values; zeros where there is none.
-    private readonly void GatherColumns(float* to, float* from, int panel)
-    {
-        for (int i = 0; i < Gemm.PanelColumns; i++)
-        {
-            int column = panel * Gemm.PanelColumns + i;
-            to[i] = from != null && column < P.N ? from[column % P.BiasCount] : 0;
-        }
-    }
-
-    private readonly void Store(float* sums, float* y, int rows, int columns)
-    {
-        for (int r = 0; r < rows; r++, sums += Gemm.PanelColumns, y += P.YStride)
-        {
-            for (int i = 0; i < columns; i++)
-                y[(long)i * P.YStep] = P.Accumulate ? y[(long)i * P.YStep] + sums[i] : sums[i];
-        }
-    }
-
-    // Of a tile's results, which the first-level cache still has.
-    private readonly void StoreSnake(float* y, float* alpha, int rows, int columns)
-    {
-        float* to = P.Snake + (y - P.Y);
-        for (int r = 0; r < rows; r++, y += P.YStride, to += P.YStride)
-            Elementwise.Run(new Snake(to, y, alpha, 0), 0, columns);
-    }
-
-    // Rows of a at columns k .. k + count; the rows that fill up the last tile are zeros.
-    private void CopyRows(float* a, int firstRow, int rows, int tiles, long k, int count)
-    {
-        for (int i = 0; P.Transposed && i < count; i += 8)
-        {
-            byte* x = (byte*)(P.X + (k + i) * P.RowStride + firstRow);
-            GemmPanels.Transpose<Float32Format>(a + i, Gemm.AStride, x, P.RowStride, Math.Min(8, count - i), rows);
-        }
-        for (int r = 0; !P.Transposed && r < rows; r++)
-        {
-            float* x = P.X + (firstRow + r) * P.RowStride;
-            float* to = a + (long)r * Gemm.AStride;
-            long tap = k / P.TapLength;
-            int offset = (int)(k - tap * P.TapLength);
-            for (int done = 0; done < count; tap++, offset = 0)
-            {
-                int run = Math.Min(P.TapLength - offset, count - done);
-                Gemm.Copy(to + done, x + tap * P.TapStride + offset, run, RowsAhead * P.RowStride);
-                done += run;
-            }
-        }
-        for (int r = rows; r < tiles * Gemm.TileRows; r++)
-            new Span<float>(a + (long)r * Gemm.AStride, count).Clear();
-    }
-
-    // Columns are loaded for all panels at once: those of one are a short run of each row, and many rows' share cache sets.
-    private void LoadPanels(float* b, int panel, int panels, long k, int count)
-    {
-        int column = panel * Gemm.PanelColumns;
-        byte* w = P.W + (k * P.WStride + column) * TFormat.Size;
-        for (int i = 0; i < count; i++, b += Gemm.PanelColumns, w += P.WStride * TFormat.Size)
-        {
-            for (int p = 0; p < panels; p++)
-            {
-                GemmPanels.CopyColumns<TFormat>(b + p * Gemm.PanelStride, w + p * Gemm.PanelColumns * TFormat.Size,
-                    P.N - column - p * Gemm.PanelColumns);
-            }
-        }
-    }
-
-    private float* LoadPanel(float* b, float* widened, int panel, long k, int count)
-    {
-        int column = panel * Gemm.PanelColumns;
-        if (P.HasIntegers)
-        {
-            int columns = Math.Min(Gemm.PanelColumns, P.N - column);
-            for (int c = 0; c < columns; c++)
-                IntegerRows.Widen(P.Integers, column + c, (int)k, count, widened + c * Gemm.AStride);
-            GemmPanels.FromRows<Float32Format>(b, (byte*)widened, 0, columns, count, Gemm.AStride);
-            return b;
-        }
-        switch (P.WOrder)
-        {
-            case WeightOrder.Rows:
-                GemmPanels.FromRows<TFormat>(b, P.W + k * TFormat.Size, column, P.N, count, P.WStride);
-                return b;
-            case WeightOrder.PanelColumns:
-                GemmPanels.FromPanels<TFormat>(b, P.W, column, P.N, k, count, P.WStride);
-                return b;
-        }
-        byte* stored = P.W + (panel * P.K + k) * Gemm.PanelColumns * TFormat.Size;
-        if (typeof(TFormat) == typeof(Float32Format))
-            return (float*)stored;
-        for (int i = 0; i < count * Gemm.PanelColumns; i += Gemm.PanelColumns)
-            GemmPanels.CopyColumns<TFormat>(b + i, stored + i * TFormat.Size, Gemm.PanelColumns);
-        return b;
-    }
-}
-
 /// <summary>The constant sizes and the inner kernel of <see cref="GemmJob{TFormat}"/>.</summary>
 internal static unsafe class Gemm
 {
@@ -304,6 +11,9 @@ internal static unsafe class Gemm
 
     /// <summary>Distance of copied rows of a: one cache line more than a block, so that the rows of a tile do not share cache sets.</summary>
     public const int AStride = KBlock + 16;
+
+    /// <summary>Values of a page, and of a cache line.</summary>
+    public const int PageValues = 1024, LineValues = 16;
 
     /// <summary>Rows of a per block: with the sums of a group of panels they stay in the second-level cache. A prompt's 256 rows are one.</summary>
     public const int MaxRowBlock = 264;
@@ -326,9 +36,11 @@ internal static unsafe class Gemm
     /// <summary>Panels of n columns.</summary>
     public static int Panels(int n) => (int)(((long)n + PanelColumns - 1) / PanelColumns);
 
-    /// <summary>to[6, columns] = from[6, columns] + a[6, count]·b[count, columns] (+ to). Rows of from and to are so far apart; 0: from is one row.</summary>
+    /// <summary>
+    /// to[6, columns] = from[6, columns] + a[6, count]·b[count, columns] (+ to). Rows of a, from and to are so far apart; 0: from is one row.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Tile(float* a, float* b, int count, float* from, long fromStride, float* to, long toStride, bool accumulate)
+    public static void Tile(float* a, long aStride, float* b, int count, float* from, long fromStride, float* to, long toStride, bool accumulate)
     {
         int v = Vector<float>.Count;
         Vector<float> c00 = Vector.Load(from), c01 = Vector.Load(from + v);
@@ -339,16 +51,25 @@ internal static unsafe class Gemm
         from += 2 * fromStride;
         Vector<float> c40 = Vector.Load(from), c41 = Vector.Load(from + v);
         Vector<float> c50 = Vector.Load(from + fromStride), c51 = Vector.Load(from + fromStride + v);
-        // The next tile of a: it comes from the second-level cache, in rows that the hardware does not foresee.
-        float* next = a + TileRows * AStride;
-        for (float* end = a + (count & ~1); a < end; a += 2, b += 4 * v, next += 16)
+        float* a3 = a + 3 * aStride;
+        for (float* end = a + (count & ~1); a < end;)
         {
+            // The next tile of a, a line of each row: it comes from the second-level cache, in rows that the hardware does not foresee.
+            float* next = a + TileRows * aStride, next3 = a3 + TileRows * aStride, line = a + LineValues < end ? a + LineValues : end;
             VectorMath.Prefetch(next);
-            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a + 1, b + 2 * v, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            VectorMath.Prefetch(next + aStride);
+            VectorMath.Prefetch(next + 2 * aStride);
+            VectorMath.Prefetch(next3);
+            VectorMath.Prefetch(next3 + aStride);
+            VectorMath.Prefetch(next3 + 2 * aStride);
+            for (; a < line; a += 2, a3 += 2, b += 4 * v)
+            {
+                Step(a, a3, aStride, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+                Step(a + 1, a3 + 1, aStride, b + 2 * v, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            }
         }
         if ((count & 1) != 0)
-            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a, a3, aStride, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
         StoreRow(to, c00, c01, accumulate);
         StoreRow(to + toStride, c10, c11, accumulate);
         to += 2 * toStride;
@@ -363,20 +84,20 @@ internal static unsafe class Gemm
     private static void StoreRow(float* to, Vector<float> first, Vector<float> second, bool accumulate) => VectorMath.StorePair(to,
         accumulate ? Vector.Load(to) + first : first, accumulate ? Vector.Load(to + Vector<float>.Count) + second : second);
 
-    // One value of each row of a with a row of b.
+    // One value of each row of a, of which a3 is the fourth, with a row of b.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Step(
-        float* a, float* b,
+        float* a, float* a3, long aStride, float* b,
         ref Vector<float> c00, ref Vector<float> c01, ref Vector<float> c10, ref Vector<float> c11, ref Vector<float> c20, ref Vector<float> c21,
         ref Vector<float> c30, ref Vector<float> c31, ref Vector<float> c40, ref Vector<float> c41, ref Vector<float> c50, ref Vector<float> c51)
     {
         Vector<float> b0 = Vector.Load(b), b1 = Vector.Load(b + Vector<float>.Count);
         VectorMath.AddProducts(new Vector<float>(a[0]), b0, b1, ref c00, ref c01);
-        VectorMath.AddProducts(new Vector<float>(a[AStride]), b0, b1, ref c10, ref c11);
-        VectorMath.AddProducts(new Vector<float>(a[2 * AStride]), b0, b1, ref c20, ref c21);
-        VectorMath.AddProducts(new Vector<float>(a[3 * AStride]), b0, b1, ref c30, ref c31);
-        VectorMath.AddProducts(new Vector<float>(a[4 * AStride]), b0, b1, ref c40, ref c41);
-        VectorMath.AddProducts(new Vector<float>(a[5 * AStride]), b0, b1, ref c50, ref c51);
+        VectorMath.AddProducts(new Vector<float>(a[aStride]), b0, b1, ref c10, ref c11);
+        VectorMath.AddProducts(new Vector<float>(a[2 * aStride]), b0, b1, ref c20, ref c21);
+        VectorMath.AddProducts(new Vector<float>(a3[0]), b0, b1, ref c30, ref c31);
+        VectorMath.AddProducts(new Vector<float>(a3[aStride]), b0, b1, ref c40, ref c41);
+        VectorMath.AddProducts(new Vector<float>(a3[2 * aStride]), b0, b1, ref c50, ref c51);
     }
 
     /// <summary>Copies count values and asks for those so far ahead. Short runs are common (one input channel), and cheaper here than a call.</summary>
