@@ -74,11 +74,11 @@ public sealed class CodecLayout
     /// <summary>The frames that a window of samples depends on; it may reach past either end of the sound.</summary>
     public RowRange FramesFor(RowRange window) => Walk(_decoder, _decoderValues, 0, window, 1).Range;
 
-    /// <summary>The values of a window of frames to encode, of a sound of so many samples; of one that continues others, only what they have not made.</summary>
+    /// <summary>The values of a window of frames to encode, of a sound of so many samples; with a cache, what is left to be made.</summary>
     internal CodecValue[] Encoding(long samples, RowRange window, CodecValue[]? reuse = null, CodecCache? cache = null) =>
         Fill(_encoder, _encoderValues, samples, window, reuse, cache);
 
-    /// <summary>The values of a window of samples to decode, of a sound of so many frames; of one that continues others, only what they have not made.</summary>
+    /// <summary>The values of a window of samples to decode, of a sound of so many frames; with a cache, what is left to be made.</summary>
     internal CodecValue[] Decoding(long frames, RowRange window, CodecValue[]? reuse = null, CodecCache? cache = null) =>
         Fill(_decoder, _decoderValues, frames, window, reuse, cache);
 

@@ -87,11 +87,12 @@ public readonly unsafe partial struct CodecRows(float* data, RowRange range, int
         in Weight alpha = default)
         where TBackend : struct, IBackend
     {
-        Continue(x, Transposed(stride, padding));
+        ConvolutionWindow window = Transposed(stride, padding);
+        Continue(x, window);
         if (Inside.Count > 0)
         {
-            RowRange rows = Transposed(stride, padding).Covered(Inside);
-            b.TransposedConvolution(Checked(rows), x.Checked(Transposed(stride, padding).Read(rows)), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride,
+            RowRange rows = window.Covered(Inside);
+            b.TransposedConvolution(Checked(rows), x.Checked(window.Read(rows)), w, bias, (int)(rows.Count / stride), x.Channels, channels, stride,
                 snake.CheckedOrNull(rows), alpha);
         }
 

@@ -65,7 +65,8 @@ internal static unsafe class Gemm
             for (; a < line; a += 2, a3 += 2, b += 4 * v)
             {
                 Step(a, a3, aStride, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-                Step(a + 1, a3 + 1, aStride, b + 2 * v, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+                Step(a + 1, a3 + 1, aStride, b + 2 * v,
+                    ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
             }
         }
         if ((count & 1) != 0)
