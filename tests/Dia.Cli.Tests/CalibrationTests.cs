@@ -15,7 +15,10 @@ public sealed class CalibrationTests : TestFolder
     {
         Write("script.txt", 10);
         string[] convert = ["convert", Source, "--dtype", "int4", "--report", "-o"];
-        string report = Succeeds(Executable.WithFixtures.Run([.. convert, In("calibrated"), "--calibrate", In("script.txt")])).Text;
+        Outcome calibrated = Succeeds(Executable.WithFixtures.Run([.. convert, In("calibrated"), "--calibrate", In("script.txt"), "-v"]));
+        foreach (string step in new[] { "speaking line 1 of 10, 0:", "pass 1 of ", "weight 1 of " })
+            Assert.Contains(step, calibrated.Error, StringComparison.Ordinal);
+        string report = calibrated.Text;
         Assert.Contains("1 lines kept out of the calibration", report, StringComparison.Ordinal);
         Assert.Matches(@"logits_dense\.weight +int[48] +0\.\d{5}\n", report);
         Assert.Contains("of the layer's results on the calibration script", report, StringComparison.Ordinal);

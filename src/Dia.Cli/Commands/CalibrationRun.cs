@@ -22,6 +22,7 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, ModelFold
     public static void DeleteState(string folder) => Calibration.Forget(Path.Combine(folder, StateName));
 
     private readonly ProgressClock _clock = new(run.Reporter);
+    private string _step = "";
 
     /// <summary>Whether the options ask for one.</summary>
     public static bool IsAskedFor(CommandLine line) => line.Get(DiaOptions.Calibrate) is not null || line.Has(DiaOptions.Report);
@@ -118,9 +119,14 @@ internal sealed class CalibrationRun(Invocation run, ModelFolder from, ModelFold
         text.Append(string.Join(", ", divergence.Frames.Select(f => Format.Text($"{f.Model} for {f.Source}")))).Append('\n');
     }
 
+    // A line that changes where there is a terminal; with -v, for logs, one that stays for each step.
     private void Show(CalibrationProgress progress)
     {
-        if (_clock.IsDue(out double seconds))
-            run.Reporter.Progress(Format.Text($"{progress.What} {progress.Done + 1} of {progress.Of}, {TimeSpan.FromSeconds(seconds):h\\:mm\\:ss}"));
+        string message = Format.Text($"{progress.What} {progress.Done + 1} of {progress.Of}, {TimeSpan.FromSeconds(_clock.Seconds):h\\:mm\\:ss}");
+        if (progress.What != _step)
+            run.Reporter.Detail(message);
+        _step = progress.What;
+        if (_clock.IsDue(out _))
+            run.Reporter.Progress(message);
     }
 }

@@ -91,10 +91,11 @@ public sealed unsafe class Calibration : IWeightQuantizer, IDisposable
                 foreach (IGrouping<int, int> layers in parts[part].GroupBy(i => shared[i]))
                 {
                     cancellationToken.ThrowIfCancellationRequested();
+                    progress?.Invoke(new CalibrationProgress("weight", rounded, all));
                     Round(hessians[layers.Key]!, layers);
+                    rounded += layers.Count();
                     hessians[layers.Key]!.Dispose();
                     hessians[layers.Key] = null;
-                    progress?.Invoke(new CalibrationProgress("weight", rounded += layers.Count(), all));
                 }
             }
             finally
