@@ -19,15 +19,18 @@ public sealed unsafe partial class Terminal : IDisposable
     /// <summary>The end for programs.</summary>
     public string Path { get; }
 
-    /// <summary>What was written to it so far.</summary>
+    /// <summary>All that was written to it, when the programs that had it open have ended: it gives some kilobytes at a time, and then an error.</summary>
     public string Read()
     {
-        byte[] buffer = new byte[1 << 16];
+        byte[] buffer = new byte[1 << 12];
+        var all = new MemoryStream();
         fixed (byte* bytes = buffer)
         {
-            nint count = Read(_descriptor, bytes, buffer.Length);
-            return System.Text.Encoding.UTF8.GetString(buffer, 0, (int)Math.Max(0, count));
+            while (Read(_descriptor, bytes, buffer.Length) is > 0 and nint count)
+                all.Write(buffer, 0, (int)count);
         }
+
+        return System.Text.Encoding.UTF8.GetString(all.ToArray());
     }
 
     /// <inheritdoc/>
