@@ -68,7 +68,7 @@ public sealed class CodecStream(DacModel codec, int codebooks, int capacity = 0)
 
         // While frames may follow, the sound has no end: none of it lies in what this window reads.
         long frames = _completed ? Frames : int.MaxValue;
-        pass.Decode(_codes.AsSpan(0, Frames * codebooks), codebooks, frames, new RowRange(Samples, ready), to, cache: _cache);
+        pass.Decode(_codes.AsSpan(0, Frames * codebooks), codebooks, frames, new RowRange(Samples, ready), to, null, _cache);
         Samples += ready;
         _chunk = Math.Min(2 * _chunk, codec.WindowFrames);
         return (int)ready;

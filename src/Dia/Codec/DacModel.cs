@@ -200,8 +200,8 @@ public sealed partial class DacModel : IAudioCodec, IDisposable
     {
         Check(codes);
         CodecPass pass = Pass;
-        CodecCache? cache = CreateCache();
         float[] samples = new float[LengthOf(codes)];
+        CodecCache? cache = samples.Length > Layout.WindowSamples ? CreateCache() : null;
         for (long start = 0; start < samples.Length; start += Layout.WindowSamples)
         {
             var window = new RowRange(start, Math.Min(Layout.WindowSamples, samples.Length - start));

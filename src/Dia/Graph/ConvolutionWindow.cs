@@ -38,7 +38,7 @@ public readonly record struct ConvolutionWindow(int Kernel, int Stride, int Dila
         return new RowRange(first * Group - Before, (last - first + 1) * Group);
     }
 
-    /// <summary>The input rows that are read for these output rows, which are <see cref="Covered"/>; none for none.</summary>
+    /// <summary>The input rows that are read for these output rows, which are <see cref="Covered"/>; for none, none from where those of the next begin.</summary>
     public RowRange Read(RowRange rows) => new(
         Transposed ? FloorDivide(rows.Start + Padding, Stride) - 1 : rows.Start * Stride - Padding,
         rows.Count == 0 ? 0 : MostRead(rows.Count));

@@ -3,8 +3,8 @@ using Dia.Graph;
 namespace Dia.Networks;
 
 /// <summary>
-/// What a window of a sound leaves for the next one: of every operand the last rows, which convolutions read again. They are the padding inside the sound;
-/// so each row is made once, however short the windows are. For one sound in the processor's memory; a window that does not continue the last is made whole.
+/// What a window of a sound leaves for the next one: of every operand the last rows, which convolutions read again. So each row is made once, however short
+/// the windows are. For one sound, of the same codes, in the processor's memory. A window that begins elsewhere than the last one ended makes all its rows.
 /// </summary>
 public sealed class CodecCache
 {
@@ -20,7 +20,7 @@ public sealed class CodecCache
     /// <param name="encoding">Whether the sound is encoded, not decoded.</param>
     internal CodecCache(CodecLayout layout, bool encoding)
     {
-        (Layout, IsEncoding, _ends) = (layout, encoding, new long[layout.Values(encoding)]);
+        (Layout, IsEncoding, _ends) = (layout, encoding, new long[layout.ValueCount(encoding)]);
         _rows = new float[]?[2 * _ends.Length];
     }
 

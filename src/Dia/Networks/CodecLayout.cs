@@ -83,7 +83,7 @@ public sealed class CodecLayout
         Fill(_decoder, _decoderValues, frames, window, reuse, cache);
 
     /// <summary>How many values it has, and one for none.</summary>
-    internal int Values(bool encoding) => encoding ? _encoderValues : _decoderValues;
+    internal int ValueCount(bool encoding) => encoding ? _encoderValues : _decoderValues;
 
     /// <summary>Which rows of its operand an operation reads.</summary>
     internal ConvolutionWindow WindowOf(OperationInfo operation) => IsFiltered ? operation.Window : operation.Window.RowByItself();
@@ -146,13 +146,13 @@ public sealed class CodecLayout
         for (int i = operations.Length - 1; i >= 0; i--)
         {
             Step o = operations[i];
-            if (o.SnakeResult > 0 && values[o.SnakeResult].IsRead)
+            if (o.SnakeResult > 0 && values[o.SnakeResult].IsKnown)
                 Need(values, o.Result, values[o.SnakeResult].Made, continues);
-            RowRange rows = o.Window.Covered(values[o.Result].IsRead ? values[o.Result].Made : window);
+            RowRange rows = o.Window.Covered(values[o.Result].IsKnown ? values[o.Result].Made : window);
             Need(values, o.Result, rows, continues);
             Need(values, o.SnakeResult, rows, continues);
             Need(values, o.Operand, o.Window.Read(rows), continues);
-            // The result lies in its memory, with what it holds of earlier rows.
+            // A residual has the result in its memory, with what that holds of earlier rows. (What else is computed in place is read row by row.)
             Need(values, o.Other, o.Result > 0 ? values[o.Result].Range : rows, continues);
         }
     }
@@ -162,8 +162,8 @@ public sealed class CodecLayout
         if (value == 0)
             return;
         ref CodecValue v = ref values[value];
-        v.Range = v.IsRead || continues ? v.Range.Union(rows) : rows;
-        v.IsRead = true;
+        v.Range = v.IsKnown || continues ? v.Range.Union(rows) : rows;
+        v.IsKnown = true;
         if (!continues)
             v.Fresh = v.Range.Start;
     }
@@ -187,8 +187,8 @@ internal struct CodecValue
     /// <summary>The first of them that the window makes; windows before it made the others.</summary>
     public long Fresh;
 
-    /// <summary>Whether something reads it.</summary>
-    public bool IsRead;
+    /// <summary>Whether it is known yet which rows are needed.</summary>
+    public bool IsKnown;
 
     /// <summary>The rows that the window makes.</summary>
     public readonly RowRange Made => new(Fresh, Range.End - Fresh);

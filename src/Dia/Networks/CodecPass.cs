@@ -75,7 +75,7 @@ public sealed unsafe class CodecPass : IDisposable
         long frames = Math.Max(0, _layout.FramesOf(samples.Length));
         trace?.Check(_memory, frames, codebooks, nameof(trace));
         int[,] codes = new int[frames, codebooks];
-        CodecCache? cache = CreateCache(_network, _layout, encoding: true);
+        CodecCache? cache = frames > _layout.WindowFrames ? CreateCache(_network, _layout, encoding: true) : null;
         fixed (float* from = samples)
         fixed (int* to = codes)
         {
@@ -97,7 +97,7 @@ public sealed unsafe class CodecPass : IDisposable
                 }
                 finally
                 {
-                    _samples = null;
+                    End();
                 }
 
                 _memory.Download(to + start * codebooks, _codes, window.Count * codebooks * sizeof(int));
@@ -115,7 +115,6 @@ public sealed unsafe class CodecPass : IDisposable
     /// <param name="window">Which samples; at most WindowFrames·hop of them.</param>
     /// <param name="samples">Receives them [window.Count].</param>
     /// <param name="trace">What to record, or null.</param>
-    /// <param name="cache">What the windows before this one left: rows that it has are not made again. Null: all are made.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// The window is too long, outside the sound, or needs codes that are not there; there is less room for samples than it has; or the codec has not so
     /// many codebooks.
@@ -123,8 +122,11 @@ public sealed unsafe class CodecPass : IDisposable
     /// <exception cref="ArgumentException">The codes are not whole frames, or the trace is for another sound.</exception>
     /// <exception cref="ObjectDisposedException">The pass, its codec or the device is disposed.</exception>
     /// <exception cref="DiaException">Input: a code that no codebook holds. Device: no memory.</exception>
-    public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null,
-        CodecCache? cache = null)
+    public void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace = null) =>
+        Decode(codes, codebooks, frames, window, samples, trace, null);
+
+    /// <summary>The same. Rows that a cache has of the windows before, of the same codes, are not made again; null: all are made.</summary>
+    internal void Decode(ReadOnlySpan<int> codes, int codebooks, long frames, RowRange window, Span<float> samples, CodecTrace? trace, CodecCache? cache)
     {
         CheckCodebooks(codebooks);
         if (codes.Length % codebooks != 0)
@@ -166,7 +168,7 @@ public sealed unsafe class CodecPass : IDisposable
             }
             finally
             {
-                _samples = null;
+                End();
             }
         }
     }
@@ -228,6 +230,12 @@ public sealed unsafe class CodecPass : IDisposable
     {
         cache?.Begin(window);
         _cache = cache;
+    }
+
+    private void End()
+    {
+        _cache = null;
+        _samples = null;
     }
 
     private Lock.Scope Enter()

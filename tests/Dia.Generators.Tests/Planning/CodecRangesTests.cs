@@ -62,7 +62,8 @@ public sealed class CodecRangesTests
                 for (int v = 1; v < alone.Length; v++)
                 {
                     Assert.Equal(i == 0 ? alone[v].Fresh : ends[v], continued[v].Fresh);
-                    Assert.True(alone[v].Range.Start <= continued[v].Range.Start && alone[v].Range.End <= continued[v].Range.End, $"value {v}");
+                    Assert.Equal(alone[v].Range.End, continued[v].Range.End);
+                    Assert.True(alone[v].Range.Start <= continued[v].Range.Start, $"value {v}");
                 }
                 cache.Complete(window, continued);
                 start = window.End;
@@ -86,6 +87,9 @@ public sealed class CodecRangesTests
                 Assert.Equal(made, layout.WindowOf(o).Covered(made));
                 RowRange read = layout.WindowOf(o).Read(made);
                 Assert.True(held.Start <= read.Start && held.End >= read.End, $"{o} reads {read} of {held}");
+                RowRange next = layout.WindowOf(o).Read(new RowRange(made.End, 0)), other = o.Other > 0 ? values[o.Other].Range : made;
+                Assert.True(held.Start <= next.Start, $"the next window reads {o}'s operand from {next.Start}, it is held from {held.Start}");
+                Assert.True(other.Start <= made.Start && other.End >= made.End, $"{o} reads {made} of {other}");
             }
 
             if (o.Result == 0 || o.Offset < 0)

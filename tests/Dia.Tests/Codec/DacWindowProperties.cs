@@ -54,11 +54,31 @@ public sealed class DacWindowProperties
             var window = new RowRange(at, Math.Min(1 + length % decoded.Codec.Layout.WindowSamples, whole.Length - at));
             // Sometimes one fails (if it has new frames), or does not continue the last: then there is nothing to continue.
             if (length % 7 == 0)
-                Xunit.Record.Exception(() => pass.Decode(wrong, codebooks, Frames, window, new float[window.Count], cache: cache));
+                Xunit.Assert.True(Xunit.Record.Exception(() => pass.Decode(wrong, codebooks, Frames, window, new float[window.Count], null, cache))
+                    is null or DiaException { Kind: DiaErrorKind.Input });
             float[] samples = new float[window.Count];
-            pass.Decode(codes, codebooks, Frames, window, samples, cache: cache);
+            pass.Decode(codes, codebooks, Frames, window, samples, null, cache);
             Xunit.Assert.Equal(whole[at..(int)window.End], samples);
             at = length % 5 == 0 || window.End == whole.Length ? length % whole.Length : (int)window.End;
+        }
+    }
+
+    [Xunit.Fact]
+    public void What_is_encoded_in_several_windows_is_what_one_window_makes()
+    {
+        // Of a part in one window the frames that are not near its ends. It begins where tiles of all sizes do.
+        const int first = 72, frames = 128, context = 24;
+        foreach (DacModel codec in new[] { Base.Value.Codec, Odd.Value.Codec, Filtered.Value.Codec })
+        {
+            var random = new Random(3);
+            float[] sound = [.. Enumerable.Range(0, 300 * codec.HopLength).Select(_ => random.NextSingle() - 0.5f)];
+            codec.Encode(sound, null, out CodecTrace whole);
+            codec.Encode(sound.AsSpan(first * codec.HopLength, frames * codec.HopLength), null, out CodecTrace part);
+            int hidden = codec.Config.HiddenSize, projected = codec.Codebooks * codec.Config.CodebookDim;
+            Xunit.Assert.Equal(part.LatentValues[(context * hidden)..((frames - context) * hidden)],
+                whole.LatentValues[((first + context) * hidden)..((first + frames - context) * hidden)]);
+            Xunit.Assert.Equal(part.ProjectedValues[(context * projected)..((frames - context) * projected)],
+                whole.ProjectedValues[((first + context) * projected)..((first + frames - context) * projected)]);
         }
     }
 

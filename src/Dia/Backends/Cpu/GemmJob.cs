@@ -108,7 +108,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                 bool isLast = p + 1 == panels;
                 MultiplyPanel(new()
                 {
-                    A = a, InPlace = inPlace, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns,
+                    A = a, X = inPlace > 0 ? At(firstRow, k) : null, InPlace = inPlace, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns,
                     Bias = k == 0 ? bias : null, Alpha = alpha,
                     FirstRow = firstRow, Rows = rows, Number = firstPanel + p, K = k, Count = count,
                     NextNumber = isLast ? firstPanel : firstPanel + p + 1, NextK = isLast ? k + Gemm.KBlock : k,
@@ -117,10 +117,10 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         }
     }
 
-    // All of a part's rows with a panel's weights of a block of k: the first of them where they are, the others' copies in A.
+    // All of a part's rows with a panel's weights of a block of k: the first of them where they are, at X, the others' copies in A.
     private struct PanelRows
     {
-        public float* A, Panel, Sums;
+        public float* A, X, Panel, Sums;
 
         // What sums start from; null: from those of the blocks before. And α of the Snake that results go through.
         public float* Bias, Alpha;
@@ -137,7 +137,7 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
         for (int t = 0, row = 0; t < tiles; t++, row += Gemm.TileRows, y += Gemm.TileRows * P.YStride)
         {
             long aStride = row < b.InPlace ? P.RowStride : Gemm.AStride;
-            float* a = (row < b.InPlace ? At(b.FirstRow, b.K) : b.A) + row * aStride;
+            float* a = (row < b.InPlace ? b.X : b.A) + row * aStride;
             PrefetchWeights(t, tiles, b.NextNumber, b.NextK);
             float* from = b.Bias != null ? b.Bias : sums;
             int fromStride = b.Bias != null ? 0 : width;
