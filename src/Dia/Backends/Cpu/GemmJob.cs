@@ -108,7 +108,8 @@ internal unsafe struct GemmJob<TFormat> : IParallelJob
                 bool isLast = p + 1 == panels;
                 MultiplyPanel(new()
                 {
-                    A = a, X = inPlace > 0 ? At(firstRow, k) : null, InPlace = inPlace, Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns,
+                    A = a, X = inPlace > 0 ? At(firstRow, k) : null, InPlace = inPlace,
+                    Panel = panel, Sums = IsOneBlock ? c : c + (long)p * tiles * Gemm.TileRows * Gemm.PanelColumns,
                     Bias = k == 0 ? bias : null, Alpha = alpha,
                     FirstRow = firstRow, Rows = rows, Number = firstPanel + p, K = k, Count = count,
                     NextNumber = isLast ? firstPanel : firstPanel + p + 1, NextK = isLast ? k + Gemm.KBlock : k,
