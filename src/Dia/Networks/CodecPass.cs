@@ -86,9 +86,10 @@ public sealed unsafe class CodecPass : IDisposable
                 var window = new RowRange(start, Math.Min(_layout.WindowFrames, frames - start));
                 HoldCodes(window);
                 _network.PrepareKernels(encoding: true);
-                Begin(window, cache);
+                cache?.Begin(window);
                 _values = _layout.Encoding(SampleCount, window, _values, cache);
                 _samples = from;
+                _cache = cache;
                 try
                 {
                     _network.Encode(this);
@@ -149,7 +150,7 @@ public sealed unsafe class CodecPass : IDisposable
 
         using Lock.Scope turn = Enter();
         (Frames, SampleCount, Codebooks, Trace) = (frames, _layout.SamplesOf(frames), codebooks, trace);
-        Begin(window, cache);
+        cache?.Begin(window);
         _values = _layout.Decoding(frames, window, _values, cache);
         needed = _values[1].Made.Clip(frames);
         HoldCodes(needed);
@@ -161,6 +162,7 @@ public sealed unsafe class CodecPass : IDisposable
             _memory.Upload(_codes, from, held.Length * (long)sizeof(int));
             _samples = to;
             _firstSample = window.Start;
+            _cache = cache;
             try
             {
                 _network.Decode(this);
@@ -224,12 +226,6 @@ public sealed unsafe class CodecPass : IDisposable
         _arena = null;
         _codes = null;
         _codesSize = 0;
-    }
-
-    private void Begin(RowRange window, CodecCache? cache)
-    {
-        cache?.Begin(window);
-        _cache = cache;
     }
 
     private void End()
