@@ -6,6 +6,9 @@ internal static unsafe class StepTile
     /// <summary>Outputs of a register tile: 6 of 2 rows are 12 sums, which with 2 activations and 1 weight fit 16 registers; 6 of 4 rows fit 32.</summary>
     public const int Outputs = 6;
 
+    /// <summary>Values of all sums of a group of rows.</summary>
+    public static int MostSums => Outputs * 4 * Vector<float>.Count;
+
     /// <summary>Values of k that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
     public const int KBlock = 1024;
 
@@ -13,38 +16,40 @@ internal static unsafe class StepTile
     public const int Stride = KBlock + 16;
 
     /// <summary>
-    /// sums[rows, 6] += x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what comes next.
+    /// sums[rows, 6] = from[rows, 6] + x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what
+    /// comes next.
     /// </summary>
     /// <param name="rows">Rows of x: two, or four where there are 32 registers.</param>
     /// <param name="w">The first row of w.</param>
     /// <param name="stride">Bytes from a row of w to the next.</param>
     /// <param name="x">Of each row the first vector of a block, then of each the second, then the next block.</param>
     /// <param name="blocks">How many.</param>
-    /// <param name="sums">The sums, those of the first row first.</param>
+    /// <param name="from">The sums before, those of the first row first: they themselves, or zeros.</param>
+    /// <param name="sums">The sums.</param>
     /// <param name="ahead">What is asked for.</param>
     /// <param name="step">Bytes of it that are asked for with a block.</param>
-    public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+    public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long step)
         where TFormat : struct, IStoredFormat
     {
         // Both pointers are the same, which the compiler does not know: it would keep what it loaded once for the second half, and has no registers left.
         if (Vector<float>.Count == 16 && rows == 4)
-            SixByFour<TFormat>(w, w, stride, x, blocks, sums, ahead, step);
+            SixByFour<TFormat>(w, w, stride, x, blocks, from, sums, ahead, step);
         else
-            SixByTwo<TFormat>(w, w, stride, x, blocks, sums, ahead, step);
+            SixByTwo<TFormat>(w, w, stride, x, blocks, from, sums, ahead, step);
     }
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByTwo<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+    private static void SixByTwo<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long step)
         where TFormat : struct, IStoredFormat
     {
         int v = Vector<float>.Count;
-        Vector<float> s00 = Vector.Load(sums), s01 = Vector.Load(sums + 6 * v);
-        Vector<float> s10 = Vector.Load(sums + v), s11 = Vector.Load(sums + 7 * v);
-        Vector<float> s20 = Vector.Load(sums + 2 * v), s21 = Vector.Load(sums + 8 * v);
-        Vector<float> s30 = Vector.Load(sums + 3 * v), s31 = Vector.Load(sums + 9 * v);
-        Vector<float> s40 = Vector.Load(sums + 4 * v), s41 = Vector.Load(sums + 10 * v);
-        Vector<float> s50 = Vector.Load(sums + 5 * v), s51 = Vector.Load(sums + 11 * v);
+        Vector<float> s00 = Vector.Load(from), s01 = Vector.Load(from + 6 * v);
+        Vector<float> s10 = Vector.Load(from + v), s11 = Vector.Load(from + 7 * v);
+        Vector<float> s20 = Vector.Load(from + 2 * v), s21 = Vector.Load(from + 8 * v);
+        Vector<float> s30 = Vector.Load(from + 3 * v), s31 = Vector.Load(from + 9 * v);
+        Vector<float> s40 = Vector.Load(from + 4 * v), s41 = Vector.Load(from + 10 * v);
+        Vector<float> s50 = Vector.Load(from + 5 * v), s51 = Vector.Load(from + 11 * v);
         byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
         for (float* end = x + blocks * 4 * v; x < end; x += 4 * v, ahead += step)
         {
@@ -78,43 +83,43 @@ internal static unsafe class StepTile
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByFour<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* sums, byte* ahead, long step)
+    private static void SixByFour<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long step)
         where TFormat : struct, IStoredFormat
     {
         int v = Vector<float>.Count;
-        Vector<float> s00 = Vector.Load(sums), s10 = Vector.Load(sums + v);
-        Vector<float> s20 = Vector.Load(sums + 2 * v), s30 = Vector.Load(sums + 3 * v);
-        Vector<float> s40 = Vector.Load(sums + 4 * v), s50 = Vector.Load(sums + 5 * v);
-        Vector<float> s01 = Vector.Load(sums + 6 * v), s11 = Vector.Load(sums + 7 * v);
-        Vector<float> s21 = Vector.Load(sums + 8 * v), s31 = Vector.Load(sums + 9 * v);
-        Vector<float> s41 = Vector.Load(sums + 10 * v), s51 = Vector.Load(sums + 11 * v);
-        Vector<float> s02 = Vector.Load(sums + 12 * v), s12 = Vector.Load(sums + 13 * v);
-        Vector<float> s22 = Vector.Load(sums + 14 * v), s32 = Vector.Load(sums + 15 * v);
-        Vector<float> s42 = Vector.Load(sums + 16 * v), s52 = Vector.Load(sums + 17 * v);
-        Vector<float> s03 = Vector.Load(sums + 18 * v), s13 = Vector.Load(sums + 19 * v);
-        Vector<float> s23 = Vector.Load(sums + 20 * v), s33 = Vector.Load(sums + 21 * v);
-        Vector<float> s43 = Vector.Load(sums + 22 * v), s53 = Vector.Load(sums + 23 * v);
+        Vector<float> s00 = Vector.Load(from), s10 = Vector.Load(from + v);
+        Vector<float> s20 = Vector.Load(from + 2 * v), s30 = Vector.Load(from + 3 * v);
+        Vector<float> s40 = Vector.Load(from + 4 * v), s50 = Vector.Load(from + 5 * v);
+        Vector<float> s01 = Vector.Load(from + 6 * v), s11 = Vector.Load(from + 7 * v);
+        Vector<float> s21 = Vector.Load(from + 8 * v), s31 = Vector.Load(from + 9 * v);
+        Vector<float> s41 = Vector.Load(from + 10 * v), s51 = Vector.Load(from + 11 * v);
+        Vector<float> s02 = Vector.Load(from + 12 * v), s12 = Vector.Load(from + 13 * v);
+        Vector<float> s22 = Vector.Load(from + 14 * v), s32 = Vector.Load(from + 15 * v);
+        Vector<float> s42 = Vector.Load(from + 16 * v), s52 = Vector.Load(from + 17 * v);
+        Vector<float> s03 = Vector.Load(from + 18 * v), s13 = Vector.Load(from + 19 * v);
+        Vector<float> s23 = Vector.Load(from + 20 * v), s33 = Vector.Load(from + 21 * v);
+        Vector<float> s43 = Vector.Load(from + 22 * v), s53 = Vector.Load(from + 23 * v);
         byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
         for (float* end = x + blocks * 8 * v; x < end; x += 8 * v, ahead += step)
         {
             Ask(ahead);
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v), c = Vector.Load(x + 2 * v), d = Vector.Load(x + 3 * v);
-            AddFour(TFormat.First(w), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
-            AddFour(TFormat.First(w + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
-            AddFour(TFormat.First(w + 2 * stride), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
-            AddFour(TFormat.First(w3), a, b, c, d, ref s30, ref s31, ref s32, ref s33);
-            AddFour(TFormat.First(w3 + stride), a, b, c, d, ref s40, ref s41, ref s42, ref s43);
-            AddFour(TFormat.First(w3 + 2 * stride), a, b, c, d, ref s50, ref s51, ref s52, ref s53);
+            VectorMath.AddProducts(TFormat.First(w), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
+            VectorMath.AddProducts(TFormat.First(w + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            VectorMath.AddProducts(TFormat.First(w + 2 * stride), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
+            VectorMath.AddProducts(TFormat.First(w3), a, b, c, d, ref s30, ref s31, ref s32, ref s33);
+            VectorMath.AddProducts(TFormat.First(w3 + stride), a, b, c, d, ref s40, ref s41, ref s42, ref s43);
+            VectorMath.AddProducts(TFormat.First(w3 + 2 * stride), a, b, c, d, ref s50, ref s51, ref s52, ref s53);
             a = Vector.Load(x + 4 * v);
             b = Vector.Load(x + 5 * v);
             c = Vector.Load(x + 6 * v);
             d = Vector.Load(x + 7 * v);
-            AddFour(TFormat.Second(again), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
-            AddFour(TFormat.Second(again + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
-            AddFour(TFormat.Second(again + 2 * stride), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
-            AddFour(TFormat.Second(again3), a, b, c, d, ref s30, ref s31, ref s32, ref s33);
-            AddFour(TFormat.Second(again3 + stride), a, b, c, d, ref s40, ref s41, ref s42, ref s43);
-            AddFour(TFormat.Second(again3 + 2 * stride), a, b, c, d, ref s50, ref s51, ref s52, ref s53);
+            VectorMath.AddProducts(TFormat.Second(again), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
+            VectorMath.AddProducts(TFormat.Second(again + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            VectorMath.AddProducts(TFormat.Second(again + 2 * stride), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
+            VectorMath.AddProducts(TFormat.Second(again3), a, b, c, d, ref s30, ref s31, ref s32, ref s33);
+            VectorMath.AddProducts(TFormat.Second(again3 + stride), a, b, c, d, ref s40, ref s41, ref s42, ref s43);
+            VectorMath.AddProducts(TFormat.Second(again3 + 2 * stride), a, b, c, d, ref s50, ref s51, ref s52, ref s53);
             w += 2 * v * TFormat.Size;
             w3 += 2 * v * TFormat.Size;
             again += 2 * v * TFormat.Size;
@@ -132,14 +137,6 @@ internal static unsafe class StepTile
         VectorMath.StorePair(sums + 18 * v, s03, s13);
         VectorMath.StorePair(sums + 20 * v, s23, s33);
         VectorMath.StorePair(sums + 22 * v, s43, s53);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddFour(Vector<float> w, Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, ref Vector<float> s0,
-        ref Vector<float> s1, ref Vector<float> s2, ref Vector<float> s3)
-    {
-        VectorMath.AddProducts(w, a, b, ref s0, ref s1);
-        VectorMath.AddProducts(w, c, d, ref s2, ref s3);
     }
 
     // As many lines as a block takes for eight rows or more of 16-bit weights; more than that are found by the processor.

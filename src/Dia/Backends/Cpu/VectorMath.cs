@@ -38,6 +38,15 @@ internal static unsafe class VectorMath
         t = Vector.FusedMultiplyAdd(x, b, t);
     }
 
+    /// <summary>The same for four.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProducts(Vector<float> x, Vector<float> a, Vector<float> b, Vector<float> c, Vector<float> d, ref Vector<float> s0,
+        ref Vector<float> s1, ref Vector<float> s2, ref Vector<float> s3)
+    {
+        AddProducts(x, a, b, ref s0, ref s1);
+        AddProducts(x, c, d, ref s2, ref s3);
+    }
+
     /// <summary>Asks for a cache line, into all caches. No access: any address will do.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(void* p)
@@ -88,16 +97,16 @@ internal static unsafe class VectorMath
             return;
         }
         // Neighbouring lanes, then pairs of them, then the 128-bit halves: each step halves the number of vectors.
-        Vector256<float> a = Avx.HorizontalAdd(Half(vectors[0]), Half(vectors[1])), b = Avx.HorizontalAdd(Half(vectors[2]), Half(vectors[3]));
-        Vector256<float> c = Avx.HorizontalAdd(Half(vectors[4]), Half(vectors[5])), d = Avx.HorizontalAdd(Half(vectors[6]), Half(vectors[7]));
+        Vector256<float> a = Avx.HorizontalAdd(Half(vectors), Half(vectors + 1)), b = Avx.HorizontalAdd(Half(vectors + 2), Half(vectors + 3));
+        Vector256<float> c = Avx.HorizontalAdd(Half(vectors + 4), Half(vectors + 5)), d = Avx.HorizontalAdd(Half(vectors + 6), Half(vectors + 7));
         a = Avx.HorizontalAdd(a, b);
         c = Avx.HorizontalAdd(c, d);
         (Avx.Permute2x128(a, c, 0x20) + Avx.Permute2x128(a, c, 0x31)).Store(sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Half(Vector<float> v) =>
-        Vector<float>.Count == 16 ? v.AsVector512().GetLower() + v.AsVector512().GetUpper() : v.AsVector256();
+    private static Vector256<float> Half(Vector<float>* v) =>
+        Vector<float>.Count == 16 ? Vector256.Load((float*)v) + Vector256.Load((float*)v + 8) : Vector256.Load((float*)v);
 
     /// <summary>
     /// e^x to 1.5 ulp, by e^x = 2^n·e^r with n = round(x/ln 2) and the Taylor series of e^r for |r| ≤ 0.35 (remainder 6e-9).
