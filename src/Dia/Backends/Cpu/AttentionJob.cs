@@ -11,8 +11,10 @@ namespace Dia.Backends.Cpu;
 /// </remarks>
 internal unsafe struct AttentionJob : IParallelJob
 {
-    private const int Tile = AttentionTile.Queries;
-    private const int KeyBlock = AttentionTile.Keys;
+    private const int Tile = AttentionTile<CopiedRows>.Queries;
+
+    // Keys of a block: with a tile's queries they stay in the first-level cache.
+    private const int KeyBlock = 32;
 
     // Scores of a block: they stay in the second-level cache.
     private const int MostScores = 65536;
@@ -42,7 +44,8 @@ internal unsafe struct AttentionJob : IParallelJob
             _maxKeys = Math.Max(_maxKeys, (C.Items[i].KeyCount + v - 1) / v * v);
             widened += C.Format == WeightFormat.Float32 ? 0 : sizeof(AttentionItem) + CacheRows.WidenedSize(C.Items[i], width) * sizeof(float);
         }
-        _padded = (C.HeadDim + Vector<float>.Count - 1) / Vector<float>.Count * Vector<float>.Count;
+        int pair = 2 * Vector<float>.Count;
+        _padded = (C.HeadDim + pair - 1) / pair * pair;
         _blockQueries = (int)Math.Clamp(queries / (8 * threads.Count), FewQueries, Math.Max(MostScores / Math.Max(1, _maxKeys), FewQueries)) / Tile * Tile;
         // Per thread: queries, their outputs, their scores; a block of keys or values.
         long floats = _blockQueries * (2L * _padded + _maxKeys) + KeyBlock * _padded;
@@ -80,6 +83,9 @@ internal unsafe struct AttentionJob : IParallelJob
         }
     }
 
+    // Bytes of a copied row.
+    private readonly long RowBytes => _padded * sizeof(float);
+
     private readonly int Blocks(in AttentionItem item) => (item.Rows * C.Group + _blockQueries - 1) / _blockQueries;
 
     /// <inheritdoc/>
@@ -108,7 +114,7 @@ internal unsafe struct AttentionJob : IParallelJob
         while (b.Item->Mask != null && b.FirstSeen < b.Item->KeyCount && b.Item->Mask[b.FirstSeen] == 0)
             b.FirstSeen++;
 
-        // What fills up queries to whole tiles, and rows to whole vectors, is zeros.
+        // What fills up queries to whole tiles, and rows to whole pairs of vectors, is zeros.
         int floats = (b.Count + Tile - 1) / Tile * Tile * _padded;
         new Span<float>(b.Y, floats).Clear();
         new Span<float>(b.Q, floats).Clear();
@@ -146,7 +152,9 @@ internal unsafe struct AttentionJob : IParallelJob
             for (int t = 0; t < b.Count; t += Tile)
             {
                 int count = Math.Min(KeyBlock, Visible(b, t + Tile - 1) - start);
-                AttentionTile.Scores(b.P + (long)t * _maxKeys + start, _maxKeys, b.Q + t * _padded, b.Copies, _padded, count);
+                float* p = b.P + (long)t * _maxKeys + start, q = b.Q + t * _padded;
+                for (int j = 0; j < count; j += AttentionTile<CopiedRows>.KeysAtOnce)
+                    AttentionTile<CopiedRows>.Scores(p + j, _maxKeys, q, (byte*)b.Copies + j * RowBytes, RowBytes, _padded, count - j);
             }
         }
     }
@@ -252,7 +260,8 @@ internal unsafe struct AttentionJob : IParallelJob
             for (int t = 0; t < b.Count; t += Tile)
             {
                 int count = Math.Min(KeyBlock, Shared(b, t) - start);
-                AttentionTile.Accumulate(b.Y + t * _padded, b.P + (long)t * _maxKeys + start, _maxKeys, b.Copies, _padded, count);
+                float* p = b.P + (long)t * _maxKeys + start;
+                AttentionTile<CopiedRows>.Accumulate(b.Y + t * _padded, p, _maxKeys, (byte*)b.Copies, RowBytes, _padded, count);
             }
         }
         for (int t = 0; t < b.Count; t++)

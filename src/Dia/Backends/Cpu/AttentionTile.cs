@@ -4,53 +4,71 @@ using System.Runtime.Intrinsics.X86;
 namespace Dia.Backends.Cpu;
 
 /// <summary>
-/// The inner kernels of <see cref="AttentionJob"/>: four queries with a block of keys, or of values. Rows are whole vectors, one behind the other.
+/// The inner kernels of attention: four queries, or one, with rows of keys or values as <typeparamref name="TFormat"/> has them. Each score and each output
+/// is one chain of multiply-adds in the order of dimensions, or of keys, whatever kernel makes it.
 /// </summary>
-internal static unsafe class AttentionTile
+internal static unsafe class AttentionTile<TFormat>
+    where TFormat : struct, ICacheFormat
 {
     /// <summary>Queries of a tile.</summary>
     public const int Queries = 4;
 
-    /// <summary>Keys of a block: with a tile's queries they stay in the first-level cache.</summary>
-    public const int Keys = 32;
-
-    private const int KeysAtOnce = 8;
+    /// <summary>Scores of a query are written so many at a time: p has room for them.</summary>
+    public const int ScoresAtOnce = 8;
 
     // With 32 registers four queries and four keys are 16 sums, which never leave them.
     private static bool IsWide => Avx512F.IsSupported && Vector<float>.Count == 16;
 
-    /// <summary>p[t, j] = q[t]·keys[j] for four queries and count keys, or up to seven more: the block has them, and p has room for them.</summary>
-    public static void Scores(float* p, long stride, float* q, float* keys, int dims, int count)
+    /// <summary>Keys that are multiplied at a time.</summary>
+    public static int KeysAtOnce => IsWide ? 4 : 2;
+
+    private static int Block => 2 * Vector<float>.Count;
+
+    /// <summary>
+    /// p[t, j] = q[t]·keys[j] for four queries and count keys, at most <see cref="KeysAtOnce"/>. What p has more of them gets the last key's.
+    /// </summary>
+    /// <param name="p">The scores [4, stride].</param>
+    /// <param name="stride">Values from a query's scores to the next one's.</param>
+    /// <param name="q">The queries [4, dims].</param>
+    /// <param name="key">The first key.</param>
+    /// <param name="row">Bytes from a key to the next.</param>
+    /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
+    /// <param name="count">Keys.</param>
+    public static void Scores(float* p, long stride, float* q, byte* key, long row, int dims, int count)
     {
-        for (int j = 0; j < count; j += KeysAtOnce)
-        {
-            for (int i = j; IsWide && i < j + KeysAtOnce; i += 4)
-                FourKeys(p + i, stride, q, keys + i * dims, dims);
-            for (int i = j; !IsWide && i < j + KeysAtOnce; i += 2)
-                TwoKeys(p + i, stride, q, keys + i * dims, dims);
-        }
+        if (IsWide)
+            FourKeys(p, stride, q, key, count > 1 ? row : 0, count > 2 ? row : 0, count > 3 ? row : 0, dims);
+        else
+            TwoKeys(p, stride, q, key, count > 1 ? row : 0, dims);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourKeys(float* p, long stride, float* q, float* key, nint dims)
+    private static void FourKeys(float* p, long stride, float* q, byte* key, long row1, long row2, long row3, nint dims)
     {
+        int v = Vector<float>.Count;
         Vector<float> s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
         Vector<float> s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
-        float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims, key1 = key + dims, key2 = key1 + dims, key3 = key2 + dims;
-        for (nint d = 0; d < dims; d += Vector<float>.Count)
+        float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
+        byte* key1 = key + row1, key2 = key1 + row2, key3 = key2 + row3;
+        for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
         {
-            Vector<float> a = Vector.Load(key + d), b = Vector.Load(key1 + d), c = Vector.Load(key2 + d), e = Vector.Load(key3 + d), x = Vector.Load(q + d);
-            VectorMath.AddProducts(x, a, b, ref s00, ref s01);
-            VectorMath.AddProducts(x, c, e, ref s02, ref s03);
-            x = Vector.Load(q1 + d);
-            VectorMath.AddProducts(x, a, b, ref s10, ref s11);
-            VectorMath.AddProducts(x, c, e, ref s12, ref s13);
-            x = Vector.Load(q2 + d);
-            VectorMath.AddProducts(x, a, b, ref s20, ref s21);
-            VectorMath.AddProducts(x, c, e, ref s22, ref s23);
-            x = Vector.Load(q3 + d);
-            VectorMath.AddProducts(x, a, b, ref s30, ref s31);
-            VectorMath.AddProducts(x, c, e, ref s32, ref s33);
+            Ask(key + at);
+            Ask(key1 + at);
+            Ask(key2 + at);
+            Ask(key3 + at);
+            Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at), c = TFormat.First(key2 + at), e = TFormat.First(key3 + at);
+            VectorMath.AddProducts(Vector.Load(q + d), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
+            VectorMath.AddProducts(Vector.Load(q1 + d), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
+            VectorMath.AddProducts(Vector.Load(q2 + d), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
+            VectorMath.AddProducts(Vector.Load(q3 + d), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
+            a = TFormat.Second(key + at);
+            b = TFormat.Second(key1 + at);
+            c = TFormat.Second(key2 + at);
+            e = TFormat.Second(key3 + at);
+            VectorMath.AddProducts(Vector.Load(q + d + v), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
+            VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
+            VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
+            VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
         }
         // VectorMath.SumEight's order: halves of vectors, neighbouring lanes, pairs of them, halves of halves. Four lanes of the result are a query's.
         Vector512<float> lower = Neighbours(Neighbours(Halves(s00, s10), Halves(s01, s11)), Neighbours(Halves(s02, s12), Halves(s03, s13)));
@@ -73,17 +91,27 @@ internal static unsafe class AttentionTile
         Avx512F.Shuffle(a, b, 0b10_00_10_00) + Avx512F.Shuffle(a, b, 0b11_01_11_01);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoKeys(float* p, long stride, float* q, float* key, nint dims)
+    private static void TwoKeys(float* p, long stride, float* q, byte* key, long row1, nint dims)
     {
+        int v = Vector<float>.Count;
         Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
-        float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims, key1 = key + dims;
-        for (nint d = 0; d < dims; d += Vector<float>.Count)
+        float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
+        byte* key1 = key + row1;
+        for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
         {
-            Vector<float> a = Vector.Load(key + d), b = Vector.Load(key1 + d);
+            Ask(key + at);
+            Ask(key1 + at);
+            Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at);
             VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
             VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
             VectorMath.AddProducts(Vector.Load(q2 + d), a, b, ref s20, ref s21);
             VectorMath.AddProducts(Vector.Load(q3 + d), a, b, ref s30, ref s31);
+            a = TFormat.Second(key + at);
+            b = TFormat.Second(key1 + at);
+            VectorMath.AddProducts(Vector.Load(q + d + v), a, b, ref s00, ref s01);
+            VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, ref s10, ref s11);
+            VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, ref s20, ref s21);
+            VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, ref s30, ref s31);
         }
         if (!Avx.IsSupported || Vector<float>.Count != 8)
         {
@@ -105,20 +133,56 @@ internal static unsafe class AttentionTile
     private static Vector256<float> Neighbours(Vector256<float> a, Vector256<float> b) =>
         Avx.Shuffle(a, b, 0b10_00_10_00) + Avx.Shuffle(a, b, 0b11_01_11_01);
 
-    /// <summary>y[t] += Σ_j p[t, j]·values[j] over count keys in order, for four queries.</summary>
-    public static void Accumulate(float* y, float* p, long stride, float* values, int dims, int count)
+    /// <summary>p[0..8] = q·keys[0..8] for one query; where there are fewer keys, the last one is read again.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void EightScores(float* p, float* q, byte* key, long row, nint dims, int count)
     {
-        int v = Vector<float>.Count, d = 0;
-        for (; IsWide && d <= dims - 4 * v; d += 4 * v)
-            FourVectors(y + d, p, stride, values + d, dims, count);
-        for (; d <= dims - 2 * v; d += 2 * v)
-            TwoVectors(y + d, p, stride, values + d, dims, count);
-        for (; d < dims; d += v)
-            OneVector(y + d, p, stride, values + d, dims, count);
+        byte* k1 = key + (count > 1 ? row : 0), k2 = k1 + (count > 2 ? row : 0), k3 = k2 + (count > 3 ? row : 0), k4 = k3 + (count > 4 ? row : 0);
+        byte* k5 = k4 + (count > 5 ? row : 0), k6 = k5 + (count > 6 ? row : 0), k7 = k6 + (count > 7 ? row : 0);
+        Vector<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
+        for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
+        {
+            Vector<float> x0 = Vector.Load(q + d), x1 = Vector.Load(q + d + Vector<float>.Count);
+            AddBoth(key + at, row, x0, x1, ref s0);
+            AddBoth(k1 + at, row, x0, x1, ref s1);
+            AddBoth(k2 + at, row, x0, x1, ref s2);
+            AddBoth(k3 + at, row, x0, x1, ref s3);
+            AddBoth(k4 + at, row, x0, x1, ref s4);
+            AddBoth(k5 + at, row, x0, x1, ref s5);
+            AddBoth(k6 + at, row, x0, x1, ref s6);
+            AddBoth(k7 + at, row, x0, x1, ref s7);
+        }
+        Vector<float>* sums = stackalloc Vector<float>[ScoresAtOnce];
+        (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
+        VectorMath.SumEight(sums, p);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddBoth(byte* key, long row, Vector<float> x0, Vector<float> x1, ref Vector<float> s)
+    {
+        VectorMath.Prefetch(key + ScoresAtOnce * row);
+        s = Vector.FusedMultiplyAdd(TFormat.Second(key), x1, Vector.FusedMultiplyAdd(TFormat.First(key), x0, s));
+    }
+
+    /// <summary>y[t] += Σ_j p[t, j]·values[j] over count keys in order, for four queries.</summary>
+    /// <param name="y">The outputs [4, dims].</param>
+    /// <param name="p">The weights [4, stride].</param>
+    /// <param name="stride">Values from a query's weights to the next one's.</param>
+    /// <param name="values">The first row of values.</param>
+    /// <param name="row">Bytes from a row to the next.</param>
+    /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
+    /// <param name="count">Rows.</param>
+    public static void Accumulate(float* y, float* p, long stride, byte* values, long row, int dims, int count)
+    {
+        int d = 0;
+        for (; IsWide && d <= dims - 2 * Block; d += 2 * Block)
+            FourVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count);
+        for (; d < dims; d += Block)
+            TwoVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourVectors(float* y, float* p, long stride, float* values, nint dims, nint count)
+    private static void FourVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count)
     {
         int v = Vector<float>.Count;
         float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
@@ -126,21 +190,16 @@ internal static unsafe class AttentionTile
         Vector<float> s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v), s12 = Vector.Load(y1 + 2 * v), s13 = Vector.Load(y1 + 3 * v);
         Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s22 = Vector.Load(y2 + 2 * v), s23 = Vector.Load(y2 + 3 * v);
         Vector<float> s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v), s32 = Vector.Load(y3 + 2 * v), s33 = Vector.Load(y3 + 3 * v);
-        for (nint j = 0; j < count; j++, values += dims)
+        for (nint j = 0; j < count; j++, values += row)
         {
-            Vector<float> a = Vector.Load(values), b = Vector.Load(values + v), c = Vector.Load(values + 2 * v), e = Vector.Load(values + 3 * v);
-            Vector<float> x = new(p[j]);
-            VectorMath.AddProducts(x, a, b, ref s00, ref s01);
-            VectorMath.AddProducts(x, c, e, ref s02, ref s03);
-            x = new(p1[j]);
-            VectorMath.AddProducts(x, a, b, ref s10, ref s11);
-            VectorMath.AddProducts(x, c, e, ref s12, ref s13);
-            x = new(p2[j]);
-            VectorMath.AddProducts(x, a, b, ref s20, ref s21);
-            VectorMath.AddProducts(x, c, e, ref s22, ref s23);
-            x = new(p3[j]);
-            VectorMath.AddProducts(x, a, b, ref s30, ref s31);
-            VectorMath.AddProducts(x, c, e, ref s32, ref s33);
+            byte* more = values + Block * TFormat.Size;
+            Ask(values);
+            Ask(more);
+            Vector<float> a = TFormat.First(values), b = TFormat.Second(values), c = TFormat.First(more), e = TFormat.Second(more);
+            VectorMath.AddProducts(new Vector<float>(p[j]), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
+            VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
+            VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
+            VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
         }
         VectorMath.StorePair(y, s00, s01);
         VectorMath.StorePair(y + 2 * v, s02, s03);
@@ -153,15 +212,16 @@ internal static unsafe class AttentionTile
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoVectors(float* y, float* p, long stride, float* values, nint dims, nint count)
+    private static void TwoVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count)
     {
         int v = Vector<float>.Count;
         float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
         Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
         Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
-        for (nint j = 0; j < count; j++, values += dims)
+        for (nint j = 0; j < count; j++, values += row)
         {
-            Vector<float> a = Vector.Load(values), b = Vector.Load(values + v);
+            Ask(values);
+            Vector<float> a = TFormat.First(values), b = TFormat.Second(values);
             VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
             VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
             VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
@@ -173,14 +233,28 @@ internal static unsafe class AttentionTile
         VectorMath.StorePair(y3, s30, s31);
     }
 
-    private static void OneVector(float* y, float* p, long stride, float* values, nint dims, nint count)
+    /// <summary>y += Σ_j p[j]·values[j] over count keys in order, for one query.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void AccumulateOne(float* y, float* p, byte* values, long row, nint dims, nint count)
     {
-        for (int t = 0; t < Queries; t++, y += dims, p += stride)
+        for (nint d = 0; d < dims; d += Block, y += Block, values += Block * TFormat.Size)
         {
-            Vector<float> s = Vector.Load(y);
-            for (nint j = 0; j < count; j++)
-                s = Vector.FusedMultiplyAdd(Vector.Load(values + j * dims), new Vector<float>(p[j]), s);
-            s.Store(y);
+            Vector<float> s0 = Vector.Load(y), s1 = Vector.Load(y + Vector<float>.Count);
+            byte* value = values;
+            for (nint j = 0; j < count; j++, value += row)
+            {
+                VectorMath.Prefetch(value + ScoresAtOnce * row);
+                VectorMath.AddProducts(new Vector<float>(p[j]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
+            }
+            VectorMath.StorePair(y, s0, s1);
         }
+    }
+
+    // Asks for the block that comes so much later.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Ask(byte* block)
+    {
+        if (TFormat.Ahead != 0)
+            VectorMath.Prefetch(block + TFormat.Ahead);
     }
 }

@@ -2,11 +2,14 @@ using Dia.Weights;
 
 namespace Dia.Backends.Cpu;
 
-/// <summary>How a step's attention reads caches of one format: <see cref="CacheRows"/>.</summary>
+/// <summary>How attention reads keys and values: caches of one format (<see cref="CacheRows"/>), or copies of their rows.</summary>
 internal unsafe interface ICacheFormat
 {
     /// <summary>Bytes of a value.</summary>
     static abstract int Size { get; }
+
+    /// <summary>Bytes ahead of what is read that are asked for: more of a row, or a later one. 0: rows are in the first-level cache.</summary>
+    static abstract int Ahead { get; }
 
     /// <summary>What the values that are loaded must be multiplied by: a power of two, which goes to the other factor of their products.</summary>
     static abstract float Factor { get; }
@@ -23,6 +26,8 @@ internal readonly unsafe struct Float32Cache : ICacheFormat
 {
     public static int Size => 4;
 
+    public static int Ahead => 32768;
+
     public static float Factor => 1;
 
     public static Vector<float> First(byte* p) => Vector.Load((float*)p);
@@ -30,10 +35,26 @@ internal readonly unsafe struct Float32Cache : ICacheFormat
     public static Vector<float> Second(byte* p) => Vector.Load((float*)p + Vector<float>.Count);
 }
 
+/// <summary>Rows of float32 that were copied to be read many times.</summary>
+internal readonly unsafe struct CopiedRows : ICacheFormat
+{
+    public static int Size => Float32Cache.Size;
+
+    public static int Ahead => 0;
+
+    public static float Factor => Float32Cache.Factor;
+
+    public static Vector<float> First(byte* p) => Float32Cache.First(p);
+
+    public static Vector<float> Second(byte* p) => Float32Cache.Second(p);
+}
+
 /// <summary><see cref="WeightFormat.Float16"/>.</summary>
 internal readonly unsafe struct Float16Cache : ICacheFormat
 {
     public static int Size => 2;
+
+    public static int Ahead => 16384;
 
     public static float Factor => CacheRows.Float16Factor;
 
