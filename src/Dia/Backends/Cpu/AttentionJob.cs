@@ -34,7 +34,7 @@ internal unsafe struct AttentionJob : IParallelJob
     /// <summary>Runs the attention of all items.</summary>
     public void Start(CpuThreads threads)
     {
-        int width = C.KeyHeads * C.HeadDim, v = Math.Max(8, Vector<float>.Count);
+        int width = C.KeyHeads * C.HeadDim, v = Vector<float>.Count;
         long work = 0, widened = 0, queries = 0;
         _maxKeys = 0;
         for (int i = 0; i < C.ItemCount; i++)
@@ -44,8 +44,7 @@ internal unsafe struct AttentionJob : IParallelJob
             _maxKeys = Math.Max(_maxKeys, (C.Items[i].KeyCount + v - 1) / v * v);
             widened += C.Format == WeightFormat.Float32 ? 0 : sizeof(AttentionItem) + CacheRows.WidenedSize(C.Items[i], width) * sizeof(float);
         }
-        int pair = 2 * Vector<float>.Count;
-        _padded = (C.HeadDim + pair - 1) / pair * pair;
+        _padded = (C.HeadDim + 2 * v - 1) / (2 * v) * 2 * v;
         _blockQueries = (int)Math.Clamp(queries / (8 * threads.Count), FewQueries, Math.Max(MostScores / Math.Max(1, _maxKeys), FewQueries)) / Tile * Tile;
         // Per thread: queries, their outputs, their scores; a block of keys or values.
         long floats = _blockQueries * (2L * _padded + _maxKeys) + KeyBlock * _padded;

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics.X86;
 namespace Dia.Backends.Cpu;
 
 /// <summary>
-/// The inner kernels of attention: four queries, or one, with rows of keys or values as <typeparamref name="TFormat"/> has them. Each score and each output
-/// is one chain of multiply-adds in the order of dimensions, or of keys, whatever kernel makes it.
+/// The inner kernels of attention: four queries, or one, with rows of keys or values as <typeparamref name="TFormat"/> has them. Each lane of a score is one
+/// chain of multiply-adds in the order of dimensions, each output one in the order of keys, whatever kernel makes it.
 /// </summary>
 internal static unsafe class AttentionTile<TFormat>
     where TFormat : struct, ICacheFormat
@@ -13,19 +13,19 @@ internal static unsafe class AttentionTile<TFormat>
     /// <summary>Queries of a tile.</summary>
     public const int Queries = 4;
 
-    /// <summary>Scores of a query are written so many at a time: p has room for them.</summary>
-    public const int ScoresAtOnce = 8;
+    /// <summary>Keys that are multiplied with one query at a time.</summary>
+    public const int OneQueryKeys = 8;
 
     // With 32 registers four queries and four keys are 16 sums, which never leave them.
     private static bool IsWide => Avx512F.IsSupported && Vector<float>.Count == 16;
 
-    /// <summary>Keys that are multiplied at a time.</summary>
+    /// <summary>Keys that are multiplied with four queries at a time.</summary>
     public static int KeysAtOnce => IsWide ? 4 : 2;
 
     private static int Block => 2 * Vector<float>.Count;
 
     /// <summary>
-    /// p[t, j] = q[t]·keys[j] for four queries and count keys, at most <see cref="KeysAtOnce"/>. What p has more of them gets the last key's.
+    /// p[t, j] = q[t]·keys[j] for four queries and <see cref="KeysAtOnce"/> keys. Where there are fewer, the last one is read again: p has room for its score.
     /// </summary>
     /// <param name="p">The scores [4, stride].</param>
     /// <param name="stride">Values from a query's scores to the next one's.</param>
@@ -33,7 +33,7 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="key">The first key.</param>
     /// <param name="row">Bytes from a key to the next.</param>
     /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
-    /// <param name="count">Keys.</param>
+    /// <param name="count">Keys that there are, from the first one on.</param>
     public static void Scores(float* p, long stride, float* q, byte* key, long row, int dims, int count)
     {
         if (IsWide)
@@ -152,7 +152,7 @@ internal static unsafe class AttentionTile<TFormat>
             AddBoth(k6 + at, row, x0, x1, ref s6);
             AddBoth(k7 + at, row, x0, x1, ref s7);
         }
-        Vector<float>* sums = stackalloc Vector<float>[ScoresAtOnce];
+        Vector<float>* sums = stackalloc Vector<float>[OneQueryKeys];
         (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]) = (s0, s1, s2, s3, s4, s5, s6, s7);
         VectorMath.SumEight(sums, p);
     }
@@ -160,7 +160,7 @@ internal static unsafe class AttentionTile<TFormat>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddBoth(byte* key, long row, Vector<float> x0, Vector<float> x1, ref Vector<float> s)
     {
-        VectorMath.Prefetch(key + ScoresAtOnce * row);
+        VectorMath.Prefetch(key + OneQueryKeys * row);
         s = Vector.FusedMultiplyAdd(TFormat.Second(key), x1, Vector.FusedMultiplyAdd(TFormat.First(key), x0, s));
     }
 
@@ -243,7 +243,7 @@ internal static unsafe class AttentionTile<TFormat>
             byte* value = values;
             for (nint j = 0; j < count; j++, value += row)
             {
-                VectorMath.Prefetch(value + ScoresAtOnce * row);
+                VectorMath.Prefetch(value + OneQueryKeys * row);
                 VectorMath.AddProducts(new Vector<float>(p[j]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
             }
             VectorMath.StorePair(y, s0, s1);

@@ -27,13 +27,14 @@ internal static unsafe class StepAttention
 /// <summary>
 /// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so eight keys, then eight values, are taken at a time for
 /// all heads of a part, and each byte of the cache comes in order and once. (Head by head, each 512 bytes lie on another page: that was measured at a tenth
-/// of the memory's speed.) What is loaded serves four query heads that share a key head. Rows are asked for into the first-level cache, which was as fast as
-/// into the second or up to a quarter faster. Scores, softmax and weighted sums are the same chains as those of <see cref="AttentionJob"/>: the same bits.
+/// of the memory's speed.) What is loaded serves four query heads that share a key head. Rows are asked for into the first-level cache: with two
+/// threads that was a tenth to a quarter faster than into the second where memory was busy, else alike. Scores, softmax and weighted sums are the same
+/// chains as those of <see cref="AttentionJob"/>: the same bits.
 /// </summary>
 internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     where TFormat : struct, ICacheFormat
 {
-    private const int KeysAtOnce = AttentionTile<TFormat>.ScoresAtOnce;
+    private const int RowsAtOnce = AttentionTile<TFormat>.OneQueryKeys;
 
     /// <summary>What attends to what.</summary>
     public AttentionCall C;
@@ -89,8 +90,8 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         int visible = item->CausalStart < 0 ? item->KeyCount : Math.Clamp(item->CausalStart + 1, 0, item->KeyCount);
 
         Multiply(q, C.Q + first, values);
-        for (int j = 0; j < visible; j += KeysAtOnce)
-            Scores(p + j, q, (byte*)item->Keys + cache + j * RowBytes, Math.Min(visible - j, KeysAtOnce), keyHeads);
+        for (int j = 0; j < visible; j += RowsAtOnce)
+            Scores(p + j, q, (byte*)item->Keys + cache + j * RowBytes, Math.Min(visible - j, RowsAtOnce), keyHeads);
         bool even = false;
         for (int h = 0; h < heads; h++)
             even |= !AttentionJob.Softmax(p + (long)h * _scoreStride, item->Mask, visible, item->KeyCount);
@@ -102,8 +103,8 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         for (int h = 0; TFormat.Factor != 1 && h < heads; h++)
             Multiply(p + (long)h * _scoreStride, p + (long)h * _scoreStride, (count + 15) / 16 * 16);
         new Span<float>(y, values).Clear();
-        for (int j = 0; j < count; j += KeysAtOnce)
-            Accumulate(y, p + j, (byte*)item->Values + cache + j * RowBytes, mask == null ? null : mask + j, Math.Min(count - j, KeysAtOnce), keyHeads);
+        for (int j = 0; j < count; j += RowsAtOnce)
+            Accumulate(y, p + j, (byte*)item->Values + cache + j * RowBytes, mask == null ? null : mask + j, Math.Min(count - j, RowsAtOnce), keyHeads);
         Unsafe.CopyBlockUnaligned(C.Y + first, y, (uint)values * sizeof(float));
     }
 

@@ -125,7 +125,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         byte* tails = stackalloc byte[StepTile.Outputs * Block * TFormat.Size];
         if (!IsFewRows)
         {
-            new Span<float>(weights + StepTile.Outputs * StepTile.Stride, StepTile.MostSums).Clear();
+            new Span<float>(Zeros(weights), StepTile.MostSums).Clear();
             for (int n = first; n < end; n += TilesAtOnce * tile)
                 ManyRows(n, Math.Min(TilesAtOnce * tile, end - n), tails, weights);
             return;
@@ -139,6 +139,9 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         if (first < end)
             FewRowsTile(first, 1, end - first, tails, weights);
     }
+
+    // What sums begin from.
+    private static float* Zeros(float* weights) => weights + StepTile.Outputs * StepTile.Stride;
 
     // The last values of each row of w, padded with zeros to a block.
     private readonly void CopyTails(int n, int step, int count, byte* tails)
@@ -154,7 +157,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // The outputs of some tiles, in turn, then all of them to y.
     private readonly void ManyRows(int n, int count, byte* tails, float* weights)
     {
-        float* zeros = weights + StepTile.Outputs * StepTile.Stride, outputs = zeros + StepTile.MostSums, sums = outputs + TilesAtOnce * TileOutputs;
+        float* zeros = Zeros(weights), outputs = zeros + StepTile.MostSums, sums = outputs + TilesAtOnce * TileOutputs;
         for (int i = 0; i < count; i += StepTile.Outputs)
         {
             ManyRowsTile(n + i, Math.Min(StepTile.Outputs, count - i), tails, weights, zeros, sums);
@@ -203,11 +206,10 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         // What memory brings meanwhile: as much of the next tile as this is of this one, a piece with each group of rows.
         byte* ahead = P.W + (n + StepTile.Outputs) * RowBytes + (long)StepTile.Outputs * k * TFormat.Size;
         long step = P.HasIntegers ? 0 : StepTile.Outputs * Block * TFormat.Size / (_paddedRows / 2 - _rowsInFours / 4);
-        float* xs = _x + k / _xLength * _xNext;
         for (int row = 0, rows; row < _paddedRows; row += rows, ahead += blocks * step)
         {
             rows = GroupRows(row);
-            float* x = xs + row * _xLength + k % _xLength * rows, to = sums + row * StepTile.Outputs * Vector<float>.Count;
+            float* x = Group(row, k), to = sums + row * StepTile.Outputs * Vector<float>.Count;
             float* from = zeros == null ? to : zeros;
             if (stored)
                 StepTile.Multiply<TFormat>(rows, w, stride, x, blocks, from, to, ahead, step);
