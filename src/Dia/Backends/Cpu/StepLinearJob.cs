@@ -238,12 +238,6 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
             y[i] = P.Accumulate ? y[i] + outputs[i] : outputs[i];
     }
 
-    private readonly void Output(int row, int column, float sum)
-    {
-        float* y = P.Y + (long)row * P.N + column;
-        *y = P.Accumulate ? *y + sum : sum;
-    }
-
     // Outputs of up to four rows of w and the group of x: the kernel over the blocks of the rows, then over their padded tails. Missing rows of w are the
     // last one again: memory is what is waited for.
     private readonly void FewRowsTile(int n, int step, int count, byte* tails, float* sums)
@@ -259,7 +253,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         float* eight = stackalloc float[8];
         VectorMath.SumEight((Vector<float>*)sums, eight);
         for (int j = 0; j < count * P.Rows; j++)
-            Output(j / count, n + j % count * step, eight[j / count * WeightRows + j % count]);
+            Output(P.Y + (long)(j / count) * P.N + n + j % count * step, eight + j / count * WeightRows + j % count, 1);
     }
 
     private static byte* Row(byte* first, byte* last, long offset) => first + offset < last ? first + offset : last;
