@@ -11,6 +11,10 @@ internal sealed unsafe class WeightCopy : IDisposable
 {
     private const int ChunkBytes = 4 << 20;
 
+    // Each tensor begins a page, so that a block of a row that a step multiplies at a time lies within one: with several utterances its products were an
+    // eighth faster than where rows begin anywhere.
+    private const int PageBytes = 4096;
+
     // Matrices change places a few at a time: each time is a turn on the device, which work that is under way gives seldom.
     private const int Moves = 8;
 
@@ -27,13 +31,15 @@ internal sealed unsafe class WeightCopy : IDisposable
     public WeightCopy(DiaPreTrainedModel model, int[] matrices)
     {
         (_model, _matrices) = (model, matrices);
-        _block = model.Weights.AllocateCopies(Size(model, matrices));
+        byte* block = model.Weights.AllocateCopies(Size(model, matrices));
+        _block = block + (Aligned((long)block) - (long)block);
         _thread = new Thread(Run) { IsBackground = true, Name = "Dia weights" };
         _thread.Start();
     }
 
     /// <summary>Bytes of copies of mapped weights.</summary>
-    public static long Size(DiaPreTrainedModel model, int[] matrices) => matrices.Sum(i => model.Weights.MappedTensors(i).Sum(t => Aligned(t.ByteLength)));
+    public static long Size(DiaPreTrainedModel model, int[] matrices) =>
+        matrices.Sum(i => model.Weights.MappedTensors(i).Sum(t => Aligned(t.ByteLength))) + PageBytes;
 
     /// <summary>Waits for the end; not in a turn on the device.</summary>
     public void Wait() => _thread.Join();
@@ -45,7 +51,7 @@ internal sealed unsafe class WeightCopy : IDisposable
         _thread.Join();
     }
 
-    private static long Aligned(long bytes) => (bytes + 63) & ~63L;
+    private static long Aligned(long bytes) => (bytes + PageBytes - 1) & -PageBytes;
 
     private void Run()
     {

@@ -20,8 +20,9 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private const int FewRows = 2;
 
     // Of more rows, so many tiles are added up before they go to y: its rows are often a power of two apart, and their lines push each other out of the
-    // first-level cache.
-    private const int TilesAtOnce = 8;
+    // first-level cache. A tile's rows of w are as many rows apart, and those of the next tile lie behind them: six streams, whose next block is all that
+    // is asked for ahead. (Six rows side by side are one stream, which has to be asked for by whole rows, more than that cache keeps.)
+    private const int TilesAtOnce = 16;
 
     /// <summary>What is multiplied.</summary>
     public MatrixProduct P;
@@ -65,8 +66,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         _xNext = (long)_paddedRows * _xLength;
         // Sums in whole groups of eight, as they are added up.
         _sumFloats = (_paddedRows * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
-        // Per thread: converted weights, zeros for a group of rows, outputs and sums. For all: x.
-        long own = StepTile.Outputs * StepTile.Stride + StepTile.MostSums + TilesAtOnce * TileOutputs + _sumFloats;
+        // Per thread: converted weights, zeros for a group of rows, outputs of tiles, the same sorted, and sums. For all: x.
+        long own = StepTile.Outputs * StepTile.Stride + StepTile.MostSums + 2 * TilesAtOnce * TileOutputs + _sumFloats;
         long xFloats = (K + _xLength - 1) / _xLength * _xNext;
         _scratch = threads.Scratch(own * sizeof(float), out _scratchStride, xFloats * sizeof(float));
         _x = (float*)(_scratch + threads.Count * _scratchStride);
@@ -134,87 +135,104 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         // 0.8 of it on AMD's Zen 5, 0.93 on an Intel Xeon.)
         int apart = (end - first) / tile;
         for (int n = first; n < first + apart; n++)
-            FewRowsTile(n, apart, tile, tails, weights);
+            FewRowsTile(new StepRows(n, apart, tile, 0), tails, weights);
         first += apart * tile;
         if (first < end)
-            FewRowsTile(first, 1, end - first, tails, weights);
+            FewRowsTile(new StepRows(first, 1, end - first, 0), tails, weights);
     }
 
     // What sums begin from.
     private static float* Zeros(float* weights) => weights + StepTile.Outputs * StepTile.Stride;
 
     // The last values of each row of w, padded with zeros to a block.
-    private readonly void CopyTails(int n, int step, int count, byte* tails)
+    private readonly void CopyTails(StepRows tile, byte* tails)
     {
         int rest = K % Block, size = Block * TFormat.Size;
         if (rest == 0 || P.HasIntegers)
             return;
         new Span<byte>(tails, StepTile.Outputs * size).Clear();
-        for (int i = 0; i < count; i++)
-            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((n + (long)i * step + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
+        for (int i = 0; i < tile.Count; i++)
+            Unsafe.CopyBlockUnaligned(tails + i * size, P.W + ((long)(tile.Row(i) + 1) * K - rest) * TFormat.Size, (uint)(rest * TFormat.Size));
     }
 
-    // The outputs of some tiles, in turn, then all of them to y.
+    // The outputs of as many whole tiles as there are, then of the rest.
     private readonly void ManyRows(int n, int count, byte* tails, float* weights)
     {
-        float* zeros = Zeros(weights), outputs = zeros + StepTile.MostSums, sums = outputs + TilesAtOnce * TileOutputs;
-        for (int i = 0; i < count; i += StepTile.Outputs)
+        int tiles = count / StepTile.Outputs, whole = tiles * StepTile.Outputs;
+        // The last tile's rows go on behind the others.
+        long next = (whole - tiles) * RowBytes;
+        float* outputs = Zeros(weights) + StepTile.MostSums;
+        for (int i = 0; i < tiles; i++)
+            ManyRowsTile(new StepRows(n + i, tiles, StepTile.Outputs, i == tiles - 1 ? next : 0), tails, weights, outputs + i * TileOutputs);
+        ToY(new StepRows(n, tiles, StepTile.Outputs, 0), tiles, outputs);
+        if (whole == count)
+            return;
+        StepRows rest = new(n + whole, 1, count - whole, 0);
+        ManyRowsTile(rest, tails, weights, outputs);
+        ToY(rest, 1, outputs);
+    }
+
+    // Outputs of tiles: the first one's rows, and those behind each.
+    private readonly void ToY(StepRows first, int tiles, float* outputs)
+    {
+        float* sorted = outputs + TilesAtOnce * TileOutputs;
+        for (int i = 0; i < tiles; i += 8)
         {
-            ManyRowsTile(n + i, Math.Min(StepTile.Outputs, count - i), tails, weights, zeros, sums);
-            float* to = outputs + i / StepTile.Outputs * TileOutputs;
-            for (int j = 0; j < TileOutputs; j += 8)
-                VectorMath.SumEight((Vector<float>*)(sums + j * Vector<float>.Count), to + j);
+            byte* from = (byte*)(outputs + i * TileOutputs);
+            GemmPanels.Transpose<Float32Format>(sorted + i, TilesAtOnce, from, TileOutputs, Math.Min(8, tiles - i), TileOutputs);
         }
         for (int row = 0; row < P.Rows; row++)
         {
-            float* y = P.Y + (long)row * P.N + n;
-            for (int i = 0; i < count; i += StepTile.Outputs)
-                Output(y + i, outputs + i / StepTile.Outputs * TileOutputs + row * StepTile.Outputs, Math.Min(StepTile.Outputs, count - i));
+            for (int i = 0; i < first.Count; i++)
+                Output(P.Y + (long)row * P.N + first.Row(i), sorted + (row * StepTile.Outputs + i) * TilesAtOnce, tiles);
         }
     }
 
-    // Sums of up to six rows of w and all of x.
-    private readonly void ManyRowsTile(int n, int count, byte* tails, float* weights, float* zeros, float* sums)
+    // Outputs of up to six rows of w and all of x.
+    private readonly void ManyRowsTile(StepRows tile, byte* tails, float* weights, float* outputs)
     {
         int whole = K / Block * Block, size = Block * TFormat.Size;
-        byte* w = P.W + n * RowBytes;
-        CopyTails(n, 1, count, tails);
+        float* sums = Zeros(weights) + StepTile.MostSums + 2 * TilesAtOnce * TileOutputs;
+        CopyTails(tile, tails);
         if (K == 0)
             new Span<float>(sums, _sumFloats).Clear();
-        if (count < StepTile.Outputs)
+        if (tile.Count < StepTile.Outputs)
             new Span<float>(weights, StepTile.Outputs * StepTile.Stride).Clear();
+        byte* w = P.W + tile.First * RowBytes;
         for (int k = 0; k < whole; k += StepTile.KBlock)
-        {
-            int blocks = Math.Min(StepTile.KBlock, whole - k) / Block;
-            Multiply(n, w + (long)k * TFormat.Size, RowBytes, count, weights, k, blocks, k == 0 ? zeros : null, sums);
-        }
+            Multiply(tile, w + (long)k * TFormat.Size, tile.Apart * RowBytes, weights, k, Math.Min(StepTile.KBlock, whole - k) / Block, sums);
         if (whole < K)
-            Multiply(n, tails, size, count, weights, whole, 1, whole == 0 ? zeros : null, sums);
+            Multiply(tile, tails, size, weights, whole, 1, sums);
+        for (int i = 0; i < TileOutputs; i += 8)
+            VectorMath.SumEight((Vector<float>*)(sums + i * Vector<float>.Count), outputs + i);
     }
 
-    // A block of up to six rows of w with every group of rows of x, added to their sums or, for the first block, to the zeros.
-    private readonly void Multiply(int n, byte* w, long stride, int count, float* weights, int k, int blocks, float* zeros, float* sums)
+    // A block of up to six rows of w with every group of rows of x, added to their sums or, for the first block, to zeros.
+    private readonly void Multiply(StepRows tile, byte* w, long stride, float* weights, int k, int blocks, float* sums)
     {
-        bool stored = TFormat.IsPlain && count == StepTile.Outputs && !P.HasIntegers;
-        for (int i = 0; !stored && i < count; i++)
+        bool stored = TFormat.IsPlain && tile.Count == StepTile.Outputs && !P.HasIntegers;
+        for (int i = 0; !stored && i < tile.Count; i++)
         {
             if (P.HasIntegers)
-                WidenIntegers(n + i, k, blocks * Block, weights + i * StepTile.Stride);
+                WidenIntegers(tile.Row(i), k, blocks * Block, weights + i * StepTile.Stride);
             else
                 StepTile.Convert<TFormat>(w + i * stride, weights + i * StepTile.Stride, blocks);
         }
-        // What memory brings meanwhile: as much of the next tile as this is of this one, a piece with each group of rows.
-        byte* ahead = P.W + (n + StepTile.Outputs) * RowBytes + (long)StepTile.Outputs * k * TFormat.Size;
-        long step = P.HasIntegers ? 0 : StepTile.Outputs * Block * TFormat.Size / (_paddedRows / 2 - _rowsInFours / 4);
-        for (int row = 0, rows; row < _paddedRows; row += rows, ahead += blocks * step)
+        // The rows' next blocks are asked for by the groups in the middle: the first still waits for this block, and the last would be late. Who asks
+        // for nothing asks for what is there.
+        bool asks = blocks > 1 && !P.HasIntegers;
+        int groups = _paddedRows / 2 - _rowsInFours / 4, asking = StepTile.Outputs / StepTile.Asked, asked = -Math.Max(0, (groups - asking) / 2);
+        int step = Block * TFormat.Size;
+        byte* next = w + (long)blocks * step + (k + blocks * Block == K ? tile.Next : 0);
+        for (int row = 0, rows; row < _paddedRows; row += rows, asked++)
         {
             rows = GroupRows(row);
-            float* x = Group(row, k), to = sums + row * StepTile.Outputs * Vector<float>.Count;
-            float* from = zeros == null ? to : zeros;
+            float* x = Group(row, k), to = sums + row * StepTile.Outputs * Vector<float>.Count, from = k == 0 ? Zeros(weights) : to;
+            byte* ahead = asks && asked >= 0 && asked < asking ? next + asked * StepTile.Asked * stride : w;
             if (stored)
-                StepTile.Multiply<TFormat>(rows, w, stride, x, blocks, from, to, ahead, step);
+                StepTile.Multiply<TFormat>(rows, w, stride, x, blocks, from, to, ahead, stride, step);
             else
-                StepTile.Multiply<Float32Format>(rows, (byte*)weights, StepTile.Stride * sizeof(float), x, blocks, from, to, ahead, step);
+                StepTile.Multiply<Float32Format>(rows, (byte*)weights, StepTile.Stride * sizeof(float), x, blocks, from, to, ahead, stride, step);
         }
     }
 
@@ -227,33 +245,29 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
 
     private readonly void Output(float* y, float* outputs, int count)
     {
-        if (count == StepTile.Outputs)
-        {
-            (P.Accumulate ? Vector128.Load(y) + Vector128.Load(outputs) : Vector128.Load(outputs)).Store(y);
-            y += 4;
-            outputs += 4;
-            count -= 4;
-        }
-        for (int i = 0; i < count; i++)
+        int i = 0;
+        for (; i <= count - 8; i += 8)
+            (P.Accumulate ? Vector256.Load(y + i) + Vector256.Load(outputs + i) : Vector256.Load(outputs + i)).Store(y + i);
+        for (; i < count; i++)
             y[i] = P.Accumulate ? y[i] + outputs[i] : outputs[i];
     }
 
     // Outputs of up to four rows of w and the group of x: the kernel over the blocks of the rows, then over their padded tails. Missing rows of w are the
     // last one again: memory is what is waited for.
-    private readonly void FewRowsTile(int n, int step, int count, byte* tails, float* sums)
+    private readonly void FewRowsTile(StepRows tile, byte* tails, float* sums)
     {
         int blocks = K / Block, v = Vector<float>.Count, size = Block * TFormat.Size;
-        long stride = step * RowBytes;
-        byte* w0 = P.W + n * RowBytes, last = w0 + (count - 1) * stride;
-        CopyTails(n, step, count, tails);
+        long stride = tile.Apart * RowBytes;
+        byte* w0 = P.W + tile.First * RowBytes, last = w0 + (tile.Count - 1) * stride;
+        CopyTails(tile, tails);
         new Span<float>(sums, 8 * v).Clear();
         Kernel(w0, Row(w0, last, stride), Row(w0, last, 2 * stride), Row(w0, last, 3 * stride), _x, blocks, sums);
         if (K % Block != 0)
             Kernel(tails, tails + size, tails + 2 * size, tails + 3 * size, _x + 2 * blocks * Block, 1, sums);
         float* eight = stackalloc float[8];
         VectorMath.SumEight((Vector<float>*)sums, eight);
-        for (int j = 0; j < count * P.Rows; j++)
-            Output(P.Y + (long)(j / count) * P.N + n + j % count * step, eight + j / count * WeightRows + j % count, 1);
+        for (int j = 0; j < tile.Count * P.Rows; j++)
+            Output(P.Y + (long)(j / tile.Count) * P.N + tile.Row(j % tile.Count), eight + j / tile.Count * WeightRows + j % tile.Count, 1);
     }
 
     private static byte* Row(byte* first, byte* last, long offset) => first + offset < last ? first + offset : last;

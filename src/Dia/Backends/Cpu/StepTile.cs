@@ -12,12 +12,15 @@ internal static unsafe class StepTile
     /// <summary>Values of k that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
     public const int KBlock = 1024;
 
+    /// <summary>Rows of w whose next block is asked for with a group of rows of x: two groups of four ask for all six, or six of two.</summary>
+    public static int Asked => Vector<float>.Count == 16 ? 3 : 1;
+
     /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>
     public const int Stride = KBlock + 16;
 
     /// <summary>
     /// sums[rows, 6] = from[rows, 6] + x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what
-    /// comes next.
+    /// is asked for.
     /// </summary>
     /// <param name="rows">Rows of x: two, or four where there are 32 registers.</param>
     /// <param name="w">The first row of w.</param>
@@ -26,21 +29,23 @@ internal static unsafe class StepTile
     /// <param name="blocks">How many.</param>
     /// <param name="from">The sums before, those of the first row first: they themselves, or zeros.</param>
     /// <param name="sums">The sums.</param>
-    /// <param name="ahead">What is asked for.</param>
-    /// <param name="step">Bytes of it that are asked for with a block.</param>
-    public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long step)
+    /// <param name="ahead">What is asked for: <see cref="Asked"/> rows, a line of each with a block.</param>
+    /// <param name="apart">Bytes from one of these rows to the next.</param>
+    /// <param name="step">Bytes of each that a block goes on.</param>
+    public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
         where TFormat : struct, IStoredFormat
     {
         // Both pointers are the same, which the compiler does not know: it would keep what it loaded once for the second half, and has no registers left.
         if (Vector<float>.Count == 16 && rows == 4)
-            SixByFour<TFormat>(w, w, stride, x, blocks, from, sums, ahead, step);
+            SixByFour<TFormat>(w, w, stride, x, blocks, from, sums, ahead, apart, step);
         else
-            SixByTwo<TFormat>(w, w, stride, x, blocks, from, sums, ahead, step);
+            SixByTwo<TFormat>(w, w, stride, x, blocks, from, sums, ahead, apart, step);
     }
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByTwo<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long step)
+    private static void SixByTwo<TFormat>(
+        byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
         where TFormat : struct, IStoredFormat
     {
         int v = Vector<float>.Count;
@@ -53,7 +58,7 @@ internal static unsafe class StepTile
         byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
         for (float* end = x + blocks * 4 * v; x < end; x += 4 * v, ahead += step)
         {
-            Ask(ahead);
+            Ask(ahead, apart);
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
             VectorMath.AddProducts(TFormat.First(w), a, b, ref s00, ref s01);
             VectorMath.AddProducts(TFormat.First(w + stride), a, b, ref s10, ref s11);
@@ -83,7 +88,8 @@ internal static unsafe class StepTile
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByFour<TFormat>(byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long step)
+    private static void SixByFour<TFormat>(
+        byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
         where TFormat : struct, IStoredFormat
     {
         int v = Vector<float>.Count;
@@ -102,7 +108,7 @@ internal static unsafe class StepTile
         byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
         for (float* end = x + blocks * 8 * v; x < end; x += 8 * v, ahead += step)
         {
-            Ask(ahead);
+            Ask(ahead, apart);
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v), c = Vector.Load(x + 2 * v), d = Vector.Load(x + 3 * v);
             VectorMath.AddProducts(TFormat.First(w), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
             VectorMath.AddProducts(TFormat.First(w + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
@@ -139,16 +145,14 @@ internal static unsafe class StepTile
         VectorMath.StorePair(sums + 22 * v, s43, s53);
     }
 
-    // As many lines as a block takes for eight rows or more of 16-bit weights; more than that are found by the processor.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Ask(byte* ahead)
+    private static void Ask(byte* ahead, long apart)
     {
         VectorMath.Prefetch(ahead);
-        if (Vector<float>.Count == 16)
-        {
-            VectorMath.Prefetch(ahead + 64);
-            VectorMath.Prefetch(ahead + 128);
-        }
+        if (Asked == 1)
+            return;
+        VectorMath.Prefetch(ahead + apart);
+        VectorMath.Prefetch(ahead + 2 * apart);
     }
 
     /// <summary>Converts blocks of stored values to float32 in the order of <see cref="IStoredFormat.First"/> and Second.</summary>
@@ -163,4 +167,23 @@ internal static unsafe class StepTile
             TFormat.Second(from).Store(to + v);
         }
     }
+}
+
+/// <summary>Rows of w, equally far apart.</summary>
+/// <param name="first">The first.</param>
+/// <param name="apart">Rows from one to the next.</param>
+/// <param name="count">How many.</param>
+/// <param name="next">Bytes from the end of each to what is multiplied after it.</param>
+internal readonly struct StepRows(int first, int apart, int count, long next)
+{
+    public int First => first;
+
+    public int Apart => apart;
+
+    public int Count => count;
+
+    public long Next => next;
+
+    /// <summary>The number of one of them.</summary>
+    public int Row(int i) => first + i * apart;
 }
