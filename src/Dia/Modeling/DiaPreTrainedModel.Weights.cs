@@ -88,13 +88,18 @@ public abstract unsafe partial class DiaPreTrainedModel
             return string.Create(CultureInfo.InvariantCulture, $"a copy pays from {CopyPaysFromRows} rows on, and these are about {rows}");
         if (!LargePages.AreThere())
             return "large pages are switched off";
-        if (AreInLargePages(matrices))
+        // Two rows at a time are read as fast wherever they begin.
+        if (AreInLargePages(matrices) && (batch == 1 || BeginPages(matrices)))
             return "they lie in large pages already";
         // With all that may be said, and as much again as a fifth of it: what others take meanwhile.
         MemoryPlan plan = MemoryPlan.Of(Tenant.Device, Compiled, Weights.Weights, batch, CacheFormat);
         long needed = bytes + plan.Bytes, left = MemoryLimits.Available;
         return needed + needed / 5 > left ? $"there is too little memory for a copy ({MemoryLimits.Text(left)} are left)" : null;
     }
+
+    /// <summary>Whether no tensor begins within a page. Files promise 8 bytes, where the products of 16 rows made 0.7 of the speed.</summary>
+    private bool BeginPages(int[] matrices) =>
+        Array.TrueForAll(matrices, i => Array.TrueForAll(Weights.MappedTensors(i), t => (nint)t.Data % WeightCopy.PageBytes == 0));
 
     /// <summary>Touches a page here and there, and asks the system how it mapped them: three of four are to be large.</summary>
     private bool AreInLargePages(int[] matrices)

@@ -9,11 +9,13 @@ namespace Dia.Modeling;
 /// </summary>
 internal sealed unsafe class WeightCopy : IDisposable
 {
-    private const int ChunkBytes = 4 << 20;
+    /// <summary>
+    /// What each copy begins: a page, so that a block of a row that a step multiplies at a time lies within one. With 16 rows of x that was an eighth faster
+    /// than where rows begin at some cache line, and two fifths faster than where they begin within one.
+    /// </summary>
+    public const int PageBytes = 4096;
 
-    // Each tensor begins a page, so that a block of a row that a step multiplies at a time lies within one: with several utterances its products were an
-    // eighth faster than where rows begin anywhere.
-    private const int PageBytes = 4096;
+    private const int ChunkBytes = 4 << 20;
 
     // Matrices change places a few at a time: each time is a turn on the device, which work that is under way gives seldom.
     private const int Moves = 8;

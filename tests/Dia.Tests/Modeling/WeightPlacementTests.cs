@@ -32,6 +32,7 @@ public sealed unsafe class WeightPlacementTests
         Assert.NotEmpty(matrices);
         for (int i = 0; i < copied.Model.Specs.Length; i++)
             Assert.Equal(matrices.Contains(i), copied.Model.Weights.MappedTensors(i).Length == 0);
+        Assert.All(matrices, i => Assert.Equal(0, (nint)copied.Model.Weights.Weights[i].Data % WeightCopy.PageBytes));
         Assert.All(matrices, i => Assert.True((nint)copied.Model.Weights.Weights[i].Data == (nint)copied.Model.Network.Weights[i].Data));
     }
 
