@@ -12,9 +12,10 @@ namespace Dia.Bench;
 internal static unsafe class Matrices
 {
     private const int Passes = 9, N = 16384, K = 2048;
+    private const long TotalBytes = 800_000_000;
+
     // Weights begin a page, as copies of them do.
     private const int PageBytes = 4096;
-    private const long TotalBytes = 800_000_000;
 
     /// <summary>What can be measured: integers as `dia convert` writes them.</summary>
     public static Dictionary<string, WeightStorage> Formats { get; } = new()
@@ -29,7 +30,7 @@ internal static unsafe class Matrices
         using CpuBackend cpu = new(threads);
         WeightSpec spec = new("w", [N, K], Graph.WeightRole.Linear);
         long values = N * storage.RowBytes(K), scales = N * storage.ScaleBytes(K), layers = TotalBytes / (values + scales), bytes = layers * (values + scales);
-        byte* weights = (byte*)cpu.Memory.Allocate(bytes / sizeof(float) + PageBytes);
+        byte* weights = (byte*)cpu.Memory.Allocate((bytes + PageBytes) / sizeof(float));
         weights += -(nint)weights & (PageBytes - 1);
         Fill(weights, layers * values, storage.IsQuantized ? 0 : 0x3c003c00u, storage.IsQuantized ? uint.MaxValue : 0x03ff03ffu);
         Fill(weights + layers * values, layers * scales, 0x3c003c00u, 0x003f003fu);

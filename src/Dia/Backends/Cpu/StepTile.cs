@@ -12,8 +12,8 @@ internal static unsafe class StepTile
     /// <summary>Values of k that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
     public const int KBlock = 1024;
 
-    /// <summary>Rows of w whose next block is asked for with a group of rows of x: two groups of four ask for all six, or six of two.</summary>
-    public static int Asked => Vector<float>.Count == 16 ? 3 : 1;
+    /// <summary>Rows of w that are asked for with a group of rows of x: half of them, a line of each with a block.</summary>
+    public const int Asked = Outputs / 2;
 
     /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>
     public const int Stride = KBlock + 16;
@@ -29,7 +29,7 @@ internal static unsafe class StepTile
     /// <param name="blocks">How many.</param>
     /// <param name="from">The sums before, those of the first row first: they themselves, or zeros.</param>
     /// <param name="sums">The sums.</param>
-    /// <param name="ahead">What is asked for: <see cref="Asked"/> rows, a line of each with a block.</param>
+    /// <param name="ahead">What is asked for: the first of <see cref="Asked"/> rows.</param>
     /// <param name="apart">Bytes from one of these rows to the next.</param>
     /// <param name="step">Bytes of each that a block goes on.</param>
     public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
@@ -149,8 +149,6 @@ internal static unsafe class StepTile
     private static void Ask(byte* ahead, long apart)
     {
         VectorMath.Prefetch(ahead);
-        if (Asked == 1)
-            return;
         VectorMath.Prefetch(ahead + apart);
         VectorMath.Prefetch(ahead + 2 * apart);
     }
@@ -173,16 +171,13 @@ internal static unsafe class StepTile
 /// <param name="first">The first.</param>
 /// <param name="apart">Rows from one to the next.</param>
 /// <param name="count">How many.</param>
-/// <param name="next">Bytes from the end of each to what is multiplied after it.</param>
-internal readonly struct StepRows(int first, int apart, int count, long next)
+internal readonly struct StepRows(int first, int apart, int count)
 {
     public int First => first;
 
     public int Apart => apart;
 
     public int Count => count;
-
-    public long Next => next;
 
     /// <summary>The number of one of them.</summary>
     public int Row(int i) => first + i * apart;
