@@ -6,7 +6,7 @@ namespace Dia.Backends.Cpu;
 /// </summary>
 internal readonly struct StepShares
 {
-    private const int MostRounds = 5;
+    private const int MostRounds = 8;
 
     // Bytes of weights that the last parts have at least.
     private const int LeastBytes = 65536;
