@@ -74,6 +74,7 @@ public sealed class DeviceBenchmark : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(steps.Select(s => s.Utterances).DefaultIfEmpty(1).Min(), 1, nameof(steps));
         if (model.Tenant.Device != _device)
             throw new ArgumentException("The model is on another device.", nameof(model));
+        model.CompleteWeights();
         if (!_device.Memory.IsHost || steps.Count == 0)
             return [];
         using Lock.Scope turn = _device.Enter(), modelTurn = model.Tenant.Enter();
