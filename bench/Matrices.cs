@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Modeling;
 using Dia.Weights;
 
 namespace Dia.Bench;
@@ -13,9 +14,6 @@ internal static unsafe class Matrices
 {
     private const int Passes = 9, N = 16384, K = 2048;
     private const long TotalBytes = 800_000_000;
-
-    // Weights begin a page, as copies of them do.
-    private const int PageBytes = 4096;
 
     /// <summary>What can be measured: integers as `dia convert` writes them.</summary>
     public static Dictionary<string, WeightStorage> Formats { get; } = new()
@@ -30,8 +28,8 @@ internal static unsafe class Matrices
         using CpuBackend cpu = new(threads);
         WeightSpec spec = new("w", [N, K], Graph.WeightRole.Linear);
         long values = N * storage.RowBytes(K), scales = N * storage.ScaleBytes(K), layers = TotalBytes / (values + scales), bytes = layers * (values + scales);
-        byte* weights = (byte*)cpu.Memory.Allocate((bytes + PageBytes) / sizeof(float));
-        weights += -(nint)weights & (PageBytes - 1);
+        byte* weights = (byte*)cpu.Memory.Allocate((bytes + WeightCopy.PageBytes) / sizeof(float));
+        weights += -(nint)weights & (WeightCopy.PageBytes - 1); // as copies lie
         Fill(weights, layers * values, storage.IsQuantized ? 0 : 0x3c003c00u, storage.IsQuantized ? uint.MaxValue : 0x03ff03ffu);
         Fill(weights + layers * values, layers * scales, 0x3c003c00u, 0x003f003fu);
         float* x = Kernels.Values(cpu, (long)rows * K), y = cpu.Memory.Allocate((long)rows * N);

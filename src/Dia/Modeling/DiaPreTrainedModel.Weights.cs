@@ -89,7 +89,7 @@ public abstract unsafe partial class DiaPreTrainedModel
         if (!LargePages.AreThere())
             return "large pages are switched off";
         // Two rows at a time are read as fast wherever they begin.
-        if (AreInLargePages(matrices) && (batch == 1 || BeginPages(matrices)))
+        if ((batch == 1 || BeginPages(matrices)) && AreInLargePages(matrices))
             return "they lie in large pages already";
         // With all that may be said, and as much again as a fifth of it: what others take meanwhile.
         MemoryPlan plan = MemoryPlan.Of(Tenant.Device, Compiled, Weights.Weights, batch, CacheFormat);

@@ -33,8 +33,7 @@ internal sealed unsafe class WeightCopy : IDisposable
     public WeightCopy(DiaPreTrainedModel model, int[] matrices)
     {
         (_model, _matrices) = (model, matrices);
-        byte* block = model.Weights.AllocateCopies(Size(model, matrices));
-        _block = block + (Aligned((long)block) - (long)block);
+        _block = (byte*)Aligned((nint)model.Weights.AllocateCopies(Size(model, matrices)));
         _thread = new Thread(Run) { IsBackground = true, Name = "Dia weights" };
         _thread.Start();
     }
