@@ -144,6 +144,7 @@ internal unsafe struct AttentionJob : IParallelJob
 
     private readonly void Scores(in Block b)
     {
+        AskedRows none = default;
         int most = Visible(b, b.Count - 1);
         for (int start = 0; start < most; start += KeyBlock)
         {
@@ -153,7 +154,7 @@ internal unsafe struct AttentionJob : IParallelJob
                 int count = Math.Min(KeyBlock, Visible(b, t + Tile - 1) - start);
                 float* p = b.P + (long)t * _maxKeys + start, q = b.Q + t * _padded;
                 for (int j = 0; j < count; j += AttentionTile<CopiedRows>.KeysAtOnce)
-                    AttentionTile<CopiedRows>.Scores(p + j, _maxKeys, q, (byte*)b.Copies + j * RowBytes, RowBytes, _padded, count - j);
+                    AttentionTile<CopiedRows>.Scores(p + j, _maxKeys, q, (byte*)b.Copies + j * RowBytes, RowBytes, _padded, count - j, ref none);
             }
         }
     }
@@ -252,6 +253,7 @@ internal unsafe struct AttentionJob : IParallelJob
     private readonly void Accumulate(in Block b)
     {
         byte* mask = b.Item->Mask;
+        AskedRows none = default;
         int most = Shared(b, b.Count - 1);
         for (int start = 0; start < most; start += KeyBlock)
         {
@@ -260,7 +262,7 @@ internal unsafe struct AttentionJob : IParallelJob
             {
                 int count = Math.Min(KeyBlock, Shared(b, t) - start);
                 float* p = b.P + (long)t * _maxKeys + start;
-                AttentionTile<CopiedRows>.Accumulate(b.Y + t * _padded, p, _maxKeys, (byte*)b.Copies, RowBytes, _padded, count);
+                AttentionTile<CopiedRows>.Accumulate(b.Y + t * _padded, p, _maxKeys, (byte*)b.Copies, RowBytes, _padded, count, ref none);
             }
         }
         for (int t = 0; t < b.Count; t++)

@@ -34,17 +34,19 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="row">Bytes from a key to the next.</param>
     /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
     /// <param name="count">Keys that there are, from the first one on.</param>
-    public static void Scores(float* p, long stride, float* q, byte* key, long row, int dims, int count)
+    /// <param name="later">What comes later: as many bytes are asked for as are read.</param>
+    public static void Scores(float* p, long stride, float* q, byte* key, long row, int dims, int count, ref AskedRows later)
     {
         if (IsWide)
-            FourKeys(p, stride, q, key, count > 1 ? row : 0, count > 2 ? row : 0, count > 3 ? row : 0, dims);
+            FourKeys(p, stride, q, key, count > 1 ? row : 0, count > 2 ? row : 0, count > 3 ? row : 0, dims, ref later);
         else
-            TwoKeys(p, stride, q, key, count > 1 ? row : 0, dims);
+            TwoKeys(p, stride, q, key, count > 1 ? row : 0, dims, ref later);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourKeys(float* p, long stride, float* q, byte* key, long row1, long row2, long row3, nint dims)
+    private static void FourKeys(float* p, long stride, float* q, byte* key, long row1, long row2, long row3, nint dims, ref AskedRows later)
     {
+        AskedRows asked = later;
         int v = Vector<float>.Count;
         Vector<float> s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
         Vector<float> s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
@@ -52,10 +54,7 @@ internal static unsafe class AttentionTile<TFormat>
         byte* key1 = key + row1, key2 = key1 + row2, key3 = key2 + row3;
         for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
         {
-            Ask(key + at);
-            Ask(key1 + at);
-            Ask(key2 + at);
-            Ask(key3 + at);
+            Ask(ref asked, 4);
             Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at), c = TFormat.First(key2 + at), e = TFormat.First(key3 + at);
             VectorMath.AddProducts(Vector.Load(q + d), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
             VectorMath.AddProducts(Vector.Load(q1 + d), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
@@ -70,6 +69,7 @@ internal static unsafe class AttentionTile<TFormat>
             VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
             VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
         }
+        later = asked;
         // VectorMath.SumEight's order: halves of vectors, neighbouring lanes, pairs of them, halves of halves. Four lanes of the result are a query's.
         Vector512<float> lower = Neighbours(Neighbours(Halves(s00, s10), Halves(s01, s11)), Neighbours(Halves(s02, s12), Halves(s03, s13)));
         Vector512<float> upper = Neighbours(Neighbours(Halves(s20, s30), Halves(s21, s31)), Neighbours(Halves(s22, s32), Halves(s23, s33)));
@@ -91,16 +91,16 @@ internal static unsafe class AttentionTile<TFormat>
         Avx512F.Shuffle(a, b, 0b10_00_10_00) + Avx512F.Shuffle(a, b, 0b11_01_11_01);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoKeys(float* p, long stride, float* q, byte* key, long row1, nint dims)
+    private static void TwoKeys(float* p, long stride, float* q, byte* key, long row1, nint dims, ref AskedRows later)
     {
+        AskedRows asked = later;
         int v = Vector<float>.Count;
         Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
         byte* key1 = key + row1;
         for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
         {
-            Ask(key + at);
-            Ask(key1 + at);
+            Ask(ref asked, 2);
             Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at);
             VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
             VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
@@ -113,6 +113,7 @@ internal static unsafe class AttentionTile<TFormat>
             VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, ref s20, ref s21);
             VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, ref s30, ref s31);
         }
+        later = asked;
         if (!Avx.IsSupported || Vector<float>.Count != 8)
         {
             (p[0], p[1], p[stride], p[stride + 1]) = (Vector.Sum(s00), Vector.Sum(s01), Vector.Sum(s10), Vector.Sum(s11));
@@ -160,7 +161,7 @@ internal static unsafe class AttentionTile<TFormat>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddBoth(byte* key, long row, Vector<float> x0, Vector<float> x1, ref Vector<float> s)
     {
-        VectorMath.Prefetch(key + OneQueryKeys * row);
+        VectorMath.PrefetchSecond(key + OneQueryKeys * row);
         s = Vector.FusedMultiplyAdd(TFormat.Second(key), x1, Vector.FusedMultiplyAdd(TFormat.First(key), x0, s));
     }
 
@@ -172,18 +173,20 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="row">Bytes from a row to the next.</param>
     /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
     /// <param name="count">Rows.</param>
-    public static void Accumulate(float* y, float* p, long stride, byte* values, long row, int dims, int count)
+    /// <param name="later">What comes later: as many bytes are asked for as are read.</param>
+    public static void Accumulate(float* y, float* p, long stride, byte* values, long row, int dims, int count, ref AskedRows later)
     {
         int d = 0;
         for (; IsWide && d <= dims - 2 * Block; d += 2 * Block)
-            FourVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count);
+            FourVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count, ref later);
         for (; d < dims; d += Block)
-            TwoVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count);
+            TwoVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count, ref later);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count)
+    private static void FourVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count, ref AskedRows later)
     {
+        AskedRows asked = later;
         int v = Vector<float>.Count;
         float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
         Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s02 = Vector.Load(y + 2 * v), s03 = Vector.Load(y + 3 * v);
@@ -193,14 +196,14 @@ internal static unsafe class AttentionTile<TFormat>
         for (nint j = 0; j < count; j++, values += row)
         {
             byte* more = values + Block * TFormat.Size;
-            Ask(values);
-            Ask(more);
+            Ask(ref asked, 2);
             Vector<float> a = TFormat.First(values), b = TFormat.Second(values), c = TFormat.First(more), e = TFormat.Second(more);
             VectorMath.AddProducts(new Vector<float>(p[j]), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
             VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
             VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
             VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
         }
+        later = asked;
         VectorMath.StorePair(y, s00, s01);
         VectorMath.StorePair(y + 2 * v, s02, s03);
         VectorMath.StorePair(y1, s10, s11);
@@ -212,21 +215,23 @@ internal static unsafe class AttentionTile<TFormat>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count)
+    private static void TwoVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count, ref AskedRows later)
     {
+        AskedRows asked = later;
         int v = Vector<float>.Count;
         float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
         Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
         Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
         for (nint j = 0; j < count; j++, values += row)
         {
-            Ask(values);
+            Ask(ref asked, 1);
             Vector<float> a = TFormat.First(values), b = TFormat.Second(values);
             VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
             VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
             VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
             VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, ref s30, ref s31);
         }
+        later = asked;
         VectorMath.StorePair(y, s00, s01);
         VectorMath.StorePair(y1, s10, s11);
         VectorMath.StorePair(y2, s20, s21);
@@ -243,18 +248,19 @@ internal static unsafe class AttentionTile<TFormat>
             byte* value = values;
             for (nint j = 0; j < count; j++, value += row)
             {
-                VectorMath.Prefetch(value + OneQueryKeys * row);
+                VectorMath.PrefetchSecond(value + OneQueryKeys * row);
                 VectorMath.AddProducts(new Vector<float>(p[j]), TFormat.First(value), TFormat.Second(value), ref s0, ref s1);
             }
             VectorMath.StorePair(y, s0, s1);
         }
     }
 
-    // Asks for the block that comes so much later.
+    // Asks for as many later blocks of four queries' heads. (One query's eight rows of all heads are what the first-level cache holds: later ones go to the
+    // second.)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Ask(byte* block)
+    private static void Ask(ref AskedRows later, int blocks)
     {
-        if (TFormat.Ahead != 0)
-            VectorMath.Prefetch(block + TFormat.Ahead);
+        if (TFormat.IsAskedFor)
+            later.Next(blocks * Block * TFormat.Size);
     }
 }

@@ -8,11 +8,8 @@ internal unsafe interface ICacheFormat
     /// <summary>Bytes of a value.</summary>
     static abstract int Size { get; }
 
-    /// <summary>
-    /// Bytes ahead of what is read that kernels of four queries ask for: 16 rows of the 1.6B model's caches. (Half and twice as far were no faster.)
-    /// 0: rows are in the first-level cache.
-    /// </summary>
-    static abstract int Ahead { get; }
+    /// <summary>Whether rows come from memory, so that kernels ask for later ones; else they are in the first-level cache.</summary>
+    static abstract bool IsAskedFor { get; }
 
     /// <summary>What the values that are loaded must be multiplied by: a power of two, which goes to the other factor of their products.</summary>
     static abstract float Factor { get; }
@@ -29,7 +26,7 @@ internal readonly unsafe struct Float32Cache : ICacheFormat
 {
     public static int Size => 4;
 
-    public static int Ahead => 32768;
+    public static bool IsAskedFor => true;
 
     public static float Factor => 1;
 
@@ -43,7 +40,7 @@ internal readonly unsafe struct Float16Cache : ICacheFormat
 {
     public static int Size => 2;
 
-    public static int Ahead => 16384;
+    public static bool IsAskedFor => true;
 
     public static float Factor => CacheRows.Float16Factor;
 
@@ -59,7 +56,7 @@ internal readonly unsafe struct CopiedRows : ICacheFormat
 {
     public static int Size => Float32Cache.Size;
 
-    public static int Ahead => 0;
+    public static bool IsAskedFor => false;
 
     public static float Factor => Float32Cache.Factor;
 
