@@ -34,7 +34,7 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="row">Bytes from a key to the next.</param>
     /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
     /// <param name="count">Keys that there are, from the first one on.</param>
-    /// <param name="later">What comes later: as many bytes are asked for as are read.</param>
+    /// <param name="later">What comes later, of which as many bytes are asked for as whole tiles read.</param>
     public static void Scores(float* p, long stride, float* q, byte* key, long row, int dims, int count, ref AskedRows later)
     {
         if (IsWide)
@@ -134,7 +134,10 @@ internal static unsafe class AttentionTile<TFormat>
     private static Vector256<float> Neighbours(Vector256<float> a, Vector256<float> b) =>
         Avx.Shuffle(a, b, 0b10_00_10_00) + Avx.Shuffle(a, b, 0b11_01_11_01);
 
-    /// <summary>p[0..8] = q·keys[0..8] for one query; where there are fewer keys, the last one is read again.</summary>
+    /// <summary>
+    /// p[0..8] = q·keys[0..8] for one query; where there are fewer keys, the last one is read again. The next eight are asked for into the second-level cache:
+    /// of all heads, these fill the first.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void EightScores(float* p, float* q, byte* key, long row, nint dims, int count)
     {
@@ -173,7 +176,7 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="row">Bytes from a row to the next.</param>
     /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
     /// <param name="count">Rows.</param>
-    /// <param name="later">What comes later: as many bytes are asked for as are read.</param>
+    /// <param name="later">What comes later, of which as many bytes are asked for as whole tiles read.</param>
     public static void Accumulate(float* y, float* p, long stride, byte* values, long row, int dims, int count, ref AskedRows later)
     {
         int d = 0;
@@ -255,12 +258,15 @@ internal static unsafe class AttentionTile<TFormat>
         }
     }
 
-    // Asks for as many later blocks of four queries' heads. (One query's eight rows of all heads are what the first-level cache holds: later ones go to the
-    // second.)
+    // Asks for later blocks, as many as are read.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Ask(ref AskedRows later, int blocks)
     {
-        if (TFormat.IsAskedFor)
-            later.Next(blocks * Block * TFormat.Size);
+        int bytes = blocks * Block * TFormat.Size;
+        if (!TFormat.IsAskedFor)
+            return;
+        later.Next(Math.Min(bytes, AskedRows.Most));
+        if (bytes > AskedRows.Most)
+            later.Next(bytes - AskedRows.Most);
     }
 }

@@ -27,8 +27,8 @@ internal static unsafe class StepAttention
 /// <summary>
 /// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so eight keys, then eight or sixteen values, are taken at a
 /// time for all heads of a part, and each byte of the cache comes once. (Head by head, each 512 bytes lie on another page: that was measured at a tenth of
-/// the memory's speed.) What is loaded serves four query heads that share a key head. Rows are asked for in their order
-/// (<see cref="AskedRows"/>). Scores, softmax and weighted sums are the same chains as those of <see cref="AttentionJob"/>: the same bits.
+/// the memory's speed.) What is loaded serves four query heads that share a key head. Four queries ask for
+/// rows in their order (<see cref="AskedRows"/>). Scores, softmax and weighted sums are the same chains as those of <see cref="AttentionJob"/>: the same bits.
 /// </summary>
 internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     where TFormat : struct, ICacheFormat
@@ -39,7 +39,7 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     private const int FourQueriesValues = 2 * RowsAtOnce;
 
     // Bytes ahead of what is read that four queries ask for, into the first-level cache, and into the second from there on: 8 rows of the 1.6B model's caches
-    // and 16 more. (AMD's Zen 4, 3000 keys: 20 GB/s without what is farther, 24 with it; how far matters little.)
+    // in 16 bits, and 16 more. (AMD's Zen 4, 3000 keys, two threads: 20 GB/s without what is farther, 24 with it; how far matters little.)
     private const int Ahead = 8192, Farther = 16384;
 
     /// <summary>What attends to what.</summary>
@@ -52,8 +52,8 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     private int _fours;
     private int _partHeads;
     private int _itemParts;
-    private long _ahead;
-    private long _farther;
+    private nint _ahead;
+    private nint _farther;
 
     /// <summary>Runs the attention of all items.</summary>
     public void Start(CpuThreads threads)
@@ -67,8 +67,9 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         _partHeads = (C.KeyHeads + _itemParts - 1) / _itemParts;
         // Scores are written by eights and read by vectors; an odd cache line keeps those of the heads in different cache sets.
         _scoreStride = (C.MaxKeys + 15) / 16 * 16 + 16;
-        _ahead = (Ahead + RowBytes - 1) / RowBytes * RowBytes;
-        _farther = (Farther + RowBytes - 1) / RowBytes * RowBytes;
+        nint row = (nint)Math.Max(1, RowBytes); // heads may have no dimensions
+        _ahead = (Ahead + row - 1) / row * row;
+        _farther = (Farther + row - 1) / row * row;
         _group = C.Group;
         _fours = _group / AttentionTile<TFormat>.Queries * AttentionTile<TFormat>.Queries;
         // Per thread: the scores, the queries and the outputs of a part's heads.
@@ -192,6 +193,6 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
         }
     }
 
-    // What the first four queries of a key head ask for: the part's heads of later rows. The head's other queries go the same way once more.
-    private readonly AskedRows Later(byte* rows, int keyHeads) => new(rows + _ahead, (nint)_farther, keyHeads * HeadBytes, (nint)RowBytes);
+    // What the first four queries of a key head ask for: the part's heads of later rows. The head's other queries go a way of their own from there.
+    private readonly AskedRows Later(byte* rows, int keyHeads) => new(rows + _ahead, _farther, keyHeads * HeadBytes, (nint)RowBytes);
 }
