@@ -28,8 +28,8 @@ internal static unsafe class Matrices
         using CpuBackend cpu = new(threads);
         WeightSpec spec = new("w", [N, K], Graph.WeightRole.Linear);
         long values = N * storage.RowBytes(K), scales = N * storage.ScaleBytes(K), layers = TotalBytes / (values + scales), bytes = layers * (values + scales);
-        byte* weights = (byte*)cpu.Memory.Allocate((bytes + WeightCopy.PageBytes) / sizeof(float));
-        weights += -(nint)weights & (WeightCopy.PageBytes - 1); // as copies lie
+        nint there = (nint)cpu.Memory.Allocate((bytes + WeightCopy.PageBytes) / sizeof(float));
+        byte* weights = (byte*)WeightCopy.Aligned(there); // as copies lie
         Fill(weights, layers * values, storage.IsQuantized ? 0 : 0x3c003c00u, storage.IsQuantized ? uint.MaxValue : 0x03ff03ffu);
         Fill(weights + layers * values, layers * scales, 0x3c003c00u, 0x003f003fu);
         float* x = Kernels.Values(cpu, (long)rows * K), y = cpu.Memory.Allocate((long)rows * N);

@@ -52,7 +52,8 @@ internal sealed unsafe class WeightCopy : IDisposable
         _thread.Join();
     }
 
-    private static long Aligned(long bytes) => (bytes + PageBytes - 1) & -PageBytes;
+    /// <summary>Bytes, or an address, rounded up to pages.</summary>
+    internal static long Aligned(long bytes) => (bytes + PageBytes - 1) & -PageBytes;
 
     private void Run()
     {

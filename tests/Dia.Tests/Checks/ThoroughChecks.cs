@@ -41,7 +41,8 @@ internal sealed unsafe class ThoroughChecks<TBackend>(TBackend backend, KernelCh
         checks.Rows(new OperationInfo(default, "", OperationKind.RmsNorm) { N = 50_000 }, 2);
         foreach (float range in (ReadOnlySpan<float>)[100, 1e4f, 1e9f])
             checks.Rows(new OperationInfo(default, "", OperationKind.Snake) { N = 33 }, 3, [.. Enumerable.Range(0, 99).Select(i => range * MathF.Sin(i))]);
-        foreach ((int rows, int n, int k) in (ReadOnlySpan<(int, int, int)>)[(13, 40, 300), (200, 70, 513), (2, 301, 1000), (7, 600, 64), (1, 1, 1)])
+        foreach ((int rows, int n, int k) in (ReadOnlySpan<(int, int, int)>)[(13, 40, 300), (200, 70, 513), (2, 301, 1000), (7, 600, 64), (1, 1, 1),
+            (3, 29, 2099)])
         {
             checks.StepLinear(n, k);
             checks.BlockLinear(n, k, rows);

@@ -241,7 +241,7 @@ internal static unsafe class AttentionTile<TFormat>
         VectorMath.StorePair(y3, s30, s31);
     }
 
-    /// <summary>y += Σ_j p[j]·values[j] over count keys in order, for one query.</summary>
+    /// <summary>y += Σ_j p[j]·values[j] over count keys in order, for one query. Later rows are asked for into the second-level cache, as for scores.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void AccumulateOne(float* y, float* p, byte* values, long row, nint dims, nint count)
     {

@@ -9,18 +9,15 @@ internal static unsafe class StepTile
     /// <summary>Values of all sums of a group of rows.</summary>
     public static int MostSums => Outputs * 4 * Vector<float>.Count;
 
-    /// <summary>Values of k that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
-    public const int KBlock = 1024;
+    /// <summary>Bytes of a row of w that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
+    public const int RowBytes = 2048;
 
-    /// <summary>Rows of w that are asked for with a group of rows of x: half of them, a line of each with a block.</summary>
-    public const int Asked = Outputs / 2;
-
-    /// <summary>Distance of converted rows: one cache line more than a block, so that they do not share cache sets.</summary>
-    public const int Stride = KBlock + 16;
+    /// <summary>Bytes from a copied row of w to the next: one cache line more, so that they do not share cache sets.</summary>
+    public const int CopyStride = RowBytes + 64;
 
     /// <summary>
     /// sums[rows, 6] = from[rows, 6] + x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what
-    /// is asked for.
+    /// is asked for, or w is copied.
     /// </summary>
     /// <param name="rows">Rows of x: two, or four where there are 32 registers.</param>
     /// <param name="w">The first row of w.</param>
@@ -29,24 +26,27 @@ internal static unsafe class StepTile
     /// <param name="blocks">How many.</param>
     /// <param name="from">The sums before, those of the first row first: they themselves, or zeros.</param>
     /// <param name="sums">The sums.</param>
-    /// <param name="ahead">What is asked for: the first of <see cref="Asked"/> rows.</param>
-    /// <param name="apart">Bytes from one of these rows to the next.</param>
-    /// <param name="step">Bytes of each that a block goes on.</param>
-    public static void Multiply<TFormat>(int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
+    /// <param name="there">The first row of what is asked for, or of the copy.</param>
+    /// <param name="apart">Bytes from one row of what is asked for to the next.</param>
+    /// <param name="step">Bytes of each row there that a block goes on.</param>
+    public static void Multiply<TFormat, TBeside>(
+        int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* there, long apart, long step)
         where TFormat : struct, IStoredFormat
+        where TBeside : struct, IBesideProducts
     {
         // Both pointers are the same, which the compiler does not know: it would keep what it loaded once for the second half, and has no registers left.
         if (Vector<float>.Count == 16 && rows == 4)
-            SixByFour<TFormat>(w, w, stride, x, blocks, from, sums, ahead, apart, step);
+            SixByFour<TFormat, TBeside>(w, w, stride, x, blocks, from, sums, there, apart, step);
         else
-            SixByTwo<TFormat>(w, w, stride, x, blocks, from, sums, ahead, apart, step);
+            SixByTwo<TFormat, TBeside>(w, w, stride, x, blocks, from, sums, there, apart, step);
     }
 
     // The kernels take and leave their sums in memory and call nothing: so that within, everything stays in registers.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByTwo<TFormat>(
-        byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
+    private static void SixByTwo<TFormat, TBeside>(
+        byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* there, long apart, long step)
         where TFormat : struct, IStoredFormat
+        where TBeside : struct, IBesideProducts
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(from), s01 = Vector.Load(from + 6 * v);
@@ -55,17 +55,23 @@ internal static unsafe class StepTile
         Vector<float> s30 = Vector.Load(from + 3 * v), s31 = Vector.Load(from + 9 * v);
         Vector<float> s40 = Vector.Load(from + 4 * v), s41 = Vector.Load(from + 10 * v);
         Vector<float> s50 = Vector.Load(from + 5 * v), s51 = Vector.Load(from + 11 * v);
-        byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
-        for (float* end = x + blocks * 4 * v; x < end; x += 4 * v, ahead += step)
+        byte* w3 = w + 3 * stride, again3 = again + 3 * stride, there3 = there + 3 * apart;
+        for (float* end = x + blocks * 4 * v; x < end; x += 4 * v, there += step)
         {
-            Ask(ahead, apart);
+            Ask<TBeside>(there, apart);
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v);
             VectorMath.AddProducts(TFormat.First(w), a, b, ref s00, ref s01);
+            Copy<TFormat, TBeside>(w, there);
             VectorMath.AddProducts(TFormat.First(w + stride), a, b, ref s10, ref s11);
+            Copy<TFormat, TBeside>(w + stride, there + apart);
             VectorMath.AddProducts(TFormat.First(w + 2 * stride), a, b, ref s20, ref s21);
+            Copy<TFormat, TBeside>(w + 2 * stride, there + 2 * apart);
             VectorMath.AddProducts(TFormat.First(w3), a, b, ref s30, ref s31);
+            Copy<TFormat, TBeside>(w3, there3);
             VectorMath.AddProducts(TFormat.First(w3 + stride), a, b, ref s40, ref s41);
+            Copy<TFormat, TBeside>(w3 + stride, there3 + apart);
             VectorMath.AddProducts(TFormat.First(w3 + 2 * stride), a, b, ref s50, ref s51);
+            Copy<TFormat, TBeside>(w3 + 2 * stride, there3 + 2 * apart);
             a = Vector.Load(x + 2 * v);
             b = Vector.Load(x + 3 * v);
             VectorMath.AddProducts(TFormat.Second(again), a, b, ref s00, ref s01);
@@ -78,6 +84,8 @@ internal static unsafe class StepTile
             w3 += 2 * v * TFormat.Size;
             again += 2 * v * TFormat.Size;
             again3 += 2 * v * TFormat.Size;
+            if (TBeside.Copies)
+                there3 += step;
         }
         VectorMath.StorePair(sums, s00, s10);
         VectorMath.StorePair(sums + 2 * v, s20, s30);
@@ -88,9 +96,10 @@ internal static unsafe class StepTile
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void SixByFour<TFormat>(
-        byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* ahead, long apart, long step)
+    private static void SixByFour<TFormat, TBeside>(
+        byte* w, byte* again, long stride, float* x, int blocks, float* from, float* sums, byte* there, long apart, long step)
         where TFormat : struct, IStoredFormat
+        where TBeside : struct, IBesideProducts
     {
         int v = Vector<float>.Count;
         Vector<float> s00 = Vector.Load(from), s10 = Vector.Load(from + v);
@@ -106,9 +115,9 @@ internal static unsafe class StepTile
         Vector<float> s23 = Vector.Load(from + 20 * v), s33 = Vector.Load(from + 21 * v);
         Vector<float> s43 = Vector.Load(from + 22 * v), s53 = Vector.Load(from + 23 * v);
         byte* w3 = w + 3 * stride, again3 = again + 3 * stride;
-        for (float* end = x + blocks * 8 * v; x < end; x += 8 * v, ahead += step)
+        for (float* end = x + blocks * 8 * v; x < end; x += 8 * v, there += step)
         {
-            Ask(ahead, apart);
+            Ask<TBeside>(there, apart);
             Vector<float> a = Vector.Load(x), b = Vector.Load(x + v), c = Vector.Load(x + 2 * v), d = Vector.Load(x + 3 * v);
             VectorMath.AddProducts(TFormat.First(w), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
             VectorMath.AddProducts(TFormat.First(w + stride), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
@@ -146,11 +155,29 @@ internal static unsafe class StepTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Ask(byte* ahead, long apart)
+    private static void Ask<TBeside>(byte* there, long apart)
+        where TBeside : struct, IBesideProducts
     {
-        VectorMath.Prefetch(ahead);
-        VectorMath.Prefetch(ahead + apart);
-        VectorMath.Prefetch(ahead + 2 * apart);
+        if (TBeside.Asked > 0)
+            VectorMath.Prefetch(there);
+        if (TBeside.Asked > 1)
+        {
+            VectorMath.Prefetch(there + apart);
+            VectorMath.Prefetch(there + 2 * apart);
+        }
+    }
+
+    // A block of a row of w, which First has just read.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Copy<TFormat, TBeside>(byte* w, byte* to)
+        where TFormat : struct, IStoredFormat
+        where TBeside : struct, IBesideProducts
+    {
+        if (!TBeside.Copies)
+            return;
+        Vector.Load(w).Store(to);
+        if (TFormat.Size == sizeof(float))
+            Vector.Load(w + Vector<byte>.Count).Store(to + Vector<byte>.Count);
     }
 
     /// <summary>Converts blocks of stored values to float32 in the order of <see cref="IStoredFormat.First"/> and Second.</summary>
@@ -181,4 +208,57 @@ internal readonly struct StepRows(int first, int apart, int count)
 
     /// <summary>The number of one of them.</summary>
     public int Row(int i) => first + i * apart;
+}
+
+/// <summary>What the groups of rows of x have in common that are multiplied with a block of rows of w.</summary>
+internal unsafe struct StepBlock
+{
+    /// <summary>The values of x of all rows that lie together.</summary>
+    public float* X;
+
+    /// <summary>Values of each row before those of the block.</summary>
+    public int Into;
+
+    /// <summary>Blocks of two vectors of each row.</summary>
+    public int Blocks;
+
+    /// <summary>What all sums begin from; null: they go on.</summary>
+    public float* From;
+
+    /// <summary>The sums of all groups.</summary>
+    public float* Sums;
+}
+
+/// <summary>What a kernel of <see cref="StepTile"/> does beside its products.</summary>
+internal unsafe interface IBesideProducts
+{
+    /// <summary>Of the six rows of w that are asked for, how many a kernel asks for: their next block, a line of each with a block.</summary>
+    static abstract int Asked { get; }
+
+    /// <summary>True where the kernel copies its rows of w, <see cref="StepTile.CopyStride"/> bytes apart.</summary>
+    static abstract bool Copies { get; }
+}
+
+/// <summary>Two groups of rows of x ask for three rows of w each.</summary>
+internal readonly struct AskingForThree : IBesideProducts
+{
+    public static int Asked => 3;
+
+    public static bool Copies => false;
+}
+
+/// <summary>Six groups ask for one row each.</summary>
+internal readonly struct AskingForOne : IBesideProducts
+{
+    public static int Asked => 1;
+
+    public static bool Copies => false;
+}
+
+/// <summary>The first group of many copies w: rows a power of two apart share cache sets, and would push out each other and x.</summary>
+internal readonly struct Copying : IBesideProducts
+{
+    public static int Asked => 0;
+
+    public static bool Copies => true;
 }
