@@ -52,7 +52,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     private readonly bool IsReadAsStored => TFormat.IsPlain && !P.HasIntegers;
 
     // Values of k that many rows take at a time.
-    private readonly int KBlock => StepTile.RowBytes / (IsReadAsStored ? TFormat.Size : sizeof(float));
+    private readonly int KBlock => StepTile.KBlockBytes / (IsReadAsStored ? TFormat.Size : sizeof(float));
 
     // Values from a converted row to the next: one cache line more than a block, so that they do not share cache sets.
     private readonly int Stride => KBlock + 16;

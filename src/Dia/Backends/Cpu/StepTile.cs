@@ -10,10 +10,10 @@ internal static unsafe class StepTile
     public static int MostSums => Outputs * 4 * Vector<float>.Count;
 
     /// <summary>Bytes of a row of w that are multiplied at a time: 6 rows of them stay in the first-level cache while the rows of x go by.</summary>
-    public const int RowBytes = 2048;
+    public const int KBlockBytes = 2048;
 
     /// <summary>Bytes from a copied row of w to the next: one cache line more, so that they do not share cache sets.</summary>
-    public const int CopyStride = RowBytes + 64;
+    public const int CopyStride = KBlockBytes + 64;
 
     /// <summary>
     /// sums[rows, 6] = from[rows, 6] + x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what
@@ -27,8 +27,8 @@ internal static unsafe class StepTile
     /// <param name="from">The sums before, those of the first row first: they themselves, or zeros.</param>
     /// <param name="sums">The sums.</param>
     /// <param name="there">The first row of what is asked for, or of the copy.</param>
-    /// <param name="apart">Bytes from one row of what is asked for to the next.</param>
-    /// <param name="step">Bytes of each row there that a block goes on.</param>
+    /// <param name="apart">Bytes from one of these rows to the next.</param>
+    /// <param name="step">Bytes of each of them that a block goes on.</param>
     public static void Multiply<TFormat, TBeside>(
         int rows, byte* w, long stride, float* x, int blocks, float* from, float* sums, byte* there, long apart, long step)
         where TFormat : struct, IStoredFormat
@@ -230,7 +230,7 @@ internal unsafe struct StepBlock
 }
 
 /// <summary>What a kernel of <see cref="StepTile"/> does beside its products.</summary>
-internal unsafe interface IBesideProducts
+internal interface IBesideProducts
 {
     /// <summary>Of the six rows of w that are asked for, how many a kernel asks for: their next block, a line of each with a block.</summary>
     static abstract int Asked { get; }
