@@ -57,6 +57,9 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // Values from a converted row to the next: one cache line more than a block, so that they do not share cache sets.
     private readonly int Stride => KBlock + 16;
 
+    // Values of converted rows, or of a copy of stored ones that lies aside.
+    private readonly int WeightFloats => StepTile.Outputs * Stride + StepTile.KBlockBytes / sizeof(float);
+
     /// <summary>Runs the product.</summary>
     public void Start(CpuThreads threads)
     {
@@ -65,8 +68,8 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         _x = new ArrangedRows<TFormat>(P.Rows, K, IsFewRows ? Math.Max(1, checked(K + Block - 1) / Block) * Block : KBlock);
         // Sums in whole groups of eight, as they are added up.
         _sumFloats = (_x.Rows * StepTile.Outputs + 7) / 8 * 8 * Vector<float>.Count;
-        // Per thread: converted weights, zeros for a group of rows, outputs of tiles, the same sorted, and sums. For all: x.
-        long own = StepTile.Outputs * Stride + StepTile.MostSums + 2 * TilesAtOnce * TileOutputs + _sumFloats;
+        // Per thread: converted or copied weights, zeros for a group of rows, outputs of tiles, the same sorted, and sums. For all: x.
+        long own = WeightFloats + StepTile.MostSums + 2 * TilesAtOnce * TileOutputs + _sumFloats;
         _scratch = threads.Scratch(own * sizeof(float), out _scratchStride, _x.Floats * sizeof(float));
         _x.Arrange(P.X, (float*)(_scratch + threads.Count * _scratchStride));
 
@@ -103,7 +106,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     }
 
     // What sums begin from.
-    private readonly float* Zeros(float* weights) => weights + StepTile.Outputs * Stride;
+    private readonly float* Zeros(float* weights) => weights + WeightFloats;
 
     // The last values of each row of w, padded with zeros to a block.
     private readonly void CopyTails(StepRows tile, byte* tails)
@@ -198,8 +201,9 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         {
             // The first group copies what the others read: where the first-level cache has eight ways, rows a power of two apart push out x and each
             // other. (AMD's Zen 4, 16 rows, two threads: 0.60 of the multiply-add rate without, 0.75 with it. With 512 bits it is slower.)
-            MultiplyGroup<TFormat, Copying>(0, block, w, stride, (byte*)weights, StepTile.CopyStride, Block * TFormat.Size);
-            MultiplyGroups<TFormat, AskingForOne>(1, block, (byte*)weights, StepTile.CopyStride, asked, stride);
+            byte* copy = StepTile.CopyAside(w, (byte*)weights);
+            MultiplyGroup<TFormat, Copying>(0, block, w, stride, copy, StepTile.CopyStride, Block * TFormat.Size);
+            MultiplyGroups<TFormat, AskingForOne>(1, block, copy, StepTile.CopyStride, asked, stride);
         }
         else
         {

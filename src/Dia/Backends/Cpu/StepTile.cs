@@ -16,6 +16,12 @@ internal static unsafe class StepTile
     public const int CopyStride = KBlockBytes + 64;
 
     /// <summary>
+    /// Where rows of w are copied to, less than <see cref="KBlockBytes"/> behind a place: not to addresses with the lowest twelve bits of what is loaded, for
+    /// which loads wait as if it had just been stored. (AMD's Zen 4, 16 rows: 0.80 of the multiply-add rate with them or half of 4096 more, else 0.83.)
+    /// </summary>
+    public static byte* CopyAside(byte* w, byte* place) => place + ((w - place + KBlockBytes / 2) & (KBlockBytes - 64));
+
+    /// <summary>
     /// sums[rows, 6] = from[rows, 6] + x[rows, blocks]·w[6, blocks], in vectors of partial sums; a block is two vectors. Meanwhile memory brings what
     /// is asked for, or w is copied.
     /// </summary>
