@@ -383,16 +383,19 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
         s11 = Vector256.FusedMultiplyAdd(second1, b, s11);
     }
 
-    // Asks for blocks. The hardware's own prefetching stops at each page.
+    // Asks for blocks. The hardware's own prefetching stops at each page. What is far is asked for twice, as not all of it comes otherwise. (AMD's Zen 4,
+    // 512 bits, two rows: 0.91 of the speed of plain reading when it was asked for once, 0.99 twice, where the second is half as far.)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* w, nint far)
     {
         VectorMath.Prefetch(w + Ahead);
         VectorMath.PrefetchSecond(w + far);
+        VectorMath.PrefetchSecond(w + far / 2);
         if (Block * TFormat.Size > 64)
         {
             VectorMath.Prefetch(w + Ahead + 64);
             VectorMath.PrefetchSecond(w + far + 64);
+            VectorMath.PrefetchSecond(w + far / 2 + 64);
         }
     }
 }
