@@ -57,7 +57,7 @@ internal unsafe struct StepLinearJob<TFormat> : IParallelJob
     // Values from a converted row to the next: one cache line more than a block, so that they do not share cache sets.
     private readonly int Stride => KBlock + 16;
 
-    // Values of converted rows, or of a copy of stored ones that lies aside.
+    // Values of converted rows, which are at least those of a copy, and of how far aside that may lie.
     private readonly int WeightFloats => StepTile.Outputs * Stride + StepTile.KBlockBytes / sizeof(float);
 
     /// <summary>Runs the product.</summary>
