@@ -152,9 +152,8 @@ internal unsafe struct AttentionJob : IParallelJob
             for (int t = 0; t < b.Count; t += Tile)
             {
                 int count = Math.Min(KeyBlock, Visible(b, t + Tile - 1) - start);
-                float* p = b.P + (long)t * _maxKeys + start, q = b.Q + t * _padded;
-                for (int j = 0; j < count; j += AttentionTile<CopiedRows>.KeysAtOnce)
-                    AttentionTile<CopiedRows>.Scores(p + j, _maxKeys, q, (byte*)b.Copies + j * RowBytes, RowBytes, _padded, count - j, ref none);
+                float* p = b.P + (long)t * _maxKeys + start;
+                AttentionTile<CopiedRows>.Scores(p, _maxKeys, b.Q + t * _padded, (byte*)b.Copies, RowBytes, _padded, count, ref none);
             }
         }
     }

@@ -5,7 +5,8 @@ namespace Dia.Backends.Cpu;
 
 /// <summary>
 /// The inner kernels of attention: four queries, or one, with rows of keys or values as <typeparamref name="TFormat"/> has them. Each lane of a score is one
-/// chain of multiply-adds in the order of dimensions, each output one in the order of keys, whatever kernel makes it.
+/// chain of multiply-adds in the order of dimensions, each output one in the order of keys, whatever kernel makes it. A call takes all keys, and all
+/// dimensions, of a group: with 256 bits its beginning and end were an eighth of the time when it took two (AMD's Zen 4, rows in the caches).
 /// </summary>
 internal static unsafe class AttentionTile<TFormat>
     where TFormat : struct, ICacheFormat
@@ -19,13 +20,10 @@ internal static unsafe class AttentionTile<TFormat>
     // With 32 registers four queries and four keys are 16 sums, which never leave them.
     private static bool IsWide => Avx512F.IsSupported && Vector<float>.Count == 16;
 
-    /// <summary>Keys that are multiplied with four queries at a time.</summary>
-    public static int KeysAtOnce => IsWide ? 4 : 2;
-
     private static int Block => 2 * Vector<float>.Count;
 
     /// <summary>
-    /// p[t, j] = q[t]·keys[j] for four queries and <see cref="KeysAtOnce"/> keys. Where there are fewer, the last one is read again: p has room for its score.
+    /// p[t, j] = q[t]·keys[j] for four queries, and four keys or two at a time. Where there are fewer, the last one is read again: p has room for its score.
     /// </summary>
     /// <param name="p">The scores [4, stride].</param>
     /// <param name="stride">Values from a query's scores to the next one's.</param>
@@ -33,51 +31,54 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="key">The first key.</param>
     /// <param name="row">Bytes from a key to the next.</param>
     /// <param name="dims">Dimensions, in whole pairs of vectors.</param>
-    /// <param name="count">Keys that there are, from the first one on.</param>
+    /// <param name="count">Keys.</param>
     /// <param name="later">What comes later, of which as many bytes are asked for as whole tiles read.</param>
     public static void Scores(float* p, long stride, float* q, byte* key, long row, int dims, int count, ref AskedRows later)
     {
         if (IsWide)
-            FourKeys(p, stride, q, key, count > 1 ? row : 0, count > 2 ? row : 0, count > 3 ? row : 0, dims, ref later);
+            FourKeys(p, stride, q, key, row, dims, count, ref later);
         else
-            TwoKeys(p, stride, q, key, count > 1 ? row : 0, dims, ref later);
+            TwoKeys(p, stride, q, key, row, dims, count, ref later);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourKeys(float* p, long stride, float* q, byte* key, long row1, long row2, long row3, nint dims, ref AskedRows later)
+    private static void FourKeys(float* p, long stride, float* q, byte* key, long row, nint dims, int count, ref AskedRows later)
     {
         AskedRows asked = later;
         int v = Vector<float>.Count;
-        Vector<float> s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
-        Vector<float> s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
         float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
-        byte* key1 = key + row1, key2 = key1 + row2, key3 = key2 + row3;
-        for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
+        for (; count > 0; count -= 4, p += 4, key += 4 * row)
         {
-            Ask(ref asked, 4);
-            Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at), c = TFormat.First(key2 + at), e = TFormat.First(key3 + at);
-            VectorMath.AddProducts(Vector.Load(q + d), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
-            VectorMath.AddProducts(Vector.Load(q1 + d), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
-            VectorMath.AddProducts(Vector.Load(q2 + d), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
-            VectorMath.AddProducts(Vector.Load(q3 + d), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
-            a = TFormat.Second(key + at);
-            b = TFormat.Second(key1 + at);
-            c = TFormat.Second(key2 + at);
-            e = TFormat.Second(key3 + at);
-            VectorMath.AddProducts(Vector.Load(q + d + v), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
-            VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
-            VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
-            VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
+            Vector<float> s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
+            Vector<float> s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
+            byte* key1 = key + (count > 1 ? row : 0), key2 = key1 + (count > 2 ? row : 0), key3 = key2 + (count > 3 ? row : 0);
+            for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
+            {
+                Ask(ref asked, 4);
+                Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at), c = TFormat.First(key2 + at), e = TFormat.First(key3 + at);
+                VectorMath.AddProducts(Vector.Load(q + d), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
+                VectorMath.AddProducts(Vector.Load(q1 + d), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
+                VectorMath.AddProducts(Vector.Load(q2 + d), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
+                VectorMath.AddProducts(Vector.Load(q3 + d), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
+                a = TFormat.Second(key + at);
+                b = TFormat.Second(key1 + at);
+                c = TFormat.Second(key2 + at);
+                e = TFormat.Second(key3 + at);
+                VectorMath.AddProducts(Vector.Load(q + d + v), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
+                VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
+                VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
+                VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
+            }
+            // VectorMath.SumEight's order: halves of vectors, neighbouring lanes, pairs of them, halves of halves. Four lanes of the result are a query's.
+            Vector512<float> lower = Neighbours(Neighbours(Halves(s00, s10), Halves(s01, s11)), Neighbours(Halves(s02, s12), Halves(s03, s13)));
+            Vector512<float> upper = Neighbours(Neighbours(Halves(s20, s30), Halves(s21, s31)), Neighbours(Halves(s22, s32), Halves(s23, s33)));
+            Vector512<float> sums = Avx512F.Shuffle4x128(lower, upper, 0b10_00_10_00) + Avx512F.Shuffle4x128(lower, upper, 0b11_01_11_01);
+            sums.GetLower().GetLower().Store(p);
+            sums.GetLower().GetUpper().Store(p + stride);
+            sums.GetUpper().GetLower().Store(p + 2 * stride);
+            sums.GetUpper().GetUpper().Store(p + 3 * stride);
         }
         later = asked;
-        // VectorMath.SumEight's order: halves of vectors, neighbouring lanes, pairs of them, halves of halves. Four lanes of the result are a query's.
-        Vector512<float> lower = Neighbours(Neighbours(Halves(s00, s10), Halves(s01, s11)), Neighbours(Halves(s02, s12), Halves(s03, s13)));
-        Vector512<float> upper = Neighbours(Neighbours(Halves(s20, s30), Halves(s21, s31)), Neighbours(Halves(s22, s32), Halves(s23, s33)));
-        Vector512<float> sums = Avx512F.Shuffle4x128(lower, upper, 0b10_00_10_00) + Avx512F.Shuffle4x128(lower, upper, 0b11_01_11_01);
-        sums.GetLower().GetLower().Store(p);
-        sums.GetLower().GetUpper().Store(p + stride);
-        sums.GetUpper().GetLower().Store(p + 2 * stride);
-        sums.GetUpper().GetUpper().Store(p + 3 * stride);
     }
 
     // The lower half of a vector plus its upper, for two vectors.
@@ -91,43 +92,46 @@ internal static unsafe class AttentionTile<TFormat>
         Avx512F.Shuffle(a, b, 0b10_00_10_00) + Avx512F.Shuffle(a, b, 0b11_01_11_01);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoKeys(float* p, long stride, float* q, byte* key, long row1, nint dims, ref AskedRows later)
+    private static void TwoKeys(float* p, long stride, float* q, byte* key, long row, nint dims, int count, ref AskedRows later)
     {
         AskedRows asked = later;
         int v = Vector<float>.Count;
-        Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
         float* q1 = q + dims, q2 = q1 + dims, q3 = q2 + dims;
-        byte* key1 = key + row1;
-        for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
+        for (; count > 0; count -= 2, p += 2, key += 2 * row)
         {
-            Ask(ref asked, 2);
-            Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at);
-            VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(Vector.Load(q2 + d), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(Vector.Load(q3 + d), a, b, ref s30, ref s31);
-            a = TFormat.Second(key + at);
-            b = TFormat.Second(key1 + at);
-            VectorMath.AddProducts(Vector.Load(q + d + v), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, ref s30, ref s31);
+            Vector<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
+            byte* key1 = key + (count > 1 ? row : 0);
+            for (nint d = 0, at = 0; d < dims; d += Block, at += Block * TFormat.Size)
+            {
+                Ask(ref asked, 2);
+                Vector<float> a = TFormat.First(key + at), b = TFormat.First(key1 + at);
+                VectorMath.AddProducts(Vector.Load(q + d), a, b, ref s00, ref s01);
+                VectorMath.AddProducts(Vector.Load(q1 + d), a, b, ref s10, ref s11);
+                VectorMath.AddProducts(Vector.Load(q2 + d), a, b, ref s20, ref s21);
+                VectorMath.AddProducts(Vector.Load(q3 + d), a, b, ref s30, ref s31);
+                a = TFormat.Second(key + at);
+                b = TFormat.Second(key1 + at);
+                VectorMath.AddProducts(Vector.Load(q + d + v), a, b, ref s00, ref s01);
+                VectorMath.AddProducts(Vector.Load(q1 + d + v), a, b, ref s10, ref s11);
+                VectorMath.AddProducts(Vector.Load(q2 + d + v), a, b, ref s20, ref s21);
+                VectorMath.AddProducts(Vector.Load(q3 + d + v), a, b, ref s30, ref s31);
+            }
+            if (!Avx.IsSupported || Vector<float>.Count != 8)
+            {
+                (p[0], p[1], p[stride], p[stride + 1]) = (Vector.Sum(s00), Vector.Sum(s01), Vector.Sum(s10), Vector.Sum(s11));
+                float* third = p + 2 * stride;
+                (third[0], third[1], third[stride], third[stride + 1]) = (Vector.Sum(s20), Vector.Sum(s21), Vector.Sum(s30), Vector.Sum(s31));
+                continue;
+            }
+            Vector256<float> lower = Neighbours(Neighbours(s00.AsVector256(), s01.AsVector256()), Neighbours(s10.AsVector256(), s11.AsVector256()));
+            Vector256<float> upper = Neighbours(Neighbours(s20.AsVector256(), s21.AsVector256()), Neighbours(s30.AsVector256(), s31.AsVector256()));
+            Vector256<float> sums = Avx.Permute2x128(lower, upper, 0x20) + Avx.Permute2x128(lower, upper, 0x31);
+            Sse.StoreLow(p, sums.GetLower());
+            Sse.StoreHigh(p + stride, sums.GetLower());
+            Sse.StoreLow(p + 2 * stride, sums.GetUpper());
+            Sse.StoreHigh(p + 3 * stride, sums.GetUpper());
         }
         later = asked;
-        if (!Avx.IsSupported || Vector<float>.Count != 8)
-        {
-            (p[0], p[1], p[stride], p[stride + 1]) = (Vector.Sum(s00), Vector.Sum(s01), Vector.Sum(s10), Vector.Sum(s11));
-            p += 2 * stride;
-            (p[0], p[1], p[stride], p[stride + 1]) = (Vector.Sum(s20), Vector.Sum(s21), Vector.Sum(s30), Vector.Sum(s31));
-            return;
-        }
-        Vector256<float> lower = Neighbours(Neighbours(s00.AsVector256(), s01.AsVector256()), Neighbours(s10.AsVector256(), s11.AsVector256()));
-        Vector256<float> upper = Neighbours(Neighbours(s20.AsVector256(), s21.AsVector256()), Neighbours(s30.AsVector256(), s31.AsVector256()));
-        Vector256<float> sums = Avx.Permute2x128(lower, upper, 0x20) + Avx.Permute2x128(lower, upper, 0x31);
-        sums.GetLower().GetLower().Store(p);
-        sums.GetLower().GetUpper().Store(p + stride);
-        sums.GetUpper().GetLower().Store(p + 2 * stride);
-        sums.GetUpper().GetUpper().Store(p + 3 * stride);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -179,66 +183,90 @@ internal static unsafe class AttentionTile<TFormat>
     /// <param name="later">What comes later, of which as many bytes are asked for as whole tiles read.</param>
     public static void Accumulate(float* y, float* p, long stride, byte* values, long row, int dims, int count, ref AskedRows later)
     {
-        int d = 0;
-        for (; IsWide && d <= dims - 2 * Block; d += 2 * Block)
-            FourVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count, ref later);
-        for (; d < dims; d += Block)
-            TwoVectors(y + d, p, stride, values + d * TFormat.Size, row, dims, count, ref later);
+        int wide = IsWide ? dims / (2 * Block) * 2 * Block : 0;
+        if (wide > 0)
+            FourVectors(y, p, stride, values, row, dims, wide, count, ref later);
+        if (wide < dims)
+            TwoVectors(y + wide, p, stride, values + wide * TFormat.Size, row, dims, dims - wide, count, ref later);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FourVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count, ref AskedRows later)
+    private static void FourVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint width, nint count, ref AskedRows later)
     {
         AskedRows asked = later;
         int v = Vector<float>.Count;
-        float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
-        Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s02 = Vector.Load(y + 2 * v), s03 = Vector.Load(y + 3 * v);
-        Vector<float> s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v), s12 = Vector.Load(y1 + 2 * v), s13 = Vector.Load(y1 + 3 * v);
-        Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s22 = Vector.Load(y2 + 2 * v), s23 = Vector.Load(y2 + 3 * v);
-        Vector<float> s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v), s32 = Vector.Load(y3 + 2 * v), s33 = Vector.Load(y3 + 3 * v);
-        for (nint j = 0; j < count; j++, values += row)
+        float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride;
+        for (float* end = y + width; y < end; y += 2 * Block, values += 2 * Block * TFormat.Size)
         {
-            byte* more = values + Block * TFormat.Size;
-            Ask(ref asked, 2);
-            Vector<float> a = TFormat.First(values), b = TFormat.Second(values), c = TFormat.First(more), e = TFormat.Second(more);
-            VectorMath.AddProducts(new Vector<float>(p[j]), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
-            VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
-            VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
-            VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
+            float* y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
+            byte* value = values;
+            Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s02 = Vector.Load(y + 2 * v), s03 = Vector.Load(y + 3 * v);
+            Vector<float> s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v), s12 = Vector.Load(y1 + 2 * v), s13 = Vector.Load(y1 + 3 * v);
+            Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s22 = Vector.Load(y2 + 2 * v), s23 = Vector.Load(y2 + 3 * v);
+            Vector<float> s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v), s32 = Vector.Load(y3 + 2 * v), s33 = Vector.Load(y3 + 3 * v);
+            for (nint j = 0; j < count; j++, value += row)
+            {
+                byte* more = value + Block * TFormat.Size;
+                Ask(ref asked, 2);
+                Vector<float> a = TFormat.First(value), b = TFormat.Second(value), c = TFormat.First(more), e = TFormat.Second(more);
+                VectorMath.AddProducts(new Vector<float>(p[j]), a, b, c, e, ref s00, ref s01, ref s02, ref s03);
+                VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, c, e, ref s10, ref s11, ref s12, ref s13);
+                VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, c, e, ref s20, ref s21, ref s22, ref s23);
+                VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, c, e, ref s30, ref s31, ref s32, ref s33);
+            }
+            VectorMath.StorePair(y, s00, s01);
+            VectorMath.StorePair(y + 2 * v, s02, s03);
+            VectorMath.StorePair(y1, s10, s11);
+            VectorMath.StorePair(y1 + 2 * v, s12, s13);
+            VectorMath.StorePair(y2, s20, s21);
+            VectorMath.StorePair(y2 + 2 * v, s22, s23);
+            VectorMath.StorePair(y3, s30, s31);
+            VectorMath.StorePair(y3 + 2 * v, s32, s33);
         }
         later = asked;
-        VectorMath.StorePair(y, s00, s01);
-        VectorMath.StorePair(y + 2 * v, s02, s03);
-        VectorMath.StorePair(y1, s10, s11);
-        VectorMath.StorePair(y1 + 2 * v, s12, s13);
-        VectorMath.StorePair(y2, s20, s21);
-        VectorMath.StorePair(y2 + 2 * v, s22, s23);
-        VectorMath.StorePair(y3, s30, s31);
-        VectorMath.StorePair(y3 + 2 * v, s32, s33);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TwoVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint count, ref AskedRows later)
+    private static void TwoVectors(float* y, float* p, long stride, byte* values, long row, nint dims, nint width, nint count, ref AskedRows later)
     {
         AskedRows asked = later;
         int v = Vector<float>.Count;
-        float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride, y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
-        Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
-        Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
-        for (nint j = 0; j < count; j++, values += row)
+        float* p1 = p + stride, p2 = p1 + stride, p3 = p2 + stride;
+        for (float* end = y + width; y < end; y += Block, values += Block * TFormat.Size)
         {
-            Ask(ref asked, 1);
-            Vector<float> a = TFormat.First(values), b = TFormat.Second(values);
-            VectorMath.AddProducts(new Vector<float>(p[j]), a, b, ref s00, ref s01);
-            VectorMath.AddProducts(new Vector<float>(p1[j]), a, b, ref s10, ref s11);
-            VectorMath.AddProducts(new Vector<float>(p2[j]), a, b, ref s20, ref s21);
-            VectorMath.AddProducts(new Vector<float>(p3[j]), a, b, ref s30, ref s31);
+            float* y1 = y + dims, y2 = y1 + dims, y3 = y2 + dims;
+            byte* value = values;
+            Vector<float> s00 = Vector.Load(y), s01 = Vector.Load(y + v), s10 = Vector.Load(y1), s11 = Vector.Load(y1 + v);
+            Vector<float> s20 = Vector.Load(y2), s21 = Vector.Load(y2 + v), s30 = Vector.Load(y3), s31 = Vector.Load(y3 + v);
+            nint j = 0;
+            for (; j < count - 1; j += 2, value += 2 * row)
+            {
+                Ask(ref asked, 2);
+                AddValues(value, p + j, p1 + j, p2 + j, p3 + j, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31);
+                AddValues(value + row, p + j + 1, p1 + j + 1, p2 + j + 1, p3 + j + 1, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31);
+            }
+            if (j < count)
+            {
+                Ask(ref asked, 1);
+                AddValues(value, p + j, p1 + j, p2 + j, p3 + j, ref s00, ref s01, ref s10, ref s11, ref s20, ref s21, ref s30, ref s31);
+            }
+            VectorMath.StorePair(y, s00, s01);
+            VectorMath.StorePair(y1, s10, s11);
+            VectorMath.StorePair(y2, s20, s21);
+            VectorMath.StorePair(y3, s30, s31);
         }
         later = asked;
-        VectorMath.StorePair(y, s00, s01);
-        VectorMath.StorePair(y1, s10, s11);
-        VectorMath.StorePair(y2, s20, s21);
-        VectorMath.StorePair(y3, s30, s31);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddValues(byte* value, float* p, float* p1, float* p2, float* p3, ref Vector<float> s00, ref Vector<float> s01, ref Vector<float> s10,
+        ref Vector<float> s11, ref Vector<float> s20, ref Vector<float> s21, ref Vector<float> s30, ref Vector<float> s31)
+    {
+        Vector<float> a = TFormat.First(value), b = TFormat.Second(value);
+        VectorMath.AddProducts(new Vector<float>(*p), a, b, ref s00, ref s01);
+        VectorMath.AddProducts(new Vector<float>(*p1), a, b, ref s10, ref s11);
+        VectorMath.AddProducts(new Vector<float>(*p2), a, b, ref s20, ref s21);
+        VectorMath.AddProducts(new Vector<float>(*p3), a, b, ref s30, ref s31);
     }
 
     /// <summary>y += Σ_j p[j]·values[j] over count keys in order, for one query. Later rows are asked for into the second-level cache, as for scores.</summary>

@@ -27,8 +27,9 @@ internal static unsafe class StepAttention
 /// <summary>
 /// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so eight keys, then eight or sixteen values, are taken at a
 /// time for all heads of a part, and each byte of the cache comes once. (Head by head, each 512 bytes lie on another page: that was measured at a tenth of
-/// the memory's speed.) What is loaded serves four query heads that share a key head. Four queries ask for
-/// rows in their order (<see cref="AskedRows"/>). Scores, softmax and weighted sums are the same chains as those of <see cref="AttentionJob"/>: the same bits.
+/// the memory's speed.) What is loaded serves four query heads that share a key head: still, where a core reads 25 GB/s, Zen 4's multiply-adds take about as
+/// long. Four queries ask for rows in their order (<see cref="AskedRows"/>). Scores, softmax and weighted sums are the same chains as those of
+/// <see cref="AttentionJob"/>: the same bits.
 /// </summary>
 internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     where TFormat : struct, ICacheFormat
@@ -144,21 +145,15 @@ internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
     private readonly void Scores(float* p, float* q, byte* keys, int count, int keyHeads)
     {
         AskedRows later = Later(keys, keyHeads), asked = later;
-        for (int i = 0; i < count && _fours > 0; i += AttentionTile<TFormat>.KeysAtOnce)
-        {
-            for (int k = 0; k < keyHeads; k++)
-            {
-                ref AskedRows ask = ref later;
-                for (int h = k * _group, end = h + _fours; h < end; h += AttentionTile<TFormat>.Queries)
-                {
-                    AttentionTile<TFormat>.Scores(p + h * (long)_scoreStride + i, _scoreStride, q + h * C.HeadDim, keys + i * RowBytes + k * HeadBytes,
-                        RowBytes, C.HeadDim, count - i, ref ask);
-                    ask = ref asked;
-                }
-            }
-        }
         for (int k = 0; k < keyHeads; k++)
         {
+            ref AskedRows ask = ref later;
+            for (int h = k * _group, end = h + _fours; h < end; h += AttentionTile<TFormat>.Queries)
+            {
+                AttentionTile<TFormat>.Scores(p + h * (long)_scoreStride, _scoreStride, q + h * C.HeadDim, keys + k * HeadBytes, RowBytes, C.HeadDim, count,
+                    ref ask);
+                ask = ref asked;
+            }
             for (int h = k * _group + _fours, end = (k + 1) * _group; h < end; h++)
                 AttentionTile<TFormat>.EightScores(p + h * (long)_scoreStride, q + h * C.HeadDim, keys + k * HeadBytes, RowBytes, C.HeadDim, count);
         }
