@@ -141,18 +141,17 @@ internal static class BenchCommand
     {
         foreach (StepTiming step in steps)
         {
-            double rest = step.Seconds - step.Matrices;
             string what = step.Utterances == 1 ? "a step" : Format.Text($"a step of {step.Utterances} utterances");
-            whole.Add(Format.Text($"{what} at row {step.Rows}, guided"), Format.Text(
-                $"{step.Seconds * 1e3:0.00} ms: matrices {step.Matrices * 1e3:0.00}, the rest {rest * 1e3:0.00} ({rest / step.Seconds:0.0%}), of which sampling {step.Sampling * 1e3:0.00}"));
+            string parts = Format.Text($"matrices {step.Matrices * 1e3:0.00}, the rest {step.Rest:0.0%}, of which sampling {step.Sampling * 1e3:0.00} ms");
+            whole.Add(Format.Text($"{what} at row {step.Rows}, guided"), Format.Text($"{step.Seconds * 1e3:0.00} ms: {parts}"));
         }
 
         StepTiming[] one = [.. steps.Where(s => s.Utterances == 1)];
         if (one.Length > 1)
-            whole.Add(Format.Text($"growth of a step from row {one[0].Rows} to {one[^1].Rows}"), Format.Text($"{one[^1].Seconds / one[0].Seconds - 1:0.0%}"));
+            whole.Add(Format.Text($"growth of a step from row {one[0].Rows} to {one[^1].Rows}"), Format.Text($"{one[^1].BesideFirst - 1:0.0%}"));
         foreach (StepTiming more in steps.Where(s => s.Utterances > 1))
             whole.Add(Format.Text($"{more.Utterances} utterances at once"), Format.Text(
-                $"{more.Utterances * one.First(s => s.Rows == more.Rows).Seconds / more.Seconds:0.00} times the frames of one"));
+                $"{more.Utterances / more.BesideFirst:0.00} times the frames of one"));
     }
 
     private static (double StepSeconds, double? FirstAudio, double Forks) Steps(

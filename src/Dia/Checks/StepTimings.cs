@@ -6,17 +6,22 @@ using Dia.Modeling;
 
 namespace Dia.Checks;
 
-/// <summary>How long a decoding step with guidance takes, sampling included, where the caches of its utterances hold so many rows each.</summary>
+/// <summary>
+/// How long a decoding step with guidance takes, sampling included, where the caches of its utterances hold so many rows each. Medians, those of ratios too:
+/// what is compared was measured right after one another.
+/// </summary>
 /// <param name="Utterances">How many take the step together.</param>
 /// <param name="Rows">Rows in the caches of each.</param>
 /// <param name="Seconds">The whole step.</param>
 /// <param name="Matrices">Of that, the products with weights.</param>
-/// <param name="Sampling">Of that, from logits to ids.</param>
-public sealed record StepTiming(int Utterances, int Rows, double Seconds, double Matrices, double Sampling);
+/// <param name="Rest">What the step takes beyond them, as a share of it.</param>
+/// <param name="Sampling">Seconds from logits to ids.</param>
+/// <param name="BesideFirst">The step divided by the first of the steps that were timed.</param>
+public sealed record StepTiming(int Utterances, int Rows, double Seconds, double Matrices, double Rest, double Sampling, double BesideFirst);
 
 /// <summary>
 /// Times whole steps of a device that computes in the host's memory, and their products with weights alone. They take turns, for all numbers of utterances
-/// and rows, since a shared machine changes from second to second; medians.
+/// and rows, since a shared machine changes from second to second.
 /// </summary>
 internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForConditionalGeneration model)
     where TBackend : struct, IBackend
@@ -24,7 +29,7 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
     private const int MostPasses = 21;
 
     // Seconds that are enough.
-    private const double Patience = 8;
+    private const double Patience = 12;
 
     /// <summary>Times the steps, in a turn.</summary>
     /// <param name="textLength">Bytes of each text.</param>
@@ -51,8 +56,12 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
                 }
             }
 
-            return [.. steps.Select((s, i) =>
-                new StepTiming(s.Utterances, s.Rows, Median(times[i], t => t.Step), Median(times[i], t => t.Matrices), Median(times[i], t => t.Sampling)))];
+            return [.. steps.Select((s, i) => new StepTiming(s.Utterances, s.Rows,
+                Seconds: Median(times[i].Select(t => t.Step)),
+                Matrices: Median(times[i].Select(t => t.Matrices)),
+                Rest: Median(times[i].Select(t => 1 - t.Matrices / t.Step)),
+                Sampling: Median(times[i].Select(t => t.Sampling)),
+                BesideFirst: Median(times[i].Zip(times[0], (t, first) => t.Step / first.Step))))];
         }
         finally
         {
@@ -68,7 +77,11 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    private static double Median<T>(List<T> times, Func<T, double> of) => times.Select(of).Order().ElementAt(times.Count / 2);
+    private static double Median(IEnumerable<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return sorted[sorted.Length / 2];
+    }
 
     /// <summary>Utterances that take their steps together.</summary>
     private sealed class Batch : IDisposable
