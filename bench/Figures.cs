@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Checks;
 using Dia.Codec;
 using Dia.Compiled;
 using Dia.Configuration;
@@ -176,7 +177,7 @@ internal sealed class Figures(Report report, int threads)
             steps[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
 
-        report.AtMost($"1.6B: decoding step, time / reading its {bytes / 1e9:f2} GB of weights", Median(steps) / Median(reads), 1.5);
+        report.AtMost($"1.6B: decoding step, time / reading its {bytes / 1e9:f2} GB of weights", steps.Median() / reads.Median(), 1.5);
         Report.Note("    the best step / the best reading", $"{steps[0] / reads[0]:g4}");
         Report.Note("    reading, this time on this machine", $"{bytes / reads[Steps / 2] / 1e9:f1} GB/s");
     }
@@ -210,14 +211,14 @@ internal sealed class Figures(Report report, int threads)
                 byProcessor[i] = flops / processor / _bestRate;
             }
 
-            report.AtLeast($"1.6B: steps of {Utterances} utterances, of the multiply-add rate", 100 * Median(rates), 60, "%");
-            Report.Note("    by processor time, of the best rate so far", $"{100 * Median(byProcessor):g4}%");
+            report.AtLeast($"1.6B: steps of {Utterances} utterances, of the multiply-add rate", 100 * rates.Median(), 60, "%");
+            Report.Note("    by processor time, of the best rate so far", $"{100 * byProcessor.Median():g4}%");
             // Demanded where arithmetic has no more than AVX2: a faster processor's single utterance is nearer to what memory allows.
             string gain = $"1.6B: frames a second of {Utterances} utterances / of one";
             if (File.ReadAllText("/proc/cpuinfo").Contains("avx512f", StringComparison.Ordinal))
-                Report.Note(gain + " (AVX-512: not judged)", $"{Median(ratios):g4}");
+                Report.Note(gain + " (AVX-512: not judged)", $"{ratios.Median():g4}");
             else
-                report.AtLeast(gain, Median(ratios), 2.5);
+                report.AtLeast(gain, ratios.Median(), 2.5);
         }
     }
 
@@ -251,10 +252,10 @@ internal sealed class Figures(Report report, int threads)
             }
 
             nint[] matrices = [.. mapped.Compiled.StepMatrices().Select(i => (nint)mapped.Weights.Weights[i].Data)];
-            Report.Note("1.6B: decoding step, mapped weights / copied to large pages", $"{Median(ratios):g4}");
+            Report.Note("1.6B: decoding step, mapped weights / copied to large pages", $"{ratios.Median():g4}");
             Report.Note("    of the mapped file in large pages", $"{LargePages.Mapped(matrices) / 1e9:f2} GB");
-            Report.Note("    the same by processor time", $"{Median(byProcessor):g4}, {Median(saved) * 1e3:f1} ms saved");
-            Report.Note("    the copy took, of processor time", $"{seconds:f2} s, {processor:f2} s: as many steps save it: {processor / Median(saved):f0}");
+            Report.Note("    the same by processor time", $"{byProcessor.Median():g4}, {saved.Median() * 1e3:f1} ms saved");
+            Report.Note("    the copy took, of processor time", $"{seconds:f2} s, {processor:f2} s: as many steps save it: {processor / saved.Median():f0}");
         }
     }
 
@@ -309,13 +310,7 @@ internal sealed class Figures(Report report, int threads)
             processor[i] = (Environment.CpuUsage.TotalTime - before).TotalSeconds / threads;
         }
 
-        return (Median(wall), Median(processor));
-    }
-
-    private static double Median(double[] values)
-    {
-        Array.Sort(values);
-        return values[values.Length / 2];
+        return (wall.Median(), processor.Median());
     }
 
     private static EncoderPass EncodeText(DiaForConditionalGeneration model)

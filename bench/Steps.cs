@@ -51,10 +51,8 @@ internal sealed class Steps(Report report, int threads)
                 $"{t.Operations / 1e9:f0} GFLOP/s, {t.Bandwidth / 1e9:f1} GB/s");
         }
 
-        report.AtLeast("training: forward and backward, of the multiply-add rate", 100 * Median(passes), 65, "%");
-        Report.Note("    by processor time, of the best rate", $"{100 * Median(processor) / bestRate:g4}%");
-        report.AtLeast("training: optimizer's step, of the speed of a copy", 100 * Median(optimizer), 70, "%");
+        report.AtLeast("training: forward and backward, of the multiply-add rate", 100 * passes.Median(), 65, "%");
+        Report.Note("    by processor time, of the best rate", $"{100 * processor.Median() / bestRate:g4}%");
+        report.AtLeast("training: optimizer's step, of the speed of a copy", 100 * optimizer.Median(), 70, "%");
     }
-
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 }

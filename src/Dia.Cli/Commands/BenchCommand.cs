@@ -136,14 +136,18 @@ internal static class BenchCommand
     private static string Rate(double seconds, double operations, DeviceBenchmark bench) => Format.Text(
         $"{seconds:0.000} s: products of {operations / 1e9:0.0} GFLOP, {operations / seconds / bench.Operations:0.00} of the rate if nothing else took time");
 
-    /// <summary>What a step is made of, how it grows with the rows that it looks back at, and what several utterances gain by taking it together.</summary>
+    /// <summary>
+    /// What a step is made of, how it grows with the rows that it looks back at, and what several utterances gain by taking it together: beside the first one,
+    /// which is a single utterance's behind the fewest rows.
+    /// </summary>
     private static void AddSteps(IReadOnlyList<StepTiming> steps, TextTable whole)
     {
         foreach (StepTiming step in steps)
         {
             string what = step.Utterances == 1 ? "a step" : Format.Text($"a step of {step.Utterances} utterances");
-            string parts = Format.Text($"matrices {step.Matrices * 1e3:0.00}, the rest {step.Rest:0.0%}, of which sampling {step.Sampling * 1e3:0.00} ms");
-            whole.Add(Format.Text($"{what} at row {step.Rows}, guided"), Format.Text($"{step.Seconds * 1e3:0.00} ms: {parts}"));
+            double rest = step.Rest * step.Seconds;
+            whole.Add(Format.Text($"{what} at row {step.Rows}, guided"), Format.Text(
+                $"{step.Seconds * 1e3:0.00} ms: matrices {step.Matrices * 1e3:0.00}, the rest {rest * 1e3:0.00} ({step.Rest:0.0%}), of which sampling {step.Sampling * 1e3:0.00}"));
         }
 
         StepTiming[] one = [.. steps.Where(s => s.Utterances == 1)];

@@ -57,11 +57,11 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
             }
 
             return [.. steps.Select((s, i) => new StepTiming(s.Utterances, s.Rows,
-                Seconds: Median(times[i].Select(t => t.Step)),
-                Matrices: Median(times[i].Select(t => t.Matrices)),
-                Rest: Median(times[i].Select(t => 1 - t.Matrices / t.Step)),
-                Sampling: Median(times[i].Select(t => t.Sampling)),
-                BesideFirst: Median(times[i].Zip(times[0], (t, first) => t.Step / first.Step))))];
+                Seconds: times[i].Select(t => t.Step).Median(),
+                Matrices: times[i].Select(t => t.Matrices).Median(),
+                Rest: times[i].Select(t => 1 - t.Matrices / t.Step).Median(),
+                Sampling: times[i].Select(t => t.Sampling).Median(),
+                BesideFirst: times[i].Zip(times[0], (t, first) => t.Step / first.Step).Median()))];
         }
         finally
         {
@@ -75,12 +75,6 @@ internal sealed unsafe class StepTimings<TBackend>(TBackend backend, DiaForCondi
         long start = Stopwatch.GetTimestamp();
         run();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
-
-    private static double Median(IEnumerable<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return sorted[sorted.Length / 2];
     }
 
     /// <summary>Utterances that take their steps together.</summary>

@@ -27,8 +27,8 @@ internal static unsafe class StepAttention
 /// <summary>
 /// A step's attention. It is bound by reading the caches, whose rows hold all heads side by side; so eight keys, then eight or sixteen values, are taken at a
 /// time for all heads of a part, and each byte of the cache comes once. (Head by head, each 512 bytes lie on another page: that was measured at a tenth of
-/// the memory's speed.) What is loaded serves four query heads that share a key head: where a core reads 25 GB/s, Zen 4 is kept longer by the multiply-
-/// adds. Four queries ask for rows in their order (<see cref="AskedRows"/>). Scores, softmax and weighted sums are the same chains as those of
+/// the memory's speed.) What is loaded serves four query heads that share a key head: where a core reads 25 GB/s, that takes Zen 4 longer than
+/// the reading. Four queries ask for rows in their order (<see cref="AskedRows"/>). Scores, softmax and weighted sums are the same chains as those of
 /// <see cref="AttentionJob"/>: the same bits.
 /// </summary>
 internal unsafe struct StepAttentionJob<TFormat> : IParallelJob
