@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Numerics;
 using Dia.Backends;
 using Dia.Backends.Cpu;
+using Dia.Checks;
 using Dia.Graph;
 using Dia.Weights;
 
@@ -9,7 +10,7 @@ namespace Dia.Bench;
 
 /// <summary>
 /// What <c>dia bench</c> does not time, on the processor: linear layers of a step by the number of rows, in every format of weights; attention by the
-/// number of keys; and what it costs to give work to all threads.
+/// number of keys; what it costs to give work to all threads, and to have more of them than processors.
 /// </summary>
 internal static unsafe class Kernels
 {
@@ -27,6 +28,8 @@ internal static unsafe class Kernels
             }
         }
 
+        foreach ((int n, int k) in new[] { (16384, 2048), (2048, 8192), (2048, 2048) })
+            MoreThreads(cpu, n, k);
         ForkJoin(cpu);
         foreach (int keys in new[] { 100, 1000, 3000 })
             StepAttention(cpu, keys, Heads, 4, bandwidth);
@@ -122,6 +125,33 @@ internal static unsafe class Kernels
             $"rows {rows,2} {format,-8} n {n,5} k {k,5}: best {best * 1e6,8:F1} us {2.0 * rows * n * k / best / 1e9,5:F0} GFLOP/s {n * (double)k * size / best / 1e9,5:F1} GB/s; {ofPeak[2],4:P0} of peak (median), {n * (double)k * size / best / bandwidth,4:P0} of bandwidth");
         cpu.Memory.Free(x);
         cpu.Memory.Free(y);
+    }
+
+    // Two rows by eight times as many threads, which take turns with these pass by pass.
+    private static void MoreThreads(CpuBackend cpu, int n, int k)
+    {
+        const int Passes = 41, Times = 8;
+        int copies = (int)(300_000_000L / ((long)n * k * 2));
+        using CpuBackend more = new(Times * cpu.Threads);
+        using Prepared w = new(cpu, WeightFormat.BFloat16, WeightRole.Linear, copies, n, k);
+        float* x = Values(cpu, 2 * k), y = cpu.Memory.Allocate(2 * n);
+        List<double> ratios = [];
+        for (int pass = 0; pass < Passes; pass++)
+        {
+            double few = Seconds(cpu);
+            ratios.Add(Seconds(more) / few);
+        }
+        Console.WriteLine($"products of 2 rows, n {n,5} k {k,5}, by {more.Threads} threads: {ratios.Median():F2} of the time that {cpu.Threads} take");
+        cpu.Memory.Free(x);
+        cpu.Memory.Free(y);
+
+        double Seconds(CpuBackend on)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < copies; i++)
+                on.Linear(y, x, w.Matrix(i), 2, n, k, Phase.Decode, false);
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
     }
 
     // The smallest work that is given to all threads, and the largest that is not: their difference is mostly the cost of fork and join.
